@@ -1,0 +1,62 @@
+# `make help` lists the targets. ARGS passes on arguments: make test ARGS="tests/invoicing -k rounding"
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# Stamps lie inside .venv, so that a second run is quick and removing .venv removes them.
+RUN := $(VENV)/stamp-run
+DEV := $(VENV)/stamp-dev
+
+.PHONY: help demo test test-sqlite check bench format
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "toggbill needs Python 3.11 or newer; $(PYTHON) is older or absent. Name another: make PYTHON=python3.13 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing. Install it: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The environment .venv could not be made. Install its tools: apt-get install python3-venv" >&2; exit 1; }
+
+$(RUN): requirements.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(DEV): requirements-dev.txt requirements.txt | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $(RUN) $@
+
+.venv: $(DEV)
+
+demo: $(RUN) ## sandbox, main job and dashboard on this machine (ARGS="--port 8000")
+	DEBUG=1 $(BIN)/python manage.py demo $(ARGS)
+
+test: $(DEV) ## all tests, on a private PostgreSQL and Redis
+	$(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 $(ARGS)
+
+test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
+	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 $(ARGS)
+
+check: $(DEV) ## format, lint, types, imports, migrations, deployment settings
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	DEBUG=1 $(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	env -u DATABASE_URL -u REDIS_URL DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "manage.py check --deploy, as in production"
+	@secret() { $(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))'; }; \
+	key() { $(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'; }; \
+	env -u REDIS_URL DEBUG=0 SECRET_KEY="$$(secret)" FIELD_ENCRYPTION_KEYS="$$(key)" ALLOWED_HOSTS=toggbill.example \
+		PUBLIC_URL=https://toggbill.example DATABASE_URL=postgresql://toggbill@127.0.0.1/toggbill \
+		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
+
+bench: $(DEV) ## benchmarks, on a private PostgreSQL and Redis
+	$(BIN)/python tests/services.py -- $(BIN)/python -m pytest tests/benchmarks $(ARGS)
+
+format: $(DEV) ## formats the code and mends what ruff can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .

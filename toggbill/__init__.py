@@ -1,0 +1,1 @@
+"""toggbill: the ledger between Toggl Track and Billit."""
