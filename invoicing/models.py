@@ -1,0 +1,593 @@
+"""The books: dossiers and their mappings, the ledger rows, runs, invoices with their lines and claims, attempts."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import Company, Entry, Workspace
+from toggbill.firms.models import FirmOwned
+
+
+class Dossier(FirmOwned):
+    """One workspace billed by one company, with the rules for it (design section 5). The firm's unit of work."""
+
+    class Billable(models.TextChoices):
+        """R2: which entries are billed."""
+
+        ALL = "all", _("every stopped entry")
+        FLAGGED = "flagged", _("entries with Toggl's billable flag")
+
+    class GroupBy(models.TextChoices):
+        """R7: what makes a line."""
+
+        PRODUCT = "product", _("product")
+        PROJECT = "project", _("project")
+        PERSON = "person", _("person")
+        DAY = "day", _("day")
+        DESCRIPTION = "description", _("description")
+        ENTRY = "entry", _("entry")
+
+    class Direction(models.TextChoices):
+        """R5: how seconds are rounded."""
+
+        UP = "up", _("up")
+        NEAREST = "nearest", _("to the nearest")
+        DOWN = "down", _("down")
+
+    class Level(models.TextChoices):
+        """R5: what is rounded."""
+
+        ENTRY = "entry", _("each entry")
+        LINE = "line", _("each line")
+
+    class Every(models.TextChoices):
+        """R9: when a run is due."""
+
+        MANUAL = "manual", _("by hand")
+        DAILY = "daily", _("every day")
+        WEEKLY = "weekly", _("every week")
+        MONTHLY = "monthly", _("every month")
+
+    class Mode(models.TextChoices):
+        """R9: how far a scheduled run goes by itself."""
+
+        REVIEW = "review", _("a person approves")
+        POST = "post", _("post to Billit")
+        SEND = "send", _("post and send")
+
+    key = models.SlugField(_("short name"), max_length=50)
+    name = models.CharField(_("name"), max_length=200)
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="dossiers", verbose_name=_("workspace")
+    )
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="dossiers", verbose_name=_("company"))
+    start_date = models.DateField(_("start"), help_text=_("Entries before this day are billed elsewhere."))
+    billable = models.CharField(_("bill"), max_length=8, choices=Billable, default=Billable.ALL)
+    group_by = models.CharField(_("one line per"), max_length=12, choices=GroupBy, default=GroupBy.PRODUCT)
+    rounding_minutes = models.PositiveSmallIntegerField(_("round to minutes"), default=0)
+    rounding_direction = models.CharField(_("direction"), max_length=8, choices=Direction, default=Direction.UP)
+    rounding_level = models.CharField(_("level"), max_length=6, choices=Level, default=Level.ENTRY)
+    rounding_minimum = models.PositiveSmallIntegerField(_("minimum minutes per entry"), default=0)
+    every = models.CharField(_("schedule"), max_length=8, choices=Every, default=Every.MANUAL)
+    day = models.PositiveSmallIntegerField(
+        _("day"),
+        null=True,
+        blank=True,
+        help_text=_("Weekly: 1 (Monday) to 7. Monthly: 1 to 28."),
+        validators=[MinValueValidator(1), MaxValueValidator(28)],
+    )
+    mode = models.CharField(_("mode"), max_length=8, choices=Mode, default=Mode.REVIEW)
+    auto_limit = models.DecimalField(
+        _("limit"),
+        max_digits=14,
+        decimal_places=2,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0)],
+        help_text=_("An invoice above this amount excl. VAT waits for a person."),
+    )
+    price_decimals = models.PositiveSmallIntegerField(
+        _("decimals of prices"), default=2, validators=[MinValueValidator(2), MaxValueValidator(5)]
+    )
+    payment_days = models.PositiveSmallIntegerField(_("payment term in days"), default=30)
+    default_product = models.CharField(_("default product"), max_length=200, blank=True)
+    email_allowed = models.BooleanField(
+        _("e-mail when Peppol does not reach the customer"),
+        default=False,
+        help_text=_("Not a legal invoice between firms."),
+    )
+    # When the next scheduled run is due (design D4); empty: only by hand.
+    # `scheduled_through` is the latest scheduled day that was served.
+    due_at = models.DateTimeField(_("next run"), null=True, blank=True, db_index=True)
+    scheduled_through = models.DateField(null=True, blank=True, editable=False)
+    waiting_text = models.TextField(_("why the run waits"), blank=True)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("dossier")
+        verbose_name_plural = _("dossiers")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["firm", "key"], name="dossier_key_once"),
+            models.CheckConstraint(
+                condition=Q(every__in=["manual", "daily"])
+                | Q(every="weekly", day__gte=1, day__lte=7)
+                | Q(every="monthly", day__gte=1, day__lte=28),
+                name="dossier_day_of_schedule",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class DossierClient(FirmOwned):
+    """A Toggl client that a dossier bills, where one workspace feeds several companies (R1): the sets are disjoint."""
+
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.CASCADE, related_name="named_clients", verbose_name=_("dossier")
+    )
+    workspace = models.ForeignKey(Workspace, on_delete=models.CASCADE, related_name="+", verbose_name=_("workspace"))
+    client_remote_id = models.BigIntegerField(_("Toggl client"))
+
+    class Meta:
+        verbose_name = _("client of the dossier")
+        verbose_name_plural = _("clients of the dossier")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["workspace", "client_remote_id"], name="dossier_client_disjoint"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dossier_id}: {self.client_remote_id}"
+
+
+class TagMapping(FirmOwned):
+    """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: the tag trimmed and case folded."""
+
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.CASCADE, related_name="tag_mappings", verbose_name=_("dossier")
+    )
+    tag = models.CharField(_("tag"), max_length=255)
+    tag_key = models.CharField(max_length=255, editable=False)
+    bill = models.BooleanField(
+        _("bill"), default=True, help_text=_("Off: an entry with this tag is not billed, whatever its other tags.")
+    )
+    product_reference = models.CharField(_("product reference"), max_length=200, blank=True)
+    priority = models.IntegerField(_("priority"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("tag mapping")
+        verbose_name_plural = _("tag mappings")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["dossier", "tag_key"], name="tag_mapping_once"),
+            models.CheckConstraint(
+                condition=(Q(bill=True) & ~Q(product_reference="")) | Q(bill=False, product_reference=""),
+                name="tag_mapping_product_or_not",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.tag
+
+
+class ClientMapping(FirmOwned):
+    """Toggl client -> customer, within a dossier (R3), with its VAT treatment (R6) and references (R10)."""
+
+    class Treatment(models.TextChoices):
+        """R6: how VAT is treated for this customer; empty: the default for its number."""
+
+        DOMESTIC = "domestic", _("domestic")
+        REVERSE_CHARGE = "reverse_charge", _("reverse charge in Belgium")
+        EU_SERVICES = "eu_services", _("services within the EU")
+        OUTSIDE_SCOPE = "outside_scope", _("outside the scope of VAT")
+
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.CASCADE, related_name="client_mappings", verbose_name=_("dossier")
+    )
+    client_remote_id = models.BigIntegerField(_("Toggl client"))
+    number = models.CharField(_("VAT or enterprise number"), max_length=30, blank=True)
+    customer_party_id = models.BigIntegerField(_("Billit PartyID"), null=True, blank=True)
+    # The number was read in the client's name at sync and pinned; a person's choice is not proposed.
+    is_proposed = models.BooleanField(_("read in the name"), default=False)
+    treatment = models.CharField(_("VAT treatment"), max_length=16, choices=Treatment, blank=True)
+    purchase_order = models.CharField(_("purchase order"), max_length=200, blank=True)
+    buyer_reference = models.CharField(_("buyer reference"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("client mapping")
+        verbose_name_plural = _("client mappings")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["dossier", "client_remote_id"], name="client_mapping_once"),
+            models.CheckConstraint(
+                condition=Q(number="") | Q(customer_party_id__isnull=True), name="client_mapping_one_customer"
+            ),
+            models.CheckConstraint(
+                condition=Q(is_proposed=False) | ~Q(number=""), name="client_mapping_proposed_number"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dossier_id}: {self.client_remote_id}"
+
+
+class CustomerPin(FirmOwned):
+    """The Billit party behind a number at a company (R3): looked up once, sent as CustomerID from then on."""
+
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="pins", verbose_name=_("company"))
+    number = models.CharField(_("VAT or enterprise number"), max_length=30)
+    party_id = models.BigIntegerField(_("Billit PartyID"))
+    pinned_at = models.DateTimeField(_("pinned"))
+
+    class Meta:
+        verbose_name = _("pinned customer")
+        verbose_name_plural = _("pinned customers")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["company", "number"], name="pin_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.number} = {self.party_id}"
+
+
+class LedgerRow(FirmOwned):
+    """The state of a mirrored entry inside the books (design section 6); only ``ledger`` writes it.
+
+    ``seconds`` is the mirrored time (0 for an invoiced entry that was deleted in Toggl);
+    ``day`` the firm's local day on which it starts.
+    """
+
+    class State(models.TextChoices):
+        """Every entry is in exactly one."""
+
+        RUNNING = "running", _("running")
+        NOT_BILLABLE = "not_billable", _("not billable")
+        OPEN = "open", _("open")
+        ATTENTION = "attention", _("needs attention")
+        HELD = "held", _("held")
+        WRITTEN_OFF = "written_off", _("written off")
+        DRAFTED = "drafted", _("drafted")
+        INVOICED = "invoiced", _("invoiced")
+        CREDITED = "credited", _("credited")
+        DELETED = "deleted", _("deleted")
+
+    class Decision(models.TextChoices):
+        """What a person decided of an unbilled entry."""
+
+        NONE = "", _("none")
+        HELD = "held", _("held")
+        WRITTEN_OFF = "written_off", _("written off")
+
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="ledger_row", verbose_name=_("entry"))
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.PROTECT, related_name="ledger_rows", verbose_name=_("dossier")
+    )
+    day = models.DateField(_("day"))
+    seconds = models.IntegerField(_("seconds"))
+    state = models.CharField(_("state"), max_length=12, choices=State)
+    reason = models.CharField(_("reason"), max_length=24, blank=True)
+    decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.NONE, blank=True)
+    decision_text = models.CharField(_("reason of the decision"), max_length=500, blank=True)
+    client_name = models.CharField(_("Toggl client"), max_length=500, blank=True)
+    buyer_key = models.CharField(max_length=60, blank=True)
+    buyer_name = models.CharField(_("customer"), max_length=500, blank=True)
+    product_reference = models.CharField(_("product"), max_length=200, blank=True)
+    price = models.DecimalField(_("price"), max_digits=16, decimal_places=6, null=True, blank=True)
+    # After billing: mirrored less billed seconds, and whether product or customer differ (section 6, a correction).
+    correction_seconds = models.IntegerField(_("difference in seconds"), default=0)
+    correction_text = models.CharField(_("what changed after billing"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("ledger row")
+        verbose_name_plural = _("ledger rows")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=(Q(state="attention") & ~Q(reason="")) | (~Q(state="attention") & Q(reason="")),
+                name="ledger_attention_has_reason",
+            ),
+            models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
+            models.CheckConstraint(
+                condition=Q(state="invoiced") | Q(correction_seconds=0, correction_text=""),
+                name="ledger_correction_after_billing",
+            ),
+            models.CheckConstraint(condition=Q(decision="") | ~Q(decision_text=""), name="ledger_decision_has_reason"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["dossier", "day"], name="ledger_by_day"),
+            models.Index(fields=["dossier", "state"], name="ledger_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.state}"
+
+
+class Run(FirmOwned):
+    """One pass of drafting over a dossier, for a cut-off day (the last day included, firm's time zone)."""
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="runs", verbose_name=_("dossier"))
+    cut_off = models.DateField(_("through"))
+    started_at = models.DateTimeField(_("when"))
+    started_by = models.CharField(_("who"), max_length=254)
+    mirror_as_of = models.DateTimeField(_("hours as of"), null=True, blank=True)
+    # The drafts that this pass made, redrew or left as they were: while one of them waits, its hours are not late (R8).
+    invoices: models.ManyToManyField[Invoice, Any] = models.ManyToManyField("Invoice", related_name="runs", blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["dossier", "cut_off"], name="run_once_per_cut_off"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dossier_id} {self.cut_off}"
+
+
+class Invoice(FirmOwned):
+    """An invoice and its life (design section 7). Who, what and how much are frozen at drafting time.
+
+    ``total_*`` are ours; ``legal_*`` are what Billit computed and read back, and stand as the legal ones.
+    """
+
+    class Status(models.TextChoices):
+        """draft -> approved -> posting -> posted; refused, in doubt, void beside it."""
+
+        DRAFT = "draft", _("draft")
+        APPROVED = "approved", _("approved")
+        POSTING = "posting", _("being posted")
+        POSTED = "posted", _("posted")
+        REFUSED = "refused", _("refused by Billit")
+        IN_DOUBT = "in_doubt", _("in doubt")
+        VOID = "void", _("void")
+
+    class Delivery(models.TextChoices):
+        """Whether Billit delivered it to the customer."""
+
+        NOT_SENT = "not_sent", _("not sent")
+        SENDING = "sending", _("being sent")
+        SENT = "sent", _("sent")
+        DELIVERED = "delivered", _("delivered")
+        FAILED = "failed", _("failed")
+        IN_DOUBT = "in_doubt", _("in doubt")
+
+    class Payment(models.TextChoices):
+        """Read back from Billit."""
+
+        OPEN = "open", _("open")
+        PAID = "paid", _("paid")
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("dossier"))
+    company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("company"))
+    reference = models.CharField(_("reference"), max_length=60, unique=True)
+    status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.DRAFT)
+    delivery = models.CharField(_("delivery"), max_length=10, choices=Delivery, default=Delivery.NOT_SENT)
+    payment = models.CharField(_("payment"), max_length=5, choices=Payment, default=Payment.OPEN)
+    paid_date = models.DateField(_("paid on"), null=True, blank=True)
+    buyer_key = models.CharField(max_length=60)
+    customer_vat = models.CharField(_("VAT number"), max_length=30, blank=True)
+    customer_name = models.CharField(_("customer"), max_length=500)
+    customer_party_id = models.BigIntegerField(_("Billit PartyID"), null=True, blank=True)
+    customer_language = models.CharField(_("language"), max_length=20, blank=True)
+    purchase_order = models.CharField(_("purchase order"), max_length=200, blank=True)
+    buyer_reference = models.CharField(_("buyer reference"), max_length=200, blank=True)
+    title = models.CharField(_("title"), max_length=200)
+    period_from = models.DateField(_("from"))
+    period_till = models.DateField(_("till"))
+    total_excl = models.DecimalField(_("total excl. VAT"), max_digits=14, decimal_places=2)
+    total_vat = models.DecimalField(_("VAT"), max_digits=14, decimal_places=2)
+    total_incl = models.DecimalField(_("total incl. VAT"), max_digits=14, decimal_places=2)
+    legal_excl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    legal_vat = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    legal_incl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
+    attention = models.TextField(_("needs attention"), blank=True)
+    drafted_at = models.DateTimeField(_("drafted"))
+    approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
+    approved_by = models.CharField(_("approved by"), max_length=254, blank=True)
+    # What a person or the dossier's mode wants next; a tick takes it up when the worker's message was lost (design D4).
+    post_requested_at = models.DateTimeField(_("posting asked for"), null=True, blank=True)
+    send_requested_at = models.DateTimeField(_("sending asked for"), null=True, blank=True)
+    not_before = models.DateTimeField(_("not before"), null=True, blank=True)
+    posting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    needs_person = models.BooleanField(_("a person decides"), default=False)
+    posted_at = models.DateTimeField(_("posted"), null=True, blank=True)
+    order_id = models.BigIntegerField(_("Billit order"), null=True, blank=True)
+    order_number = models.CharField(_("number"), max_length=100, blank=True)
+    order_date = models.DateField(_("invoice date"), null=True, blank=True)
+    accepted_body = models.TextField(_("accepted by Billit"), blank=True)
+    problem = models.TextField(_("what Billit said"), blank=True)
+    # The n of `tb-<uuid>-<n>`: the key in force for the next POST.
+    key_number = models.PositiveIntegerField(default=1, editable=False)
+    # A send has a key of its own, minted when it is first tried.
+    send_key_number = models.PositiveIntegerField(null=True, blank=True, editable=False)
+    sending_since = models.DateTimeField(null=True, blank=True, editable=False)
+    delivery_problem = models.TextField(_("what Billit said of the delivery"), blank=True)
+
+    class Meta:
+        verbose_name = _("invoice")
+        verbose_name_plural = _("invoices")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["dossier", "buyer_key", "purchase_order", "buyer_reference"],
+                condition=Q(status="draft"),
+                name="invoice_one_waiting_draft",
+            ),
+            models.UniqueConstraint(
+                fields=["company", "order_id"], condition=Q(order_id__isnull=False), name="invoice_order_once"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status="posted") | Q(order_id__isnull=False, posted_at__isnull=False),
+                name="invoice_posted_has_order",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="posting", posting_since__isnull=False)
+                | (~Q(status="posting") & Q(posting_since__isnull=True)),
+                name="invoice_posting_has_lease",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["refused", "in_doubt"]) | ~Q(problem=""), name="invoice_problem_is_named"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["draft", "void"]) | Q(approved_at__isnull=False),
+                name="invoice_approved_before_posting",
+            ),
+            # A hair on both sides: SQLite adds decimals as floating point.
+            models.CheckConstraint(
+                condition=Q(total_incl__lt=F("total_excl") + F("total_vat") + Decimal("0.001"))
+                & Q(total_incl__gt=F("total_excl") + F("total_vat") - Decimal("0.001")),
+                name="invoice_totals_add_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(delivery="not_sent") | Q(status="posted"), name="invoice_sent_only_when_posted"
+            ),
+            models.CheckConstraint(
+                condition=Q(payment="open", paid_date__isnull=True) | Q(payment="paid", status="posted"),
+                name="invoice_paid_only_when_posted",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["firm", "-drafted_at"], name="invoice_newest"),
+            models.Index(fields=["status"], name="invoice_by_status"),
+        ]
+
+    def __str__(self) -> str:
+        return self.order_number or self.reference
+
+    @property
+    def key(self) -> str:
+        """The idempotency key in force for posting (design section 7)."""
+        return f"{self.reference}-{self.key_number}"
+
+    @property
+    def send_key(self) -> str:
+        """The idempotency key of the sending, once it was tried."""
+        return f"{self.reference}-{self.send_key_number}"
+
+    @property
+    def excl(self) -> Decimal:
+        """Total excluding VAT: Billit's figure once it was read back."""
+        return self.total_excl if self.legal_excl is None else self.legal_excl
+
+    @property
+    def vat(self) -> Decimal:
+        """VAT: Billit's figure once it was read back."""
+        return self.total_vat if self.legal_vat is None else self.legal_vat
+
+    @property
+    def incl(self) -> Decimal:
+        """Total including VAT: Billit's figure once it was read back."""
+        return self.total_incl if self.legal_incl is None else self.legal_incl
+
+
+class InvoiceLine(FirmOwned):
+    """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
+    position = models.PositiveIntegerField(_("position"))
+    product_reference = models.CharField(_("product"), max_length=200, blank=True)
+    description = models.CharField(_("description"), max_length=512)
+    description_extended = models.CharField(_("further description"), max_length=512, blank=True)
+    quantity = models.DecimalField(_("hours"), max_digits=12, decimal_places=2)
+    unit_price = models.DecimalField(_("price"), max_digits=16, decimal_places=5)
+    vat_rate = models.DecimalField(_("VAT rate"), max_digits=5, decimal_places=2)
+    ventilation_code = models.PositiveSmallIntegerField(_("ventilation code"))
+    treatment = models.CharField(_("VAT treatment"), max_length=16, choices=ClientMapping.Treatment)
+    total = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
+    seconds = models.IntegerField(_("seconds"))
+    is_late = models.BooleanField(_("late"), default=False)
+
+    class Meta:
+        verbose_name = _("line")
+        verbose_name_plural = _("lines")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0, seconds__gt=0), name="line_has_hours"),
+            # Half a cent and a hair: SQLite multiplies decimals as floating point.
+            models.CheckConstraint(
+                condition=Q(total__lte=F("quantity") * F("unit_price") + Decimal("0.00501"))
+                & Q(total__gte=F("quantity") * F("unit_price") - Decimal("0.00501")),
+                name="line_quantity_times_price",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id}/{self.position}"
+
+
+class Claim(FirmOwned):
+    """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice.
+
+    What was billed is copied: a later change in Toggl never alters it.
+    """
+
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="claims", verbose_name=_("entry"))
+    line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
+    seconds = models.IntegerField(_("billed seconds"))
+    started_at = models.DateTimeField(_("start"))
+    day = models.DateField(_("day"))
+    project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
+    project_name = models.CharField(_("project"), max_length=500, blank=True)
+    client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
+    person_name = models.CharField(_("person"), max_length=250, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entry"], condition=Q(released_at__isnull=True), name="claim_once"),
+            models.CheckConstraint(condition=Q(seconds__gt=0), name="claim_has_seconds"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id} on {self.line_id}"
+
+
+class Attempt(FirmOwned):
+    """One POST to Billit for an invoice, written before it leaves (design section 7)."""
+
+    class Intent(models.TextChoices):
+        """Posting and sending are two intents with two keys."""
+
+        POST = "post", _("post")
+        SEND = "send", _("send")
+
+    class Outcome(models.TextChoices):
+        """What came of it."""
+
+        PENDING = "pending", _("pending")
+        ACCEPTED = "accepted", _("accepted")
+        ADOPTED = "adopted", _("found again")
+        REFUSED = "refused", _("refused")
+        NO_ANSWER = "no_answer", _("no answer")
+        ABSENT = "absent", _("not arrived")
+        NOT_SENT = "not_sent", _("not sent, later")
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("invoice"))
+    intent = models.CharField(_("intent"), max_length=4, choices=Intent)
+    key = models.CharField(_("key"), max_length=80)
+    body = models.TextField(_("what was sent"))
+    body_hash = models.CharField(_("SHA-256 of the bytes sent"), max_length=64)
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
+    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.PENDING)
+    # 409: the key is used, so the order may exist.
+    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
+    answer = models.TextField(_("answer"), blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["invoice", "intent"], condition=Q(outcome="pending"), name="attempt_one_pending"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

@@ -1,0 +1,156 @@
+"""The audit chain (design section 9): the one place where audit events are written, and their verification.
+
+The event that is hashed is ``{"number","firm","at","actor","origin","type","subject","data"}`` as JSON with sorted
+keys, no blanks, UTF-8, ``at`` in UTC with microseconds; ``hash = SHA-256(previous hash as hex + that JSON)``; the
+first previous hash is 64 zeros.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db import transaction
+
+from toggbill.firms.models import AuditEvent, Firm, User
+
+FIRST_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does something, and from where: ``by=`` of every verb."""
+
+    name: str
+    origin: str
+
+    @classmethod
+    def schedule(cls) -> Actor:
+        """The dossier's own schedule, through a worker."""
+        return cls("schedule", "worker")
+
+    @classmethod
+    def command(cls) -> Actor:
+        """A person at the command line of the machine."""
+        return cls("operator", "command")
+
+    @classmethod
+    def person(cls, user: User, origin: str) -> Actor:
+        """A member, through a page."""
+        return cls(user.email, origin)
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """An event before it has a number: type, what it is about, details (JSON values, no secret)."""
+
+    type: str
+    subject: str
+    data: dict[str, Any]
+
+
+def canonical(
+    *, number: int, firm: str, at: datetime, actor: str, origin: str, type: str, subject: str, data: dict[str, Any]
+) -> str:
+    """The JSON text that is hashed."""
+    event = {
+        "number": number,
+        "firm": firm,
+        "at": at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "actor": actor,
+        "origin": origin,
+        "type": type,
+        "subject": subject,
+        "data": data,
+    }
+    return json.dumps(event, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def link(previous: str, text: str) -> str:
+    """The hash of an event, given the hash before it."""
+    return hashlib.sha256((previous + text).encode()).hexdigest()
+
+
+@transaction.atomic
+def record(*, firm: Firm, news: Iterable[News], by: Actor, now: datetime) -> None:
+    """Append events to the firm's log, in the caller's transaction. The firm's row is locked: numbers have no gap."""
+    head = Firm.objects.select_for_update().only("slug", "audit_number", "audit_hash").get(pk=firm.pk)
+    events = []
+    for item in news:
+        number = head.audit_number + 1
+        text = canonical(
+            number=number,
+            firm=head.slug,
+            at=now,
+            actor=by.name,
+            origin=by.origin,
+            type=item.type,
+            subject=item.subject,
+            data=item.data,
+        )
+        head.audit_number, head.audit_hash = number, link(head.audit_hash, text)
+        events.append(
+            AuditEvent(
+                firm=head,
+                number=number,
+                at=now,
+                actor=by.name,
+                origin=by.origin,
+                type=item.type,
+                subject=item.subject,
+                data=item.data,
+                hash=head.audit_hash,
+            )
+        )
+    if events:
+        AuditEvent.objects.bulk_create(events, batch_size=500)
+        head.save(update_fields=["audit_number", "audit_hash"])
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """What a check of one firm's chain found; ``first_bad``: number of the first event that does not fit."""
+
+    firm: str
+    events: int
+    ok: bool
+    first_bad: int | None
+
+
+def verify(*, firm: Firm) -> Verification:
+    """Recompute the firm's chain. Finds an edit, a gap, another order and a cut-off end."""
+    firm = Firm.objects.get(pk=firm.pk)
+    previous, expected, first_bad, count = FIRST_HASH, 1, None, 0
+    for event in AuditEvent.objects.for_firm(firm).order_by("number").iterator(chunk_size=2000):
+        count += 1
+        if first_bad is None:
+            if event.number != expected or event.hash != link(previous, _text(event, firm)):
+                first_bad = expected
+            previous, expected = event.hash, expected + 1
+    if first_bad is None and (firm.audit_number != count or firm.audit_hash != previous):
+        first_bad = min(firm.audit_number, count) + 1
+    return Verification(firm=firm.slug, events=count, ok=first_bad is None, first_bad=first_bad)
+
+
+def export(*, firm: Firm) -> Iterator[str]:
+    """The log as JSON Lines: each line is the hashed object plus ``"hash"``."""
+    for event in AuditEvent.objects.for_firm(firm).order_by("number").iterator(chunk_size=2000):
+        line = json.loads(_text(event, firm)) | {"hash": event.hash}
+        yield json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _text(event: AuditEvent, firm: Firm) -> str:
+    return canonical(
+        number=event.number,
+        firm=firm.slug,
+        at=event.at,
+        actor=event.actor,
+        origin=event.origin,
+        type=event.type,
+        subject=event.subject,
+        data=event.data,
+    )
