@@ -1,0 +1,412 @@
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from invoicing.mapping import ClientRule, Customer, Entry, Judge, Rules, State, TagRule, Treatment
+from invoicing.planning import Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
+from invoicing.rating import Rounding, billed_seconds, hours, line_total, totals
+from tests.invoicing.strategies import (
+    GROUPINGS,
+    a_buyer,
+    a_product,
+    an_entry,
+    belgian_number,
+    books,
+    books_rules,
+    open_books,
+    quick,
+    roundings,
+    some_rules,
+    some_terms,
+)
+
+BOOK = a_product(id=2, reference="BOOK", description="Bookkeeping", price=Decimal("60.00"), vat_rate=Decimal(6))
+BOTH = (a_product(), BOOK)
+
+
+def planned(entries: Iterable[Entry], rules: Rules | None = None, held: Collection[int] = (), **terms: Any) -> Plan:
+    return plan(entries, judge=Judge(rules or some_rules()), terms=some_terms(**terms), held=held)
+
+
+def only(found: Plan) -> PlannedInvoice:
+    (invoice,) = found.invoices
+    return invoice
+
+
+def lines_of(found: Plan) -> list[PlannedLine]:
+    return [line for invoice in found.invoices for line in invoice.lines]
+
+
+def test_plan_of_one_hour() -> None:
+    entry = an_entry()
+    assert planned([entry]) == Plan(
+        invoices=(
+            PlannedInvoice(
+                buyer=a_buyer(),
+                period_from=date(2026, 10, 5),
+                period_till=date(2026, 10, 5),
+                title="Octobre 2026",
+                lines=(
+                    PlannedLine(
+                        product=a_product(),
+                        description="Advice",
+                        description_extended="",
+                        quantity=Decimal("1.00"),
+                        unit_price=Decimal("80.00"),
+                        vat_rate=Decimal(21),
+                        ventilation_code=4,
+                        treatment=Treatment.domestic,
+                        total=Decimal("80.00"),
+                        seconds=3600,
+                        late=False,
+                        entries=(entry,),
+                    ),
+                ),
+                total_excl=Decimal("80.00"),
+                total_vat=Decimal("16.80"),
+                total_incl=Decimal("96.80"),
+            ),
+        ),
+        skipped=(),
+    )
+
+
+def test_plan_of_nothing() -> None:
+    assert planned([]) == Plan((), ())
+
+
+def test_plan_bills_up_to_and_including_the_cut_off() -> None:
+    entries = [an_entry(id=1, day=date(2026, 10, 31)), an_entry(id=2, day=date(2026, 11, 1), client_name="Florist")]
+    found = planned(entries)
+    assert [entry.id for line in lines_of(found) for entry in line.entries] == [1]
+    assert found.skipped == ()
+
+
+def test_plan_leaves_out_what_is_not_open_without_a_word() -> None:
+    entries = [
+        an_entry(id=1, running=True),
+        an_entry(id=2, deleted=True),
+        an_entry(id=3, seconds=0),
+        an_entry(id=4, day=date(2026, 8, 31)),
+        an_entry(id=5, client_id=502),
+    ]
+    assert planned(entries, some_rules(named_elsewhere=frozenset({502})), held={1, 2, 3, 4, 5}) == Plan((), ())
+
+
+def test_plan_names_why_an_entry_is_skipped() -> None:
+    entries = [
+        an_entry(id=5, tags=()),
+        an_entry(id=2, client_name="Florist"),
+        an_entry(id=4),
+        an_entry(id=3, project_id=None, client_id=None),
+    ]
+    # a held entry that could not be billed anyway shows the reason that a person can mend
+    assert planned(entries, held={4, 5}).skipped == (
+        Skipped(2, "no_vat"),
+        Skipped(3, "no_project"),
+        Skipped(4, "held"),
+        Skipped(5, "no_tag"),
+    )
+
+
+def test_plan_does_not_invoice_a_line_that_rounds_to_zero() -> None:
+    entries = [an_entry(id=2, seconds=8), an_entry(id=1, seconds=9), an_entry(id=3, tags=("BOOK",))]
+    found = planned(entries, some_rules(products=BOTH))
+    assert [line.product.reference for line in lines_of(found)] == ["BOOK"]
+    assert found.skipped == (Skipped(1, "rounds_to_zero"), Skipped(2, "rounds_to_zero"))
+    assert planned(entries[:2]) == Plan((), found.skipped)
+
+
+def test_plan_adds_small_entries_before_they_become_hours() -> None:
+    entries = [an_entry(id=number, seconds=9) for number in (1, 2)]
+    (line,) = lines_of(planned(entries))
+    assert (line.quantity, line.seconds, line.total) == (Decimal("0.01"), 18, Decimal("0.80"))
+
+
+@pytest.mark.parametrize(
+    ("rounding", "quantity"),
+    [
+        (Rounding(), "0.52"),
+        (Rounding(15), "0.75"),
+        (Rounding(15, "up", "line"), "0.75"),
+        (Rounding(15, "down"), "0.25"),
+        (Rounding(15, "down", "line"), "0.50"),
+        (Rounding(0, minimum=15), "0.75"),
+    ],
+)
+def test_plan_rounds_by_the_dossiers_rule_and_keeps_the_raw_seconds(rounding: Rounding, quantity: str) -> None:
+    entries = [an_entry(id=number, seconds=seconds) for number, seconds in enumerate((840, 120, 900))]
+    (line,) = lines_of(planned(entries, rounding=rounding))
+    assert (str(line.quantity), line.seconds) == (quantity, 1860)
+
+
+# R7: lines
+
+OCTOBER = [
+    an_entry(id=1, day=date(2026, 10, 1), project_id=12, project_name="tax", description="Call", tags=("BOOK",)),
+    an_entry(id=2, day=date(2026, 10, 2), project_id=11, project_name="Accounts", description=" Call "),
+    an_entry(id=3, day=date(2026, 9, 30), project_id=12, project_name="tax", description="call", person_id=22),
+    an_entry(id=4, day=date(2026, 10, 2), project_id=13, project_name="Zeal", person_id=22, person_name="Bo"),
+]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "expected"),
+    [
+        ("product", [("Advice", [3, 2, 4]), ("Bookkeeping", [1])]),
+        (
+            "project",
+            [("Advice · Accounts", [2]), ("Advice · tax", [3]), ("Advice · Zeal", [4]), ("Bookkeeping · tax", [1])],
+        ),
+        # person 22 was renamed: grouped by id, shown by the latest name
+        ("person", [("Advice · An Example", [2]), ("Advice · Bo", [3, 4]), ("Bookkeeping · An Example", [1])]),
+        ("day", [("Advice · 30/09/2026", [3]), ("Advice · 02/10/2026", [2, 4]), ("Bookkeeping · 01/10/2026", [1])]),
+        (
+            "description",
+            [
+                ("Advice · Call", [2]),
+                ("Advice · call", [3]),
+                ("Advice · Quarterly return", [4]),
+                ("Bookkeeping · Call", [1]),
+            ],
+        ),
+        (
+            "entry",
+            [
+                ("Advice · 30/09/2026 · call", [3]),
+                ("Advice · 02/10/2026 · Call", [2]),
+                ("Advice · 02/10/2026 · Quarterly return", [4]),
+                ("Bookkeeping · 01/10/2026 · Call", [1]),
+            ],
+        ),
+    ],
+)
+def test_plan_groups_lines(group_by: str, expected: list[tuple[str, list[int]]]) -> None:
+    found = planned(OCTOBER, some_rules(products=BOTH), group_by=group_by)
+    assert [(line.description, [entry.id for entry in line.entries]) for line in only(found).lines] == expected
+
+
+def test_plan_falls_back_to_the_reference_of_a_product_without_description() -> None:
+    (line,) = lines_of(planned([an_entry()], some_rules(products=(a_product(description=" "),)), group_by="project"))
+    assert line.description == "ADV · Accounts"
+
+
+def test_plan_puts_a_long_text_into_the_extended_description() -> None:
+    (line,) = lines_of(planned([an_entry(description="x" * 600)], group_by="description"))
+    assert (line.description, line.description_extended) == ("Advice · " + "x" * 503, "x" * 97)
+
+
+def test_plan_never_mixes_products_of_one_description() -> None:
+    twin = a_product(id=3, reference="ADV2")
+    entries = [an_entry(id=1), an_entry(id=2, tags=("ADV2",))]
+    assert [line.seconds for line in lines_of(planned(entries, some_rules(products=(a_product(), twin))))] == [
+        3600,
+        3600,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("late_through", "late"), [(None, False), (date(2026, 10, 4), False), (date(2026, 10, 5), True)]
+)
+def test_plan_marks_a_line_late(late_through: date | None, late: bool) -> None:
+    entries = [an_entry(id=1), an_entry(id=2, day=date(2026, 10, 20))]
+    assert [line.late for line in lines_of(planned(entries, late_through=late_through))] == [late]
+
+
+# R6, R7: invoices
+
+
+def test_plan_puts_two_clients_of_one_customer_on_one_invoice() -> None:
+    rules = some_rules(
+        customers=(Customer(9001, "Bakery Example", belgian_number(1), "NL"),),
+        clients_map=(ClientRule(502, party_id=9001),),
+    )
+    entries = [an_entry(id=1), an_entry(id=2, client_id=502, client_name="Bakery shop")]
+    invoice = only(planned(entries, rules))
+    assert (invoice.buyer.party_id, invoice.buyer.name, invoice.total_excl) == (
+        9001,
+        "Bakery Example",
+        Decimal("160.00"),
+    )
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_plan_names_a_new_customer_of_two_clients_the_same_each_time(backwards: bool) -> None:
+    number = belgian_number(1)
+    entries = [
+        an_entry(id=1, client_name=f"West {number}"),
+        an_entry(id=2, client_id=502, client_name=f"East {number}"),
+    ]
+    assert only(planned(reversed(entries) if backwards else entries)).buyer == a_buyer(name="East")
+
+
+def test_plan_parts_invoices_by_purchase_order_and_buyer_reference() -> None:
+    number = belgian_number(1)
+    rules = some_rules(
+        clients_map=(
+            ClientRule(501),
+            ClientRule(502, purchase_order="4500"),
+            ClientRule(503, purchase_order="4500", buyer_reference="Dept. 7"),
+            ClientRule(504, purchase_order="4500"),
+        )
+    )
+    entries = [an_entry(id=client, client_id=client, client_name=f"Bakery {number}") for client in (504, 503, 502, 501)]
+    assert [
+        (invoice.buyer.purchase_order, invoice.buyer.buyer_reference, invoice.title, len(invoice.lines[0].entries))
+        for invoice in planned(entries, rules).invoices
+    ] == [("", "", "Octobre 2026", 1), ("4500", "", "Octobre 2026", 2), ("4500", "Dept. 7", "Dept. 7", 1)]
+
+
+def test_plan_keeps_treatments_of_one_customer_on_lines_of_their_own() -> None:
+    number = belgian_number(1)
+    rules = some_rules(clients_map=(ClientRule(502, treatment=Treatment.reverse_charge),))
+    entries = [an_entry(id=1), an_entry(id=2, client_id=502, client_name=f"Bakery works {number}")]
+    invoice = only(planned(entries, rules))
+    assert [(line.treatment, line.vat_rate, line.ventilation_code) for line in invoice.lines] == [
+        (Treatment.domestic, Decimal(21), 4),
+        (Treatment.reverse_charge, Decimal(0), 21),
+    ]
+    assert (invoice.total_excl, invoice.total_vat, invoice.total_incl) == (
+        Decimal("160.00"),
+        Decimal("16.80"),
+        Decimal("176.80"),
+    )
+
+
+def test_plan_orders_invoices_by_the_buyers_name_case_folded() -> None:
+    names = ["beta", "Alpha", "Gamma", "alpha"]
+    entries = [
+        an_entry(id=serial, client_id=serial, client_name=f"{name} {belgian_number(serial)}")
+        for serial, name in enumerate(names, 1)
+    ]
+    assert [(invoice.buyer.name, invoice.buyer.number) for invoice in planned(entries).invoices] == [
+        ("Alpha", belgian_number(2)),
+        ("alpha", belgian_number(4)),
+        ("beta", belgian_number(1)),
+        ("Gamma", belgian_number(3)),
+    ]
+
+
+def test_plan_takes_the_period_from_what_is_on_the_invoice() -> None:
+    entries = [
+        an_entry(id=1, day=date(2026, 9, 2), seconds=3, tags=("BOOK",)),
+        an_entry(id=2, day=date(2026, 9, 30)),
+        an_entry(id=3, day=date(2026, 10, 9)),
+    ]
+    invoice = only(planned(entries, some_rules(products=BOTH)))
+    assert (invoice.period_from, invoice.period_till) == (date(2026, 9, 30), date(2026, 10, 9))
+    assert invoice.title == "Septembre – octobre 2026"
+
+
+@pytest.mark.parametrize(("language", "title"), [("NL", "Oktober 2026"), ("", "Octobre 2026"), ("xx", "Octobre 2026")])
+def test_plan_titles_in_the_customers_language(language: str, title: str) -> None:
+    rules = some_rules(customers=(Customer(9001, "Bakery", belgian_number(1), language),))
+    assert only(planned([an_entry()], rules)).title == title
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "language", "title"),
+    [
+        (date(2026, 10, 1), date(2026, 10, 31), "fr", "Octobre 2026"),
+        (date(2026, 10, 31), date(2026, 11, 1), "fr", "Octobre – novembre 2026"),
+        (date(2026, 10, 1), date(2026, 12, 31), "FR", "Octobre – décembre 2026"),
+        (date(2026, 12, 31), date(2027, 1, 1), "fr-BE", "Décembre 2026 – janvier 2027"),
+        (date(2025, 10, 1), date(2026, 10, 1), "FR-be", "Octobre 2025 – octobre 2026"),
+        (date(2026, 2, 1), date(2026, 8, 31), "nl_BE", "Februari – augustus 2026"),
+        (date(2026, 5, 1), date(2026, 5, 1), "EN", "May 2026"),
+        (date(2026, 3, 1), date(2026, 4, 1), "de", "März – April 2026"),
+        (date(2026, 8, 1), date(2026, 8, 1), "pt", "Augustus 2026"),
+        (date(2026, 8, 1), date(2026, 8, 1), "", "Augustus 2026"),
+    ],
+)
+def test_period_title(first: date, last: date, language: str, title: str) -> None:
+    assert period_title(first, last, language, "nl") == title
+
+
+def test_period_title_in_english_when_no_language_is_known() -> None:
+    assert period_title(date(2026, 8, 1), date(2026, 8, 1), "pt", "xx") == "August 2026"
+
+
+# properties
+
+whole_books = given(
+    entries=books,
+    group_by=st.sampled_from(GROUPINGS),
+    rounding=roundings,
+    held=st.sets(st.integers(1, 25), max_size=5),
+    billable=st.sampled_from(["all", "flagged"]),
+)
+
+
+@whole_books
+@quick
+def test_plan_has_every_entry_on_one_line_or_in_one_named_state(
+    entries: list[Entry], group_by: str, rounding: Rounding, held: set[int], billable: str
+) -> None:
+    rules = books_rules(billable=billable)
+    found = planned(entries, rules, held, group_by=group_by, rounding=rounding)
+    on_lines = [entry.id for line in lines_of(found) for entry in line.entries]
+    skipped = {skip.entry: skip.reason for skip in found.skipped}
+    assert len(on_lines) + len(found.skipped) == len({*on_lines, *skipped})
+    judge = Judge(rules)
+    for entry in entries:
+        verdict = judge.verdict(entry)
+        assert (verdict.reason is not None) == (verdict.state is State.attention)
+        if entry.day > date(2026, 10, 31) or verdict.state not in (State.open, State.attention):
+            assert entry.id not in on_lines
+            assert entry.id not in skipped
+        elif verdict.reason:
+            assert skipped[entry.id] == verdict.reason
+        elif entry.id in held:
+            assert skipped[entry.id] == "held"
+        else:
+            assert (entry.id in on_lines) != (skipped.get(entry.id) == "rounds_to_zero")
+
+
+@whole_books
+@quick
+def test_plan_conserves_seconds_and_adds_up(
+    entries: list[Entry], group_by: str, rounding: Rounding, held: set[int], billable: str
+) -> None:
+    found = planned(entries, books_rules(billable=billable), held, group_by=group_by, rounding=rounding)
+    raw = {entry.id: entry.seconds for entry in entries}
+    for invoice in found.invoices:
+        for line in invoice.lines:
+            assert line.seconds == sum(raw[entry.id] for entry in line.entries)
+            assert line.quantity == hours(billed_seconds([raw[entry.id] for entry in line.entries], rounding)) > 0
+            assert line.total == line_total(line.quantity, line.unit_price)
+            assert list(line.entries) == sorted(line.entries, key=lambda entry: (entry.start, entry.id))
+            assert all(invoice.period_from <= entry.day <= invoice.period_till for entry in line.entries)
+        sums = totals((line.vat_rate, line.total) for line in invoice.lines)
+        assert (invoice.total_excl, invoice.total_vat, invoice.total_incl) == (sums.excl, sums.vat, sums.incl)
+        assert invoice.total_excl == sum(line.total for line in invoice.lines)
+        assert invoice.total_incl == invoice.total_excl + invoice.total_vat
+
+
+@given(data=st.data(), entries=books, group_by=st.sampled_from(GROUPINGS), rounding=roundings)
+@quick
+def test_plan_does_not_depend_on_the_order_of_entries(
+    data: st.DataObject, entries: list[Entry], group_by: str, rounding: Rounding
+) -> None:
+    shuffled = data.draw(st.permutations(entries))
+    first = planned(entries, books_rules(), group_by=group_by, rounding=rounding)
+    assert planned(shuffled, books_rules(), group_by=group_by, rounding=rounding) == first
+
+
+@given(entries=open_books)
+@quick
+def test_plan_regrouped_bills_the_same_seconds(entries: list[Entry]) -> None:
+    # Without rounding and from a minute on no line comes to nothing, so that grouping alone could lose a second.
+    entries = [replace(entry, seconds=entry.seconds + 60) for entry in entries]
+    rules = some_rules(products=BOTH, tags=(TagRule("free", "", bill=False),))
+    sums = {
+        group_by: sum(line.seconds for line in lines_of(planned(entries, rules, group_by=group_by)))
+        for group_by in GROUPINGS
+    }
+    assert sums == dict.fromkeys(GROUPINGS, sum(entry.seconds for entry in entries))
