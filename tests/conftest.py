@@ -1,0 +1,76 @@
+"""What all tests share: a sandbox of both services over HTTP, and firms onboarded against it through the real command."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+from pytest_django import Settings
+
+from integrations.sandbox.process import Process, start
+from toggbill.firms.models import Firm
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[Process]:
+    """One sandbox for a whole test process; a test asks for ``sandbox``, which empties it first."""
+    with start("empty") as process:
+        yield process
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Process, settings: Settings) -> Process:
+    """The sandbox, with its settings reset, and the site's addresses set to it; calls are not spaced."""
+    settings.TOGGL_URL = sandbox_process.toggl_url
+    settings.BILLIT_API_URL = sandbox_process.billit_url
+    settings.TOGGL_REQUESTS_PER_SECOND = 0
+    settings.BILLIT_REQUESTS_PER_SECOND = 0
+    sandbox_process.control.load("empty")
+    return sandbox_process
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command printed, and its exit code."""
+
+    code: int
+    answer: Any
+    words: str
+
+
+@pytest.fixture
+def command() -> Callable[..., Outcome]:
+    """Runs a command of design section 10 as a person would; standard output must be one JSON object or nothing."""
+
+    def run(name: str, *arguments: str) -> Outcome:
+        out, err = io.StringIO(), io.StringIO()
+        code = 0
+        try:
+            call_command(name, *arguments, stdout=out, stderr=err)
+        except SystemExit as end:
+            code = int(end.code or 0)
+        text = out.getvalue()
+        return Outcome(code, json.loads(text) if text.strip() else None, err.getvalue())
+
+    return run
+
+
+@pytest.fixture
+def onboard(sandbox: Process, command: Callable[..., Outcome], tmp_path: Path, db: None) -> Callable[..., Firm]:
+    """Loads a world into the sandbox and onboards its firm; returns the firm."""
+
+    def load(world: str | dict[str, Any] = "demo", **options: Any) -> Firm:
+        onboarding = sandbox.control.load(world, **options)
+        file = tmp_path / "firm.toml"
+        file.write_text(onboarding, encoding="utf-8")
+        done = command("onboard", str(file))
+        assert done.code == 0, done.words
+        return Firm.objects.get(slug=done.answer["firm"])
+
+    return load
