@@ -1,0 +1,164 @@
+"""The fields of the JSON that the services answer, read with their types and without loss.
+
+Both services leave out what is empty, or send null, or 5 decimals where 2 are meant (observed). Every
+reader takes that and raises ValueError, naming the field, for what cannot be meant.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, tzinfo
+from decimal import Decimal
+from typing import Any
+
+_LARGEST_EXPONENT = 18
+
+
+class Row:
+    """One JSON object of an answer."""
+
+    def __init__(self, value: Any, *, what: str) -> None:
+        if not isinstance(value, dict):
+            raise ValueError(f"{what} is not an object")
+        self._fields: dict[str, Any] = value
+        self._what = what
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there, null or not."""
+        return name in self._fields
+
+    def integer(self, name: str) -> int:
+        """A whole number of any size, also one written as a string."""
+        number = self.integer_or_none(name)
+        if number is None:
+            raise self._fault(name, "is missing")
+        return number
+
+    def integer_or_none(self, name: str) -> int | None:
+        value = self._fields.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+            return int(value)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+        raise self._fault(name, "is not a whole number")
+
+    def text(self, name: str) -> str:
+        """A string as it was given; "" when it is missing or null. A number is given as its digits."""
+        value = self._fields.get(name)
+        if value is None:
+            return ""
+        if isinstance(value, str):
+            return value
+        if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
+            return str(value)
+        raise self._fault(name, "is not a text")
+
+    def flag(self, name: str) -> bool | None:
+        """True, false, or None when it is missing or null."""
+        value = self._fields.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        raise self._fault(name, "is not true or false")
+
+    def amount(self, name: str) -> Decimal | None:
+        """An exact number without needless zeros at its end (95.00000 gives 95), None when it is missing or null."""
+        value = self._fields.get(name)
+        if value is None or value == "":
+            return None
+        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", value):
+            value = Decimal(value)
+        if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
+            raise self._fault(name, "is not a number")
+        number = Decimal(value)
+        if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
+            raise self._fault(name, "is beyond all amounts")
+        return without_needless_zeros(number)
+
+    def moment(self, name: str, *, zone: tzinfo | None = None) -> datetime:
+        """A timestamp, in UTC; one without offset is a local time of `zone`."""
+        moment = self.moment_or_none(name, zone=zone)
+        if moment is None:
+            raise self._fault(name, "is missing")
+        return moment
+
+    def moment_or_none(self, name: str, *, zone: tzinfo | None = None) -> datetime | None:
+        text = self.text(name)
+        try:
+            return parse_timestamp(text, zone) if text else None
+        except ValueError as error:
+            raise self._fault(name, "is not a timestamp") from error
+
+    def day_or_none(self, name: str, *, zone: tzinfo) -> date | None:
+        """A local day, given as `YYYY-MM-DD` or as a timestamp; one with an offset counts as the day in `zone`."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            if len(text) == len("YYYY-MM-DD"):
+                return date.fromisoformat(text)
+            return parse_timestamp(text, zone).astimezone(zone).date()
+        except ValueError as error:
+            raise self._fault(name, "is not a date") from error
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A list of strings; empty when it is missing or null."""
+        values = listed(self._fields.get(name), what=f"{name} of {self._what}")
+        if not all(isinstance(value, str) for value in values):
+            raise self._fault(name, "is not a list of texts")
+        return tuple(values)
+
+    def rows(self, name: str) -> list[Row]:
+        """A list of objects; empty when it is missing or null."""
+        what = f"{name} of {self._what}"
+        return [Row(value, what=what) for value in listed(self._fields.get(name), what=what)]
+
+    def row_or_none(self, name: str) -> Row | None:
+        value = self._fields.get(name)
+        return None if value is None else Row(value, what=f"{name} of {self._what}")
+
+    def _fault(self, name: str, detail: str) -> ValueError:
+        return ValueError(f"{name} of {self._what} {detail}")
+
+
+def listed(value: Any, *, what: str) -> Sequence[Any]:
+    """A list; null stands for an empty one at both services."""
+    if value is None:
+        return ()
+    if not isinstance(value, list):
+        raise ValueError(f"{what} is not a list")
+    return value
+
+
+def without_needless_zeros(number: Decimal) -> Decimal:
+    """The same number without zeros at the end of its decimals and without an exponent; 0 for every zero."""
+    if not number:
+        return Decimal(0)
+    text = format(number, "f")
+    return Decimal(text.rstrip("0").rstrip(".") if "." in text else text)
+
+
+def parse_timestamp(text: str, zone: tzinfo | None = None) -> datetime:
+    """An ISO 8601 timestamp with `Z` or an offset, with 0 to 9 digits of a fraction, as a moment in UTC.
+
+    One without an offset is a local time of `zone` (UTC when not given). Digits past microseconds are cut, as both
+    services send up to nanoseconds (observed). ValueError when it is no timestamp.
+    """
+    match = re.fullmatch(
+        r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{0,9}))?\s?([Zz]|[+-]\d\d:\d\d)?", text.strip(), re.ASCII
+    )
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a timestamp")
+    clock, fraction, offset = match.groups()
+    try:
+        moment = datetime.fromisoformat(f"{clock}.{(fraction or '')[:6]:0<6}{(offset or '').upper()}")
+    except ValueError as error:
+        raise ValueError(f"{text[:40]!r} is not a timestamp") from error
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=zone or UTC)
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text[:40]!r} lies outside the calendar") from error
