@@ -1,0 +1,140 @@
+"""The ledger's sums by dossier and month, and whether they balance (design section 6). Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, time
+
+from django.db.models import Case, Count, F, IntegerField, Q, Sum, Value, When
+from django.db.models.functions import Coalesce, TruncMonth
+
+from integrations.models import Entry, Workspace
+from invoicing.books import Books
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+
+_State = LedgerRow.State
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """A number of entries and their seconds."""
+
+    entries: int = 0
+    seconds: int = 0
+
+
+@dataclass(slots=True)
+class Month:
+    """A dossier's month: tallies by state, by reason of attention, of open corrections; ``balanced`` is the proof."""
+
+    dossier: Dossier
+    month: date
+    states: dict[str, Tally] = field(default_factory=lambda: {state: Tally() for state in _State.values})
+    attention: dict[str, Tally] = field(default_factory=dict)
+    corrections: Tally = Tally()
+    balanced: bool = False
+
+
+def months(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Month]:
+    """The books of dossiers, by dossier key and month (``month``: the first day of the only one wanted)."""
+    found: dict[tuple[int, date], Month] = {}
+    by_id = {dossier.pk: dossier for dossier in dossiers}
+    rows = LedgerRow.objects.filter(dossier__in=dossiers).annotate(month=TruncMonth("day")).order_by()
+    if month is not None:
+        rows = rows.filter(month=month)
+        found = {(dossier.pk, month): Month(dossier, month) for dossier in dossiers}
+
+    def sheet(dossier_id: int, of: date) -> Month:
+        return found.setdefault((dossier_id, of), Month(by_id[dossier_id], of))
+
+    grouped = rows.values("dossier_id", "month", "state", "reason").annotate(entries=Count("pk"), total=Sum("seconds"))
+    for row in grouped:
+        of, tally = sheet(row["dossier_id"], row["month"]), Tally(row["entries"], row["total"])
+        before = of.states[row["state"]]
+        of.states[row["state"]] = Tally(before.entries + tally.entries, before.seconds + tally.seconds)
+        if row["reason"]:
+            of.attention[row["reason"]] = tally
+    corrected = rows.exclude(correction_seconds=0, correction_text="")
+    by_month = corrected.values("dossier_id", "month").annotate(entries=Count("pk"), total=Sum("correction_seconds"))
+    for changed in by_month:
+        sheet(changed["dossier_id"], changed["month"]).corrections = Tally(changed["entries"], changed["total"])
+    unbalanced = _unbalanced(dossiers)
+    for key, result in found.items():
+        result.balanced = key not in unbalanced
+    return sorted(found.values(), key=lambda result: (result.dossier.key, result.month))
+
+
+def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
+    """The months (dossier id, first day) in which something does not add up.
+
+    Mirror against ledger: each entry inside the books has its row, with the mirrored seconds. Lines against claims:
+    each line has the seconds of its claims, each claim its entry's row, no claim lives on a void invoice.
+    """
+    wrong: set[tuple[int, date]] = set()
+    rows = LedgerRow.objects.filter(dossier__in=dossiers)
+    mirrored = Case(
+        When(state=_State.INVOICED, entry__deleted_at__isnull=False, then=Value(0)),
+        When(state=_State.DRAFTED, entry__deleted_at__isnull=False, then=Value(0)),
+        default=F("entry__seconds"),
+        output_field=IntegerField(),
+    )
+    off = rows.annotate(mirrored=mirrored).exclude(seconds=F("mirrored"))
+    unclaimed = rows.filter(state__in=[_State.DRAFTED, _State.INVOICED]).exclude(
+        entry__in=Claim.objects.filter(released_at__isnull=True).values("entry")
+    )
+    for bad in (off, unclaimed):
+        wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in bad.values_list("dossier_id", "day")}
+    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True)
+    astray = live.filter(
+        Q(line__invoice__status=Invoice.Status.VOID)
+        | ~Q(entry__ledger_row__state__in=[_State.DRAFTED, _State.INVOICED])
+        | Q(entry__ledger_row__state=_State.INVOICED)
+        & ~Q(entry__ledger_row__seconds=F("seconds") + F("entry__ledger_row__correction_seconds"))
+    )
+    found = astray.values_list("line__invoice__dossier_id", "day")
+    wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in found}
+    lines = InvoiceLine.objects.filter(invoice__dossier__in=dossiers).exclude(invoice__status=Invoice.Status.VOID)
+    claimed = Coalesce(Sum("claims__seconds", filter=Q(claims__released_at__isnull=True)), 0)
+    uneven = lines.annotate(claimed=claimed).exclude(seconds=F("claimed"))
+    for dossier_id, day in uneven.values_list("invoice__dossier_id", "invoice__period_from"):
+        wrong.add((dossier_id, day.replace(day=1)))
+    return wrong | {(dossier_id, day.replace(day=1)) for dossier_id, day, _ in _unstated(dossiers)}
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The promise, counted: entries inside the books, how many are on two live lines, how many are in no state."""
+
+    entries: int
+    billed_twice: int
+    lost: int
+
+
+def prove(*, dossiers: Sequence[Dossier]) -> Proof:
+    """Count what must be 0, from the rows and not from the promise."""
+    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True)
+    twice = live.values("entry").annotate(lines=Count("pk")).filter(lines__gt=1).order_by()
+    rows = LedgerRow.objects.filter(dossier__in=dossiers)
+    return Proof(rows.count(), twice.count(), len(_unstated(dossiers)))
+
+
+def _unstated(dossiers: Sequence[Dossier]) -> list[tuple[int, date, int]]:
+    """Entries inside the books (dossier id, day, Toggl id) without a row, or not judged since they changed."""
+    found: list[tuple[int, date, int]] = []
+    by_workspace: defaultdict[int, list[Dossier]] = defaultdict(list)
+    for dossier in dossiers:
+        by_workspace[dossier.workspace_id].append(dossier)
+    for workspace in Workspace.objects.filter(pk__in=by_workspace).select_related("firm"):
+        books = Books.load(workspace)
+        ours = {dossier.pk for dossier in by_workspace[workspace.pk]}
+        first = min(dossier.start_date for dossier in books.dossiers)
+        begins = datetime.combine(first, time(0), tzinfo=books.zone)
+        inside = Entry.objects.filter(workspace=workspace, started_at__gte=begins)
+        for row in inside.filter(Q(ledger_row__isnull=True) | Q(marked_at__isnull=False)):
+            entry = books.entry(row)
+            judged_by, _ = books.verdict(entry)
+            if judged_by is not None and judged_by.pk in ours:
+                found.append((judged_by.pk, entry.day, entry.id))
+    return found

@@ -1,0 +1,414 @@
+"""Posting to Billit, exactly once (design section 7). Nowhere else does an invoice go beyond approved.
+
+A post is: claim (a conditional update, an attempt with key and body, commit); one POST outside any transaction;
+settle in one transaction. What is unknown afterwards is ``in_doubt``: from there only a look-up leads on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from integrations import billit
+from integrations.models import Company
+from integrations.sync import billit_api
+from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
+from invoicing import ledger, mapping
+from invoicing.models import Attempt, CustomerPin, Invoice
+from invoicing.runs import NotPossible
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+
+_Status = Invoice.Status
+_Delivery = Invoice.Delivery
+_Outcome = Attempt.Outcome
+READ_BACK_AT_ONCE = 120
+_PAUSE = 60.0
+"""Seconds until the next try when the service named none."""
+
+
+def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
+    """Ask the workers to post an approved invoice (and to send it): the wish stands in the row and cannot be lost."""
+    asked = {"post_requested_at": now} | ({"send_requested_at": now} if send else {})
+    Invoice.objects.filter(pk=invoice.pk, status__in=[_Status.APPROVED, _Status.IN_DOUBT]).update(**asked)
+    if send:
+        Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED).update(send_requested_at=now)
+
+
+def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Post an approved invoice to Billit. Whatever comes of it stands in the row; a repetition changes nothing.
+
+    Raises ``NotPossible`` when a person must decide first, and ``RetryLater`` when Billit could not be asked: the
+    invoice then stays approved.
+    """
+    invoice = fresh(invoice)
+    if invoice.status != _Status.APPROVED:
+        return invoice
+    api = billit_api(invoice.company)
+    try:
+        order = _order(invoice, api, now)
+        attempt = _claim(invoice, order, by, now)
+        if attempt is None:
+            return fresh(invoice)
+        try:
+            order_id = api.create_order(order, key=attempt.key)
+        except RetryLater as error:
+            _later(invoice, attempt, error, now)
+            raise
+        except NoAnswer as error:
+            _doubt(invoice, attempt, str(error), error.status, by, now)
+        except (Refused, BadCredentials) as error:
+            _refuse(invoice, attempt, error, by, now)
+        else:
+            _settle(invoice, attempt, order_id, _Outcome.ACCEPTED, "invoice_posted", by, now)
+    finally:
+        api.close()
+    return fresh(invoice)
+
+
+def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Look up what became of a post without an answer, and of one whose worker died (section 7).
+
+    Adopted when Billit has exactly one order of our reference with our totals and customer; back to approved, with the
+    same key, when it surely has none; else a person decides. Raises the client's ``ServiceError`` when it cannot look.
+    """
+    invoice = fresh(invoice)
+    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    attempt = invoice.attempts.filter(intent=Attempt.Intent.POST).order_by("-started_at", "-pk").first()
+    if attempt is None:
+        return invoice
+    if invoice.status == _Status.POSTING and invoice.posting_since is not None and invoice.posting_since < lease:
+        _doubt(invoice, attempt, "The worker that posted it ended before it could note Billit's answer.", None, by, now)
+        invoice = fresh(invoice)
+        attempt.refresh_from_db()
+    if invoice.status != _Status.IN_DOUBT:
+        return invoice
+    api = billit_api(invoice.company)
+    try:
+        live = api.find_orders(invoice.reference)
+        deleted = api.find_deleted_orders(invoice.reference)
+        found = live[0] if len(live) == 1 and not deleted else None
+        if found is not None and _agrees(invoice, found, api):
+            _settle(invoice, attempt, found.id, _Outcome.ADOPTED, "invoice_adopted", by, now)
+            return fresh(invoice)
+    finally:
+        api.close()
+    asked_at = attempt.finished_at if attempt.http_status is not None and attempt.finished_at else attempt.started_at
+    late_enough = now - asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if live or deleted:
+        _leave_to_person(invoice, _what_was_found(invoice, live, deleted))
+    elif not late_enough:
+        wait = asked_at + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+        Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(not_before=wait)
+    elif attempt.http_status == 409:
+        _leave_to_person(invoice, "Billit says that the key was used, but has no order of this reference.")
+    else:
+        _back_to_approved(invoice, attempt, now)
+    return fresh(invoice)
+
+
+@transaction.atomic
+def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """A person who looked at Billit decides that the invoice is not there: approved again, with a new key."""
+    changed = Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT, needs_person=True).update(
+        status=_Status.APPROVED, key_number=invoice.key_number + 1, needs_person=False, problem="", not_before=None
+    )
+    if not changed:
+        raise NotPossible(f"Invoice {invoice} is not one that a person has to decide on.")
+    audit.record(
+        firm=invoice.firm, news=[_news("invoice_approved", invoice, key=invoice.key_number + 1)], by=by, now=now
+    )
+    return fresh(invoice)
+
+
+def read_back(*, company: Company, invoices: QuerySet[Invoice] | None = None, now: datetime) -> int:
+    """Read totals, number, customer and payment of posted orders back, up to 120 a call; returns how many were read.
+
+    Without ``invoices``: those whose totals were not read yet. Billit's figures stand as the legal ones.
+    """
+    waiting = Invoice.objects.filter(legal_excl__isnull=True) if invoices is None else invoices
+    rows = list(waiting.filter(company=company, status=_Status.POSTED).select_related("firm").order_by("order_id"))
+    if not rows:
+        return 0
+    api = billit_api(company)
+    try:
+        read = 0
+        for start in range(0, len(rows), READ_BACK_AT_ONCE):
+            part = {row.order_id: row for row in rows[start : start + READ_BACK_AT_ONCE]}
+            ids = [order_id for order_id in part if order_id is not None]
+            for order in api.orders_between(min(ids), max(ids)):
+                if order.id in part:
+                    note_order(invoice=part[order.id], order=order, now=now)
+                    read += 1
+        return read
+    finally:
+        api.close()
+
+
+@transaction.atomic
+def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -> None:
+    """Keep what Billit says of a posted order: legal totals, number, customer, payment."""
+    legal = (order.total_excl, order.total_vat, order.total_incl)
+    fields: dict[str, object] = {
+        "legal_excl": legal[0],
+        "legal_vat": legal[1],
+        "legal_incl": legal[2],
+        "order_number": order.number[:100] or invoice.order_number,
+    }
+    if invoice.legal_excl is None and legal != (invoice.total_excl, invoice.total_vat, invoice.total_incl):
+        fields["attention"] = (
+            f"Billit computed {legal[0]} + {legal[1]} VAT = {legal[2]}, we {invoice.total_excl} + {invoice.total_vat} "
+            f"= {invoice.total_incl}. Billit's figures are the legal ones; look at the lines in Billit."
+        )
+    if invoice.customer_party_id is None and order.customer_id is not None:
+        fields["customer_party_id"] = order.customer_id
+        _pin(invoice, order.customer_id, now)
+    if order.paid and invoice.payment != Invoice.Payment.PAID:
+        fields |= {"payment": Invoice.Payment.PAID, "paid_date": order.paid_date}
+        news = _news("invoice_paid", invoice, date=order.paid_date.isoformat() if order.paid_date else None)
+        audit.record(firm=invoice.firm, news=[news], by=Actor("Billit", "read back"), now=now)
+    Invoice.objects.filter(pk=invoice.pk).update(**fields)
+
+
+def due(*, now: datetime) -> QuerySet[Invoice]:
+    """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for."""
+    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    may = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    return Invoice.objects.filter(
+        Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may
+        | Q(status=_Status.IN_DOUBT, needs_person=False) & may
+        | Q(status=_Status.POSTING, posting_since__lt=lease)
+        | Q(status=_Status.POSTED, send_requested_at__isnull=False, delivery__in=[_Delivery.NOT_SENT]) & may
+        | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease)
+        | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
+    )
+
+
+def unread(*, now: datetime) -> list[int]:
+    """The companies (row ids) with posted invoices whose totals were not read back."""
+    rows = Invoice.objects.filter(status=_Status.POSTED, legal_excl__isnull=True)
+    return sorted(set(rows.values_list("company_id", flat=True)))
+
+
+def postpone(*, invoice: Invoice, now: datetime) -> None:
+    """Billit could not be asked: not at every tick again. A pause that is longer already stays."""
+    wait = now + timedelta(seconds=_PAUSE)
+    sooner = Q(not_before__isnull=True) | Q(not_before__lt=wait)
+    Invoice.objects.filter(sooner, pk=invoice.pk).update(not_before=wait)
+
+
+def _order(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
+    party_id = invoice.customer_party_id or _find_customer(invoice, api, now)
+    day = now.astimezone(invoice.firm.zone).date()
+    return billit.Order(
+        external_id=invoice.reference,
+        order_date=day,
+        expiry_date=day + timedelta(days=invoice.dossier.payment_days),
+        customer_id=party_id,
+        customer=None if party_id is not None else _new_customer(invoice, api),
+        reference=invoice.purchase_order,
+        title=invoice.title,
+        period_from=invoice.period_from,
+        period_till=invoice.period_till,
+        lines=tuple(
+            billit.OrderLine(
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                description=line.description,
+                description_extended=line.description_extended,
+                reference=line.product_reference,
+                vat_rate=line.vat_rate,
+                ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
+            )
+            for line in invoice.lines.order_by("position")
+        ),
+    )
+
+
+def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | None:
+    """R3: the party behind the number, pinned already or looked up at Billit once; None when Billit has none."""
+    pin = CustomerPin.objects.filter(company=invoice.company, number=invoice.customer_vat).first()
+    if pin is None:
+        found = {
+            customer.party_id
+            for customer in api.find_customers(invoice.customer_vat)
+            if mapping.customer_number(customer.vat_number) == invoice.customer_vat
+        }
+        if len(found) > 1:
+            sentence = (
+                f"Billit has {len(found)} customers with number {invoice.customer_vat} (PartyID "
+                f"{', '.join(map(str, sorted(found)))}). Map the Toggl client to one of them, then draft again."
+            )
+            Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, post_requested_at=None)
+            raise NotPossible(sentence)
+        if not found:
+            return None
+        pin = _pin(invoice, found.pop(), now)
+    Invoice.objects.filter(pk=invoice.pk).update(customer_party_id=pin.party_id)
+    return pin.party_id
+
+
+def _pin(invoice: Invoice, party_id: int, now: datetime) -> CustomerPin:
+    pin, _ = CustomerPin.objects.get_or_create(
+        company=invoice.company,
+        number=invoice.customer_vat,
+        defaults={"firm_id": invoice.firm_id, "party_id": party_id, "pinned_at": now},
+    )
+    return pin
+
+
+def _new_customer(invoice: Invoice, api: billit.Api) -> billit.NewCustomer:
+    number = invoice.customer_vat
+    try:
+        found = api.search_companies(number.removeprefix("BE"))
+    except Refused:
+        found = []
+    match = next((row for row in found if number in (mapping.customer_number(row.number), row.number)), None)
+    language = (invoice.customer_language or invoice.firm.language).upper()
+    if match is None:
+        return billit.NewCustomer(name=invoice.customer_name, vat_number=number, language=language)
+    address = billit.Address(
+        street=match.street,
+        street_number=match.street_number,
+        box=match.box,
+        zipcode=match.zipcode,
+        city=match.city,
+        country=match.country if len(match.country) == 2 else number[:2],
+    )
+    name = match.name or invoice.customer_name
+    return billit.NewCustomer(name=name, vat_number=number, language=language, address=address)
+
+
+@transaction.atomic
+def _claim(invoice: Invoice, order: billit.Order, by: Actor, now: datetime) -> Attempt | None:
+    body = billit.encode(billit.order_body(order))
+    claimed = Invoice.objects.filter(pk=invoice.pk, status=_Status.APPROVED, key_number=invoice.key_number).update(
+        status=_Status.POSTING, posting_since=now, order_date=order.order_date, not_before=None, attention=""
+    )
+    if not claimed:
+        return None
+    attempt = Attempt.objects.create(
+        firm_id=invoice.firm_id,
+        invoice=invoice,
+        intent=Attempt.Intent.POST,
+        key=invoice.key,
+        body=body.decode(),
+        body_hash=hashlib.sha256(body).hexdigest(),
+        started_at=now,
+    )
+    news = _news("invoice_posting", invoice, key=attempt.key, body_sha256=attempt.body_hash)
+    audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+    return attempt
+
+
+@transaction.atomic
+def _settle(
+    invoice: Invoice, attempt: Attempt, order_id: int, outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
+) -> None:
+    """The order stands at Billit. An answer that comes after the row fell into doubt settles it all the same."""
+    open_states = [_Status.POSTING, _Status.IN_DOUBT]
+    settled = Invoice.objects.filter(pk=invoice.pk, status__in=open_states, order_id__isnull=True).update(
+        status=_Status.POSTED,
+        posting_since=None,
+        posted_at=now,
+        order_id=order_id,
+        accepted_body=attempt.body,
+        problem="",
+        needs_person=False,
+        not_before=None,
+    )
+    if not settled:
+        return
+    _finish(attempt, outcome, 200, str(order_id), now)
+    ledger.invoiced(invoice=invoice, now=now)
+    audit.record(firm=invoice.firm, news=[_news(event, invoice, order_id=order_id, key=attempt.key)], by=by, now=now)
+
+
+@transaction.atomic
+def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
+    reason = str(error)
+    if not _leave(invoice, status=_Status.REFUSED, problem=reason, post_requested_at=None, send_requested_at=None):
+        return
+    status = error.status if isinstance(error, Refused) else 401
+    _finish(attempt, _Outcome.REFUSED, status, reason, now)
+    audit.record(firm=invoice.firm, news=[_news("invoice_refused", invoice, reason=reason)], by=by, now=now)
+
+
+@transaction.atomic
+def _doubt(invoice: Invoice, attempt: Attempt, reason: str, http_status: int | None, by: Actor, now: datetime) -> None:
+    wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if not _leave(invoice, status=_Status.IN_DOUBT, problem=reason, not_before=wait):
+        return
+    _finish(attempt, _Outcome.NO_ANSWER, http_status, reason, now)
+    audit.record(firm=invoice.firm, news=[_news("invoice_in_doubt", invoice, reason=reason)], by=by, now=now)
+
+
+@transaction.atomic
+def _later(invoice: Invoice, attempt: Attempt, error: RetryLater, now: datetime) -> None:
+    """Surely not sent: approved as before, with the same key, after a pause."""
+    wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
+    if _leave(invoice, status=_Status.APPROVED, not_before=wait):
+        _finish(attempt, _Outcome.NOT_SENT, None, str(error), now)
+
+
+@transaction.atomic
+def _back_to_approved(invoice: Invoice, attempt: Attempt, now: datetime) -> None:
+    changed = Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(
+        status=_Status.APPROVED, problem="", not_before=None
+    )
+    if changed:
+        _finish(attempt, _Outcome.ABSENT, attempt.http_status, attempt.answer, now)
+
+
+def _leave(invoice: Invoice, *, status: Invoice.Status, **fields: object) -> bool:
+    """From posting to another state, if the row is still being posted."""
+    rows = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTING)
+    return bool(rows.update(status=status, posting_since=None, **fields))
+
+
+def _leave_to_person(invoice: Invoice, sentence: str) -> None:
+    problem = f"{sentence} Look at Billit, then adopt it there by hand or post anew."
+    Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(needs_person=True, problem=problem)
+
+
+def _finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: str, now: datetime) -> None:
+    attempt.outcome, attempt.http_status, attempt.answer, attempt.finished_at = outcome, http_status, answer, now
+    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+
+
+def _agrees(invoice: Invoice, order: billit.OrderSummary, api: billit.Api) -> bool:
+    """Whether an order that was found is ours: the same totals and the same customer."""
+    if order.customer_id is None and not order.customer_vat:
+        order = api.order(order.id)
+    totals = (order.total_excl, order.total_vat, order.total_incl)
+    if totals != (invoice.total_excl, invoice.total_vat, invoice.total_incl):
+        return False
+    if invoice.customer_party_id is not None and order.customer_id is not None:
+        return order.customer_id == invoice.customer_party_id
+    return mapping.customer_number(order.customer_vat) == invoice.customer_vat
+
+
+def _what_was_found(
+    invoice: Invoice, live: Sequence[billit.OrderSummary], deleted: Sequence[billit.OrderSummary]
+) -> str:
+    if deleted:
+        return f"Order {deleted[0].id} of this reference was deleted in Billit."
+    if len(live) > 1:
+        return f"Billit has {len(live)} orders of this reference: {', '.join(str(order.id) for order in live)}."
+    return f"Order {live[0].id} has this reference, but another total or customer than ours."
+
+
+def _news(type: str, invoice: Invoice, **data: object) -> News:
+    return News(type, f"invoice {invoice.reference}", data)
+
+
+def fresh(invoice: Invoice) -> Invoice:
+    """The row as it stands now, with what a step needs of its dossier and company."""
+    return Invoice.objects.select_related(
+        "firm", "dossier__workspace__firm", "company__connection", "company__firm"
+    ).get(pk=invoice.pk)

@@ -1,0 +1,159 @@
+"""`manage.py invoice`: draft, and on demand approve, post and send (design section 10)."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Iterable
+from datetime import date, datetime
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from integrations.models import Company
+from integrations.transport import ServiceError
+from invoicing import asked, delivery, rounds, runs, sending
+from invoicing.models import Dossier, Invoice
+from invoicing.statement import planned, statements
+from invoicing.tasks import post_invoice, send_invoice
+from toggbill.firms.audit import Actor
+from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+
+_Status = Invoice.Status
+_ENDED_BADLY = Q(status__in=[_Status.REFUSED, _Status.IN_DOUBT]) | Q(
+    delivery__in=[Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT]
+)
+
+
+class Command(JsonCommand):
+    """Each flag does its own step for the invoices that stand right before it, and implies no other."""
+
+    help = "Draft what is open through a day, and approve, post or send on demand."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """As in design section 10."""
+        parser.add_argument("--firm", metavar="SLUG", required=True)
+        parser.add_argument("--dossier", metavar="KEY")
+        parser.add_argument("--through", metavar="YYYY-MM-DD", required=True, help="the last local day that is billed")
+        parser.add_argument("--dry-run", action="store_true", help="say what would be drafted, and change nothing")
+        parser.add_argument("--approve", action="store_true")
+        parser.add_argument("--post", action="store_true")
+        parser.add_argument("--send", action="store_true")
+        parser.add_argument("--queue", action="store_true", help="leave posting and sending to the workers")
+
+    def work(self, **options: Any) -> tuple[dict[str, Any], int]:
+        """Re-read, draft, then the steps that were asked for, dossier by dossier."""
+        firm = asked.firm(options["firm"])
+        dossiers = asked.dossiers(firm, options["dossier"])
+        cut_off = asked.day(options["through"])
+        today = timezone.now().astimezone(firm.zone).date()
+        if cut_off > today:
+            raise Fault(
+                f"{cut_off} is after today ({today}): hours that are not worked yet cannot be billed.", BAD_ARGUMENTS
+            )
+        self._by, self._moved = Actor.command(), dict[int, None]()
+        self._reread(dossiers)
+        if options["dry_run"]:
+            return self._dry_run(dossiers, cut_off)
+        skipped = []
+        for dossier in dossiers:
+            drafting = runs.draft(dossier=dossier, cut_off=cut_off, by=self._by, now=timezone.now())
+            self._note(invoice for invoice, _ in drafting.moved)
+            skipped += _skipped(drafting)
+        mine = Invoice.objects.filter(dossier__in=dossiers).order_by("dossier__key", "pk")
+        if options["approve"]:
+            self._approve(mine)
+        if options["queue"]:
+            self._enqueue(mine, post=options["post"], send=options["send"])
+        else:
+            if options["post"]:
+                self._post(mine)
+            if options["send"]:
+                self._send(mine)
+        moved = Invoice.objects.filter(pk__in=self._moved).order_by("dossier__key", "customer_name", "pk")
+        code = WRONG if moved.filter(_ENDED_BADLY).exists() else DONE
+        return {"invoices": statements(moved), "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, code
+
+    def _reread(self, dossiers: Iterable[Dossier]) -> None:
+        """Right before drafting; when a service cannot be read a person may draft from the mirror all the same."""
+        now = timezone.now()
+        read: set[tuple[str, int]] = set()
+        for dossier in dossiers:
+            try:
+                if ("workspace", dossier.workspace_id) not in read:
+                    read.add(("workspace", dossier.workspace_id))
+                    rounds.reread_hours(workspace=dossier.workspace, now=now, background=False)
+                if ("company", dossier.company_id) not in read:
+                    read.add(("company", dossier.company_id))
+                    rounds.reread_prices(company=dossier.company, now=now)
+            except rounds.Waits as error:
+                self.say(f"Dossier {dossier.key}: {error} What follows is drafted from the mirror.")
+        for dossier in dossiers:
+            dossier.workspace.refresh_from_db(fields=["synced_at"])
+
+    def _dry_run(self, dossiers: Iterable[Dossier], cut_off: date) -> tuple[dict[str, Any], int]:
+        invoices, skipped = [], []
+        for dossier in dossiers:
+            drafting = runs.preview(dossier=dossier, cut_off=cut_off, now=timezone.now())
+            invoices += [planned(invoice, plan) for invoice, plan in drafting.moved]
+            skipped += _skipped(drafting)
+        return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, DONE
+
+    def _approve(self, mine: QuerySet[Invoice]) -> None:
+        for invoice in mine.filter(status=_Status.DRAFT):
+            try:
+                self._note([runs.approve(invoice=invoice, by=self._by, now=timezone.now())])
+            except runs.NotPossible as error:
+                self.say(str(error))
+
+    def _post(self, mine: QuerySet[Invoice]) -> None:
+        """What earlier runs left in doubt or with a dead lease is looked up first."""
+        left = mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT, _Status.POSTING])
+        for invoice in left:
+            before = invoice.status
+            try:
+                found = delivery.recover(invoice=invoice, by=self._by, now=timezone.now())
+                found = delivery.post(invoice=found, by=self._by, now=timezone.now())
+            except (ServiceError, runs.NotPossible) as error:
+                self.say(f"Invoice {invoice}: {error}")
+                found = delivery.fresh(invoice)
+            if found.status != before or found.status == _Status.IN_DOUBT:
+                self._note([found])
+        for company in Company.objects.filter(invoices__in=self._moved).select_related("connection").distinct():
+            try:
+                delivery.read_back(company=company, now=timezone.now())
+            except ServiceError as error:
+                self.say(f"The totals of company {company} are not read back yet: {error}")
+
+    def _send(self, mine: QuerySet[Invoice]) -> None:
+        unsent = [Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENDING, Invoice.Delivery.IN_DOUBT]
+        for invoice in mine.filter(status=_Status.POSTED, delivery__in=unsent):
+            try:
+                found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
+            except (ServiceError, runs.NotPossible) as error:
+                self.say(f"Invoice {invoice}: {error}")
+                continue
+            self._note([found])
+
+    def _enqueue(self, mine: QuerySet[Invoice], *, post: bool, send: bool) -> None:
+        now = timezone.now()
+        if post:
+            for invoice in mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]):
+                delivery.request(invoice=invoice, send=send, now=now)
+                post_invoice.delay(invoice_id=invoice.pk)
+        if send:
+            for invoice in mine.filter(status=_Status.POSTED, delivery=Invoice.Delivery.NOT_SENT):
+                delivery.request(invoice=invoice, send=True, now=now)
+                send_invoice.delay(invoice_id=invoice.pk)
+
+    def _note(self, invoices: Iterable[Invoice]) -> None:
+        self._moved |= {invoice.pk: None for invoice in invoices}
+
+
+def _skipped(drafting: runs.Drafting) -> list[dict[str, Any]]:
+    return [{"entry": skipped.entry, "reason": str(skipped.reason)} for skipped in drafting.plan.skipped]
+
+
+def _as_of(dossiers: Iterable[Dossier]) -> datetime | None:
+    """The oldest of the readings on which the answer rests."""
+    return min((d.workspace.synced_at for d in dossiers if d.workspace.synced_at is not None), default=None)

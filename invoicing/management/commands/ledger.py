@@ -1,0 +1,41 @@
+"""`manage.py ledger`: the books by dossier and month (design section 10). Reads only."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from dataclasses import asdict
+from typing import Any
+
+from invoicing import asked, balance
+from toggbill.firms.command import DONE, JsonCommand
+
+
+class Command(JsonCommand):
+    """Sums of entries and seconds by state, and whether they balance."""
+
+    help = "Print the books: entries and seconds by state, attention by reason, and whether they balance."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """As in design section 10."""
+        parser.add_argument("--firm", metavar="SLUG", required=True)
+        parser.add_argument("--dossier", metavar="KEY")
+        parser.add_argument("--month", metavar="YYYY-MM")
+
+    def work(self, **options: Any) -> tuple[dict[str, Any], int]:
+        """The months of the dossiers that were asked for."""
+        dossiers = asked.dossiers(asked.firm(options["firm"]), options["dossier"])
+        month = None if options["month"] is None else asked.month(options["month"])
+        found = balance.months(dossiers=dossiers, month=month)
+        return {
+            "dossiers": [
+                {
+                    "dossier": sheet.dossier.key,
+                    "month": f"{sheet.month:%Y-%m}",
+                    "states": {state: asdict(tally) for state, tally in sheet.states.items()},
+                    "attention": {reason: asdict(tally) for reason, tally in sorted(sheet.attention.items())},
+                    "corrections": asdict(sheet.corrections),
+                    "balanced": sheet.balanced,
+                }
+                for sheet in found
+            ]
+        }, DONE

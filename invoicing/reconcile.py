@@ -1,0 +1,169 @@
+"""Reconciliation: what Toggl and Billit say today against the ledger (design section 6). Nothing is deleted."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum, auto
+
+from django.db.models import Min
+
+from integrations import billit, sync
+from integrations.models import Company, Workspace
+from invoicing import delivery, ledger
+from invoicing.models import Claim, Dossier, Invoice
+
+OUR_PREFIX = "tb-"
+
+
+class Kind(StrEnum):
+    """In what Toggl, the ledger and Billit can differ."""
+
+    entry_changed = auto()
+    entry_deleted = auto()
+    order_missing = auto()
+    order_deleted = auto()
+    order_changed = auto()
+    order_unknown = auto()
+    order_sent = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One difference: which entry (Toggl's id), order or reference, and a sentence."""
+
+    kind: Kind
+    sentence: str
+    entry: int | None = None
+    order_id: int | None = None
+    reference: str | None = None
+
+
+@dataclass(slots=True)
+class Report:
+    """What was compared (counts), and what differs."""
+
+    checked: dict[str, int]
+    drift: list[Drift]
+
+
+def reconcile(*, dossiers: Sequence[Dossier], now: datetime) -> Report:
+    """Compare dossiers with both services. Re-reads the months that hold invoiced entries.
+
+    Raises the clients' ``ServiceError`` and ``sync.Busy`` when a service cannot be asked. What Billit says of numbers
+    and payments is noted on the invoices on the way: that is news, not drift.
+    """
+    report = Report({"entries": 0, "invoices": 0, "orders": 0}, [])
+    for workspace in Workspace.objects.filter(dossiers__in=dossiers).select_related("connection", "firm").distinct():
+        _reread(workspace, now)
+    report.drift += _entries(dossiers, report)
+    by_company: defaultdict[int, list[Dossier]] = defaultdict(list)
+    for dossier in dossiers:
+        by_company[dossier.company_id].append(dossier)
+    for company in Company.objects.filter(pk__in=by_company).select_related("connection").order_by("pk"):
+        report.drift += _orders(company, by_company[company.pk], report, now)
+    return report
+
+
+def _reread(workspace: Workspace, now: datetime) -> None:
+    billed = Claim.objects.filter(
+        entry__workspace=workspace, released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
+    ).aggregate(first=Min("day"))["first"]
+    if billed is not None:
+        sync.sync_workspace(workspace=workspace, now=now, full=True, since=billed.replace(day=1))
+    ledger.derive(workspace=workspace, now=now)
+
+
+def _entries(dossiers: Sequence[Dossier], report: Report) -> Iterator[Drift]:
+    claims = Claim.objects.filter(
+        line__invoice__dossier__in=dossiers, line__invoice__status=Invoice.Status.POSTED, released_at__isnull=True
+    ).select_related("entry", "line__invoice")
+    for claim in claims.order_by("pk").iterator(chunk_size=2000):
+        report.checked["entries"] += 1
+        entry, invoice = claim.entry, claim.line.invoice
+        if entry.deleted_at is not None:
+            yield Drift(
+                Kind.entry_deleted,
+                f"Entry {entry.remote_id} of {claim.day} was deleted in Toggl after invoice {invoice} billed it.",
+                entry=entry.remote_id,
+                reference=invoice.reference,
+            )
+        elif changed := _changed(claim):
+            yield Drift(
+                Kind.entry_changed,
+                f"Entry {entry.remote_id} of {claim.day} changed in Toggl after invoice {invoice} billed it: "
+                f"{', '.join(changed)}.",
+                entry=entry.remote_id,
+                reference=invoice.reference,
+            )
+
+
+def _changed(claim: Claim) -> list[str]:
+    entry = claim.entry
+    pairs = {
+        "start": (entry.started_at, claim.started_at),
+        "seconds": (entry.seconds, claim.seconds),
+        "project": (entry.project_remote_id, claim.project_remote_id),
+        "tags": (sorted(entry.tags), sorted(claim.tags)),
+        "description": (entry.description, claim.description),
+    }
+    return [name for name, (now_is, was) in pairs.items() if now_is != was]
+
+
+def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: datetime) -> Iterator[Drift]:
+    api = sync.billit_api(company)
+    try:
+        at_billit = {order.id: order for order in api.orders_with_prefix(OUR_PREFIX)}
+        report.checked["orders"] += len(at_billit)
+        ours = Invoice.objects.filter(dossier__in=dossiers, status=Invoice.Status.POSTED).select_related("firm")
+        for invoice in ours.order_by("pk"):
+            report.checked["invoices"] += 1
+            order = at_billit.get(invoice.order_id or 0)
+            if order is None:
+                yield _gone(invoice, api)
+            else:
+                yield from _differs(invoice, order)
+                delivery.note_order(invoice=invoice, order=order, now=now)
+        known = set(Invoice.objects.filter(company=company, order_id__isnull=False).values_list("order_id", flat=True))
+        for order in at_billit.values():
+            if order.id not in known:
+                yield Drift(
+                    Kind.order_unknown,
+                    f"Billit has order {order.id} ({order.number or 'without number'}) with a reference of ours, "
+                    "but no invoice here is posted as it. Look at it in Billit before anything is posted again.",
+                    order_id=order.id,
+                    reference=order.external_id or None,
+                )
+    finally:
+        api.close()
+
+
+def _gone(invoice: Invoice, api: billit.Api) -> Drift:
+    deleted = api.find_deleted_orders(invoice.reference)
+    if deleted:
+        sentence = f"Order {invoice.order_id} of invoice {invoice} was deleted in Billit. Drop or post it anew here."
+        return Drift(Kind.order_deleted, sentence, order_id=invoice.order_id, reference=invoice.reference)
+    sentence = f"Order {invoice.order_id} of invoice {invoice} is not in Billit. Find out who removed it."
+    return Drift(Kind.order_missing, sentence, order_id=invoice.order_id, reference=invoice.reference)
+
+
+def _differs(invoice: Invoice, order: billit.OrderSummary) -> Iterator[Drift]:
+    def drift(kind: Kind, sentence: str) -> Drift:
+        return Drift(kind, sentence, order_id=order.id, reference=invoice.reference)
+
+    totals = (order.total_excl, order.total_vat, order.total_incl)
+    if totals != (invoice.excl, invoice.vat, invoice.incl):
+        yield drift(
+            Kind.order_changed,
+            f"Order {order.id} of invoice {invoice} amounts to {order.total_incl} in Billit, to {invoice.incl} here.",
+        )
+    elif None not in (invoice.customer_party_id, order.customer_id) and invoice.customer_party_id != order.customer_id:
+        yield drift(
+            Kind.order_changed,
+            f"Order {order.id} of invoice {invoice} is for party {order.customer_id} in Billit, "
+            f"for {invoice.customer_party_id} here.",
+        )
+    if order.is_sent and invoice.delivery == Invoice.Delivery.NOT_SENT:
+        yield drift(Kind.order_sent, f"Order {order.id} of invoice {invoice} was sent in Billit by hand.")

@@ -1,0 +1,141 @@
+"""Having Billit deliver a posted invoice (R11): the machine of posting once more, with a key of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.db import transaction
+
+from integrations import billit
+from integrations.models import Customer
+from integrations.sync import billit_api
+from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from invoicing.delivery import fresh
+from invoicing.models import Attempt, Invoice
+from invoicing.runs import NotPossible
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+
+_Delivery = Invoice.Delivery
+_Outcome = Attempt.Outcome
+_PAUSE = 60.0
+DOCUMENT_TYPE = "BISv3Invoice"
+
+
+def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Have a posted invoice delivered: over Peppol when the receiver takes it there, else by e-mail when allowed.
+
+    Raises ``NotPossible`` when neither way is open (it stands as attention on the invoice), ``RetryLater`` when Billit
+    could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent.
+    """
+    invoice = fresh(invoice)
+    if invoice.status != Invoice.Status.POSTED or invoice.order_id is None:
+        return invoice
+    api = billit_api(invoice.company)
+    try:
+        if invoice.delivery in (_Delivery.SENDING, _Delivery.IN_DOUBT):
+            return _look(invoice, api, by, now)
+        if invoice.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
+            return invoice
+        way = _way(invoice, api)
+        attempt = _claim(invoice, way, by, now)
+        if attempt is None:
+            return fresh(invoice)
+        try:
+            api.send_order(invoice.order_id, transport=way, key=attempt.key)
+        except RetryLater as error:
+            wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
+            _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, str(error), by, now, not_before=wait)
+            raise
+        except NoAnswer as error:
+            wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+            _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, str(error), by, now, not_before=wait)
+        except (Refused, BadCredentials) as error:
+            _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, str(error), by, now, send_requested_at=None)
+        else:
+            _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, way, by, now)
+    finally:
+        api.close()
+    return fresh(invoice)
+
+
+def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoice:
+    """What became of a sending without an answer: Billit's own status of the order says."""
+    attempt = invoice.attempts.filter(intent=Attempt.Intent.SEND).order_by("-started_at", "-pk").first()
+    if attempt is None or invoice.order_id is None:
+        return invoice
+    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
+        return invoice
+    if api.order(invoice.order_id).is_sent:
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, "Billit shows it as sent", by, now)
+    elif now - attempt.started_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS):
+        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, "Billit shows it as not sent", by, now)
+    return fresh(invoice)
+
+
+def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
+    if invoice.customer_vat:
+        participant = api.participant(invoice.customer_vat)
+        if participant.registered and DOCUMENT_TYPE in participant.document_types:
+            return "Peppol"
+    customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
+    if invoice.dossier.email_allowed and customer is not None and customer.email:
+        return "SMTP"
+    sentence = (
+        f"{invoice.customer_name} ({invoice.customer_vat or 'no number'}) does not receive invoices over Peppol, and "
+        "e-mail is not open for it. Have the customer register at Peppol, or allow e-mail in the dossier and add "
+        "an address."
+    )
+    Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, send_requested_at=None)
+    raise NotPossible(sentence)
+
+
+@transaction.atomic
+def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
+    number = invoice.send_key_number or invoice.key_number + 1
+    claimed = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.NOT_SENT, _Delivery.FAILED]).update(
+        delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention=""
+    )
+    if not claimed:
+        return None
+    body = f"{way} {invoice.order_id}"
+    return Attempt.objects.create(
+        firm_id=invoice.firm_id,
+        invoice=invoice,
+        intent=Attempt.Intent.SEND,
+        key=f"{invoice.reference}-{number}",
+        body=body,
+        body_hash=hashlib.sha256(body.encode()).hexdigest(),
+        started_at=now,
+    )
+
+
+@transaction.atomic
+def _settle(
+    invoice: Invoice,
+    attempt: Attempt,
+    delivery: Invoice.Delivery,
+    outcome: Attempt.Outcome,
+    answer: str,
+    by: Actor,
+    now: datetime,
+    **fields: object,
+) -> None:
+    problem = answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else ""
+    rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.SENDING, _Delivery.IN_DOUBT])
+    if not rows.update(delivery=delivery, sending_since=None, delivery_problem=problem, **fields):
+        return
+    attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
+    attempt.save(update_fields=["outcome", "answer", "finished_at"])
+    types = {
+        _Delivery.SENT: "invoice_sent",
+        _Delivery.FAILED: "invoice_send_refused",
+        _Delivery.IN_DOUBT: "invoice_send_in_doubt",
+    }
+    if delivery in types:
+        news = News(types[delivery], f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer})
+        audit.record(firm=invoice.firm, news=[news], by=by, now=now)
