@@ -46,7 +46,7 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
     membership, joined = Membership.objects.get_or_create(firm=firm, user=user, defaults={"role": role})
     outcome: Outcome = "unchanged"
     to_invite = joined and not user.has_usable_password()
-    subject = f"member {email}"
+    subject = f"member {email}"[:200]  # the column's width
     if joined:
         outcome = "created"
         event = News("member_invited" if to_invite else "member_joined", subject, {"role": role})
