@@ -54,8 +54,8 @@ check: $(DEV) ## format, lint, types, imports, migrations, deployment settings
 		PUBLIC_URL=https://toggbill.example DATABASE_URL=postgresql://toggbill@127.0.0.1/toggbill \
 		$(BIN)/python -W error manage.py check --deploy --fail-level WARNING
 
-bench: $(DEV) ## benchmarks, on a private PostgreSQL and Redis
-	$(BIN)/python tests/services.py -- $(BIN)/python -m pytest tests/benchmarks $(ARGS)
+bench: $(DEV) ## figures of the main job, on a private PostgreSQL and Redis
+	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.main_job
 
 format: $(DEV) ## formats the code and mends what ruff can mend
 	$(BIN)/ruff check --fix .

@@ -42,7 +42,7 @@ def decrypt(token: str) -> str:
         ) from error
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # generic for the type checker only, not at run time
+class EncryptedTextField(models.TextField[str, str]):
     """A text that is encrypted on its way into the database and decrypted on its way out. It cannot be searched."""
 
     def get_prep_value(self, value: Any) -> Any:

@@ -1,0 +1,169 @@
+"""The main job as the demo shows it: hours of two Toggl workspaces become invoices at three Billit companies.
+
+The steps are the product's own verbs and tasks; only the waiting and the printing are here.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.core.management.base import OutputWrapper
+from django.db.models import Count, Q, Sum
+from django.utils import timezone
+
+from integrations.models import Company, Entry, Workspace
+from invoicing import balance, delivery, runs
+from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.tasks import post_invoice
+from toggbill.firms.audit import Actor, verify
+from toggbill.firms.models import Firm, User
+
+PATIENCE = 90.0
+"""Seconds that the workers get for one step."""
+
+
+class Stuck(Exception):
+    """A step did not come to its end in time; ``str()`` says which."""
+
+
+def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
+    """Sync, draft, approve, post; then the table, what needs attention, and the proof. Returns whether all is well."""
+    now = timezone.now()
+    person = User.objects.filter(memberships__firm=firm, memberships__role="owner").order_by("pk").first()
+    by = Actor.command() if person is None else Actor.person(person, "demo")
+    dossiers = list(
+        Dossier.objects.filter(firm=firm).order_by("key").select_related("firm", "workspace__firm", "company__firm")
+    )
+    say = _Printer(out)
+    say.step("Sync", "the workers read both workspaces and the three companies")
+    _sync(firm, now)
+    say.result(_count_of_hours(firm))
+    cut_off = now.astimezone(firm.zone).date().replace(day=1) - timedelta(days=1)
+    say.step("Draft", f"everything open through {cut_off:%d/%m/%Y}")
+    drafted = [
+        invoice
+        for dossier in dossiers
+        for invoice, _ in runs.draft(dossier=dossier, cut_off=cut_off, by=by, now=timezone.now()).moved
+    ]
+    say.result(f"{len(drafted)} drafts")
+    say.step("Approve", f"as {by.name}")
+    waiting = list(Invoice.objects.filter(firm=firm, status=Invoice.Status.DRAFT).order_by("pk"))
+    for invoice in waiting:
+        runs.approve(invoice=invoice, by=by, now=timezone.now())
+    say.result(f"{len(waiting)} invoices")
+    say.step("Post", "the workers post to Billit, each invoice once, and read the totals back")
+    _post(firm)
+    say.result(f"{len(waiting)} posted now, {Invoice.objects.filter(firm=firm, status='posted').count()} in all")
+    _table(firm, say)
+    _attention(firm, say)
+    return _proof(firm, dossiers, say)
+
+
+class _Printer:
+    """Plain lines; a step and its result stand on one."""
+
+    def __init__(self, out: OutputWrapper) -> None:
+        self._out = out
+
+    def step(self, name: str, what: str) -> None:
+        self._out.write(f"\n{name:<8} {what} ... ", ending="")
+        self._out.flush()
+
+    def result(self, text: str) -> None:
+        self._out.write(text)
+
+    def line(self, text: str = "") -> None:
+        self._out.write(text)
+
+
+def _wait(step: str, done: Callable[[], bool]) -> None:
+    until = time.monotonic() + PATIENCE
+    while not done():
+        if time.monotonic() > until:
+            raise Stuck(f"{step} did not end within {PATIENCE:.0f} seconds")
+        time.sleep(0.1)
+
+
+def _sync(firm: Firm, now: datetime) -> None:
+    """Everything is due now: the next tick of beat sees it and the workers do it."""
+    Workspace.objects.for_firm(firm).update(next_sync_at=now)
+    Company.objects.for_firm(firm).update(next_sync_at=now)
+    stale = Q(synced_at__isnull=True) | Q(synced_at__lt=now)
+
+    def done() -> bool:
+        return not (
+            Workspace.objects.for_firm(firm).filter(stale).exists()
+            or Company.objects.for_firm(firm).filter(stale | Q(marked_at__isnull=False)).exists()
+            or Entry.objects.for_firm(firm).filter(marked_at__isnull=False).exists()
+        )
+
+    _wait("The sync", done)
+
+
+def _post(firm: Firm) -> None:
+    approved = Invoice.objects.filter(firm=firm, status=Invoice.Status.APPROVED)
+    for invoice in approved.order_by("pk"):
+        delivery.request(invoice=invoice, send=False, now=timezone.now())
+        post_invoice.delay(invoice_id=invoice.pk)
+    under_way = Q(status__in=[Invoice.Status.APPROVED, Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
+    unread = Q(status=Invoice.Status.POSTED, legal_excl__isnull=True)
+    _wait("The posting", lambda: not Invoice.objects.filter(under_way | unread, firm=firm).exists())
+
+
+def _count_of_hours(firm: Firm) -> str:
+    found = Entry.objects.for_firm(firm).aggregate(entries=Count("pk"), seconds=Sum("seconds"))
+    return f"{found['entries']} entries, {_hours(found['seconds'] or 0)} h"
+
+
+def _table(firm: Firm, say: _Printer) -> None:
+    invoices = Invoice.objects.filter(firm=firm).exclude(status=Invoice.Status.VOID)
+    rows = invoices.annotate(line_count=Count("lines")).select_related("dossier").order_by("company__name", "order_id")
+    say.line()
+    say.line(f"{'Dossier':<10} {'Customer':<34} {'Lines':>5} {'Excl. VAT':>12} {'VAT':>11} {'Total':>12}  Billit order")
+    say.line("-" * 108)
+    for row in rows:
+        order = f"{row.order_id} ({row.order_number})" if row.order_id else row.get_status_display()
+        say.line(
+            f"{row.dossier.key[:10]:<10} {row.customer_name[:34]:<34} {row.line_count:>5} {_money(row.excl):>12} "
+            f"{_money(row.vat):>11} {_money(row.incl):>12}  {order}"
+        )
+    say.line("-" * 108)
+    excl, vat, incl = (sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("excl", "vat", "incl"))
+    say.line(f"{f'{len(rows)} invoices':<51} {_money(excl):>12} {_money(vat):>11} {_money(incl):>12}")
+
+
+def _attention(firm: Firm, say: _Printer) -> None:
+    rows = LedgerRow.objects.filter(firm=firm, state=LedgerRow.State.ATTENTION).values("reason")
+    found = list(rows.annotate(entries=Count("pk"), seconds=Sum("seconds")).order_by("-entries", "reason"))
+    total = sum(row["entries"] for row in found)
+    say.line(f"\nNeeds a decision: {total} entries")
+    for row in found:
+        say.line(f"  {row['reason']:<20} {row['entries']:>4} entries {_hours(row['seconds']):>8} h")
+
+
+def _proof(firm: Firm, dossiers: Sequence[Dossier], say: _Printer) -> bool:
+    months = balance.months(dossiers=dossiers)
+    say.line("\nThe books, by state")
+    for state in LedgerRow.State.values:
+        entries = sum(month.states[state].entries for month in months)
+        seconds = sum(month.states[state].seconds for month in months)
+        if entries:
+            say.line(f"  {state:<20} {entries:>4} entries {_hours(seconds):>8} h")
+    proof = balance.prove(dossiers=dossiers)
+    balanced = all(month.balanced for month in months) and proof.billed_twice == proof.lost == 0
+    chain = verify(firm=firm)
+    verdict = "The books balance" if balanced else "The books do NOT balance"
+    say.line(f"\n{verdict}: {proof.entries} entries, billed twice {proof.billed_twice}, lost {proof.lost}.")
+    say.line(f"Audit log: {chain.events} events, {'the chain holds' if chain.ok else 'the chain is BROKEN'}.")
+    return balanced and chain.ok
+
+
+def _hours(seconds: int) -> str:
+    return f"{seconds / 3600:,.2f}"
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:,.2f}"
