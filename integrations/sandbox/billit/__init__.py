@@ -1,0 +1,1 @@
+"""The imitation of Billit's REST API."""

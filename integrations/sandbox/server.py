@@ -1,0 +1,136 @@
+"""The sandbox as a whole: both imitations and the control plane over one clock, one journal and one lock."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import traceback
+from datetime import UTC, datetime
+from pathlib import Path
+
+from integrations.sandbox import worlds
+from integrations.sandbox.billit import lookups, order_changes, order_reading, orders, parties, products, sending
+from integrations.sandbox.billit.access import Billit
+from integrations.sandbox.billit.store import Store as BillitStore
+from integrations.sandbox.clock import Clock, moment
+from integrations.sandbox.faults import Faults
+from integrations.sandbox.journal import Journal
+from integrations.sandbox.onboarding import onboarding_file
+from integrations.sandbox.switches import Switches
+from integrations.sandbox.toggl import own_entries, reports, track
+from integrations.sandbox.toggl.access import Toggl
+from integrations.sandbox.toggl.store import Store as TogglStore
+from integrations.sandbox.wire import Answer, Record, Request, Server, dumps, html_answer, loads
+
+# Importing these registers their routes.
+ROUTES = (lookups, order_changes, order_reading, orders, parties, products, sending, own_entries, reports, track)
+_READS = frozenset({"GET", "HEAD"})
+
+
+class Sandbox:
+    """One world being served. `state` is the file that keeps it, with all orders, from one run to the next."""
+
+    def __init__(self, world: str | Path | Record, *, state: Path | None = None, now: datetime | None = None) -> None:
+        """Raises WorldError for a bad world or an unreadable state file."""
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.journal = Journal()
+        self.state = state
+        saved = _saved(state)
+        if saved is not None:
+            self._build(saved["world"], saved["billit"], now)
+        else:
+            self.replace(world, now)
+
+    def replace(self, world: str | Path | Record, now: datetime | None = None) -> None:
+        """Another world: orders, log, faults and switches start anew, and the clock is real or the world's own moment.
+        Raises WorldError; the old world then stays."""
+        moment_of_world = now or datetime.now(UTC)
+        record = worlds.checked(world) if isinstance(world, dict) else worlds.load(world, moment_of_world)
+        self._build(record, None, now)
+        self.journal.clear()
+        self.save()
+
+    def _build(self, world: Record, billit_state: Record | None, now: datetime | None) -> None:
+        switches = Switches()
+        try:
+            toggl = Toggl(TogglStore(world["toggl"], self.clock), self.clock, switches)
+            billit = Billit(BillitStore(world["billit"], self.clock, billit_state), self.clock, switches)
+            fixed = moment(world["now"]) if world.get("now") else None
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = f"{type(error).__name__}: {error}"
+            raise worlds.WorldError(f"The world {world.get('name')!r} cannot be built ({what}).") from error
+        # Assigned at the end, so that a world that cannot be built leaves the old one in place.
+        self.clock.fixed = now or fixed
+        self.frame = {name: value for name, value in world.items() if name not in {"toggl", "billit"}}
+        self.switches, self.toggl, self.billit = switches, toggl, billit
+        self.faults = Faults()
+
+    def world(self) -> Record:
+        """The world as it is now, without the orders."""
+        return {**self.frame, "toggl": self.toggl.store.world(), "billit": self.billit.store.world()}
+
+    @property
+    def onboarding(self) -> str:
+        return onboarding_file(self.world())
+
+    def save(self) -> None:
+        """Writes the state file whole or not at all."""
+        if self.state is None:
+            return
+        with self.lock:
+            text = dumps({"world": self.world(), "billit": self.billit.store.state()})
+            self.state.parent.mkdir(parents=True, exist_ok=True)
+            temporary = self.state.with_name(f"{self.state.name}.{os.getpid()}.new")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(self.state)
+
+    # --- answering --------------------------------------------------------------------------------------------------
+
+    def serve(self, service: str, port: int) -> Server:
+        """A listening server of `toggl` or `billit`. Raises OSError when the port is taken."""
+        return Server(service, port, self._answer)
+
+    def _answer(self, request: Request) -> Answer:
+        imitation: Toggl | Billit = self.toggl if request.service == "toggl" else self.billit
+        journal, row = self.journal, self.journal.open(request)
+        fault = self.faults.find(request, imitation.tenants(request))
+        answer = fault.before() if fault else None
+        if answer is None:
+            answer = self._worked(imitation, request)
+            if fault:
+                fault.after(answer)
+        journal.close(row, answer)
+        return answer
+
+    def _worked(self, imitation: Toggl | Billit, request: Request) -> Answer:
+        with self.lock:
+            try:
+                answer = imitation.answer(request)
+            except Exception:  # a fault of the imitation itself must reach whoever runs it
+                traceback.print_exc()
+                return html_answer(500, "500 Internal Server Error")
+            reading = request.method in _READS or request.service == "toggl"
+            if not reading and answer.status < 300:
+                self.save()
+            return answer
+
+
+def _saved(state: Path | None) -> Record | None:
+    """The saved state, None when there is none yet. Raises WorldError when it cannot be read."""
+    if state is None:
+        return None
+    with contextlib.suppress(FileNotFoundError):
+        try:
+            saved = loads(state.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, ValueError) as error:
+            raise worlds.WorldError(f"The state file {str(state)!r} is no JSON ({error}); delete it.") from None
+        except FileNotFoundError:
+            raise
+        except OSError as error:
+            raise worlds.WorldError(f"The state file {str(state)!r} cannot be read: {error}.") from None
+        if not isinstance(saved, dict) or not {"world", "billit"} <= set(saved):
+            raise worlds.WorldError(f"The state file {str(state)!r} is not one of the sandbox; delete it.")
+        return saved
+    return None

@@ -1,0 +1,1 @@
+"""The imitation of Toggl Track v9 and Reports v3."""

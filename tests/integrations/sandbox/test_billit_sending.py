@@ -1,0 +1,123 @@
+"""commands/send: what is accepted, what is refused, and what the receivers make of it."""
+
+from datetime import timedelta
+
+import pytest
+
+from integrations.sandbox.remote import Remote
+from tests.integrations.sandbox.scene import NOW, SECOND_VAT, VAT, Billit, codes, order
+
+
+def test_send_by_peppol(billit: Billit, control: Remote) -> None:
+    control.switch(billit_delivery_seconds=60)
+    identity = billit.create()
+    answer = billit.send(identity, StrictTransportType="true")
+    assert (answer.status_code, answer.content) == (200, b"")
+    sent = billit.order(identity)
+    assert (sent["IsSent"], sent["OrderStatus"]) == (True, "ToPay")
+    assert sent["CurrentDocumentDeliveryDetails"] == {
+        "IsDocumentDelivered": False,
+        "DocumentDeliveryStatus": "Pending",
+    }
+    control.clock(NOW + timedelta(seconds=60))
+    delivered = billit.order(identity)
+    assert delivered["CurrentDocumentDeliveryDetails"] == {
+        "IsDocumentDelivered": True,
+        "DocumentDeliveryStatus": "Delivered",
+        "DocumentDeliveryDate": "2026-10-15T12:01:00.00",
+        "DocumentDeliveryInfo": "Received",
+    }
+    assert [(row["MessageDirection"], row["Success"]) for row in delivered["Messages"]] == [
+        ("Outgoing", True),
+        ("Incoming", True),
+    ]
+    assert [(row["order_id"], row["transport"], row["destination"]) for row in control.outbox()] == [
+        (identity, "Peppol", "0208:0999000129")
+    ]
+
+
+@pytest.mark.parametrize("body", [{"Transporttype": "Peppol", "OrderIDs": [5000001]}, {"OrderIds": [5000001]}])
+def test_send_in_every_spelling(billit: Billit, control: Remote, body: dict[str, object]) -> None:
+    billit.create()
+    assert billit.call("POST", "/orders/commands/send", body).status_code == 200
+    assert [row["transport"] for row in control.outbox()] == ["Peppol"]
+
+
+def test_receiver_not_registered(billit: Billit, control: Remote) -> None:
+    control.put_peppol({"number": VAT, "registered": False})
+    identity = billit.create()
+    answer = billit.send(identity)
+    assert (answer.status_code, codes(answer)) == (400, ["TheCustomerIsNotActiveOnPeppol"])
+    assert billit.order(identity)["IsSent"] is False
+    assert billit.send(identity, transport=None).status_code == 200
+    assert [(row["transport"], row["destination"]) for row in control.outbox()] == [("SMTP", "mirvelle@example.com")]
+
+
+def test_receiver_without_credit_notes(billit: Billit, control: Remote) -> None:
+    control.put_peppol({"number": VAT, "documents": ["BISv3Invoice"]})
+    assert billit.send(billit.create()).status_code == 200
+    answer = billit.send(billit.create(OrderType="CreditNote"))
+    assert codes(answer) == ["TheCustomerDoesNotSupportPeppolForType_0_"]
+
+
+def test_receiver_that_demands_a_purchase_order(billit: Billit, control: Remote) -> None:
+    control.put_peppol({"number": VAT, "behaviour": "demands_po"})
+    answer = billit.send(billit.create())
+    assert codes(answer) == ["PleaseSupplyAValidPONumberInTheFieldYourReference"]
+    assert billit.send(billit.create(Reference="4500012345")).status_code == 200
+
+
+@pytest.mark.parametrize(("behaviour", "status"), [("late_failure", "Error"), ("pending", "Pending")])
+def test_receiver_that_does_not_take_it(billit: Billit, control: Remote, behaviour: str, status: str) -> None:
+    control.put_peppol({"number": VAT, "behaviour": behaviour})
+    identity = billit.create()
+    billit.send(identity)
+    details = billit.order(identity)["CurrentDocumentDeliveryDetails"]
+    assert (details["DocumentDeliveryStatus"], details["IsDocumentDelivered"]) == (status, False)
+    assert details.get("DocumentRefusedReasonTC") == ("InvalidInvoice" if status == "Error" else None)
+
+
+def test_peppol_needs_a_buyer_reference(billit: Billit) -> None:
+    answer = billit.send(billit.create(OrderTitle=None))
+    assert codes(answer) == ["GenericError"]
+    assert "PEPPOL-EN16931-R003" in answer.text
+
+
+def test_mail_needs_an_address(billit: Billit, control: Remote) -> None:
+    answer = billit.send(billit.create(CustomerID=88003), transport="SMTP")
+    assert codes(answer) == ["TheCustomer_0_DoesNotHaveAValidEmailAddress"]
+    control.put_billit("parties", {"PartyID": 88003, "Email": "sorvane@example.com"})
+    assert billit.send(billit.create(CustomerID=88003), transport="SMTP").status_code == 200
+    assert [row["destination"] for row in control.outbox()] == ["sorvane@example.com"]
+
+
+@pytest.mark.parametrize("transport", ["Letter", "Pigeon"])
+def test_transport_that_cannot_be_used(billit: Billit, transport: str) -> None:
+    assert codes(billit.send(billit.create(), transport=transport)) == ["GenericError"]
+
+
+def test_second_send_within_the_guard(billit: Billit, control: Remote) -> None:
+    identity = billit.create()
+    billit.send(identity)
+    code = "This_0_WasAlreadySentLessThen_1_MinutesAgoTo_2_OrIsStillInTheQueue"
+    assert codes(billit.send(identity)) == [code]
+    control.clock(NOW + timedelta(minutes=5))
+    assert billit.send(identity).status_code == 200
+    assert len(control.outbox()) == 2
+
+
+def test_several_ids_are_sent_together_or_not_at_all(billit: Billit, control: Remote) -> None:
+    sound, nobody = billit.create(), billit.create(CustomerID=88003)
+    control.put_peppol({"number": SECOND_VAT, "registered": False})
+    assert billit.send(sound, nobody).status_code == 400
+    assert control.outbox() == []
+
+
+def test_order_of_another_company(billit: Billit, other_billit: Billit) -> None:
+    assert billit.send(other_billit.create(CustomerID=88201)).status_code == 401
+
+
+def test_key_of_a_send(billit: Billit) -> None:
+    identity = billit.call("POST", "/orders", order(), Idempotency_Key="tb-1-1").json()
+    assert billit.send(identity, Idempotency_Key="tb-1-send-1").status_code == 200
+    assert billit.send(identity, Idempotency_Key="tb-1-send-1").status_code == 409
