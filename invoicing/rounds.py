@@ -15,6 +15,10 @@ from invoicing.models import Dossier, Invoice
 from toggbill.firms.audit import Actor
 
 RETRY_AFTER = timedelta(minutes=10)
+BUSY_AFTER = timedelta(seconds=20)
+LEASE = timedelta(minutes=15)
+FRESH = timedelta(minutes=1)
+"""A reading that a scheduled run need not repeat: dossiers of one workspace are due at the same moment."""
 
 
 class Waits(Exception):
@@ -30,11 +34,15 @@ def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> No
 
     Raises ``Waits`` when Toggl cannot be read now (quota, outage, a refused credential).
     """
+    if background and workspace.reread_at is not None and now - workspace.reread_at < FRESH:
+        return
     today = now.astimezone(workspace.firm.zone).date()
     since = ledger.uninvoiced_since(workspace=workspace, today=today)
     try:
         done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
-    except (ServiceError, sync.Busy) as error:
+    except sync.Busy as error:
+        raise Waits(str(error), now + BUSY_AFTER) from error
+    except ServiceError as error:
         raise Waits(str(error), now + RETRY_AFTER) from error
     if done.deferred_until is not None:
         raise Waits(f"Toggl's hourly quota for workspace {workspace} is used up.", done.deferred_until)
@@ -44,7 +52,9 @@ def reread_prices(*, company: Company, now: datetime) -> None:
     """Read products and customers again: the price that is frozen on a line is today's. Raises ``Waits``."""
     try:
         sync.sync_company(company=company, now=now)
-    except (ServiceError, sync.Busy) as error:
+    except sync.Busy as error:
+        raise Waits(str(error), now + BUSY_AFTER) from error
+    except ServiceError as error:
         raise Waits(str(error), now + RETRY_AFTER) from error
 
 
@@ -52,8 +62,10 @@ def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
     """Do the run that is due, if there is one; returns the invoices that workers shall post.
 
     A run that was missed is made up once, with the latest cut-off that is due. One that cannot re-read Toggl first
-    waits, and says why on the dossier.
+    waits, and says why on the dossier. The due row is claimed: a second worker finds nothing to do.
     """
+    if not Dossier.objects.filter(pk=dossier.pk, due_at=dossier.due_at, due_at__lte=now).update(due_at=now + LEASE):
+        return []
     today = now.astimezone(dossier.firm.zone).date()
     due = schedule.latest_due(schedule_of(dossier), today, dossier.scheduled_through)
     if due is None:

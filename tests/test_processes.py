@@ -1,0 +1,150 @@
+"""The main job over real worker and beat processes: by the demo, and by the schedule on the broker of the run."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+from integrations.sandbox.process import Process
+from invoicing import balance, schedule
+from invoicing.books import schedule_of
+from invoicing.models import Attempt, Dossier, Invoice
+from toggbill.firms.audit import verify
+from toggbill.firms.models import AuditEvent, Firm
+
+pytestmark = pytest.mark.slow
+CELERY = [sys.executable, "-m", "celery", "-A", "toggbill", "--quiet"]
+PATIENCE = 90
+
+
+def _demo(folder: Path) -> str:
+    environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
+    done = subprocess.run(
+        [sys.executable, "manage.py", "demo", "--no-serve"],
+        cwd=settings.BASE_DIR,
+        env=environment | {"DEBUG": "1", "VAR_DIR": str(folder)},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def _rows(folder: Path, question: str) -> list[tuple[object, ...]]:
+    database = sqlite3.connect(folder / "demo" / "toggbill.sqlite3")
+    try:
+        return database.execute(question).fetchall()
+    finally:
+        database.close()
+
+
+def test_demo_posts_each_invoice_once_over_worker_and_beat_and_nothing_more_when_run_again(tmp_path: Path) -> None:
+    first = _demo(tmp_path)
+    assert "The books balance" in first
+    assert "billed twice 0, lost 0." in first
+    orders = (
+        "select order_id, order_number, legal_incl from invoicing_invoice where status = 'posted' order by order_id"
+    )
+    posted = _rows(tmp_path, orders)
+    assert len(posted) >= 15
+    assert f"{len(posted)} posted now, {len(posted)} in all" in first
+    assert _rows(tmp_path, "select count(*) from invoicing_attempt where intent = 'post'") == [(len(posted),)]
+    # The workers did it, not the process that asked for it.
+    origins = "select distinct origin from firms_auditevent where type = 'invoice_posted'"
+    assert _rows(tmp_path, origins) == [("worker",)]
+
+    second = _demo(tmp_path)
+    assert f"0 posted now, {len(posted)} in all" in second
+    assert _rows(tmp_path, orders) == posted
+
+
+@contextmanager
+def _workers(sandbox: Process, folder: Path, number: str) -> Iterator[Path]:
+    """A worker and a beat on the database of this test and on a broker that no other test uses."""
+    database = connection.settings_dict
+    url = f"sqlite:///{database['NAME']}"
+    if connection.vendor == "postgresql":
+        login = f"{database['USER']}:{database['PASSWORD']}" if database["PASSWORD"] else database["USER"]
+        url = f"postgresql://{login}@{database['HOST']}:{database['PORT']}/{database['NAME']}"
+    broker = os.environ.get("REDIS_URL", "")
+    environment = os.environ | {
+        "DEBUG": "1",
+        "VAR_DIR": str(folder),
+        "DATABASE_URL": url,
+        "REDIS_URL": f"{broker.rsplit('/', 1)[0]}/{number}" if broker else "",
+        "TOGGL_URL": sandbox.toggl_url,
+        "BILLIT_API_URL": sandbox.billit_url,
+        "TOGGL_REQUESTS_PER_SECOND": "0",
+        "BILLIT_REQUESTS_PER_SECOND": "0",
+        "TICK_SECONDS": "1",
+    }
+    worker = [*CELERY, "worker", "-Q", "ticks,sync,post,send", "--pool", "threads", "-c", "4"]
+    with (folder / "log").open("w") as log:
+        running = [
+            subprocess.Popen(command, cwd=settings.BASE_DIR, env=environment, stdout=log, stderr=log)
+            for command in (worker, [*CELERY, "beat"])
+        ]
+        try:
+            yield folder / "log"
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait(30)
+
+
+def _until(what: Callable[[], bool], log: Path) -> None:
+    until = time.monotonic() + PATIENCE
+    while not what():
+        assert time.monotonic() < until, log.read_text()[-4000:]
+        time.sleep(0.2)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_schedule_syncs_drafts_posts_and_reads_back_over_worker_and_beat(
+    onboard: Callable[..., Firm], sandbox: Process, tmp_path: Path, worker_id: str
+) -> None:
+    firm = onboard("demo")
+    today = timezone.now().astimezone(firm.zone).date()
+    Dossier.objects.filter(firm=firm).update(
+        every="monthly", day=1, mode="post", auto_limit=None, due_at=timezone.now(), scheduled_through=None
+    )
+
+    def done() -> bool:
+        waiting = Dossier.objects.filter(firm=firm, scheduled_through__isnull=True).exists()
+        unread = Invoice.objects.filter(firm=firm, legal_excl__isnull=True).exists()
+        return not waiting and not unread and Invoice.objects.filter(firm=firm).exists()
+
+    with _workers(sandbox, tmp_path, "1" if worker_id == "gw0" else "2") as log:
+        _until(done, log)
+    invoices = list(Invoice.objects.filter(firm=firm))
+    assert {invoice.status for invoice in invoices} == {"posted"}
+    assert {invoice.reference: invoice.order_id for invoice in invoices} == {
+        order["ExternalProviderID"]: order["OrderID"] for order in sandbox.control.orders()
+    }
+    assert Attempt.objects.filter(firm=firm).count() == len(invoices)
+    for dossier in Dossier.objects.filter(firm=firm):
+        due = schedule.latest_due(schedule_of(dossier), today, None)
+        assert dossier.scheduled_through == due
+        assert dossier.due_at is not None
+        assert dossier.due_at > timezone.now()
+    approved = AuditEvent.objects.filter(firm=firm, type="invoice_approved")
+    assert set(approved.values_list("actor", "origin")) == {("schedule", "worker")}
+    dossiers = list(Dossier.objects.filter(firm=firm))
+    assert all(month.balanced for month in balance.months(dossiers=dossiers))
+    proof = balance.prove(dossiers=dossiers)
+    assert (proof.billed_twice, proof.lost) == (0, 0)
+    assert verify(firm=firm).ok
