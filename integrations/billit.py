@@ -45,9 +45,6 @@ __all__ = [
     "order_body",
 ]
 
-LONGEST_PAGE = 120
-"""Rows that Billit gives at once, whatever is asked for (Billit docs: odata)."""
-
 _CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
 
 
@@ -284,7 +281,8 @@ class Api:
         self, path: str, query: Mapping[str, str], purpose: str, id_field: str, read: Callable[[Row], Found]
     ) -> Iterator[Found]:
         """Every row of a list once, page after page. Billit docs: odata (Items, NextPageLink, at most 120)."""
-        asked = f"{path}?{urlencode({**query, '$top': LONGEST_PAGE}, quote_via=quote, safe='$')}"
+        # Without $top: in OData it bounds the whole answer, and a server may then leave the link to the rest out.
+        asked = f"{path}?{urlencode(query, quote_via=quote, safe='$')}" if query else path
         seen: set[int] = set()
         asked_before = set()
         while asked:

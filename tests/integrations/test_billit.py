@@ -180,11 +180,11 @@ def test_products_exact_amounts(server: Server) -> None:
         billit.Product(4, "", "", Decimal("87.125"), None),
     ]
     assert [str(product.price) for product in products] == ["95", "0.1", "100", "87.125"]
-    assert server.lines == ["GET /v1/products?$top=120"]
+    assert server.lines == ["GET /v1/products"]
 
 
 def test_list_follows_the_next_page_and_gives_a_row_once(server: Server) -> None:
-    second = server.url + "/v1/products?$top=120&$skip=120"
+    second = server.url + "/v1/products?$skip=120"
     third = server.url + "/v1/products?$skip=240&$filter=Reference+eq+'a%20b'"
     server.will_answer(
         as_json({"Items": [{"ProductID": 1}, {"ProductID": 2}, {"ProductID": 1}], "NextPageLink": second}),
@@ -194,8 +194,8 @@ def test_list_follows_the_next_page_and_gives_a_row_once(server: Server) -> None
     api = make(server)
     assert [product.id for product in api.products()] == [1, 2, 3, 4]
     assert server.lines == [
-        "GET /v1/products?$top=120",
-        "GET /v1/products?$top=120&$skip=120",
+        "GET /v1/products",
+        "GET /v1/products?$skip=120",
         "GET /v1/products?$skip=240&$filter=Reference+eq+'a%20b'",
     ]
     assert all(asked.headers["partyid"] == "7001" for asked in server.asked)
@@ -284,7 +284,7 @@ def test_customers_are_filtered_and_suppliers_left_out(server: Server) -> None:
         billit.Customer(1, "Een", "BE 0999.999.922", "a@example.com", ""),
         billit.Customer(3, "Drie", "", "", "NL"),
     ]
-    assert server.lines == ["GET /v1/parties?$filter=PartyType%20eq%20%27Customer%27&$top=120"]
+    assert server.lines == ["GET /v1/parties?$filter=PartyType%20eq%20%27Customer%27"]
 
 
 def test_find_customers_by_number(server: Server) -> None:
@@ -292,7 +292,6 @@ def test_find_customers_by_number(server: Server) -> None:
     assert make(server).find_customers(NUMBER) == [billit.Customer(1, "Een", NUMBER, "", "")]
     assert query(server.asked[0].path) == {
         "$filter": [f"PartyType eq 'Customer' and VATNumber eq '{NUMBER}'"],
-        "$top": ["120"],
     }
 
 
@@ -304,7 +303,6 @@ def test_find_customers_refused_filter_falls_back_to_full_text(server: Server) -
     assert query(server.asked[1].path) == {
         "fullTextSearch": [NUMBER],
         "$filter": ["PartyType eq 'Customer'"],
-        "$top": ["120"],
     }
 
 
@@ -480,7 +478,7 @@ def test_find_orders_by_our_reference(server: Server, name: str, path: str) -> N
     server.will_answer(as_json({"Items": [SUMMARY, {**row, "OrderID": 13}]}))
     found = READS[name](make(server))
     assert found == [EXPECTED, dataclasses.replace(EXPECTED, id=13, external_id="")]
-    assert server.lines == [f"GET {path}?$filter=ExternalProviderID%20eq%20%27tb-0001%27&$top=120"]
+    assert server.lines == [f"GET {path}?$filter=ExternalProviderID%20eq%20%27tb-0001%27"]
 
 
 def test_find_orders_row_with_another_reference_is_no_hit(server: Server) -> None:
