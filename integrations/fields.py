@@ -46,12 +46,15 @@ class Row:
         raise self._fault(name, "is not a whole number")
 
     def text(self, name: str) -> str:
-        """A string as it was given; "" when it is missing or null. A number is given as its digits."""
+        """A string as it was given; "" when it is missing or null. A number is given as its digits.
+
+        What no database can hold (a NUL, half of a surrogate pair) is left out.
+        """
         value = self._fields.get(name)
         if value is None:
             return ""
         if isinstance(value, str):
-            return value
+            return _storable(value)
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return str(value)
         raise self._fault(name, "is not a text")
@@ -108,6 +111,13 @@ class Row:
         values = listed(self._fields.get(name), what=f"{name} of {self._what}")
         if not all(isinstance(value, str) for value in values):
             raise self._fault(name, "is not a list of texts")
+        return tuple(map(_storable, values))
+
+    def integers(self, name: str) -> tuple[int, ...]:
+        """A list of whole numbers; empty when it is missing or null."""
+        values = listed(self._fields.get(name), what=f"{name} of {self._what}")
+        if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
+            raise self._fault(name, "is not a list of whole numbers")
         return tuple(values)
 
     def rows(self, name: str) -> list[Row]:
@@ -121,6 +131,10 @@ class Row:
 
     def _fault(self, name: str, detail: str) -> ValueError:
         return ValueError(f"{name} of {self._what} {detail}")
+
+
+def _storable(text: str) -> str:
+    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
 
 
 def listed(value: Any, *, what: str) -> Sequence[Any]:

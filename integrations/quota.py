@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.models import Connection, Quota
 
 RESERVE = 5
-"""Calls of an hour that background work leaves to people (toggl.md section 12)."""
+"""Calls of an hour that background work leaves to people."""
 
 USER_BUDGET = 0
 """`Quota.organization_id` of the user's own budget."""

@@ -169,7 +169,8 @@ class _Reading:
             if first > begins:
                 # What was entered late for a day before the window shows itself by its time stamp.
                 newest = self._increment(begins, newest)
-            newest = self._whole(first, newest)
+            if self.deferred_until is None:
+                newest = self._whole(first, newest)
         else:
             newest = self._increment(begins, newest)
         if self.deferred_until is not None:
@@ -260,7 +261,8 @@ class _Reading:
     def _still_admin(self) -> None:
         """A token that lost its admin right reads only part, silently: its gaps must not pass for deletions."""
         row = self.workspace
-        if row.connection.accept_partial:
+        # A token that never was an admin's shows the same part each time: there a gap is a deletion.
+        if row.connection.accept_partial and not row.is_admin:
             return
         seen = next((found for found in self.api.workspaces() if found.id == row.remote_id), None)
         if seen is None or not seen.admin:
@@ -299,7 +301,8 @@ def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, n
     try:
         yield
     finally:
-        model._default_manager.filter(pk=row.pk).update(claimed_at=None)
+        # Only our own claim: after the lease another reader may have taken over.
+        model._default_manager.filter(pk=row.pk, claimed_at=now).update(claimed_at=None)
 
 
 @contextmanager

@@ -186,6 +186,16 @@ class Api:
         except ValueError as error:
             self._unreadable(purpose, error)
 
+    def tags(self, workspace_id: int) -> dict[int, str]:
+        """The name of each tag by its id. Toggl docs: api/tags."""
+        purpose = f"the tags of workspace {workspace_id}"
+        body, _ = self._get(f"/workspaces/{workspace_id}/tags", purpose)
+        try:
+            rows = [Row(value, what="a tag") for value in listed(body, what="the list")]
+            return {row.integer("id"): row.text("name") for row in rows}
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
     def projects(self, workspace_id: int) -> list[Project]:
         """All projects, archived ones too, page after page. Toggl docs: api/projects."""
         purpose = f"the projects of workspace {workspace_id}"
@@ -248,10 +258,11 @@ class Api:
         }
         seen: set[int] = set()
         cursor: dict[str, int] = {}
+        tags = _TagNames(lambda: self.tags(workspace_id))
         while True:
             body, answer = self._report(f"/workspace/{workspace_id}/search/time_entries", {**asked, **cursor}, purpose)
             try:
-                found = [entry for value in listed(body, what="the report") for entry in _entries(value)]
+                found = [entry for value in listed(body, what="the report") for entry in _entries(value, tags)]
                 following = _cursor(answer)
                 if following and following == cursor:
                     raise ValueError("the next page is the same page")
@@ -353,12 +364,35 @@ def _project(row: Row) -> Project:
     )
 
 
-def _entries(value: Any) -> Iterator[Entry]:
+class _TagNames:
+    """The names of a row's tags: as the enriched row gives them, else looked up by their ids, once per reading.
+
+    No answer of Toggl with names in it is on record; without them tags would be lost in silence, and hours billed as
+    the wrong product.
+    """
+
+    def __init__(self, read: Callable[[], dict[int, str]]) -> None:
+        self._read = read
+        self._known: dict[int, str] | None = None
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """ValueError when an id has no name."""
+        ids, names = row.integers("tag_ids"), row.texts("tag_names")
+        if len(names) >= len(ids):
+            return names
+        if self._known is None:
+            self._known = self._read()
+        if unknown := [tag for tag in ids if tag not in self._known]:
+            raise ValueError(f"tag {unknown[0]} has no name")
+        return tuple(self._known[tag] for tag in ids)
+
+
+def _entries(value: Any, tags: _TagNames) -> Iterator[Entry]:
     """The entries of one row of a report (Toggl docs: reports/detailed_reports). ValueError for what cannot be read."""
     row = Row(value, what="a row")
-    # Without the names, tags would silently be lost, and hours billed as the wrong product.
-    if row.has("tag_ids") and not row.has("tag_names") and listed(value["tag_ids"], what="tag_ids"):
-        raise ValueError("tag_names is missing although tag_ids is not empty")
+    names = tags.of(row)
+    if not row.has("time_entries"):
+        raise ValueError("time_entries is missing: such a row would pass for deleted entries")
     for inner in row.rows("time_entries"):
         stop = inner.moment_or_none("stop")
         seconds = inner.integer_or_none("seconds")
@@ -371,7 +405,7 @@ def _entries(value: Any) -> Iterator[Entry]:
             project_id=row.integer_or_none("project_id"),
             description=row.text("description"),
             billable=row.flag("billable") is True,
-            tags=row.texts("tag_names"),
+            tags=names,
             seconds=seconds or 0,
             start=inner.moment("start"),
             stop=stop,

@@ -286,7 +286,6 @@ def test_report_span_of_one_and_of_366_days_is_taken(server: Server, start: date
         (report_row(1, description=None), "description", ""),
         (report_row(1, tag_ids=[], tag_names=[]), "tags", ()),
         (report_row(1, tag_ids=None, tag_names=None), "tags", ()),
-        (report_row(1, tag_ids=[5], tag_names=None), "tags", ()),
         (report_row(1, billable=None), "billable", False),
         (report_row(1, stop=None, seconds=-1), "stop", None),
         (report_row(1, stop=None, seconds=-1788300000), "seconds", -1788300000),
@@ -305,6 +304,21 @@ def test_entries_nullable_fields_and_spellings(server: Server, row: dict[str, An
     assert getattr(only_entry(server, row), field) == value
 
 
+@pytest.mark.parametrize("names", [{}, {"tag_names": None}, {"tag_names": ["Advies"]}])
+def test_tags_without_their_names_are_looked_up_once(server: Server, names: dict[str, Any]) -> None:
+    rows = [without(report_row(entry_id), "tag_names") | names for entry_id in (1, 2)]
+    server.will_answer(as_json(rows), as_json([{"id": 5, "name": "Advies"}, {"id": 6, "name": "btw "}]))
+    (page,) = make(server).entries(4001, start=FIRST, end=LAST)
+    assert page.entries == (report_entry(1), report_entry(2))
+    assert server.lines[1:] == ["GET /api/v9/workspaces/4001/tags"]
+
+
+def test_tag_that_has_no_name_anywhere_is_said_and_nothing_is_taken(server: Server) -> None:
+    server.will_answer(as_json([without(report_row(1), "tag_names")]), as_json([{"id": 5, "name": "Advies"}]))
+    with pytest.raises(RetryLater, match="tag 6 has no name"):
+        list(make(server).entries(4001, start=FIRST, end=LAST))
+
+
 def without(row: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != name}
 
@@ -316,7 +330,8 @@ def without(row: dict[str, Any], name: str) -> dict[str, Any]:
         [],
         "row",
         without(report_row(1), "user_id"),
-        without(report_row(1), "tag_names"),
+        report_row(1, tag_ids="5"),
+        report_row(1, tag_ids=["x"]),
         report_row(1, tag_names="Advies"),
         report_row(1, tag_names=[5]),
         report_row(1, id=None),
