@@ -175,18 +175,26 @@ def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -
     Invoice.objects.filter(pk=invoice.pk).update(**fields)
 
 
-def due(*, now: datetime) -> QuerySet[Invoice]:
-    """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for."""
+def take_due(*, now: datetime) -> list[Invoice]:
+    """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for.
+
+    They are not due again for the length of a lease: a tick does not enqueue anew what still waits in the queue, and
+    a message that was lost heals.
+    """
     lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     may = Q(not_before__isnull=True) | Q(not_before__lte=now)
-    return Invoice.objects.filter(
+    due = Invoice.objects.filter(
         Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may
         | Q(status=_Status.IN_DOUBT, needs_person=False) & may
-        | Q(status=_Status.POSTING, posting_since__lt=lease)
+        | Q(status=_Status.POSTING, posting_since__lt=lease) & may
         | Q(status=_Status.POSTED, send_requested_at__isnull=False, delivery__in=[_Delivery.NOT_SENT]) & may
-        | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease)
+        | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
     )
+    found = list(due.order_by("pk").only("pk", "status"))
+    wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
+    return found
 
 
 def unread(*, now: datetime) -> list[int]:

@@ -5,6 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from integrations.models import Company, Connection, Workspace
+from integrations.sync import LEASE
 from integrations.tasks import sync_company, sync_workspace
 from integrations.transport import ServiceError
 from invoicing import delivery, ledger, rounds, sending
@@ -15,49 +16,50 @@ from toggbill.firms.audit import Actor
 _SERVED = Q(connection__paused_at__isnull=True) & ~Q(connection__failure=Connection.Failure.CREDENTIALS)
 
 
-@shared_task(queue="ticks")
+@shared_task
 def tick_sync(**_: object) -> None:
     """Enqueue the workspaces and companies whose next sync is due, and derive what is still marked."""
     now = timezone.now()
-    for workspace_id in Workspace.objects.filter(_SERVED, next_sync_at__lte=now).values_list("pk", flat=True):
+    idle = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - LEASE)
+    for workspace_id in Workspace.objects.filter(_SERVED, idle, next_sync_at__lte=now).values_list("pk", flat=True):
         chain(sync_workspace.si(workspace_id=workspace_id), derive.si(workspace_id=workspace_id)).delay()
-    for company_id in Company.objects.filter(_SERVED, next_sync_at__lte=now).values_list("pk", flat=True):
+    for company_id in Company.objects.filter(_SERVED, idle, next_sync_at__lte=now).values_list("pk", flat=True):
         chain(sync_company.si(company_id=company_id), derive_marked.si()).delay()
     derive_marked.delay()
 
 
-@shared_task(queue="ticks")
+@shared_task
 def tick_runs(**_: object) -> None:
     """Enqueue the dossiers whose run is due."""
     for dossier_id in Dossier.objects.filter(due_at__lte=timezone.now()).values_list("pk", flat=True):
         run_dossier.delay(dossier_id=dossier_id)
 
 
-@shared_task(queue="ticks")
+@shared_task
 def tick_delivery(**_: object) -> None:
     """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
     now = timezone.now()
-    for invoice in delivery.due(now=now).only("pk", "status"):
+    for invoice in delivery.take_due(now=now):
         task = send_invoice if invoice.status == Invoice.Status.POSTED else post_invoice
         task.delay(invoice_id=invoice.pk)
     for company_id in delivery.unread(now=now):
         read_back.delay(company_id=company_id)
 
 
-@shared_task(queue="ticks")
+@shared_task
 def derive(*, workspace_id: int, **_: object) -> None:
     """Bring the ledger of one workspace up to date."""
     workspace = Workspace.objects.select_related("firm").get(pk=workspace_id)
     ledger.derive(workspace=workspace, now=timezone.now())
 
 
-@shared_task(queue="ticks")
+@shared_task
 def derive_marked(**_: object) -> None:
     """Bring the ledger up to date wherever something is marked."""
     ledger.derive_marked(now=timezone.now())
 
 
-@shared_task(queue="sync")
+@shared_task
 def run_dossier(*, dossier_id: int, **_: object) -> None:
     """Re-read Toggl and draft a dossier whose run is due; its mode says how far the drafts go by themselves (R9)."""
     dossier = Dossier.objects.select_related(
@@ -67,7 +69,7 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
         post_invoice.delay(invoice_id=invoice.pk)
 
 
-@shared_task(queue="post")
+@shared_task
 def post_invoice(*, invoice_id: int, **_: object) -> None:
     """Post one approved invoice, or look up what became of it; whatever comes of it stands in its row."""
     invoice = Invoice.objects.get(pk=invoice_id)
@@ -81,7 +83,7 @@ def post_invoice(*, invoice_id: int, **_: object) -> None:
         send_invoice.delay(invoice_id=invoice_id)
 
 
-@shared_task(queue="send")
+@shared_task
 def send_invoice(*, invoice_id: int, **_: object) -> None:
     """Have one posted invoice delivered; whatever comes of it stands in its row."""
     invoice = Invoice.objects.get(pk=invoice_id)
@@ -91,7 +93,7 @@ def send_invoice(*, invoice_id: int, **_: object) -> None:
         delivery.postpone(invoice=invoice, now=timezone.now())
 
 
-@shared_task(queue="post")
+@shared_task
 def read_back(*, company_id: int, **_: object) -> None:
     """Read the legal totals of a company's newly posted orders; a failure is tried again at the next tick."""
     company = Company.objects.select_related("connection").get(pk=company_id)
