@@ -1,6 +1,10 @@
-"""The site as a Django application: it brings the commands and makes the Celery application known to every process."""
+"""The site as a Django application: it brings the commands, the Celery application and the database's triggers."""
 
-from django.apps import AppConfig
+from typing import Any
+
+from django.apps import AppConfig, apps
+from django.db import connections
+from django.db.models.signals import post_migrate
 
 
 class SiteConfig(AppConfig):
@@ -12,3 +16,14 @@ class SiteConfig(AppConfig):
     def ready(self) -> None:
         """Load the Celery application, so that a task called from a view or a command finds its broker."""
         from toggbill import celery  # noqa: F401, PLC0415 - the application must exist once Django is ready, not before
+
+        # Django asks once for each application with models; that of the books stands last.
+        post_migrate.connect(install_triggers, sender=apps.get_app_config("invoicing"))
+
+
+def install_triggers(*, using: str, plan: list[Any] | None = None, **_: Any) -> None:
+    """After a migration that did something: the triggers of every table, those that it made anew among them."""
+    from toggbill.firms import triggers  # noqa: PLC0415 - it knows models, which are loaded after this module
+
+    if plan:
+        triggers.install(connections[using])

@@ -1,0 +1,121 @@
+"""The triggers, asked by raw SQL on whichever database the run has."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+from django.db import DatabaseError, connection, models, transaction
+
+from integrations.models import Quota
+from invoicing.models import CustomerPin
+from tests import factories
+from toggbill.firms import audit, triggers
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.models import AuditEvent, Firm, FirmOwned
+
+pytestmark = pytest.mark.django_db
+
+
+def _row(model: type[models.Model]) -> Any:
+    """A row of the model with everything that it points to, all of one firm."""
+    if model is Quota:
+        of = factories.ConnectionFactory()
+        return Quota.objects.create(firm=of.firm, connection=of, remaining=1, resets_at=factories.NOW)
+    if model is CustomerPin:
+        company = factories.CompanyFactory()
+        return CustomerPin.objects.create(
+            firm=company.firm, company=company, number="BE0999000101", party_id=1, pinned_at=factories.NOW
+        )
+    return getattr(factories, f"{model.__name__}Factory")()
+
+
+def _execute(statement: str, *values: Any) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, values)
+
+
+@pytest.mark.parametrize("model", triggers.fenced_models(), ids=lambda model: model.__name__)
+def test_row_cannot_move_to_another_firm_than_what_it_points_to(model: type[models.Model]) -> None:
+    row, other = _row(model), factories.FirmFactory()
+    table = model._meta.db_table
+    with pytest.raises(DatabaseError, match="belongs to the firm"):
+        _execute(f"UPDATE {table} SET firm_id = %s WHERE id = %s", other.pk, row.pk)
+    assert model._default_manager.filter(pk=row.pk, firm=row.firm).exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "column"),
+    [(model, column) for model in triggers.fenced_models() for column, _ in triggers.parents_of(model)],
+    ids=lambda value: value if isinstance(value, str) else value.__name__,
+)
+def test_row_cannot_point_to_a_row_of_another_firm(model: type[models.Model], column: str) -> None:
+    row, stranger = _row(model), _row(model)
+    if row.firm == stranger.firm:
+        pytest.fail(f"two rows of {model.__name__} have the same firm: the test would prove nothing")
+    target = getattr(stranger, column)
+    if target is None:
+        field = next(field for field in model._meta.get_fields() if getattr(field, "column", None) == column)
+        target = _row(field.related_model).pk  # type: ignore[arg-type]  # a foreign key, by parents_of
+    with pytest.raises(DatabaseError, match="belongs to the firm"):
+        _execute(f"UPDATE {model._meta.db_table} SET {column} = %s WHERE id = %s", target, row.pk)
+
+
+def test_every_model_of_the_product_belongs_to_a_firm_or_is_named_here() -> None:
+    from django.apps import apps  # noqa: PLC0415 - only this test asks for all of them
+
+    ours = [model for app in ("firms", "integrations", "invoicing") for model in apps.get_app_config(app).get_models()]
+    free = {model.__name__ for model in ours if not issubclass(model, FirmOwned)}
+    assert free == {"User", "Firm"}
+    for model in ours:
+        if issubclass(model, FirmOwned):
+            assert model._meta.get_field("firm").null is False, model
+
+
+@pytest.fixture
+def log() -> Firm:
+    firm = factories.FirmFactory()
+    news = [News("run", f"dossier {number}", {"number": number}) for number in range(3)]
+    audit.record(firm=firm, news=news, by=Actor.command(), now=factories.NOW)
+    return firm
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE firms_auditevent SET actor = 'nobody' WHERE number = 2",
+        "UPDATE firms_auditevent SET hash = hash",
+        "DELETE FROM firms_auditevent WHERE number = 3",
+        "DELETE FROM firms_auditevent",
+    ],
+)
+def test_audit_event_cannot_be_changed_or_deleted(log: Firm, statement: str) -> None:
+    with pytest.raises(DatabaseError, match="append-only"):
+        _execute(statement)
+    assert audit.verify(firm=log) == audit.Verification(log.slug, 3, ok=True, first_bad=None)
+
+
+def test_audit_event_cannot_be_replaced(log: Firm) -> None:
+    row = AuditEvent.objects.get(firm=log, number=2)
+    columns = "id, firm_id, number, at, actor, origin, type, subject, data, hash"
+    values = (row.pk, log.pk, 2, row.at, "nobody", "", "run", "", "{}", hashlib.sha256(b"").hexdigest())
+    marks = ", ".join(["%s"] * len(values))
+    if connection.vendor == "postgresql":
+        statement = (
+            f"INSERT INTO firms_auditevent ({columns}) VALUES ({marks}) "
+            "ON CONFLICT (id) DO UPDATE SET actor = EXCLUDED.actor"
+        )
+    else:
+        statement = f"INSERT OR REPLACE INTO firms_auditevent ({columns}) VALUES ({marks})"
+    with pytest.raises(DatabaseError, match="append-only"):
+        _execute(statement, *values)
+    assert audit.verify(firm=log).ok
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+def test_audit_log_cannot_be_truncated(log: Firm) -> None:
+    _execute("SET CONSTRAINTS ALL IMMEDIATE")
+    with pytest.raises(DatabaseError, match="append-only"):
+        _execute("TRUNCATE firms_auditevent CASCADE")
+    assert audit.verify(firm=log).ok
