@@ -37,6 +37,9 @@ class Connection(FirmOwned):
     failure = models.CharField(_("state"), max_length=12, choices=Failure, default=Failure.NONE)
     failure_text = models.TextField(_("latest error"), blank=True)
     latest_ok_at = models.DateTimeField(_("latest good call"), null=True, blank=True)
+    # The circuit: failures in a row, and until when workers leave the connection alone.
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
+    rest_until = models.DateTimeField(_("left alone until"), null=True, blank=True, editable=False)
     # The moment from which the next request may leave: requests of all workers are spaced by it.
     next_request_at = models.DateTimeField(null=True, blank=True, editable=False)
 

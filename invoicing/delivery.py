@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from integrations import billit
+from integrations import billit, circuit
 from integrations.models import Company
 from integrations.sync import billit_api
 from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
@@ -40,15 +40,17 @@ def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
         Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED).update(send_requested_at=now)
 
 
-def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+def post(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False) -> Invoice:
     """Post an approved invoice to Billit. Whatever comes of it stands in the row; a repetition changes nothing.
 
-    Raises ``NotPossible`` when a person must decide first, and ``RetryLater`` when Billit could not be asked: the
-    invoice then stays approved.
+    Raises ``NotPossible`` when a person must decide first, and ``RetryLater`` when Billit could not be asked (in the
+    background also while the connection is left alone): the invoice then stays approved.
     """
     invoice = fresh(invoice)
     if invoice.status != _Status.APPROVED:
         return invoice
+    if background:
+        circuit.check(invoice.company.connection, now=now)
     api = billit_api(invoice.company)
     try:
         order = _order(invoice, api, now)
@@ -56,7 +58,8 @@ def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         if attempt is None:
             return fresh(invoice)
         try:
-            order_id = api.create_order(order, key=attempt.key)
+            with circuit.counted(invoice.company.connection, now=now):
+                order_id = api.create_order(order, key=attempt.key)
         except RetryLater as error:
             _later(invoice, attempt, error, now)
             raise

@@ -76,7 +76,7 @@ def post_invoice(*, invoice_id: int, **_: object) -> None:
     by = Actor(invoice.approved_by or "schedule", "worker")
     try:
         invoice = delivery.recover(invoice=invoice, by=by, now=timezone.now())
-        invoice = delivery.post(invoice=invoice, by=by, now=timezone.now())
+        invoice = delivery.post(invoice=invoice, by=by, now=timezone.now(), background=True)
     except (ServiceError, NotPossible):
         delivery.postpone(invoice=invoice, now=timezone.now())
     if invoice.status == Invoice.Status.POSTED and invoice.send_requested_at is not None:

@@ -1,0 +1,70 @@
+"""A connection that fails again and again is left alone, and closes with the first good call."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from integrations import circuit
+from integrations.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
+from tests.factories import NOW, ConnectionFactory
+
+pytestmark = pytest.mark.django_db
+
+
+def _fail(connection: object, error: ServiceError, times: int = 1) -> None:
+    for _ in range(times):
+        with pytest.raises(type(error)), circuit.counted(connection, now=NOW):  # type: ignore[arg-type]  # a factory's row
+            raise error
+
+
+def test_fifth_failure_in_a_row_opens_it_for_about_half_a_minute() -> None:
+    connection = ConnectionFactory()
+    _fail(connection, NoAnswer("cut"), 4)
+    circuit.check(connection, now=NOW)
+    _fail(connection, RetryLater("503"))
+    with pytest.raises(RetryLater, match="failed 5 times in a row") as caught:
+        circuit.check(connection, now=NOW)
+    assert caught.value.after is not None
+    assert 24 <= caught.value.after <= 36
+    circuit.check(connection, now=NOW + timedelta(seconds=37))
+
+
+def test_each_further_failure_doubles_the_rest_up_to_a_quarter_of_an_hour() -> None:
+    connection = ConnectionFactory()
+    rests = []
+    for _ in range(circuit.OPENS_AFTER + 8):
+        _fail(connection, NoAnswer("cut"))
+        connection.refresh_from_db()
+        rests.append(None if connection.rest_until is None else (connection.rest_until - NOW).total_seconds())
+    assert rests[:4] == [None] * 4
+    for rest, least in zip(rests[4:], [30, 60, 120, 240, 480, 900, 900, 900, 900], strict=True):
+        assert rest is not None
+        assert least * 0.8 <= rest <= least * 1.2
+
+
+def test_good_call_closes_it() -> None:
+    connection = ConnectionFactory()
+    _fail(connection, NoAnswer("cut"), 6)
+    with circuit.counted(connection, now=NOW):
+        pass
+    circuit.check(connection, now=NOW)
+    connection.refresh_from_db()
+    assert (connection.failures, connection.rest_until) == (0, None)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Refused("no", status=400),
+        BadCredentials("no"),
+        QuotaExhausted("later", after=60),
+        NoAnswer("the key is used", status=409),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_answer_that_says_no_is_no_failure_of_the_service(error: ServiceError) -> None:
+    connection = ConnectionFactory()
+    _fail(connection, error, circuit.OPENS_AFTER + 1)
+    circuit.check(connection, now=NOW)
