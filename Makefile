@@ -19,7 +19,7 @@ help: ## this list
 
 $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "toggbill needs Python 3.11 or newer; $(PYTHON) is older or absent. Name another: make PYTHON=python3.13 ..." >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "python3-venv is missing. Install it: apt-get install python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "python3-venv is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends python3-venv >/dev/null; } || { echo "python3-venv is missing. Install it: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The environment .venv could not be made. Install its tools: apt-get install python3-venv" >&2; exit 1; }
 
 $(RUN): requirements.txt | $(BIN)/pip

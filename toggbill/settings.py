@@ -149,6 +149,20 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
+# Every task has its queue here; a worker that posts is never kept waiting by one that reads.
+CELERY_TASK_ROUTES = {
+    "integrations.tasks.sync_workspace": {"queue": "sync"},
+    "integrations.tasks.sync_company": {"queue": "sync"},
+    "invoicing.tasks.run_dossier": {"queue": "sync"},
+    "invoicing.tasks.post_invoice": {"queue": "post"},
+    "invoicing.tasks.read_back": {"queue": "post"},
+    "invoicing.tasks.send_invoice": {"queue": "send"},
+    "invoicing.tasks.tick_sync": {"queue": "ticks"},
+    "invoicing.tasks.tick_runs": {"queue": "ticks"},
+    "invoicing.tasks.tick_delivery": {"queue": "ticks"},
+    "invoicing.tasks.derive": {"queue": "ticks"},
+    "invoicing.tasks.derive_marked": {"queue": "ticks"},
+}
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
@@ -207,6 +221,7 @@ USE_THOUSAND_SEPARATOR = True
 # --- static files -----------------------------------------------------------------------------------------------------
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 STATICFILES_DIRS = [BASE_DIR / "toggbill" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -238,6 +253,7 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = False
 if not DEBUG:
     SECURE_SSL_REDIRECT = PUBLIC_URL.startswith("https://")
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the platform, inside, over plain HTTP
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31536000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True

@@ -1,6 +1,7 @@
 """The floor: who is asking."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class FirmsConfig(AppConfig):
@@ -8,3 +9,4 @@ class FirmsConfig(AppConfig):
 
     name = "toggbill.firms"
     label = "firms"
+    verbose_name = _("Firm")

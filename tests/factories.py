@@ -1,0 +1,453 @@
+"""Rows for tests, valid against every constraint. People, companies and numbers are invented.
+
+Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossier.workspace)` is in that firm's books.
+`InvoiceFactory(status=...)` makes an invoice with one line, its claims and the ledger rows of their entries.
+"""
+
+# factory_boy declares its types only in part: its declarations and decorators count as untyped.
+# mypy: allow-untyped-calls, allow-untyped-decorators
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
+from factory.django import Password
+from factory.helpers import post_generation
+
+from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Workspace
+from invoicing.mapping import tag_key
+from invoicing.models import (
+    Attempt,
+    Claim,
+    ClientMapping,
+    Correction,
+    Dossier,
+    DossierClient,
+    Invoice,
+    InvoiceLine,
+    LedgerRow,
+    Run,
+    TagMapping,
+)
+from toggbill.firms.models import Firm, Membership, User
+
+if TYPE_CHECKING:
+    _Row = TypeVar("_Row")
+
+    class DjangoModelFactory(Generic[_Row]):
+        """What factory_boy's metaclass does, told to the type checker: calling a factory gives a row."""
+
+        def __new__(cls, **fields: Any) -> _Row:  # type: ignore[misc]  # a row, not a factory
+            """A row with these fields."""
+            raise NotImplementedError
+else:
+    from factory.django import DjangoModelFactory
+
+# A Friday morning; every row is made as if it were now.
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+PASSWORD = "a-long-invented-password"
+_CENT = Decimal("0.01")
+
+
+def enterprise_number(serial: int) -> str:
+    """A made-up Belgian number with a right check digit, in a range that is not given out: BE0999…"""
+    body = 9_990_000 + serial % 10_000
+    return f"BE0{body:07d}{97 - body % 97:02d}"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A user who cannot sign in with a password, unless one is given: `UserFactory(password=PASSWORD)`."""
+
+    class Meta:
+        model = User
+
+    email = Sequence(lambda n: f"person{n}@example.com")
+    name = Sequence(lambda n: f"Person {n}")
+    password = Password(None)
+
+
+class FirmFactory(DjangoModelFactory[Firm]):
+    """A firm in Brussels that reads English."""
+
+    class Meta:
+        model = Firm
+
+    slug = Sequence(lambda n: f"firm-{n}")
+    name = Sequence(lambda n: f"Firm {n}")
+    language = "en"
+
+
+class MembershipFactory(DjangoModelFactory[Membership]):
+    """A member; an owner unless a role is given."""
+
+    class Meta:
+        model = Membership
+
+    firm = SubFactory(FirmFactory)
+    user = SubFactory(UserFactory)
+    role = Membership.Role.OWNER
+
+
+class ConnectionFactory(DjangoModelFactory[Connection]):
+    """A Toggl connection; `service="billit"` for the other."""
+
+    class Meta:
+        model = Connection
+
+    firm = SubFactory(FirmFactory)
+    service = Connection.Service.TOGGL
+    key = Sequence(lambda n: f"connection-{n}")
+    secret = Sequence(lambda n: f"secret-of-connection-{n}")
+    latest_ok_at = NOW - timedelta(minutes=5)
+
+
+class WorkspaceFactory(DjangoModelFactory[Workspace]):
+    """A Toggl workspace that was read four minutes ago."""
+
+    class Meta:
+        model = Workspace
+
+    firm = SubFactory(FirmFactory)
+    connection = SubFactory(ConnectionFactory, firm=SelfAttribute("..firm"))
+    remote_id = Sequence(lambda n: 4001 + n)
+    name = Sequence(lambda n: f"Workspace {n}")
+    is_admin = True
+    next_sync_at = NOW + timedelta(minutes=5)
+    synced_at = NOW - timedelta(minutes=4)
+
+
+class CompanyFactory(DjangoModelFactory[Company]):
+    """A Billit company."""
+
+    class Meta:
+        model = Company
+
+    firm = SubFactory(FirmFactory)
+    connection = SubFactory(ConnectionFactory, firm=SelfAttribute("..firm"), service="billit")
+    party_id = Sequence(lambda n: 7001 + n)
+    name = Sequence(lambda n: f"Company {n}")
+    vat_number = Sequence(lambda n: enterprise_number(5000 + n))
+    next_sync_at = NOW + timedelta(minutes=5)
+    synced_at = NOW - timedelta(minutes=4)
+
+
+class ClientFactory(DjangoModelFactory[Client]):
+    """A Toggl client whose name carries its number."""
+
+    class Meta:
+        model = Client
+
+    firm = SelfAttribute("workspace.firm")
+    workspace = SubFactory(WorkspaceFactory)
+    remote_id = Sequence(lambda n: 501 + n)
+    name = Sequence(lambda n: f"Client {n} {enterprise_number(n)}")
+
+
+class ProjectFactory(DjangoModelFactory[Project]):
+    """A Toggl project of no client; give `client_remote_id`."""
+
+    class Meta:
+        model = Project
+
+    firm = SelfAttribute("workspace.firm")
+    workspace = SubFactory(WorkspaceFactory)
+    remote_id = Sequence(lambda n: 601 + n)
+    name = Sequence(lambda n: f"Project {n}")
+
+
+class EntryFactory(DjangoModelFactory[Entry]):
+    """A stopped entry of one hour with the tag ADV."""
+
+    class Meta:
+        model = Entry
+
+    firm = SelfAttribute("workspace.firm")
+    workspace = SubFactory(WorkspaceFactory)
+    remote_id = Sequence(lambda n: 900_001 + n)
+    started_at = NOW - timedelta(days=10)
+    seconds = 3600
+    stopped_at = LazyAttribute(lambda o: None if o.is_running else o.started_at + timedelta(seconds=o.seconds))
+    is_running = False
+    description = Sequence(lambda n: f"Work {n}")
+    person_remote_id = 301
+    person_name = "An Example"
+    tags = LazyFunction(lambda: ["ADV"])
+    changed_at = LazyAttribute(lambda o: o.stopped_at or o.started_at)
+
+
+class ProductFactory(DjangoModelFactory[Product]):
+    """A Billit product of 95 euro an hour."""
+
+    class Meta:
+        model = Product
+
+    firm = SelfAttribute("company.firm")
+    company = SubFactory(CompanyFactory)
+    remote_id = Sequence(lambda n: 8001 + n)
+    reference = Sequence(lambda n: f"PROD{n}")
+    description = LazyAttribute(lambda o: f"Product {o.reference}")
+    price = Decimal("95.00")
+    vat_rate = Decimal("21.00")
+
+
+class CustomerFactory(DjangoModelFactory[Customer]):
+    """A Billit customer."""
+
+    class Meta:
+        model = Customer
+
+    firm = SelfAttribute("company.firm")
+    company = SubFactory(CompanyFactory)
+    party_id = Sequence(lambda n: 88_001 + n)
+    name = Sequence(lambda n: f"Customer {n}")
+    vat_number = Sequence(lambda n: enterprise_number(2000 + n))
+    language = "FR"
+
+
+class DossierFactory(DjangoModelFactory[Dossier]):
+    """A dossier by hand, in review, that begins on 1 September 2026."""
+
+    class Meta:
+        model = Dossier
+
+    firm = SubFactory(FirmFactory)
+    workspace = SubFactory(WorkspaceFactory, firm=SelfAttribute("..firm"))
+    company = SubFactory(CompanyFactory, firm=SelfAttribute("..firm"))
+    key = Sequence(lambda n: f"dossier-{n}")
+    name = Sequence(lambda n: f"Dossier {n}")
+    start_date = date(2026, 9, 1)
+
+
+class DossierClientFactory(DjangoModelFactory[DossierClient]):
+    """A Toggl client that a dossier bills."""
+
+    class Meta:
+        model = DossierClient
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    workspace = SelfAttribute("dossier.workspace")
+    client_remote_id = Sequence(lambda n: 501 + n)
+
+
+class TagMappingFactory(DjangoModelFactory[TagMapping]):
+    """A tag that leads to the product ADV."""
+
+    class Meta:
+        model = TagMapping
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    tag = Sequence(lambda n: f"Tag {n}")
+    tag_key = LazyAttribute(lambda o: tag_key(o.tag))
+    product_reference = LazyAttribute(lambda o: "ADV" if o.bill else "")
+    bill = True
+
+
+class ClientMappingFactory(DjangoModelFactory[ClientMapping]):
+    """A Toggl client mapped by number."""
+
+    class Meta:
+        model = ClientMapping
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    client_remote_id = Sequence(lambda n: 501 + n)
+    number = Sequence(enterprise_number)
+
+
+class LedgerRowFactory(DjangoModelFactory[LedgerRow]):
+    """The books' row of a new entry of the dossier: open, one hour of ADV at 95 euro; `reason=` makes it attention."""
+
+    class Meta:
+        model = LedgerRow
+
+    class Params:
+        person_name = "An Example"
+        description = Sequence(lambda n: f"Work {n}")
+        tags = LazyFunction(lambda: ["ADV"])
+        started_at = NOW - timedelta(days=10)
+        duration = 3600
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    entry = SubFactory(
+        EntryFactory,
+        workspace=SelfAttribute("..dossier.workspace"),
+        started_at=SelfAttribute("..started_at"),
+        seconds=SelfAttribute("..duration"),
+        person_name=SelfAttribute("..person_name"),
+        description=SelfAttribute("..description"),
+        tags=SelfAttribute("..tags"),
+    )
+    day = LazyAttribute(lambda o: o.entry.started_at.astimezone(o.dossier.firm.zone).date())
+    seconds = SelfAttribute("entry.seconds")
+    reason = ""
+    state = LazyAttribute(lambda o: "attention" if o.reason else "open")
+    client_name = "Garage Voorbeeld"
+    buyer_key = LazyAttribute(lambda o: "" if o.reason else "party:88001")
+    buyer_name = LazyAttribute(lambda o: "" if o.reason else "Garage Voorbeeld SRL")
+    product_reference = LazyAttribute(lambda o: "" if o.reason else "ADV")
+    price = LazyAttribute(lambda o: None if o.reason else Decimal("95.00"))
+
+
+class RunFactory(DjangoModelFactory[Run]):
+    """A pass of drafting through 31 October 2026."""
+
+    class Meta:
+        model = Run
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    cut_off = date(2026, 10, 31)
+    started_at = NOW
+    started_by = "schedule"
+    mirror_as_of = NOW - timedelta(minutes=4)
+
+
+class InvoiceFactory(DjangoModelFactory[Invoice]):
+    """A draft of two hours at 95 euro, 21 % VAT, with one line on one entry.
+
+    `hours`, `price` (Decimal) change the line and the totals; `with_line=False` leaves the line out.
+    """
+
+    class Meta:
+        model = Invoice
+        skip_postgeneration_save = True
+
+    class Params:
+        hours = Decimal("2.00")
+        price = Decimal("95.00")
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    company = SelfAttribute("dossier.company")
+    reference = LazyFunction(lambda: f"tb-{uuid.uuid4()}")
+    status = Invoice.Status.DRAFT
+    buyer_key = Sequence(lambda n: f"party:{88_001 + n}")
+    customer_vat = Sequence(lambda n: enterprise_number(3000 + n))
+    customer_name = "Garage Voorbeeld SRL"
+    customer_party_id = LazyAttribute(lambda o: int(o.buyer_key.removeprefix("party:")))
+    customer_language = "FR"
+    title = "Novembre 2026"
+    period_from = date(2026, 11, 10)
+    period_till = date(2026, 11, 10)
+    total_excl = LazyAttribute(lambda o: (o.hours * o.price).quantize(_CENT, ROUND_HALF_UP))
+    total_vat = LazyAttribute(lambda o: (o.total_excl * 21 / 100).quantize(_CENT, ROUND_HALF_UP))
+    total_incl = LazyAttribute(lambda o: o.total_excl + o.total_vat)
+    drafted_at = NOW - timedelta(hours=2)
+    approved_at = LazyAttribute(lambda o: None if o.status in {"draft", "void"} else NOW - timedelta(hours=1))
+    approved_by = LazyAttribute(lambda o: "" if o.approved_at is None else "owner@example.com")
+    posting_since = LazyAttribute(lambda o: NOW if o.status == "posting" else None)
+    posted_at = LazyAttribute(lambda o: NOW - timedelta(minutes=30) if o.status == "posted" else None)
+    order_id = Maybe("posted_at", yes_declaration=Sequence(lambda n: 4_471_203 + n))
+    order_date = LazyAttribute(lambda o: o.posted_at.date() if o.posted_at else None)
+    problem = LazyAttribute(
+        lambda o: {"refused": "The VAT rate is not allowed.", "in_doubt": "Billit gave no answer."}.get(o.status, "")
+    )
+
+    @post_generation
+    def with_line(self: Invoice, create: bool, wanted: bool | None, **more: Any) -> None:
+        """One line of all the hours, on one entry."""
+        if create and wanted is not False:
+            price = more.pop("unit_price", Decimal("95.00"))
+            InvoiceLineFactory(invoice=self, unit_price=price, quantity=self.total_excl / price, **more)
+
+
+class InvoiceLineFactory(DjangoModelFactory[InvoiceLine]):
+    """A line, with one claim on a new entry of all its seconds; `with_claim=False` leaves the claim out."""
+
+    class Meta:
+        model = InvoiceLine
+        skip_postgeneration_save = True
+
+    firm = SelfAttribute("invoice.firm")
+    invoice = SubFactory(InvoiceFactory, with_line=False)
+    position = LazyAttribute(lambda o: o.invoice.lines.count() + 1)
+    product_reference = "ADV"
+    description = "Advice"
+    quantity = Decimal("2.00")
+    unit_price = Decimal("95.00")
+    vat_rate = Decimal("21.00")
+    ventilation_code = 4
+    treatment = "domestic"
+    total = LazyAttribute(lambda o: (o.quantity * o.unit_price).quantize(_CENT, ROUND_HALF_UP))
+    seconds = LazyAttribute(lambda o: int(o.quantity * 3600))
+
+    @post_generation
+    def with_claim(self: InvoiceLine, create: bool, wanted: bool | None, **more: Any) -> None:
+        """One claim of all the seconds."""
+        if create and wanted is not False:
+            ClaimFactory(line=self, seconds=self.seconds, **more)
+
+
+_LEDGER_STATE = {"posted": LedgerRow.State.INVOICED, "void": LedgerRow.State.OPEN}
+
+
+class ClaimFactory(DjangoModelFactory[Claim]):
+    """An entry on a line, with its ledger row in the state that goes with the invoice's; released when that is void."""
+
+    class Meta:
+        model = Claim
+
+    class Params:
+        row = LazyAttribute(
+            lambda o: LedgerRowFactory(
+                dossier=o.line.invoice.dossier,
+                duration=o.seconds,
+                state=_LEDGER_STATE.get(o.line.invoice.status, LedgerRow.State.DRAFTED),
+                product_reference=o.line.product_reference,
+                price=o.line.unit_price,
+                buyer_key=o.line.invoice.buyer_key,
+                buyer_name=o.line.invoice.customer_name,
+            )
+        )
+
+    firm = SelfAttribute("line.firm")
+    line = SubFactory(InvoiceLineFactory, with_claim=False)
+    seconds = 3600
+    entry = SelfAttribute("row.entry")
+    started_at = SelfAttribute("entry.started_at")
+    day = SelfAttribute("row.day")
+    project_name = "Project"
+    person_name = SelfAttribute("entry.person_name")
+    description = SelfAttribute("entry.description")
+    tags = SelfAttribute("entry.tags")
+    released_at = LazyAttribute(lambda o: NOW if o.line.invoice.status == "void" else None)
+
+
+class CorrectionFactory(DjangoModelFactory[Correction]):
+    """Half an hour more in Toggl than was billed, on which nobody has decided."""
+
+    class Meta:
+        model = Correction
+
+    firm = SelfAttribute("invoice.firm")
+    invoice = SubFactory(InvoiceFactory, status="posted")
+    claim = LazyAttribute(lambda o: Claim.objects.get(line__invoice=o.invoice))
+    entry = SelfAttribute("claim.entry")
+    opened_at = NOW
+    seconds = 1800
+    what = LazyFunction(lambda: ["seconds"])
+
+
+class AttemptFactory(DjangoModelFactory[Attempt]):
+    """A POST that Billit accepted."""
+
+    class Meta:
+        model = Attempt
+
+    firm = SelfAttribute("invoice.firm")
+    invoice = SubFactory(InvoiceFactory, status="posted")
+    intent = Attempt.Intent.POST
+    key = SelfAttribute("invoice.key")
+    body = LazyAttribute(lambda o: f'{{"ExternalProviderID":"{o.invoice.reference}"}}')
+    body_hash = "0" * 64
+    started_at = NOW - timedelta(minutes=30)
+    finished_at = LazyAttribute(lambda o: o.started_at + timedelta(milliseconds=212))
+    outcome = Attempt.Outcome.ACCEPTED
+    http_status = 200

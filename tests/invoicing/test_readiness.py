@@ -1,0 +1,68 @@
+"""The two addresses for the machine that watches the site."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from celery import current_app
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from invoicing import readiness
+from tests.factories import (
+    ConnectionFactory,
+    DossierFactory,
+    WorkspaceFactory,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def static_files_from_the_source(settings: Settings) -> None:
+    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+def test_healthz_answers_without_a_login() -> None:
+    answer = Client().get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"alive": True})
+
+
+def test_readyz_is_ready_when_nothing_waits() -> None:
+    answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()) == (200, {"ready": True})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "status"), [(readiness.LATE_SECONDS - 30, 200), (readiness.LATE_SECONDS + 30, 503)]
+)
+def test_readyz_is_not_ready_when_a_row_waits_for_long(seconds: int, status: int) -> None:
+    WorkspaceFactory(next_sync_at=timezone.now() - timedelta(seconds=seconds))
+    assert Client().get("/readyz").status_code == status
+
+
+def test_readyz_does_not_count_what_waits_for_a_person() -> None:
+    long_ago = timezone.now() - timedelta(days=1)
+    paused = ConnectionFactory(paused_at=long_ago)
+    WorkspaceFactory(firm=paused.firm, connection=paused, next_sync_at=long_ago)
+    refused = ConnectionFactory(failure="credentials")
+    WorkspaceFactory(firm=refused.firm, connection=refused, next_sync_at=long_ago)
+    DossierFactory(
+        due_at=long_ago,
+        waiting_text="Toggl cannot be read before 10:00.",
+        workspace__next_sync_at=None,
+        company__next_sync_at=None,
+    )
+    assert Client().get("/readyz").status_code == 200
+
+
+def test_readyz_is_not_ready_without_a_broker() -> None:
+    known = current_app.conf["broker_url"]
+    current_app.conf["broker_url"] = "redis://127.0.0.1:1/0"
+    try:
+        assert Client().get("/readyz").status_code == 503
+    finally:
+        current_app.conf["broker_url"] = known

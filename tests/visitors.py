@@ -1,0 +1,70 @@
+"""People who visit the pages and the admin, and what they read there."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+
+from invoicing.models import Dossier, Invoice
+from tests.factories import MembershipFactory, UserFactory
+from toggbill.firms.models import AuditEvent, Firm
+
+
+def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:
+    """The browser of a new user (with these fields), a member of the firm unless it is None."""
+    user = UserFactory(**fields)
+    if firm is not None:
+        MembershipFactory(firm=firm, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def text(client: Client, path: str) -> str:
+    """What a person reads on a page: tags and runs of blanks gone."""
+    answer = client.get(path)
+    assert answer.status_code == 200
+    words = re.sub(r"<[^>]+>", " ", answer.content.decode())
+    return re.sub(r"\s+", " ", words.replace("\u00a0", " ").replace("&nbsp;", " "))
+
+
+def pages_of(dossier: Dossier, invoice: Invoice) -> list[str]:
+    """The addresses of all pages."""
+    return [
+        "/",
+        f"/dossiers/{dossier.key}/",
+        f"/dossiers/{dossier.key}/hours/",
+        "/attention/",
+        "/invoices/",
+        f"/invoices/{invoice.reference}/",
+    ]
+
+
+def staff(firm: Firm | None, role: str = "owner") -> Client:
+    """The browser of a member who may open the admin."""
+    return signed_in(firm, role, is_staff=True)
+
+
+def superuser() -> Client:
+    """The browser of the operator."""
+    return signed_in(None, is_staff=True, is_superuser=True)
+
+
+def address(model: type[models.Model], what: str, *args: Any) -> str:
+    """The admin's address for a model: changelist, add, change, delete, history."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
+
+
+def events(firm: Firm) -> list[tuple[str, str, dict[str, Any]]]:
+    """The firm's audit log: type, subject, data."""
+    return [(row.type, row.subject, row.data) for row in AuditEvent.objects.for_firm(firm).order_by("number")]
+
+
+def managed(prefix: str, rows: list[dict[str, Any]], before: int = 0) -> dict[str, Any]:
+    """The fields of an inline formset of the admin."""
+    fields: dict[str, Any] = {f"{prefix}-TOTAL_FORMS": len(rows), f"{prefix}-INITIAL_FORMS": before}
+    return fields | {f"{prefix}-{place}-{name}": value for place, row in enumerate(rows) for name, value in row.items()}

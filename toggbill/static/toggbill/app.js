@@ -1,0 +1,48 @@
+// Small comforts; every page works without them.
+(function () {
+  "use strict";
+  document.addEventListener("change", function (event) {
+    var field = event.target;
+    if (field.matches("[data-submit]")) {
+      field.form.requestSubmit();
+    }
+  });
+  // A second click must not ask twice. The button is disabled after the form has left with its values.
+  document.addEventListener("submit", function (event) {
+    window.setTimeout(function () {
+      event.target.querySelectorAll("button[type=submit]").forEach(function (button) {
+        button.disabled = true;
+      });
+    }, 0);
+  });
+  window.addEventListener("pageshow", function (event) {
+    if (event.persisted) {
+      document.querySelectorAll("button[type=submit]:disabled").forEach(function (button) {
+        button.disabled = false;
+      });
+    }
+  });
+  // While a worker is at it, the page looks again by itself.
+  var moving = document.querySelector("[data-refresh]");
+  if (moving) {
+    window.setTimeout(function () {
+      window.location.replace(window.location.href);
+    }, Number(moving.dataset.refresh) * 1000);
+  }
+  // An open menu closes when the person goes elsewhere.
+  function closeMenus(except) {
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (menu !== except) {
+        menu.open = false;
+      }
+    });
+  }
+  document.addEventListener("click", function (event) {
+    closeMenus(event.target.closest("details.menu"));
+  });
+  document.addEventListener("keydown", function (event) {
+    if (event.key === "Escape") {
+      closeMenus(null);
+    }
+  });
+})();
