@@ -1,19 +1,24 @@
-"""The control plane: how tests and the demo set the scene and look behind it. JSON over a port of its own."""
+"""The control plane: how tests and the demo set the scene and look behind it. JSON over a port of its own.
+
+Its `GET /` is a page for people (page.py).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from integrations.sandbox.billit import order_reading
-from integrations.sandbox.billit.access import Call
+from integrations.sandbox import by_hand, page
+from integrations.sandbox.billit import order_reading, orders
 from integrations.sandbox.clock import moment, zulu
+from integrations.sandbox.faults import KINDS
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.toggl.quota import PLAN_LIMITS
-from integrations.sandbox.wire import Answer, Record, RejectedError, Request, Router, Server, json_answer
+from integrations.sandbox.switches import SWITCHES
+from integrations.sandbox.wire import Answer, Record, RejectedError, Request, Router, Server, html_answer, json_answer
 from integrations.sandbox.worlds import WorldError
 
 router: Router[Any] = Router()
+page.register(router)
 # After one of these the state file is written.
 _CHANGES = frozenset({"POST", "DELETE"})
 
@@ -22,13 +27,15 @@ def serve(sandbox: Sandbox, port: int = 0) -> Server:
     def answer(request: Request) -> Answer:
         return _answer(sandbox, request)
 
-    return Server("control", port, answer)
+    return Server("control", port, answer, after=sandbox.deliveries.release)
 
 
 def _answer(sandbox: Sandbox, request: Request) -> Answer:
     found = router.find(request.method, request.path)
     if found is None:
         return _wrong(f"The control plane has no {request.method} {request.path}.", 404)
+    if not page.same_origin(request):
+        return html_answer(403, "This form was sent from another site.")
     with sandbox.lock:
         try:
             result = found[0](sandbox, request, *found[1])
@@ -38,7 +45,9 @@ def _answer(sandbox: Sandbox, request: Request) -> Answer:
             return rejected.answer
         except WorldError as error:
             return _wrong(str(error))
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except RecursionError:
+            return _wrong("The JSON is nested too deeply.")
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
             return _wrong(f"{type(error).__name__}: {error}")
     return result
 
@@ -70,8 +79,14 @@ def get_onboarding(sandbox: Sandbox, request: Request) -> Answer:
 @router.on("POST", "/clock")
 def set_clock(sandbox: Sandbox, request: Request) -> Answer:
     text = request.body()["now"]
-    sandbox.clock.fixed = moment(text) if text else None
+    by_hand.set_clock(sandbox, moment(text) if text else None)
     return json_answer({"now": zulu(sandbox.clock.now())})
+
+
+@router.on("GET", "/clock")
+def get_clock(sandbox: Sandbox, request: Request) -> Answer:
+    """Now, and whether that moment is fixed."""
+    return json_answer({"now": zulu(sandbox.clock.now()), "fixed": sandbox.clock.fixed is not None})
 
 
 @router.on("GET", "/log")
@@ -83,6 +98,12 @@ def get_log(sandbox: Sandbox, request: Request) -> Answer:
 def clear_log(sandbox: Sandbox, request: Request) -> Answer:
     sandbox.journal.clear()
     return json_answer({})
+
+
+@router.on("GET", "/deliveries")
+def get_deliveries(sandbox: Sandbox, request: Request) -> Answer:
+    """Webhooks and pings, oldest first: each with its attempts and, as "due", when the next one is (None: none)."""
+    return json_answer(sandbox.deliveries.rows(request.query.get("service")))
 
 
 @router.on("GET", "/lint")
@@ -101,10 +122,14 @@ def set_quota(sandbox: Sandbox, request: Request) -> Answer:
 @router.on("POST", "/plan")
 def set_plan(sandbox: Sandbox, request: Request) -> Answer:
     body = request.body()
-    if body["plan"] not in PLAN_LIMITS:
-        raise ValueError(f"The plans are {', '.join(PLAN_LIMITS)}, not {body['plan']!r}.")
-    sandbox.toggl.store.organizations[int(body["organization"])]["plan"] = body["plan"]
+    by_hand.set_plan(sandbox, int(body["organization"]), str(body["plan"]))
     return json_answer({})
+
+
+@router.on("GET", "/quota")
+def get_quota(sandbox: Sandbox, request: Request) -> Answer:
+    """Every person's budgets: {"user", "name", "organization" (None = his own), "total", "remaining", "resets_in"}."""
+    return json_answer(by_hand.quotas(sandbox))
 
 
 @router.on("POST", "/switches")
@@ -117,6 +142,27 @@ def set_switches(sandbox: Sandbox, request: Request) -> Answer:
 @router.on("GET", "/switches")
 def get_switches(sandbox: Sandbox, request: Request) -> Answer:
     return json_answer(sandbox.switches.values)
+
+
+@router.on("GET", "/switches/all")
+def describe_switches(sandbox: Sandbox, request: Request) -> Answer:
+    """Every switch with its value, default, meaning and choices."""
+    return json_answer(
+        {
+            name: {
+                "value": sandbox.switches[name],
+                "default": switch.default,
+                "meaning": switch.meaning,
+                "choices": list(switch.choices),
+            }
+            for name, switch in SWITCHES.items()
+        }
+    )
+
+
+@router.on("GET", "/faults")
+def get_faults(sandbox: Sandbox, request: Request) -> Answer:
+    return json_answer({"kinds": KINDS, "faults": sandbox.faults.told()})
 
 
 @router.on("POST", "/faults")
@@ -138,12 +184,12 @@ def clear_faults(sandbox: Sandbox, request: Request) -> Answer:
 def get_orders(sandbox: Sandbox, request: Request) -> Answer:
     """Full orders of one company (or all), oldest first, deleted ones too; each says "Deleted"."""
     party = request.query.get("party")
+    sandbox.billit.settle()
     store = sandbox.billit.store
     rows = []
     for order in sorted(store.orders.values(), key=lambda row: int(row["OrderID"])):
         if party is None or order["CompanyID"] == int(party):
-            company = store.companies[order["CompanyID"]]
-            call = Call(request, {}, company, store, sandbox.clock, sandbox.switches)
+            call = sandbox.billit.call(request, {}, store.companies.get(order["CompanyID"], {}))
             rows.append({**order_reading.full(call, order), "Deleted": bool(order.get("_deleted"))})
     return json_answer(rows)
 
@@ -151,17 +197,43 @@ def get_orders(sandbox: Sandbox, request: Request) -> Answer:
 @router.on("POST", "/orders/(\\d+)")
 def change_order(sandbox: Sandbox, request: Request, identity: str) -> Answer:
     """Merges fields into an order, as a person in My Billit could; "Deleted" deletes or brings back."""
-    order = sandbox.billit.store.orders[int(identity)]
-    changes: Record = request.body()
-    if "Deleted" in changes:
-        order["_deleted"] = bool(changes.pop("Deleted"))
-    order.update(changes)
-    order["LastModified"] = sandbox.billit.store.stamp()
+    by_hand.change_order(sandbox, int(identity), request.body())
+    return json_answer({})
+
+
+@router.on("POST", "/billit/drafts")
+def put_drafts(sandbox: Sandbox, request: Request) -> Answer:
+    """Drafts as My Billit saves them, which the API cannot make: order bodies, each with its "CompanyID"."""
+    ids = []
+    for row in _rows(request):
+        company = sandbox.billit.store.companies[int(row.pop("CompanyID"))]
+        ids.append(orders.seed_draft(sandbox.billit.within(company), row))
+    return json_answer({"ids": ids})
+
+
+@router.on("POST", "/billit/oauth_clients")
+def put_oauth_clients(sandbox: Sandbox, request: Request) -> Answer:
+    """OAuth clients: {"client_id", "client_secret", "redirect_uris", "name"?}, replaced by client_id."""
+    store = sandbox.billit.store
+    for row in _rows(request):
+        if not isinstance(row["redirect_uris"], list) or not row["client_secret"]:
+            raise ValueError("An OAuth client has a client_secret and a list of redirect_uris.")
+        kept = [client for client in store.oauth_clients if client["client_id"] != row["client_id"]]
+        store.oauth_clients[:] = [*kept, row]
+    return json_answer({})
+
+
+@router.on("POST", "/billit/expire_tokens")
+def expire_tokens(sandbox: Sandbox, request: Request) -> Answer:
+    """Every access token of OAuth is past its hour now."""
+    for token in sandbox.billit.store.tokens.values():
+        token["expires"] = sandbox.clock.now().isoformat()
     return json_answer({})
 
 
 @router.on("GET", "/outbox")
 def get_outbox(sandbox: Sandbox, request: Request) -> Answer:
+    sandbox.billit.settle()
     return json_answer(sandbox.billit.store.outbox)
 
 
@@ -174,7 +246,7 @@ def _put_billit(kind: str) -> Callable[[Sandbox, Request], Answer]:
 
 def _put_toggl(kind: str) -> Callable[[Sandbox, Request], Answer]:
     def put(sandbox: Sandbox, request: Request) -> Answer:
-        return json_answer({"ids": sandbox.toggl.store.put(kind, _rows(request))})
+        return json_answer({"ids": by_hand.put_toggl(sandbox, kind, _rows(request))})
 
     return put
 
@@ -207,9 +279,9 @@ def put_peppol(sandbox: Sandbox, request: Request) -> Answer:
 
 @router.on("POST", "/toggl/entries")
 def put_entries(sandbox: Sandbox, request: Request) -> Answer:
-    return json_answer({"ids": sandbox.toggl.store.put_entries(_rows(request))})
+    return json_answer({"ids": by_hand.put_entries(sandbox, _rows(request))})
 
 
 @router.on("DELETE", "/toggl/entries")
 def delete_entries(sandbox: Sandbox, request: Request) -> Answer:
-    return json_answer({"ids": sandbox.toggl.store.delete_entries(request.body()["ids"])})
+    return json_answer({"ids": by_hand.delete_entries(sandbox, request.body()["ids"])})

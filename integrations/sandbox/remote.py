@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterable
@@ -9,6 +10,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
+from integrations.sandbox.clock import moment
 from integrations.sandbox.wire import Record, dumps, loads
 
 # Proxies of the environment are never asked for an address on loopback.
@@ -69,6 +71,15 @@ class Remote:
         """Replaces the scripted faults; without any there are none."""
         self._call("POST", "/faults", list(faults))
 
+    def switches(self) -> Record:
+        values: Record = self._call("GET", "/switches")
+        return values
+
+    def faults_told(self) -> list[Record]:
+        """The scripted faults with how often each was met ("seen") and fired."""
+        rows: list[Record] = self._call("GET", "/faults")["faults"]
+        return rows
+
     # --- behind the scene -------------------------------------------------------------------------------------------
 
     def log(self, service: str | None = None) -> list[Record]:
@@ -77,6 +88,17 @@ class Remote:
 
     def clear_log(self) -> None:
         self._call("DELETE", "/log")
+
+    def deliveries(self, service: str | None = None, *, settled: float = 5.0) -> list[Record]:
+        """Webhooks and pings with their attempts, once all that are due are made; waits at most `settled` seconds."""
+        end = time.monotonic() + settled
+        while True:
+            rows: list[Record] = self._call("GET", "/deliveries", service=service)
+            now = self._call("GET", "/clock")["now"]
+            due = [row for row in rows if row["due"] is not None and moment(row["due"]) <= moment(now)]
+            if not due or time.monotonic() > end:
+                return rows
+            time.sleep(0.02)
 
     def lint(self) -> list[Record]:
         rows: list[Record] = self._call("GET", "/lint")
@@ -87,6 +109,11 @@ class Remote:
     def quota(self, organization: int | None, *, remaining: int, resets_in: int) -> None:
         """Sets the bucket of an organisation, or of the user himself (None), for every user; `resets_in` in seconds."""
         self._call("POST", "/quota", {"organization": organization, "remaining": remaining, "resets_in": resets_in})
+
+    def quotas(self) -> list[Record]:
+        """Every person's budgets; "organization" None is his own."""
+        rows: list[Record] = self._call("GET", "/quota")
+        return rows
 
     def plan(self, organization: int, plan: str) -> None:
         self._call("POST", "/plan", {"organization": organization, "plan": plan})
@@ -121,6 +148,17 @@ class Remote:
     def put_billit(self, kind: str, *rows: Record) -> list[int]:
         """Rows of companies, products or parties, merged by id; a value None takes a member away."""
         return self._ids(f"/billit/{kind}", rows)
+
+    def put_drafts(self, *rows: Record) -> list[int]:
+        """Drafts as My Billit saves them: order bodies, each with its "CompanyID"; gives their OrderIDs."""
+        return self._ids("/billit/drafts", rows)
+
+    def put_oauth_clients(self, *rows: Record) -> None:
+        self._call("POST", "/billit/oauth_clients", rows)
+
+    def expire_tokens(self) -> None:
+        """Every access token of OAuth is past its hour now."""
+        self._call("POST", "/billit/expire_tokens")
 
     def put_peppol(self, *rows: Record) -> None:
         self._call("POST", "/billit/peppol", rows)

@@ -10,21 +10,55 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from integrations.sandbox import worlds
-from integrations.sandbox.billit import lookups, order_changes, order_reading, orders, parties, products, sending
+from integrations.sandbox.billit import (
+    delivery,
+    files,
+    lookups,
+    oauth,
+    order_changes,
+    order_reading,
+    orders,
+    parties,
+    products,
+    sending,
+    typecodes,
+)
+from integrations.sandbox.billit import webhooks as billit_webhooks
 from integrations.sandbox.billit.access import Billit
 from integrations.sandbox.billit.store import Store as BillitStore
 from integrations.sandbox.clock import Clock, moment
+from integrations.sandbox.deliveries import Deliveries
 from integrations.sandbox.faults import Faults
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.onboarding import onboarding_file
 from integrations.sandbox.switches import Switches
-from integrations.sandbox.toggl import own_entries, reports, track
+from integrations.sandbox.toggl import dictionaries, own_entries, plan_features, reports, subscriptions, track, writing
 from integrations.sandbox.toggl.access import Toggl
 from integrations.sandbox.toggl.store import Store as TogglStore
 from integrations.sandbox.wire import Answer, Record, Request, Server, dumps, html_answer, loads
 
 # Importing these registers their routes.
-ROUTES = (lookups, order_changes, order_reading, orders, parties, products, sending, own_entries, reports, track)
+ROUTES = (
+    delivery,
+    files,
+    lookups,
+    oauth,
+    order_changes,
+    order_reading,
+    orders,
+    parties,
+    products,
+    sending,
+    typecodes,
+    billit_webhooks,
+    dictionaries,
+    own_entries,
+    plan_features,
+    reports,
+    subscriptions,
+    track,
+    writing,
+)
 _READS = frozenset({"GET", "HEAD"})
 
 
@@ -36,12 +70,19 @@ class Sandbox:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.journal = Journal()
+        self.deliveries = Deliveries(self.clock, self.lock)
         self.state = state
         saved = _saved(state)
         if saved is not None:
             self._build(saved["world"], saved["billit"], now)
         else:
             self.replace(world, now)
+        self.deliveries.start(self.settle)
+
+    def settle(self) -> None:
+        """What is due by time alone: receivers' answers, the automatic sending of nine o'clock."""
+        with self.lock:
+            self.billit.settle()
 
     def replace(self, world: str | Path | Record, now: datetime | None = None) -> None:
         """Another world: orders, log, faults and switches start anew, and the clock is real or the world's own moment.
@@ -50,13 +91,16 @@ class Sandbox:
         record = worlds.checked(world) if isinstance(world, dict) else worlds.load(world, moment_of_world)
         self._build(record, None, now)
         self.journal.clear()
+        self.deliveries.clear()
         self.save()
 
     def _build(self, world: Record, billit_state: Record | None, now: datetime | None) -> None:
         switches = Switches()
         try:
-            toggl = Toggl(TogglStore(world["toggl"], self.clock), self.clock, switches)
-            billit = Billit(BillitStore(world["billit"], self.clock, billit_state), self.clock, switches)
+            toggl = Toggl(TogglStore(world["toggl"], self.clock), self.clock, switches, self.deliveries)
+            billit = Billit(
+                BillitStore(world["billit"], self.clock, billit_state), self.clock, switches, self.deliveries
+            )
             fixed = moment(world["now"]) if world.get("now") else None
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             what = f"{type(error).__name__}: {error}"
@@ -73,7 +117,12 @@ class Sandbox:
 
     @property
     def onboarding(self) -> str:
-        return onboarding_file(self.world())
+        # Without the hours, of which there may be a million.
+        people = {
+            "toggl": {"users": list(self.toggl.store.users.values())},
+            "billit": {"users": self.billit.store.users},
+        }
+        return onboarding_file({**self.frame, **people})
 
     def save(self) -> None:
         """Writes the state file whole or not at all."""
@@ -90,17 +139,24 @@ class Sandbox:
 
     def serve(self, service: str, port: int) -> Server:
         """A listening server of `toggl` or `billit`. Raises OSError when the port is taken."""
-        return Server(service, port, self._answer)
+        return Server(service, port, self._answer, after=self.deliveries.release)
 
     def _answer(self, request: Request) -> Answer:
         imitation: Toggl | Billit = self.toggl if request.service == "toggl" else self.billit
         journal, row = self.journal, self.journal.open(request)
         fault = self.faults.find(request, imitation.tenants(request))
+        row["fault"] = fault.kind if fault else None
         answer = fault.before() if fault else None
+        if fault and fault.kind == "expire_token":
+            with self.lock:
+                answer = imitation.expire(request)
         if answer is None:
             answer = self._worked(imitation, request)
             if fault:
-                fault.after(answer)
+                answer = fault.after(answer)
+        self.deliveries.send_early()
+        if answer.ending != "whole":
+            self.deliveries.release()  # the client gets no whole answer to wait for
         journal.close(row, answer)
         return answer
 
@@ -111,7 +167,7 @@ class Sandbox:
             except Exception:  # a fault of the imitation itself must reach whoever runs it
                 traceback.print_exc()
                 return html_answer(500, "500 Internal Server Error")
-            reading = request.method in _READS or request.service == "toggl"
+            reading = request.method in _READS or request.path.startswith("/reports/")
             if not reading and answer.status < 300:
                 self.save()
             return answer

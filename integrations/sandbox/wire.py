@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import re
 import select
@@ -49,6 +50,7 @@ class Request:
     headers: dict[str, str]
     raw: bytes
     base_url: str
+    arrived: float = field(default_factory=time.monotonic)
 
     def body(self) -> Any:
         """The parsed JSON body, None when there is none. Raises ValueError when it is no JSON."""
@@ -57,13 +59,15 @@ class Request:
 
 @dataclass(slots=True)
 class Answer:
-    """One HTTP answer. `ending` other than "whole" is a fault: the connection hangs, is cut, or ends half-way."""
+    """One HTTP answer. `ending` other than "whole" is a fault: the connection hangs, is cut, or ends half-way.
+    `compressible` content goes out as gzip to who asks for it."""
 
     status: int = 200
     content: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     ending: Literal["whole", "hang", "cut", "truncate"] = "whole"
     hang_seconds: float = 0.0
+    compressible: bool = False
 
 
 class RejectedError(Exception):
@@ -141,9 +145,20 @@ class _Handler(BaseHTTPRequestHandler):
             raw=raw,
             base_url=self.server.url,
         )
-        self._send(self.server.answer(request))
+        answer = self.server.answer(request)
+        if answer.compressible and "gzip" in request.headers.get("accept-encoding", "").lower():
+            answer.content = gzip.compress(answer.content, 1, mtime=0)
+            answer.headers["Content-Encoding"] = "gzip"
+        self._send(answer)
+        if self.server.after is not None:
+            self.wfile.flush()
+            self.server.after()
 
-    do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+    def __getattr__(self, name: str) -> Callable[[], None]:
+        """`do_` and any method: one that is routed nowhere gets the service's 404 or 405, not http.server's own 501."""
+        if name.startswith("do_"):
+            return self._serve
+        raise AttributeError(name)
 
     def _send(self, answer: Answer) -> None:
         if answer.ending == "hang":
@@ -163,7 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        self.wfile.write(answer.content)
+        if self.command != "HEAD":
+            self.wfile.write(answer.content)
+
+    def version_string(self) -> str:
+        """The Server header: both services stand behind such a front."""
+        return "nginx"
 
     def _wait_for_the_client_to_leave(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -177,17 +197,25 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """One service on 127.0.0.1. `application` answers each request in a thread of the connection."""
+    """One service on 127.0.0.1. `application` answers each request in a thread of the connection, in which `after` is
+    called when the answer has left."""
 
     daemon_threads = True
     block_on_close = False
     request_queue_size = 128
     allow_reuse_address = True
 
-    def __init__(self, service: str, port: int, application: Callable[[Request], Answer]) -> None:
+    def __init__(
+        self,
+        service: str,
+        port: int,
+        application: Callable[[Request], Answer],
+        after: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.service = service
         self.answer = application
+        self.after = after
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def handle_error(self, request: Any, client_address: Any) -> None:

@@ -53,7 +53,15 @@ def demo(now: datetime) -> Record:
                     "name": PEOPLE[0].name,
                     "language": "FR",
                     "companies": [ACCOUNTS, ADVICE, PAYROLL],
-                }
+                },
+                {
+                    # A colleague who may open one company only.
+                    "api_key": "5ad1c0de-0000-4000-8000-00000000de41",
+                    "email": "colleague@example.com",
+                    "name": PEOPLE[1].name,
+                    "language": "NL",
+                    "companies": [ADVICE],
+                },
             ],
             "companies": _companies(),
             "products": products(),

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
-from integrations.sandbox.clock import BRUSSELS, zulu
+from integrations.sandbox.clock import BRUSSELS
+from integrations.sandbox.hours import Hour, Hours, moments
 from integrations.sandbox.numbers import belgian_vat
 from integrations.sandbox.wire import Record
 
-_FIRST_ENTRY = 4_300_000_001  # beyond 32 bits, as Toggl's real ids are
 _COMPANY = 7001
 _WORKSPACE = 4001
 _PRODUCTS = (("ADV", "Conseil", "95.00"), ("CPT", "Comptabilité", "72.50"), ("FIS", "Fiscalité", "110.00"))
@@ -32,14 +31,16 @@ def month(now: datetime) -> Record:
     last = today.replace(day=1) - timedelta(days=1)
     world = _frame("month", start=last.replace(day=1))
     _fill(world, entries=1000, customers=38, projects=190, first=last.replace(day=1), last=last, now=now)
+    world["toggl"]["entries"] = list(world["toggl"]["entries"])
     return world
 
 
-def bench(entries: int, customers: int, now: datetime) -> Record:
+def bench(entries: int, customers: int, now: datetime, seed: str = "") -> Record:
     """So many billable entries of so many customers, one project each, over the last three months up to yesterday."""
     today = now.astimezone(BRUSSELS).date()
     first, last = today - timedelta(days=90), today - timedelta(days=1)
-    world = _frame(f"bench:{entries}:{customers}", start=first)
+    name = f"bench:{entries}:{customers}" + (f":{seed}" if seed else "")
+    world = _frame(name, start=first)
     _fill(world, entries=entries, customers=customers, projects=customers, first=first, last=last, now=now)
     return world
 
@@ -130,8 +131,6 @@ def _frame(name: str, start: date) -> Record:
 def _fill(
     world: Record, *, entries: int, customers: int, projects: int, first: date, last: date, now: datetime
 ) -> None:
-    # Reproducible numbers for measurements, not secrecy.
-    die = random.Random(f"{world['name']}:{first}:{last}")  # noqa: S311
     toggl, billit = world["toggl"], world["billit"]
     for index in range(customers):
         number = belgian_vat(1 + index)
@@ -166,33 +165,18 @@ def _fill(
     toggl["tags"] = [
         {"id": 300_001 + index, "workspace_id": _WORKSPACE, "name": name} for index, name in enumerate(tags)
     ]
-    moments = _moments(first, last, entries, now)
-    for index, start in enumerate(moments):
-        seconds = die.choice((900, 1800, 2700, 3600, 5400)) + (die.randint(-300, 300) if index % 3 == 0 else 0)
-        stop = min(start + timedelta(seconds=seconds), now.replace(microsecond=0))
-        toggl["entries"].append(
-            {
-                "id": _FIRST_ENTRY + index,
-                "workspace_id": _WORKSPACE,
-                "user_id": 9001,
-                "project_id": 200_000_001 + index % projects,
-                "description": f"Dossier {die.randint(1, 40)}",
-                "billable": True,
-                "tags": [die.choice(tags)],
-                "start": zulu(start),
-                "stop": zulu(stop),
-            }
-        )
 
+    def draw() -> Iterator[Hour]:
+        # Reproducible numbers for measurements, not secrecy.
+        die = random.Random(f"{world['name']}:{first}:{last}")  # noqa: S311
+        latest = now.replace(microsecond=0)
+        topics = [f"Dossier {number}" for number in range(1, 41)]
+        spans = {seconds: timedelta(seconds=seconds) for seconds in range(600, 5701)}
+        named = [(name,) for name in tags]
+        for index, start in enumerate(moments(first, last, entries, now)):
+            seconds = die.choice((900, 1800, 2700, 3600, 5400)) + (die.randint(-300, 300) if index % 3 == 0 else 0)
+            project = 200_000_001 + index % projects
+            stop = min(start + spans[seconds], latest)
+            yield Hour(9001, project, die.choice(topics), True, die.choice(named), start, stop)
 
-def _moments(first: date, last: date, count: int, now: datetime) -> Iterator[datetime]:
-    """`count` starts spread evenly over the working days, 8:30 to 16:30 in Brussels, none later than two hours ago."""
-    days = [
-        first + timedelta(days=offset)
-        for offset in range((last - first).days + 1)
-        if (first + timedelta(days=offset)).weekday() < 5
-    ] or [first]
-    for index in range(count):
-        day: Any = days[index * len(days) // count]
-        start = datetime(day.year, day.month, day.day, 8, 30, tzinfo=BRUSSELS) + timedelta(minutes=index * 7 % 480)
-        yield min(start.astimezone(UTC), now.replace(microsecond=0) - timedelta(hours=2))
+    toggl["entries"] = Hours(entries, _WORKSPACE, draw)

@@ -1,4 +1,4 @@
-"""The account, the number sequences, the company search, the Peppol look-up and the files."""
+"""The account, the number sequences, the company search and the Peppol look-up."""
 
 from __future__ import annotations
 
@@ -20,8 +20,12 @@ def account(call: Call) -> Answer:
     """All companies that the user may open; the PartyID of each is the value for the header."""
     user = call.user
     first, _, last = str(user.get("name", "")).partition(" ")
-    companies = [_company(call, call.store.companies[number]) for number in user["companies"]]
-    roles = [{"PartyID": number, "UserRoleTypes": ["Administrator"]} for number in user["companies"]]
+    numbers = [number for number in user["companies"] if number in call.store.companies]
+    companies = [_company(call, call.store.companies[number]) for number in numbers]
+    own_roles = user.get("roles", {})
+    roles = [
+        {"PartyID": number, "UserRoleTypes": list(own_roles.get(str(number), ["Administrator"]))} for number in numbers
+    ]
     return json_answer(
         {
             "Email": user["email"],
@@ -107,11 +111,3 @@ def participant(call: Call, given: str) -> Answer:
             "ServiceProviderName": "Sandbox Access Point",
         }
     )
-
-
-@router.on("GET", r"/v1/files/([0-9A-Za-z-]+)")
-def file(call: Call, identity: str) -> Answer:
-    row = call.store.files.get(identity)
-    if row is None or row["CompanyID"] != call.company_id:
-        raise call.not_accessible()
-    return json_answer({name: value for name, value in row.items() if name != "CompanyID"})

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
-from integrations.sandbox.wire import Record
+from integrations.sandbox.wire import Record, RejectedError, json_answer
 
 ORDER = [
     "OrderID",
@@ -147,6 +148,8 @@ PRODUCT = [
 SEND = ["OrderIDs", "TransportType", "PrintType"]
 PAYMENT = ["Amount", "Description", "Date"]
 SEQUENCE = ["SequenceType", "Consume"]
+WEBHOOK = ["EntityType", "EntityUpdateType", "WebhookURL"]
+TOKEN = ["grant_type", "code", "client_id", "client_secret", "redirect_uri", "refresh_token", "code_verifier", "state"]
 
 _NESTED = {
     "OrderLines": LINE,
@@ -158,6 +161,12 @@ _NESTED = {
     "Attachments": FILE,
     "Items": PRODUCT,
 }
+_LISTS = frozenset({"OrderLines", "Addresses", "Identifiers", "Attachments", "Items"})
+# What holds lists or objects that are kept as they come.
+_FREE = frozenset(
+    {"Tags", "CustomFields", "ExternalProviderReferences", "ContractDocumentReference", "OrderIDs", "BankAccounts"}
+)
+_WHOLE = frozenset({"OrderID", "CustomerID", "SupplierID", "CounterPartyID", "PartyID", "ProductID", "OrderLineID"})
 
 
 def changes(record: Record, patchable: Collection[str]) -> Record:
@@ -179,9 +188,22 @@ def canonical(record: Record, names: list[str]) -> Record:
 
 
 def _nested(name: str, value: Any) -> Any:
+    """The value as the member's type takes it. Raises RejectedError with 400, as the real one's binder refuses it."""
     names = _NESTED.get(name)
-    if names is None:
+    if name in _LISTS and names is not None:
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise _unbound()
+        return [canonical(item, names) for item in value]
+    if names is not None:
+        if not isinstance(value, dict):
+            raise _unbound()
+        return canonical(value, names)
+    if name in _FREE:
         return value
-    if isinstance(value, list):
-        return [canonical(item, names) for item in value if isinstance(item, dict)]
-    return canonical(value, names) if isinstance(value, dict) else value
+    if isinstance(value, dict | list) or (name in _WHOLE and re.fullmatch(r"-?\d{1,10}", str(value)) is None):
+        raise _unbound()
+    return value
+
+
+def _unbound() -> RejectedError:
+    return RejectedError(json_answer({"Message": "The request is invalid."}, 400))

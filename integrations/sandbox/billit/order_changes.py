@@ -43,6 +43,7 @@ def patch(call: Call, identity: str) -> Answer:
     if order.get("PaidDate") is None:
         order.pop("PaidDate", None)
     order["LastModified"] = call.store.stamp()
+    call.notices.order(order, "U")
     return Answer(200)
 
 
@@ -67,6 +68,7 @@ def pay(call: Call, identity: str) -> Answer:
     order.update(ToPay=left, LastModified=call.store.stamp())
     if left == 0:
         order.update(Paid=True, OrderStatus="Paid", PaidDate=call.store.stamp())
+    call.notices.order(order, "U")
     return Answer(200)
 
 
@@ -78,4 +80,7 @@ def delete(call: Call, identity: str) -> Answer:
         code = str(call.switches["billit_sent_delete_code"])
         raise call.refuse(Refusal(code, text="The order was already sent and cannot be deleted."))
     order.update(_deleted=True, LastModified=call.store.stamp())
+    if call.switches["billit_number_after_delete"] == "again":
+        call.store.take_back(call.company_id, str(order.get("OrderNumber") or ""))
+    call.notices.order(order, "D")
     return json_answer(value=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from integrations.sandbox.billit import parties
+from integrations.sandbox.billit import files, parties
 from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.lists import listed
 from integrations.sandbox.wire import Answer, Record, json_answer
@@ -101,9 +101,11 @@ def _overdue(call: Call, order: Record) -> Record:
 
 def full(call: Call, order: Record) -> Record:
     """The order as GET by id answers it: parties in full, absent values left out."""
-    customer = parties.shown(call.store.parties[order["_customer"]])
+    customer = parties.with_delivery_address(parties.shown(call.store.parties[order["_customer"]]))
     company = {name: value for name, value in call.company.items() if name not in {"decimals", "auto_send"}}
     row = {name: value for name, value in order.items() if not name.startswith("_")}
+    if not files.pdf_is_ready(call, order):
+        del row["OrderPDF"]
     row.update(Customer=customer, CounterParty=customer, Supplier=company, CounterPartyID=customer["PartyID"])
     row.update(CustomerID=customer["PartyID"], SupplierID=call.company_id)
     return {**row, **_overdue(call, order)}
@@ -115,7 +117,8 @@ def summary(call: Call, order: Record) -> Record:
     party = call.store.parties[order["_customer"]]
     row["CounterParty"] = {name: party[name] for name in ("PartyID", "Name", "VATNumber", "PartyType") if name in party}
     row["CounterParty"]["DisplayName"] = party.get("Name", "")
-    row["OrderPDF"] = {"FileID": order["OrderPDF"]["FileID"]}
+    if files.pdf_is_ready(call, order):
+        row["OrderPDF"] = {"FileID": order["OrderPDF"]["FileID"]}
     return {**row, **_overdue(call, order)}
 
 

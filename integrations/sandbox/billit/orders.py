@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-import uuid
 from decimal import Decimal
 from typing import Any
 
-from integrations.sandbox.billit import names, parties
+from integrations.sandbox.billit import files, names, parties
 from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.amounts import ZERO, kept, number, rated_line, rounding, structured_reference, totals
 from integrations.sandbox.billit.checks import day, order_refusals
@@ -44,17 +42,33 @@ def create(call: Call) -> Answer:
         raise call.refuse(*refusals)
     _check_about(call, given)
     _check_duplicate_number(call, given, previous)
-    if "CustomerID" in given:
-        customer_id = int(parties.own(call, _whole(given["CustomerID"]))["PartyID"])
-    elif "Customer" in given:
-        customer_id = parties.customer_for(call, given["Customer"])
-    else:
-        customer_id = previous["_customer"] if previous else 0
+    previous = previous or _same_external_id(call, given)
+    customer_id = _customer(call, given, previous)
     order = _built(call, given, previous, customer_id)
     call.store.orders[order["OrderID"]] = order
     call.burn_key()
+    call.notices.order(order, "U" if previous else "I")
     _lint(call, given, order)
     return json_answer(order["OrderID"])
+
+
+def seed_draft(call: Call, given: Record) -> int:
+    """A draft as the user interface saves it: no number, no origin. The API never makes one. Raises RejectedError."""
+    body = names.canonical(given, names.ORDER)
+    order = _built(call, body, None, _customer(call, body, None), numbered=False)
+    order.update(OrderStatus="Draft", Attachments=[])
+    del order["ExternalProvider"]
+    call.store.orders[order["OrderID"]] = order
+    call.notices.order(order, "I")
+    return int(order["OrderID"])
+
+
+def _customer(call: Call, given: Record, previous: Record | None) -> int:
+    if "CustomerID" in given:
+        return int(parties.own(call, _whole(given["CustomerID"]))["PartyID"])
+    if "Customer" in given:
+        return parties.customer_for(call, given["Customer"])
+    return int(previous["_customer"]) if previous else 0
 
 
 def _whole(value: Any) -> int:
@@ -88,7 +102,7 @@ def _previous(call: Call, given: Record) -> Record | None:
     if "OrderID" not in given:
         return None
     order = own_order(call, _whole(given["OrderID"]))
-    if order["IsSent"]:
+    if order["IsSent"] and call.switches["billit_sent_update"] == "refuse":
         raise call.refuse(generic("The order was already sent and can no longer be changed."))
     return order
 
@@ -107,11 +121,22 @@ def _check_duplicate_number(call: Call, given: Record, previous: Record | None) 
         raise call.refuse(generic(f"The number {given['OrderNumber']} already exists."))
 
 
+def _same_external_id(call: Call, given: Record) -> Record | None:
+    """By switch only: an order with the same ExternalProviderID is refused, or updated."""
+    rule, wanted = call.switches["billit_duplicate_external_ids"], given.get("ExternalProviderID")
+    if rule == "accept" or wanted is None or "OrderID" in given:
+        return None
+    same = next((row for row in company_orders(call, deleted=False) if row.get("ExternalProviderID") == wanted), None)
+    if same is not None and (rule == "refuse" or same["IsSent"]):
+        raise call.refuse(generic(f"The external provider ID {wanted} already exists."))
+    return same
+
+
 def _numbered(call: Call, text: str) -> Record | None:
     return next((order for order in company_orders(call, deleted=False) if order.get("OrderNumber") == text), None)
 
 
-def _built(call: Call, given: Record, previous: Record | None, customer_id: int) -> Record:
+def _built(call: Call, given: Record, previous: Record | None, customer_id: int, *, numbered: bool = True) -> Record:
     stamp = call.store.stamp()
     kind = str(given.get("OrderType") or (previous or {}).get("OrderType"))
     order_date = day(given.get("OrderDate")) or str((previous or {}).get("OrderDate"))
@@ -135,17 +160,25 @@ def _built(call: Call, given: Record, previous: Record | None, customer_id: int)
             RemindersSent=0,
             CurrentDocumentDeliveryDetails={"IsDocumentDelivered": False},
             Messages=[],
-            Attachments=[_attachment(call, given, identity)],
-            OrderPDF={"FileID": str(uuid.uuid4()), "FileName": f"{identity}.pdf"},
+            Attachments=[files.posted_json(call, given, identity)],
+            OrderPDF=files.generated_pdf(identity),
         )
+        if call.switches["billit_posted_status"] == "honour" and given.get("OrderStatus") == "Draft":
+            order["OrderStatus"] = "Draft"
         order.setdefault("Currency", "EUR")
         order.setdefault("FXRateToForeign", Decimal("1.00000"))
         order.setdefault("PaymentReference", structured_reference(identity))
         order.setdefault("CustomFields", {})
-        if not order.get("OrderNumber"):
+        if numbered and not order.get("OrderNumber"):
             sequence = "Income-CreditNote" if kind == "CreditNote" else "Income-Invoice"
             order["OrderNumber"] = call.store.sequence(call.company_id, sequence, int(order_date[:4]), consume=True)
         _mark_credited(call, order)
+    if "OrderPDF" in given:
+        order["OrderPDF"] = files.kept(call, given["OrderPDF"])
+    order["Attachments"] = [
+        *order["Attachments"],
+        *(files.kept(call, attached) for attached in given.get("Attachments") or []),
+    ]
     order["_customer"] = customer_id
     order["LastModified"] = stamp
     if "OrderLines" in given:
@@ -162,6 +195,7 @@ def _mark_credited(call: Call, order: Record) -> None:
     original = _numbered(call, str(about)) if order["OrderType"] == "CreditNote" and about else None
     if original is not None:
         original.update(OrderStatus="Credited", LastModified=call.store.stamp())
+        call.notices.order(original, "U")
 
 
 def _rated(call: Call, given: Record) -> Record:
@@ -181,20 +215,6 @@ def _rated(call: Call, given: Record) -> Record:
     return {"OrderLines": lines, **totals(lines, cents)}
 
 
-def _attachment(call: Call, given: Record, identity: int) -> Record:
-    """Billit keeps the posted JSON as an attachment of the order."""
-    name = f"{given.get('OrderNumber') or identity}__{call.clock.local():%d_%m_%Y %H_%M_%S}.json"
-    file: Record = {
-        "FileID": str(uuid.uuid4()),
-        "FileName": name,
-        "MimeType": "application/json",
-        "FileContent": base64.b64encode(call.request.raw).decode(),
-        "CompanyID": call.company_id,
-    }
-    call.store.files[file["FileID"]] = file
-    return {"FileID": file["FileID"], "FileName": name}
-
-
 def _lint(call: Call, given: Record, order: Record) -> None:
     subject = f"order {order['OrderID']}"
     decimals = int(call.company.get("decimals", 2))
@@ -208,6 +228,11 @@ def _lint(call: Call, given: Record, order: Record) -> None:
         for name in ("Description", "DescriptionExtended"):
             if len(str(line.get(name) or "")) > 512:
                 call.store.warn(call.company_id, f"{name} is longer than 512 characters", subject)
+    if order["OrderType"] == "CreditNote":
+        if order["TotalIncl"] < 0:
+            call.store.warn(call.company_id, "a credit note takes positive amounts", subject)
+        if given.get("AboutInvoiceNumber") and given.get("Paid"):
+            call.store.warn(call.company_id, "AboutInvoiceNumber settles the credit note; Paid does it twice", subject)
     for name in ("TotalExcl", "TotalVAT", "TotalIncl"):
         value = number(given.get(name))
         if value is not None and value != order[name]:

@@ -52,6 +52,15 @@ def shown(party: Record) -> Record:
     return row
 
 
+def with_delivery_address(party: Record) -> Record:
+    """On an order the delivery address is the invoice address unless the party has its own."""
+    addresses = party.get("Addresses") or []
+    kinds = {address.get("AddressType"): address for address in addresses}
+    if "InvoiceAddress" not in kinds or "DeliveryAddress" in kinds:
+        return party
+    return {**party, "Addresses": [*addresses, {**kinds["InvoiceAddress"], "AddressType": "DeliveryAddress"}]}
+
+
 @router.on("GET", r"/v1/parties")
 def all_parties(call: Call) -> Answer:
     query = call.request.query

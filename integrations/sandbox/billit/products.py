@@ -19,6 +19,8 @@ def _shown(product: Record) -> Record:
 @router.on("GET", r"/v1/products")
 def all_products(call: Call) -> Answer:
     query = call.request.query
+    if call.switches["billit_product_filter"] == "refuse" and "Reference" in query.get("$filter", ""):
+        raise call.refuse(generic(f"Could not find a property named 'Reference' on type '{_TYPE}'."))
     products = sorted(call.store.own_products(call.company_id), key=lambda row: row["ProductID"])
     rows = [_shown(product) for product in products]
     if search := query.get("fullTextSearch", "").strip().casefold():
@@ -52,4 +54,5 @@ def create(call: Call) -> Answer:
         elif not str(product.get("Description") or "").strip():
             raise call.refuse(generic("Description is a required field."))
     ids = call.store.put("products", [{**product, "CompanyID": call.company_id} for product in products])
-    return json_answer(ids[-1])
+    answered = call.switches["billit_product_items_answer"] if isinstance(items, list) else "last"
+    return json_answer(ids if answered == "list" else ids[0] if answered == "first" else ids[-1])

@@ -10,7 +10,8 @@ from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.order_reading import own_order
 from integrations.sandbox.billit.refusals import Refusal, generic
 from integrations.sandbox.billit.store import plain_number
-from integrations.sandbox.wire import Answer, Record
+from integrations.sandbox.billit.store import stamp as stamped
+from integrations.sandbox.wire import Answer, Record, RejectedError
 
 _DOCUMENTS = {"Invoice": "BISv3Invoice", "CreditNote": "BISv3CreditNote"}
 _NETWORKS = frozenset({"SDI", "KSeF", "OSA", "ANAF", "SAT", "MyInvois", "Chorus"})
@@ -28,11 +29,27 @@ def send(call: Call) -> Answer:
     orders = [own_order(call, identity if isinstance(identity, int) else 0) for identity in ids]
     transport = given.get("TransportType")
     strict = call.request.headers.get("stricttransporttype", "").lower() == "true"
-    planned = [(order, *_planned(call, order, transport, strict=strict)) for order in orders]
+    refused: RejectedError | None = None
+    planned = []
+    for order in orders:
+        try:
+            planned.append((order, *_planned(call, order, transport, strict=strict)))
+        except RejectedError as refusal:
+            if call.switches["billit_send_partial"] == "nothing":
+                raise
+            refused = refused or refusal
     for order, way, destination, behaviour in planned:
-        _sent(call, order, way, destination, behaviour)
+        _sent(call, order, way, destination, behaviour, call.clock.local())
+    if refused is not None:
+        raise refused
     call.burn_key()
     return Answer(200)
+
+
+def send_one(call: Call, order: Record, *, transport: str | None, at: datetime) -> None:
+    """Sends one order at a moment of Brussels time, without a request. Raises RejectedError with what forbids it."""
+    way, destination, behaviour = _planned(call, order, transport, strict=False)
+    _sent(call, order, way, destination, behaviour, at)
 
 
 def receiver(call: Call, party: Record) -> Record | None:
@@ -44,12 +61,15 @@ def receiver(call: Call, party: Record) -> Record | None:
 def _planned(call: Call, order: Record, transport: Any, *, strict: bool) -> tuple[str, str, str]:
     """Transport, destination and the receiver's behaviour. Raises RejectedError with what forbids it."""
     party = call.store.parties[order["_customer"]]
+    if order["OrderStatus"] == "Draft":
+        raise call.refuse(generic("The order is still a draft."))
     if transport is None:
         registered = receiver(call, party)
         transport = "Peppol" if registered else "SMTP"
-    if transport == "Peppol":
+    falls_back = call.switches["billit_peppol_fallback"] and not strict and receiver(call, party) is None
+    if transport == "Peppol" and not falls_back:
         planned = _by_peppol(call, order, party)
-    elif transport == "SMTP":
+    elif transport in {"SMTP", "Peppol"}:
         planned = _by_mail(call, party)
     elif transport == "Letter":
         raise call.refuse(generic("Sending letters is disabled in this environment."))
@@ -98,11 +118,11 @@ def _guard(call: Call, order: Record, destination: str) -> None:
         raise call.refuse(Refusal(code, values))
 
 
-def _sent(call: Call, order: Record, way: str, destination: str, behaviour: str) -> None:
-    stamp = call.store.stamp()
+def _sent(call: Call, order: Record, way: str, destination: str, behaviour: str, at: datetime) -> None:
+    stamp = stamped(at)
     order.update(
         IsSent=True,
-        OrderStatus="Paid" if order["Paid"] else "ToPay",
+        OrderStatus=_status(order),
         LastModified=stamp,
         CurrentDocumentDeliveryDetails={"IsDocumentDelivered": False, "DocumentDeliveryStatus": "Pending"},
         _sent_at=stamp,
@@ -123,8 +143,17 @@ def _sent(call: Call, order: Record, way: str, destination: str, behaviour: str)
             "at": stamp,
             "company": call.company_id,
             "order_id": order["OrderID"],
-            "order_number": order["OrderNumber"],
+            "order_number": order.get("OrderNumber"),
             "transport": way,
             "destination": destination,
         }
     )
+    call.store.pending.add(order["OrderID"])
+    call.notices.order(order, "U")
+    call.notices.message(order, len(order["Messages"]) - 1, "I")
+
+
+def _status(order: Record) -> str:
+    if order["OrderStatus"] == "Credited":
+        return "Credited"
+    return "Paid" if order["Paid"] else "ToPay"

@@ -11,7 +11,9 @@ from integrations.sandbox.clock import Clock
 from integrations.sandbox.wire import Record
 
 FIRST_ORDER = 5_000_001
-_STATE = ("orders", "keys", "sequences", "outbox", "files", "lint")
+_STATE = ("keys", "sequences", "outbox", "lint", "codes", "tokens", "refreshes", "settled_at")
+# The OAuth client of a world that names none; "loopback" stands for every address on this machine.
+_CLIENT = {"client_id": "sandbox-client", "client_secret": "sandbox-secret", "redirect_uris": ["loopback"]}
 
 
 def plain_number(text: Any) -> str:
@@ -30,6 +32,7 @@ class Store:
         self.parties: dict[int, Record] = {int(row["PartyID"]): dict(row) for row in world.get("parties", [])}
         self.kbo: list[Record] = [dict(row) for row in world.get("kbo", [])]
         self.peppol: dict[str, Record] = {str(row["number"]): dict(row) for row in world.get("peppol", [])}
+        self.oauth_clients: list[Record] = [dict(row) for row in world.get("oauth_clients", [_CLIENT])]
         state = state or {}
         self.orders: dict[int, Record] = {int(row["OrderID"]): row for row in state.get("orders", [])}
         self.keys: dict[str, str] = dict(state.get("keys", {}))
@@ -37,6 +40,19 @@ class Store:
         self.outbox: list[Record] = list(state.get("outbox", []))
         self.files: dict[str, Record] = {row["FileID"]: row for row in state.get("files", [])}
         self.lint: list[Record] = list(state.get("lint", []))
+        self.webhooks: dict[int, Record] = {int(row["WebhookID"]): row for row in state.get("webhooks", [])}
+        # OAuth: authorisation codes, access tokens and refresh tokens, each by its own text.
+        self.codes: dict[str, Record] = dict(state.get("codes", {}))
+        self.tokens: dict[str, Record] = dict(state.get("tokens", {}))
+        self.refreshes: dict[str, Record] = dict(state.get("refreshes", {}))
+        self.settled_at: str | None = state.get("settled_at")  # Brussels time up to which nine o'clocks are dealt with
+        self.pending: set[int] = {
+            number
+            for number, order in self.orders.items()
+            if "_sent_at" in order
+            and order.get("CurrentDocumentDeliveryDetails", {}).get("DocumentDeliveryStatus") == "Pending"
+        }
+        self.burned: dict[str, float] = {}  # when each key had its success, by the machine's steady clock
 
     def world(self) -> Record:
         """The "billit" part of a world that would build this store again, without its orders."""
@@ -47,12 +63,13 @@ class Store:
             "parties": list(self.parties.values()),
             "kbo": self.kbo,
             "peppol": list(self.peppol.values()),
+            "oauth_clients": self.oauth_clients,
         }
 
     def state(self) -> Record:
-        """What a run adds to its world: orders, used keys, sequences, outbox, files, lint."""
+        """What a run adds to its world: orders, files, webhooks, used keys, sequences, outbox, lint, tokens."""
         rows: Record = {name: getattr(self, name) for name in _STATE}
-        return {**rows, "orders": list(self.orders.values()), "files": list(self.files.values())}
+        return {**rows, **{name: list(getattr(self, name).values()) for name in ("orders", "files", "webhooks")}}
 
     def stamp(self) -> str:
         """Now as Billit writes it: Brussels time without a zone, with two to six digits of the second's fraction."""
@@ -80,6 +97,25 @@ class Store:
         if consume:
             self.sequences[key] = following
         return f"{year}-{'CN-' if kind.endswith('CreditNote') else ''}{following:04d}"
+
+    def take_back(self, company_id: int, number: str) -> None:
+        """Frees a number when it is the last one that its sequence gave."""
+        for key, last in self.sequences.items():
+            company, kind, year = key.split(":")
+            if (
+                company == str(company_id)
+                and number == f"{year}-{'CN-' if kind.endswith('CreditNote') else ''}{last:04d}"
+            ):
+                self.sequences[key] = last - 1
+                return
+
+    # --- who ----------------------------------------------------------------------------------------------------------
+
+    def user_of(self, email: str) -> Record | None:
+        return next((user for user in self.users if str(user["email"]).casefold() == email.strip().casefold()), None)
+
+    def oauth_client(self, client_id: str) -> Record | None:
+        return next((row for row in self.oauth_clients if row["client_id"] == client_id), None)
 
     # --- the company's own ------------------------------------------------------------------------------------------
 
@@ -111,47 +147,6 @@ class Store:
             row.update({name: number, "LastModified": self.stamp()})
             ids.append(number)
         return ids
-
-    def settle_deliveries(self, seconds: float) -> None:
-        """Gives each pending delivery its receiver's answer once its time has come."""
-        now = self.clock.local()
-        for order in self.orders.values():
-            details = order.get("CurrentDocumentDeliveryDetails", {})
-            if details.get("DocumentDeliveryStatus") != "Pending" or order.get("_behaviour") == "pending":
-                continue
-            if (now - datetime.fromisoformat(order["_sent_at"])).total_seconds() < seconds:
-                continue
-            self._settle(order, details)
-
-    def _settle(self, order: Record, details: Record) -> None:
-        moment = self.stamp()
-        failed = order.get("_behaviour") == "late_failure"
-        order["LastModified"] = moment
-        message = order["Messages"][-1] if order.get("Messages") else {}
-        message.update(Success=not failed, Trials=1)
-        if failed:
-            details.update(
-                IsDocumentDelivered=False,
-                DocumentDeliveryStatus="Error",
-                DocumentRefusedDate=moment,
-                DocumentRefusedReasonTC="InvalidInvoice",
-                DocumentRefusedInfo="The receiver refused the document.",
-            )
-            return
-        details.update(IsDocumentDelivered=True, DocumentDeliveryStatus="Delivered", DocumentDeliveryDate=moment)
-        if message.get("TransportType") == "Peppol":
-            details["DocumentDeliveryInfo"] = "Received"
-            order["Messages"].append(
-                {
-                    "Description": "AB: Document received",
-                    "CreationDate": moment,
-                    "TransportType": "Peppol",
-                    "Success": True,
-                    "Trials": 1,
-                    "Destination": message.get("Destination", ""),
-                    "MessageDirection": "Incoming",
-                }
-            )
 
 
 def stamp(value: datetime) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import calendar
 from datetime import UTC, date, datetime
-from typing import Any
 
-from integrations.sandbox.clock import zulu
 from integrations.sandbox.toggl.access import Call, refused, router
+from integrations.sandbox.toggl.rows import entry_row
 from integrations.sandbox.toggl.store import Entry
 from integrations.sandbox.wire import Answer, Record, json_answer
 
@@ -23,7 +22,7 @@ def own(call: Call) -> list[Entry]:
 @router.on("GET", r"/api/v9/me/time_entries/current")
 def current(call: Call) -> Answer:
     entry = next((entry for entry in own(call) if entry.running), None)
-    return json_answer(entry_row(call, entry) if entry else None)
+    return json_answer(_row(call, entry) if entry else None)
 
 
 @router.on("GET", r"/api/v9/me/time_entries/(\d+)")
@@ -31,7 +30,7 @@ def one_entry(call: Call, number: str) -> Answer:
     entry = call.store.entries.get(int(number))
     if entry is None or entry.deleted_at or entry.user_id != call.user["id"]:
         raise refused(404, "Resource can not be found")
-    return json_answer(entry_row(call, entry))
+    return json_answer(_row(call, entry))
 
 
 @router.on("GET", r"/api/v9/me/time_entries")
@@ -61,11 +60,15 @@ def own_entries(call: Call) -> Answer:
     else:
         floor = _floor(call)
         rows = [entry for entry in own(call) if entry.start.date() >= floor]
-    return call.listed([entry_row(call, entry) for entry in rows[:_ENTRY_CAP]])
+    return call.listed([_row(call, entry) for entry in rows[:_ENTRY_CAP]])
+
+
+def _row(call: Call, entry: Entry) -> Record:
+    return entry_row(call.store, entry, meta=call.request.query.get("meta") == "true")
 
 
 def _since(call: Call, text: str) -> datetime:
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > 11:
         raise refused(400, "Invalid since format")
     since = datetime.fromtimestamp(int(text), UTC)
     _above_floor(call, since)
@@ -92,37 +95,3 @@ def _above_floor(call: Call, value: datetime) -> None:
     floor = _floor(call)
     if value.date() < floor:
         raise refused(400, f"start_date must not be earlier than {floor.isoformat()}")
-
-
-def entry_row(call: Call, entry: Entry) -> Record:
-    """The v9 time entry object; times of GET answers carry `+00:00`, `at` carries `Z` (recorded live)."""
-    row: dict[str, Any] = {
-        "id": entry.id,
-        "workspace_id": entry.workspace_id,
-        "project_id": entry.project_id,
-        "task_id": None,
-        "billable": entry.billable,
-        "start": entry.start.isoformat(),
-        "stop": entry.stop.isoformat() if entry.stop else None,
-        "duration": entry.seconds,
-        "description": entry.description,
-        "tags": entry.tags,
-        "tag_ids": call.store.tag_ids(entry),
-        "duronly": True,
-        "at": zulu(entry.at),
-        "server_deleted_at": entry.deleted_at.replace(microsecond=0).isoformat() if entry.deleted_at else None,
-        "user_id": entry.user_id,
-        "uid": entry.user_id,
-        "wid": entry.workspace_id,
-    }
-    if entry.project_id is not None:
-        row["pid"] = entry.project_id
-    if call.request.query.get("meta") == "true":
-        project = call.store.project(entry)
-        client = call.store.client_of(project)
-        row["user_name"] = call.store.users[entry.user_id]["fullname"]
-        if project:
-            row.update(project_name=project["name"], project_active=bool(project.get("active", True)))
-        if client:
-            row["client_name"] = client["name"]
-    return row

@@ -50,11 +50,29 @@ class Quota:
         if window.remaining <= 0 and self._switches["toggl_quota_enforced"]:
             raise RejectedError(self._exhausted(seconds))
         window.remaining -= 1
-        return {"X-Toggl-Quota-Remaining": str(window.remaining), "X-Toggl-Quota-Resets-In": str(seconds)}
+        return _told(window.remaining, seconds)
+
+    def refund(self, key: Key) -> dict[str, str]:
+        """Gives one request back (by switch: whether a refused one counts is not known); gives the new headers."""
+        window = self._windows[key]
+        window.remaining += 1
+        return _told(window.remaining, max(1, round((window.closes - self._clock.now()).total_seconds())))
 
     def _exhausted(self, seconds: int) -> Answer:
-        headers = {"X-Toggl-Quota-Remaining": "0", "X-Toggl-Quota-Resets-In": str(seconds)}
-        text = f"You have hit your hourly limit for API calls. The quota will reset in {seconds} seconds."
+        text = f"You have hit your hourly limit for API calls. {_ENDINGS[self._switches['toggl_quota_text']]}"
+        text = text.format(seconds=seconds)
         if self._switches["toggl_quota_body"] == "bare":
-            return Answer(402, text.encode(), {"Content-Type": "text/plain; charset=utf-8", **headers})
-        return json_answer(text, 402, headers)
+            return Answer(402, text.encode(), {"Content-Type": "text/plain; charset=utf-8", **_told(0, seconds)})
+        return json_answer(text, 402, _told(0, seconds))
+
+
+# The three wordings that were met.
+_ENDINGS = {
+    "will_reset": "The quota will reset in {seconds} seconds.",
+    "your_quota": "Your quota will reset in {seconds} seconds.",
+    "upgrade": "Please upgrade to a paid plan to increase your limit.",
+}
+
+
+def _told(remaining: int, seconds: int) -> dict[str, str]:
+    return {"X-Toggl-Quota-Remaining": str(remaining), "X-Toggl-Quota-Resets-In": str(seconds)}

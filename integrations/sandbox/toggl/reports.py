@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
@@ -10,13 +10,14 @@ from zoneinfo import ZoneInfo
 
 from integrations.sandbox.toggl.access import Call, refused, router
 from integrations.sandbox.toggl.store import Entry
-from integrations.sandbox.wire import Answer, Record, json_answer
+from integrations.sandbox.toggl.visibility import visibility
+from integrations.sandbox.wire import Answer, Record, dumps, json_answer
 
 _DEFAULT_PAGE = 50
-_LARGEST_PAGE = 1000
 _LONGEST_SPAN = 366
 _ROUNDING_MINUTES = (0, 1, 5, 6, 10, 12, 15, 30, 60, 240)
 _EARLIEST, _LATEST = date(2006, 1, 1), date(2030, 1, 1)
+_OF_THE_PAGE = frozenset({"page_size", "first_id", "first_row_number", "first_timestamp"})
 _PATH = r"/reports/api/v3/workspace/(\d+)/search"
 
 
@@ -27,10 +28,11 @@ class Window:
     start: date
     end: date
     zone: ZoneInfo
+    last_days: int = 1  # 0: the last day is left out (by switch)
 
     def bounds(self) -> tuple[datetime, datetime]:
         first = datetime.combine(self.start, time(), self.zone)
-        after = datetime.combine(self.end + timedelta(days=1), time(), self.zone)
+        after = datetime.combine(self.end + timedelta(days=self.last_days), time(), self.zone)
         return first.astimezone(UTC), after.astimezone(UTC)
 
 
@@ -57,15 +59,16 @@ def search(call: Call, number: str) -> Answer:
     workspace_id, body = _asked(call, number)
     window = _window(call, body)
     rounding = _rounding(call, workspace_id, body)
-    size = min(_positive(body, "page_size", _DEFAULT_PAGE), _LARGEST_PAGE)
-    entries = _ordered(call, body, _matching(call, workspace_id, body, window))
+    size = _page_size(call, body)
+    groups = call.store.listings.get(
+        _asked_for(call, workspace_id, body, window), lambda: _groups(call, workspace_id, body, window)
+    )
     headers = {
         "X-Page-Size": str(size),
         "X-Range-Start": window.start.isoformat(),
         "X-Range-End": window.end.isoformat(),
         "Vary": "Accept-Encoding",
     }
-    groups = _grouped(entries) if _flag(body, "grouped") else [[entry] for entry in entries]
     begin = _position(body, groups)
     part = groups[begin : begin + size]
     following = groups[begin + size : begin + size + 1]
@@ -74,10 +77,8 @@ def search(call: Call, number: str) -> Answer:
         headers["X-Next-ID"] = str(first.id)
         headers["X-Next-Row-Number"] = str(begin + size + 1)
         headers["X-Next-Timestamp"] = str(int(first.start.timestamp()))
-    enrich = _flag(body, "enrich_response")
-    rows = [
-        _row(call, group, begin + index + 1, window.zone, rounding, enrich=enrich) for index, group in enumerate(part)
-    ]
+    enrich, zone = _flag(body, "enrich_response"), ZoneInfo(call.user["timezone"])
+    rows = [_row(call, group, begin + index + 1, zone, rounding, enrich=enrich) for index, group in enumerate(part)]
     return call.listed(rows, headers)
 
 
@@ -104,7 +105,7 @@ def totals(call: Call, number: str) -> Answer:
 @router.on("POST", _PATH + r"/users")
 def users(call: Call, number: str) -> Answer:
     workspace_id, body = _asked(call, number)
-    ids = body.get("ids")
+    ids, first = _ids(body, "ids"), _positive(body, "start", 1)
     rows = [
         {
             "id": user["id"],
@@ -117,9 +118,7 @@ def users(call: Call, number: str) -> Answer:
             "deleted_at": None,
         }
         for user in sorted(call.store.users.values(), key=lambda user: int(user["id"]))
-        if call.store.membership(user, workspace_id)
-        and (ids is None or user["id"] in ids)
-        and user["id"] >= (body.get("start") or 0)
+        if call.store.membership(user, workspace_id) and (ids is None or user["id"] in ids) and user["id"] >= first
     ]
     return call.listed(rows[:100])
 
@@ -131,8 +130,7 @@ def _asked(call: Call, number: str) -> tuple[int, Record]:
     body = call.body()
     if not any(value is not None for value in body.values()):
         raise refused(400, "At least one parameter must be set")
-    workspace = call.store.workspaces[int(number)]
-    if body.get("billable") is not None and call.store.plan(workspace["organization_id"]) == "free":
+    if body.get("billable") is not None and call.is_free(int(number)):
         raise refused(402, "Workspace needs to have this feature enabled")
     return int(number), body
 
@@ -156,6 +154,14 @@ def _positive(body: Record, name: str, default: int) -> int:
     return value
 
 
+def _page_size(call: Call, body: Record) -> int:
+    """Rows of a page; what happens above the limit, and where that lies, is not documented."""
+    size, largest = _positive(body, "page_size", _DEFAULT_PAGE), int(call.switches["toggl_largest_page"])
+    if size > largest and call.switches["toggl_page_size_over"] == "refuse":
+        raise refused(400, f"Invalid 'page_size' value, allowed values are: '1..{largest}'")
+    return min(size, largest)
+
+
 def _day(body: Record, name: str) -> date | None:
     value = body.get(name)
     if value is None:
@@ -171,7 +177,7 @@ def _day(body: Record, name: str) -> date | None:
 
 def _window(call: Call, body: Record) -> Window:
     """Without dates the last seven days; with a start alone the seven days from it (recorded live)."""
-    zone = ZoneInfo(call.user["timezone"])
+    zone = ZoneInfo("UTC" if call.switches["toggl_day_zone"] == "utc" else call.user["timezone"])
     start, end = _day(body, "start_date"), _day(body, "end_date")
     if start is None:
         end = end or call.clock.now().astimezone(zone).date()
@@ -182,7 +188,8 @@ def _window(call: Call, body: Record) -> Window:
         raise refused(400, "end_date must be greater than or equal to start_date")
     if (end - start).days + 1 > _LONGEST_SPAN:
         raise refused(400, "The maximum allowed date range is 366 days")
-    return Window(start, end, zone)
+    days = 0 if call.switches["toggl_end_date"] == "excluded" else 1
+    return Window(start, end, zone, days)
 
 
 def _rounding(call: Call, workspace_id: int, body: Record) -> Rounding:
@@ -217,7 +224,7 @@ def _ids(body: Record, name: str) -> frozenset[int | None] | None:
 def _matching(call: Call, workspace_id: int, body: Record, window: Window) -> list[Entry]:
     first, after = window.bounds()
     meets = _filters(call, body)
-    visible = _visibility(call, workspace_id)
+    visible = visibility(call.store, call.user, workspace_id)
     return [
         entry
         for entry in call.store.entries.values()
@@ -228,22 +235,6 @@ def _matching(call: Call, workspace_id: int, body: Record, window: Window) -> li
         and (call.switches["toggl_running_in_reports"] or not entry.running)
         and all(condition(entry) for condition in meets)
     ]
-
-
-def _visibility(call: Call, workspace_id: int) -> Callable[[Entry], bool]:
-    """An admin sees all; a member his own and what stands on public projects. Nobody is told that it is partial."""
-    membership = call.membership(workspace_id) or {}
-    if membership.get("admin"):
-        return lambda entry: True
-    limited = bool(call.store.workspaces[workspace_id].get("limit_public_project_data"))
-
-    def visible(entry: Entry) -> bool:
-        if entry.user_id == call.user["id"]:
-            return True
-        project = call.store.project(entry)
-        return not limited and project is not None and not project.get("is_private")
-
-    return visible
 
 
 def _filters(call: Call, body: Record) -> list[Callable[[Entry], bool]]:
@@ -305,6 +296,17 @@ def _ordered(call: Call, body: Record, entries: list[Entry]) -> list[Entry]:
     return sorted(entries, key=lambda entry: (key(entry), entry.id), reverse=direction == "DESC")
 
 
+def _asked_for(call: Call, workspace_id: int, body: Record, window: Window) -> Hashable:
+    """All on which the rows and their order depend, so the page that is asked for is left out."""
+    filters = {name: value for name, value in body.items() if name not in _OF_THE_PAGE}
+    return call.user["id"], workspace_id, window, tuple(call.switches.values.values()), dumps(filters)
+
+
+def _groups(call: Call, workspace_id: int, body: Record, window: Window) -> list[list[Entry]]:
+    entries = _ordered(call, body, _matching(call, workspace_id, body, window))
+    return _grouped(entries) if _flag(body, "grouped") else [[entry] for entry in entries]
+
+
 def _grouped(entries: list[Entry]) -> list[list[Entry]]:
     groups: dict[tuple[Any, ...], list[Entry]] = {}
     for entry in entries:
@@ -317,6 +319,9 @@ def _position(body: Record, groups: list[list[Entry]]) -> int:
     """Where the page begins: at the row of first_id while it is there, else at the row number alone."""
     first_id = body.get("first_id")
     if first_id is not None:
+        expected = _positive(body, "first_row_number", 1) - 1
+        if expected < len(groups) and groups[expected][0].id == first_id:
+            return expected
         for index, group in enumerate(groups):
             if group[0].id == first_id:
                 return index

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from integrations.sandbox.clock import Clock, moment, zulu
+from integrations.sandbox.hours import Hours
+from integrations.sandbox.toggl.listings import Listings
 from integrations.sandbox.wire import Record
 
 KINDS = ("organizations", "users", "workspaces", "clients", "projects", "tags")
@@ -72,15 +75,48 @@ class Store:
         self.projects: dict[int, Record] = {}
         self.tags: dict[int, Record] = {}
         self.entries: dict[int, Entry] = {}
+        self.listings: Listings[list[list[Entry]]] = Listings()
         for kind in KINDS:
             rows: dict[int, Record] = getattr(self, kind)
             rows.update({int(row["id"]): dict(row) for row in world.get(kind, [])})
+        self.subscriptions: dict[int, Record] = {
+            int(row["subscription_id"]): dict(row) for row in world.get("subscriptions", [])
+        }
         self._tag_ids = {(row["workspace_id"], row["name"]): number for number, row in self.tags.items()}
-        self.put_entries(world.get("entries", []), touch=False)
+        entries = world.get("entries", [])
+        if isinstance(entries, Hours):
+            self._draw(entries)
+        else:
+            self.put_entries(entries, touch=False)
+
+    def _draw(self, hours: Hours) -> None:
+        """Entries of a generated world, without a record of each in between: up to a million."""
+        # So many objects that all stay would be counted over and over by the collector.
+        gc.disable()
+        try:
+            for number, hour in hours.hours():
+                self.entries[number] = entry = Entry(
+                    number,
+                    hours.workspace_id,
+                    hour.user_id,
+                    hour.project_id,
+                    hour.description,
+                    hour.billable,
+                    list(hour.tags),
+                    hour.start,
+                    hour.stop,
+                    hour.stop or hour.start,
+                )
+                self._know_tags(entry)
+        finally:
+            gc.enable()
+        gc.freeze()
 
     def world(self) -> Record:
         """The "toggl" part of a world that would build this store again."""
         parts: Record = {kind: list(getattr(self, kind).values()) for kind in KINDS}
+        if self.subscriptions:
+            parts["subscriptions"] = list(self.subscriptions.values())
         parts["entries"] = [entry.record() for entry in self.entries.values()]
         return parts
 
@@ -107,6 +143,7 @@ class Store:
     def put(self, kind: str, records: Iterable[Record]) -> list[int]:
         """Creates or merges rows by id; a row without an id gets the next one. `at` is the clock's time."""
         rows: dict[int, Record] = getattr(self, kind)
+        self.listings.forget()
         ids = []
         for record in records:
             number = int(record.get("id") or max(rows, default=0) + 1)
@@ -119,6 +156,25 @@ class Store:
             ids.append(number)
         return ids
 
+    def remove(self, kind: str, number: int) -> None:
+        """Takes a client, project or tag away for good. What pointed at it points at nothing; no `at` changes."""
+        rows: dict[int, Record] = getattr(self, kind)
+        row = rows.pop(number)
+        self.listings.forget()
+        if kind == "clients":
+            for project in self.projects.values():
+                if project.get("client_id") == number:
+                    project["client_id"] = None
+        elif kind == "projects":
+            for entry in self.entries.values():
+                if entry.project_id == number:
+                    entry.project_id = None
+        elif kind == "tags":
+            self._tag_ids.pop((row["workspace_id"], row["name"]), None)
+            for entry in self.entries.values():
+                if entry.workspace_id == row["workspace_id"] and row["name"] in entry.tags:
+                    entry.tags = [tag for tag in entry.tags if tag != row["name"]]
+
     def _rename_tag(self, row: Record, name: str) -> None:
         # The entries point at the tag, not at its name; their own `at` stays as it is.
         self._tag_ids.pop((row["workspace_id"], row["name"]), None)
@@ -130,6 +186,7 @@ class Store:
         """Creates or merges entries by id. With `touch`, `at` becomes the clock's time unless it is given.
         Raises KeyError when a new entry lacks its workspace, user or start; nothing is changed then."""
         records = list(records)
+        self.listings.forget()
         for record in records:
             if record.get("id") not in self.entries:
                 for name in ("workspace_id", "user_id", "start"):
@@ -183,6 +240,7 @@ class Store:
     def delete_entries(self, ids: Iterable[int]) -> list[int]:
         """Marks entries deleted now; they vanish from Reports. Gives the ids that existed."""
         now = self.clock.now()
+        self.listings.forget()
         gone = []
         for number in ids:
             if entry := self.entries.get(int(number)):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import secrets
+from datetime import UTC, datetime, timedelta
 
+from integrations.sandbox.clock import moment
 from integrations.sandbox.toggl.access import Call, refused, router
-from integrations.sandbox.toggl.own_entries import entry_row, own
+from integrations.sandbox.toggl.own_entries import own
 from integrations.sandbox.toggl.quota import PLAN_LIMITS, USER_LIMIT
+from integrations.sandbox.toggl.rows import CREATED, client_row, entry_row, project_row, tag_row
 from integrations.sandbox.wire import Answer, Record, json_answer
 
-_CREATED = "2024-01-08T09:00:00Z"
 _PLAN_IDS = {"free": 0, "starter": 13, "premium": 14, "enterprise": 15}
 
 
@@ -26,15 +28,15 @@ def me(call: Call) -> Answer:
         "default_workspace_id": next((workspace["id"] for workspace in user.get("workspaces", [])), None),
         "beginning_of_week": 1,
         "image_url": "",
-        "created_at": _CREATED,
-        "updated_at": _CREATED,
+        "created_at": CREATED,
+        "updated_at": CREATED,
         "openid_email": None,
         "openid_enabled": False,
         "has_password": True,
         "2fa_enabled": False,
         "country_id": 21,
-        "at": _CREATED,
-        "authorization_updated_at": _CREATED,
+        "at": CREATED,
+        "authorization_updated_at": CREATED,
     }
     if call.request.query.get("with_related_data") == "true":
         row.update(_related(call))
@@ -46,11 +48,17 @@ def _related(call: Call) -> Record:
     ids = [workspace["id"] for workspace in call.user.get("workspaces", [])]
     floor = call.clock.now() - timedelta(days=10)
     related: Record = {
-        "workspaces": [_workspace(call, number) for number in ids],
-        "clients": [_client(row) for number in ids for row in call.store.of_workspace("clients", number)],
-        "projects": [_project(call, row) for number in ids for row in call.store.of_workspace("projects", number)],
-        "tags": [_tag(row) for number in ids for row in call.store.of_workspace("tags", number)],
-        "time_entries": [entry_row(call, entry) for entry in own(call) if entry.start >= floor],
+        # The number of projects stands in the list of workspaces only.
+        "workspaces": [
+            {name: value for name, value in _workspace(call, number).items() if name != "active_project_count"}
+            for number in ids
+        ],
+        "clients": [client_row(row) for number in ids for row in call.store.of_workspace("clients", number)],
+        "projects": [
+            project_row(call.store, row) for number in ids for row in call.store.of_workspace("projects", number)
+        ],
+        "tags": [tag_row(row) for number in ids for row in call.store.of_workspace("tags", number)],
+        "time_entries": [entry_row(call.store, entry) for entry in own(call) if entry.start >= floor],
     }
     return {name: rows for name, rows in related.items() if rows}
 
@@ -58,6 +66,27 @@ def _related(call: Call) -> Record:
 @router.on("GET", r"/api/v9/me/logged")
 def logged(call: Call) -> Answer:
     return json_answer({})
+
+
+@router.on("POST", r"/api/v9/me/reset_token")
+def reset_token(call: Call) -> Answer:
+    """A new token for the person; the old one is no longer good."""
+    call.user["token"] = secrets.token_hex(16)
+    return json_answer(call.user["token"])
+
+
+@router.on("GET", r"/api/v9/me/(clients|projects|tags)")
+def own_dictionary(call: Call, kind: str) -> Answer:
+    since = _since(call.request.query.get("since"))
+    rows = [
+        row
+        for workspace in call.user.get("workspaces", [])
+        for row in call.store.of_workspace(kind, workspace["id"])
+        if (moment(row.get("at", CREATED)) >= since if since else not row.get("server_deleted_at"))
+    ]
+    if kind == "projects":
+        return call.listed([project_row(call.store, row) for row in rows])
+    return call.listed([client_row(row) if kind == "clients" else tag_row(row) for row in rows])
 
 
 @router.on("GET", r"/api/v9/me/id")
@@ -91,8 +120,8 @@ def _organization(call: Call, number: int) -> Record:
         "id": number,
         "name": row["name"],
         "pricing_plan_id": _PLAN_IDS[plan],
-        "created_at": _CREATED,
-        "at": _CREATED,
+        "created_at": CREATED,
+        "at": CREATED,
         "server_deleted_at": None,
         "is_multi_workspace_enabled": True,
         "suspended_at": None,
@@ -133,14 +162,7 @@ def workspaces(call: Call) -> Answer:
 
 @router.on("GET", r"/api/v9/workspaces/(\d+)")
 def workspace(call: Call, number: str) -> Answer:
-    return json_answer(_workspace(call, _entered(call, number)))
-
-
-def _entered(call: Call, number: str) -> int:
-    """The workspace's id when the user is in it. Raises RejectedError with 403."""
-    if call.membership(int(number)) is None:
-        raise refused(403, "User does not have access to this resource.")
-    return int(number)
+    return json_answer(_workspace(call, call.entered(number)))
 
 
 def _workspace(call: Call, number: int) -> Record:
@@ -172,7 +194,7 @@ def _workspace(call: Call, number: int) -> Record:
         "rounding": row.get("rounding", 1),
         "rounding_minutes": row.get("rounding_minutes", 0),
         "api_token": None,
-        "at": _CREATED,
+        "at": CREATED,
         "logo_url": "",
         "ical_url": None,
         "ical_enabled": False,
@@ -187,46 +209,37 @@ def _workspace(call: Call, number: int) -> Record:
 
 @router.on("GET", r"/api/v9/workspaces/(\d+)/clients")
 def clients(call: Call, number: str) -> Answer:
-    workspace_id = _entered(call, number)
+    workspace_id = call.entered(number)
     status = call.request.query.get("status") or "active"
     if status not in {"active", "archived", "both"}:
         raise refused(400, "Client status is invalid")
     name = call.request.query.get("name", "").casefold()
     rows = [
-        _client(row)
+        client_row(row)
         for row in call.store.of_workspace("clients", workspace_id)
         if (status == "both" or bool(row.get("archived")) == (status == "archived")) and name in row["name"].casefold()
     ]
     return call.listed(rows)
 
 
-def _client(row: Record) -> Record:
-    return {
-        "id": row["id"],
-        "wid": row["workspace_id"],
-        "archived": bool(row.get("archived")),
-        "name": row["name"],
-        "at": row.get("at", _CREATED),
-        "creator_id": row.get("creator_id", 0),
-    }
-
-
 @router.on("GET", r"/api/v9/workspaces/(\d+)/projects")
 def projects(call: Call, number: str) -> Answer:
-    workspace_id = _entered(call, number)
+    workspace_id = call.entered(number)
     query = call.request.query
     page, per_page = _whole(query.get("page"), 1, "page"), _whole(query.get("per_page"), 151, "per_page")
+    if per_page > 200 and call.switches["toggl_page_size_over"] == "refuse":
+        raise refused(400, "Invalid per_page format")
     per_page = min(per_page, 200)
     active = query.get("active") or "both"
-    since = query.get("since")
-    wanted = {int(text) for text in query.get("client_ids", "").split(",") if text.strip().isdigit()}
+    since = _since(query.get("since"))
+    wanted = {int(text) for text in query.get("client_ids", "").split(",") if text.strip().isdecimal()}
     membership = call.membership(workspace_id) or {}
     rows = [
         row
         for row in call.store.of_workspace("projects", workspace_id)
         if (active == "both" or bool(row.get("active", True)) == (active == "true"))
         and (not wanted or row.get("client_id") in wanted)
-        and (since is not None or not row.get("server_deleted_at"))
+        and (moment(row.get("at", CREATED)) >= since if since else not row.get("server_deleted_at"))
         and (membership.get("admin") or not row.get("is_private"))
         and query.get("name", "").casefold() in row["name"].casefold()
     ]
@@ -238,69 +251,45 @@ def projects(call: Call, number: str) -> Answer:
         "X-Sort-Field": "project_name",
         "X-Sort-Order": "asc",
     }
-    return call.listed([_project(call, row) for row in part], headers)
+    return call.listed([project_row(call.store, row) for row in part], headers)
+
+
+def _since(text: str | None) -> datetime | None:
+    """UNIX seconds; rows changed or deleted since then are listed."""
+    if not text:
+        return None
+    if not text.isdecimal() or len(text) > 11:
+        raise refused(400, "Invalid since format")
+    return datetime.fromtimestamp(int(text), UTC)
 
 
 def _whole(text: str | None, default: int, name: str) -> int:
     if not text:
         return default
-    if not text.isdigit() or int(text) < 1:
+    if not text.isdecimal() or len(text) > 18 or int(text) < 1:
         raise refused(400, f"Invalid {name} format")
     return int(text)
 
 
-def _project(call: Call, row: Record) -> Record:
-    client = call.store.client_of(row)
-    return {
-        "id": row["id"],
-        "workspace_id": row["workspace_id"],
-        "client_id": row.get("client_id"),
-        "client_name": client["name"] if client else None,
-        "name": row["name"],
-        "is_private": bool(row.get("is_private")),
-        "active": bool(row.get("active", True)),
-        "at": row.get("at", _CREATED),
-        "created_at": _CREATED,
-        "server_deleted_at": row.get("server_deleted_at"),
-        "color": "#0b83d9",
-        "billable": row.get("billable"),
-        "template": None,
-        "auto_estimates": None,
-        "estimated_hours": None,
-        "rate": None,
-        "rate_last_updated": None,
-        "currency": None,
-        "recurring": False,
-        "fixed_fee": None,
-        "actual_hours": None,
-        "actual_seconds": None,
-        "can_track_time": True,
-        "start_date": "2024-01-08",
-        "status": "active" if row.get("active", True) else "archived",
-        "wid": row["workspace_id"],
-        "cid": row.get("client_id"),
-        "pinned": False,
-    }
-
-
 @router.on("GET", r"/api/v9/workspaces/(\d+)/tags")
 def tags(call: Call, number: str) -> Answer:
-    return call.listed([_tag(row) for row in call.store.of_workspace("tags", _entered(call, number))])
-
-
-def _tag(row: Record) -> Record:
-    return {
-        "id": row["id"],
-        "workspace_id": row["workspace_id"],
-        "name": row["name"],
-        "at": row.get("at", _CREATED),
-        "creator_id": row.get("creator_id", 0),
-    }
+    """All tags, unless a page is asked for (the parameters are new in 2026)."""
+    query = call.request.query
+    search = query.get("search", "").casefold()
+    rows = [
+        tag_row(row)
+        for row in call.store.of_workspace("tags", call.entered(number))
+        if search in row["name"].casefold()
+    ]
+    if "page" in query or "per_page" in query:
+        page, size = _whole(query.get("page"), 1, "page"), _whole(query.get("per_page"), 50, "per_page")
+        rows = rows[(page - 1) * size : page * size]
+    return call.listed(rows)
 
 
 @router.on("GET", r"/api/v9/workspaces/(\d+)/users")
 def users(call: Call, number: str) -> Answer:
-    workspace_id = _entered(call, number)
+    workspace_id = call.entered(number)
     rows = []
     for user in call.store.users.values():
         membership = call.store.membership(user, workspace_id)

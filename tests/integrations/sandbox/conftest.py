@@ -4,6 +4,7 @@ import pytest
 
 from integrations.sandbox.process import Process, start
 from integrations.sandbox.remote import Remote
+from tests.integrations.sandbox.receiver import Receiver
 from tests.integrations.sandbox.scene import Billit, Toggl, small_world
 
 
@@ -40,3 +41,10 @@ def other_billit(process: Process) -> Iterator[Billit]:
     client = Billit(process, key="5ad1c0de-0000-4000-8000-000000000002", party=7003)
     yield client
     client.session.close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    server = Receiver()
+    yield server
+    server.stop()

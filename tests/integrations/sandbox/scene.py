@@ -183,6 +183,13 @@ class Toggl:
         auth = (token, "api_token") if token is not None else None
         return self.session.get(f"{self.url}/api/v9{path}", params=query, auth=auth, timeout=10)
 
+    def call(
+        self, method: str, path: str, body: Any = None, token: str = ADMIN, base: str = "/api/v9", **query: Any
+    ) -> requests.Response:
+        """Any method; `base` is /api/v9 or /webhooks/api/v1."""
+        url, auth = f"{self.url}{base}{path}", (token, "api_token")
+        return self.session.request(method, url, params=query, json=body, auth=auth, timeout=10)
+
     def search(self, token: str = ADMIN, workspace: int = 4001, path: str = "", **body: Any) -> requests.Response:
         url = f"{self.url}/reports/api/v3/workspace/{workspace}/search/time_entries{path}"
         return self.session.post(url, json=body, auth=(token, "api_token"), timeout=10)

@@ -10,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import requests
 
 from integrations.sandbox.process import start
 from integrations.sandbox.remote import ControlError, Remote
@@ -98,6 +99,35 @@ def test_state_file_keeps_world_and_orders(tmp_path: Path) -> None:
         assert billit.order(billit.create())["OrderNumber"] == "2026-0002"
         billit.session.close()
     assert not list(state.parent.glob("*.new"))
+
+
+def test_state_file_keeps_webhooks_tokens_and_tags(tmp_path: Path) -> None:
+    state = tmp_path / "state.json"
+    client = {"client_id": "sandbox-client", "redirect_uri": "http://127.0.0.1/back"}
+    with start(small_world(), state) as process:
+        billit = Billit(process)
+        hook = {"EntityType": "Order", "EntityUpdateType": "I", "WebhookURL": "https://office.example.com/"}
+        billit.call("POST", "/webhooks", hook)
+        form = {**client, "email": "owner@example.com", "decision": "allow"}
+        back = requests.post(f"{billit.url}/Account/Logon", data=form, allow_redirects=False, timeout=10)
+        code = back.headers["Location"].partition("code=")[2]
+        given = {**client, "client_secret": "sandbox-secret", "grant_type": "authorization_code", "code": code}
+        pair = requests.post(f"{billit.url}/OAuth2/token", json=given, timeout=10).json()
+        toggl = Toggl(process)
+        assert toggl.call("POST", "/workspaces/4001/tags", {"name": "Paie"}).status_code == 200
+        toggl.session.close()
+        billit.session.close()
+        # Killed, not ended: what was answered must already be on the disk.
+        os.kill(process.pid, signal.SIGKILL)
+    with start("demo", state) as process:
+        billit, toggl = Billit(process), Toggl(process)
+        assert [row["WebhookURL"] for row in billit.get("/webhooks").json()] == ["https://office.example.com/"]
+        del billit.session.headers["ApiKey"]
+        billit.session.headers["Authorization"] = f"Bearer {pair['access_token']}"
+        assert billit.get("/orders").status_code == 200
+        assert [row["name"] for row in toggl.get("/workspaces/4001/tags").json()] == ["Compta", "Paie"]
+        billit.session.close()
+        toggl.session.close()
 
 
 def test_world_file_of_its_own(tmp_path: Path) -> None:
