@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
 from typing import Self
 
 from django.conf import settings
 from django.db.models import Q
+from django.utils import timezone
 
-from integrations import billit, mirror, quota, toggl
+from integrations import billit, mirror, oauth, quota, toggl
 from integrations.models import Client, Company, Connection, Project, Workspace
 from integrations.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
 
@@ -60,7 +62,11 @@ class CompanySync:
 
 
 def toggl_api(connection: Connection, *, organization_id: int = 0, now: datetime) -> toggl.Api:
-    """A client for a Toggl connection that spaces its calls and keeps what is said of the quota."""
+    """A client for a Toggl connection that spaces its calls and keeps what is said of the quota.
+
+    Raises ``oauth.Resting`` for a paused connection and ``BadCredentials`` for a removed one.
+    """
+    oauth.check(connection)
 
     def observe(said: toggl.Quota) -> None:
         bucket = quota.USER_BUDGET if said.bucket == "user" else organization_id
@@ -77,12 +83,17 @@ def toggl_api(connection: Connection, *, organization_id: int = 0, now: datetime
 
 
 def billit_api(company: Company) -> billit.Api:
-    """A client for one Billit company."""
+    """A client for one Billit company, with the credential of its connection, renewed when that is due.
+
+    Raises what ``oauth.credential`` raises. Not within a transaction.
+    """
+    connection = company.connection
     return billit.Api(
         url=settings.BILLIT_API_URL,
-        credential=billit.ApiKey(company.connection.secret),
+        credential=oauth.credential(connection, now=timezone.now()),
         party_id=company.party_id,
-        pace=quota.pace(company.connection, settings.BILLIT_REQUESTS_PER_SECOND),
+        pace=quota.pace(connection, settings.BILLIT_REQUESTS_PER_SECOND),
+        expired=partial(oauth.expired, connection) if connection.method == Connection.Method.SIGN_IN else None,
     )
 
 
@@ -308,15 +319,16 @@ def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, n
 @contextmanager
 def _noted(connection: Connection, now: datetime) -> Iterator[None]:
     """Keep on the connection whether its latest call worked, in words for a person."""
-    failure, text = Connection.Failure.NONE, ""
+    rows = Connection.objects.filter(pk=connection.pk)
     try:
         yield
-    except ServiceError as error:
-        failure, text = _failure(error), str(error)
+    except oauth.Resting:
+        # That a person paused it is no failure, and says nothing of the latest call.
         raise
-    finally:
-        fields = {"failure": failure, "failure_text": text}
-        Connection.objects.filter(pk=connection.pk).update(**fields, **({} if text else {"latest_ok_at": now}))
+    except ServiceError as error:
+        rows.update(failure=_failure(error), failure_text=str(error))
+        raise
+    rows.update(failure=Connection.Failure.NONE, failure_text="", latest_ok_at=now)
 
 
 def _failure(error: ServiceError) -> Connection.Failure:

@@ -7,8 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 
-from django.db.models import Case, Count, F, IntegerField, Q, Sum, Value, When
-from django.db.models.functions import Coalesce, TruncMonth
+from django.db.models import (
+    Case,
+    Count,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, TruncDate, TruncMonth
 
 from integrations.models import Entry, Workspace
 from invoicing.books import Books
@@ -69,8 +82,8 @@ def months(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Mo
 def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
     """The months (dossier id, first day) in which something does not add up.
 
-    Mirror against ledger: each entry inside the books has its row, with the mirrored seconds. Lines against claims:
-    each line has the seconds of its claims, each claim its entry's row, no claim lives on a void invoice.
+    Mirror against ledger: each entry inside the books has its row, with the mirrored seconds and day. Lines against
+    claims: each line has the seconds of its claims, each claim its entry's row, no claim lives on a void invoice.
     """
     wrong: set[tuple[int, date]] = set()
     rows = LedgerRow.objects.filter(dossier__in=dossiers)
@@ -82,25 +95,55 @@ def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
     )
     off = rows.annotate(mirrored=mirrored).exclude(seconds=F("mirrored"))
     unclaimed = rows.filter(state__in=[_State.DRAFTED, _State.INVOICED]).exclude(
-        entry__in=Claim.objects.filter(released_at__isnull=True).values("entry")
+        entry__in=Claim.objects.filter(released_at__isnull=True, kind=Claim.Kind.ENTRY).values("entry")
     )
-    for bad in (off, unclaimed):
+    billed = [_State.DRAFTED, _State.INVOICED, _State.CREDITED]
+    # Rows that add to another sum than Toggl's: of another state, workspace or day, or from before the books.
+    misplaced = rows.filter(
+        Q(state=_State.DELETED, entry__deleted_at__isnull=True)
+        | ~Q(state__in=[_State.DELETED, *billed]) & Q(entry__deleted_at__isnull=False)
+        | ~Q(state__in=billed) & Q(day__lt=F("dossier__start_date"))
+        | ~Q(entry__workspace=F("dossier__workspace"))
+    )
+    for bad in (off, unclaimed, misplaced):
         wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in bad.values_list("dossier_id", "day")}
+    for firm in {dossier.firm_id: dossier.firm for dossier in dossiers}.values():
+        local = rows.filter(firm=firm).annotate(local=TruncDate("entry__started_at", tzinfo=firm.zone))
+        for dossier_id, *days in local.exclude(day=F("local")).values_list("dossier_id", "day", "local"):
+            wrong |= {(dossier_id, day.replace(day=1)) for day in days}
     live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True)
     astray = live.filter(
         Q(line__invoice__status=Invoice.Status.VOID)
-        | ~Q(entry__ledger_row__state__in=[_State.DRAFTED, _State.INVOICED])
-        | Q(entry__ledger_row__state=_State.INVOICED)
-        & ~Q(entry__ledger_row__seconds=F("seconds") + F("entry__ledger_row__correction_seconds"))
+        | Q(kind=Claim.Kind.ENTRY) & ~Q(entry__ledger_row__state__in=[_State.DRAFTED, _State.INVOICED])
+        | Q(kind=Claim.Kind.DIFFERENCE) & ~Q(entry__ledger_row__state=_State.INVOICED)
+        | Q(kind=Claim.Kind.CREDIT) & ~Q(seconds=F("takes_back__seconds"))
     )
     found = astray.values_list("line__invoice__dossier_id", "day")
     wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in found}
-    lines = InvoiceLine.objects.filter(invoice__dossier__in=dossiers).exclude(invoice__status=Invoice.Status.VOID)
-    claimed = Coalesce(Sum("claims__seconds", filter=Q(claims__released_at__isnull=True)), 0)
-    uneven = lines.annotate(claimed=claimed).exclude(seconds=F("claimed"))
-    for dossier_id, day in uneven.values_list("invoice__dossier_id", "invoice__period_from"):
+    # Mirrored = billed + accepted + not settled yet, where billed counts the later difference lines, too.
+    on_invoices = Q(entry__claims__released_at__isnull=True, entry__claims__line__invoice__status=Invoice.Status.POSTED)
+    hours = ~Q(entry__claims__kind=Claim.Kind.CREDIT)
+    invoiced = rows.filter(state=_State.INVOICED).annotate(
+        billed=Coalesce(Sum("entry__claims__seconds", filter=on_invoices & hours), 0)
+    )
+    unexplained = invoiced.exclude(seconds=F("billed") + F("accepted_seconds") + F("correction_seconds"))
+    wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in unexplained.values_list("dossier_id", "day")}
+    lines = uneven(InvoiceLine.objects.filter(invoice__dossier__in=dossiers))
+    for dossier_id, day in lines.values_list("invoice__dossier_id", "invoice__period_from"):
         wrong.add((dossier_id, day.replace(day=1)))
     return wrong | {(dossier_id, day.replace(day=1)) for dossier_id, day, _ in _unstated(dossiers)}
+
+
+def uneven(lines: QuerySet[InvoiceLine]) -> QuerySet[InvoiceLine]:
+    """Those of the lines whose seconds are not those of their claims: of the live ones, and of those that a credit note
+    at Billit took back since (the line stays as it was sent)."""
+    taken_back = Claim.objects.filter(
+        takes_back=OuterRef("pk"), released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
+    )
+    counted = Claim.objects.filter(Q(released_at__isnull=True) | Exists(taken_back), line=OuterRef("pk"))
+    claimed = counted.order_by().values("line").annotate(total=Sum("seconds")).values("total")
+    standing = lines.exclude(invoice__status=Invoice.Status.VOID)
+    return standing.annotate(claimed=Coalesce(Subquery(claimed), 0)).exclude(seconds=F("claimed"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +157,7 @@ class Proof:
 
 def prove(*, dossiers: Sequence[Dossier]) -> Proof:
     """Count what must be 0, from the rows and not from the promise."""
-    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True)
+    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True, kind=Claim.Kind.ENTRY)
     twice = live.values("entry").annotate(lines=Count("pk")).filter(lines__gt=1).order_by()
     rows = LedgerRow.objects.filter(dossier__in=dossiers)
     return Proof(rows.count(), twice.count(), len(_unstated(dossiers)))

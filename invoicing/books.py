@@ -92,15 +92,20 @@ def terms(dossier: Dossier, *, cut_off: date, late_through: date | None) -> plan
     """How a run over a dossier bills up to and including ``cut_off``."""
     return planning.Terms(
         group_by=dossier.group_by,
-        rounding=rating.Rounding(
-            minutes=dossier.rounding_minutes,
-            direction=cast(Literal["up", "nearest", "down"], dossier.rounding_direction),
-            level=cast(Literal["entry", "line"], dossier.rounding_level),
-            minimum=dossier.rounding_minimum,
-        ),
+        rounding=rounding_of(dossier),
         cut_off=cut_off,
         late_through=late_through,
         language=dossier.firm.language,
+    )
+
+
+def rounding_of(dossier: Dossier) -> rating.Rounding:
+    """The dossier's rule for seconds (R5)."""
+    return rating.Rounding(
+        minutes=dossier.rounding_minutes,
+        direction=cast(Literal["up", "nearest", "down"], dossier.rounding_direction),
+        level=cast(Literal["entry", "line"], dossier.rounding_level),
+        minimum=dossier.rounding_minimum,
     )
 
 

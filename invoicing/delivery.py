@@ -7,8 +7,9 @@ settle in one transaction. What is unknown afterwards is ``in_doubt``: from ther
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from django.conf import settings
 from django.db import transaction
@@ -28,6 +29,7 @@ _Status = Invoice.Status
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 READ_BACK_AT_ONCE = 120
+_READ_BACK_DAYS = 7
 _PAUSE = 60.0
 """Seconds until the next try when the service named none."""
 
@@ -71,7 +73,7 @@ def post(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False
             _settle(invoice, attempt, order_id, _Outcome.ACCEPTED, "invoice_posted", by, now)
     finally:
         api.close()
-    return fresh(invoice)
+    return Invoice.objects.get(pk=invoice.pk)
 
 
 def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
@@ -141,8 +143,8 @@ def read_back(*, company: Company, invoices: QuerySet[Invoice] | None = None, no
     api = billit_api(company)
     try:
         read = 0
-        for start in range(0, len(rows), READ_BACK_AT_ONCE):
-            part = {row.order_id: row for row in rows[start : start + READ_BACK_AT_ONCE]}
+        for together in _read_together(rows, by_day=invoices is None):
+            part = {row.order_id: row for row in together}
             ids = [order_id for order_id in part if order_id is not None]
             for order in api.orders_between(min(ids), max(ids)):
                 if order.id in part:
@@ -151,6 +153,18 @@ def read_back(*, company: Company, invoices: QuerySet[Invoice] | None = None, no
         return read
     finally:
         api.close()
+
+
+def _read_together(rows: Sequence[Invoice], *, by_day: bool) -> Iterator[Sequence[Invoice]]:
+    """Portions of at most 120, in the order of their order ids.
+
+    ``by_day``: none spans two days of posting. An order that is gone stays unread: the range that is asked for must not
+    reach from it over all that came later.
+    """
+    for _, day in groupby(rows, key=lambda row: row.order_date if by_day else None):
+        found = list(day)
+        for start in range(0, len(found), READ_BACK_AT_ONCE):
+            yield found[start : start + READ_BACK_AT_ONCE]
 
 
 @transaction.atomic
@@ -201,8 +215,13 @@ def take_due(*, now: datetime) -> list[Invoice]:
 
 
 def unread(*, now: datetime) -> list[int]:
-    """The companies (row ids) with posted invoices whose totals were not read back."""
-    rows = Invoice.objects.filter(status=_Status.POSTED, legal_excl__isnull=True)
+    """The companies (row ids) with posted invoices whose totals were not read back.
+
+    Not for ever: an order that is not there after a week is none that a worker will find; ``reconcile`` names it.
+    """
+    rows = Invoice.objects.filter(
+        status=_Status.POSTED, legal_excl__isnull=True, posted_at__gt=now - timedelta(days=_READ_BACK_DAYS)
+    )
     return sorted(set(rows.values_list("company_id", flat=True)))
 
 
@@ -215,6 +234,7 @@ def postpone(*, invoice: Invoice, now: datetime) -> None:
 
 def _order(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
     party_id = invoice.customer_party_id or _find_customer(invoice, api, now)
+    is_credit = invoice.kind == Invoice.Kind.CREDIT_NOTE
     day = now.astimezone(invoice.firm.zone).date()
     return billit.Order(
         external_id=invoice.reference,
@@ -238,7 +258,22 @@ def _order(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
             )
             for line in invoice.lines.order_by("position")
         ),
+        order_type="CreditNote" if is_credit else "Invoice",
+        about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
     )
+
+
+def _number_of(invoice: Invoice, api: billit.Api) -> str:
+    """The number that Billit gave to a posted invoice; read back now if that was not done yet."""
+    if not invoice.order_number and invoice.order_id is not None:
+        invoice.order_number = api.order(invoice.order_id).number[:100]
+        Invoice.objects.filter(pk=invoice.pk).update(order_number=invoice.order_number)
+    if not invoice.order_number:
+        raise NotPossible(
+            f"Billit has not numbered order {invoice.order_id} of invoice {invoice} yet, so a credit note cannot name "
+            "it. Number it in Billit, then post the credit note again."
+        )
+    return invoice.order_number
 
 
 def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | None:
@@ -321,8 +356,8 @@ def _claim(invoice: Invoice, order: billit.Order, by: Actor, now: datetime) -> A
 def _settle(
     invoice: Invoice, attempt: Attempt, order_id: int, outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
 ) -> None:
-    """The order stands at Billit. An answer that comes after the row fell into doubt settles it all the same."""
-    open_states = [_Status.POSTING, _Status.IN_DOUBT]
+    """The order stands at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
+    open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
     settled = Invoice.objects.filter(pk=invoice.pk, status__in=open_states, order_id__isnull=True).update(
         status=_Status.POSTED,
         posting_since=None,
@@ -336,14 +371,21 @@ def _settle(
     if not settled:
         return
     _finish(attempt, outcome, 200, str(order_id), now)
-    ledger.invoiced(invoice=invoice, now=now)
-    audit.record(firm=invoice.firm, news=[_news(event, invoice, order_id=order_id, key=attempt.key)], by=by, now=now)
+    news = [_news(event, invoice, order_id=order_id, key=attempt.key)]
+    ledger.hold_log(invoice.firm)
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
+        entries = ledger.credited(note=invoice, now=now)
+        news.append(_news("invoice_credited", invoice.about, credit_note=invoice.reference, entries=entries))
+    else:
+        ledger.invoiced(invoice=invoice, now=now)
+    audit.record(firm=invoice.firm, news=news, by=by, now=now)
 
 
 @transaction.atomic
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
     reason = str(error)
-    if not _leave(invoice, status=_Status.REFUSED, problem=reason, post_requested_at=None, send_requested_at=None):
+    nothing_asked = {"post_requested_at": None, "send_requested_at": None}
+    if not _leave(invoice, attempt, status=_Status.REFUSED, problem=reason, **nothing_asked):
         return
     status = error.status if isinstance(error, Refused) else 401
     _finish(attempt, _Outcome.REFUSED, status, reason, now)
@@ -353,7 +395,7 @@ def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, 
 @transaction.atomic
 def _doubt(invoice: Invoice, attempt: Attempt, reason: str, http_status: int | None, by: Actor, now: datetime) -> None:
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-    if not _leave(invoice, status=_Status.IN_DOUBT, problem=reason, not_before=wait):
+    if not _leave(invoice, attempt, status=_Status.IN_DOUBT, problem=reason, not_before=wait):
         return
     _finish(attempt, _Outcome.NO_ANSWER, http_status, reason, now)
     audit.record(firm=invoice.firm, news=[_news("invoice_in_doubt", invoice, reason=reason)], by=by, now=now)
@@ -363,7 +405,7 @@ def _doubt(invoice: Invoice, attempt: Attempt, reason: str, http_status: int | N
 def _later(invoice: Invoice, attempt: Attempt, error: RetryLater, now: datetime) -> None:
     """Surely not sent: approved as before, with the same key, after a pause."""
     wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
-    if _leave(invoice, status=_Status.APPROVED, not_before=wait):
+    if _leave(invoice, attempt, status=_Status.APPROVED, not_before=wait):
         _finish(attempt, _Outcome.NOT_SENT, None, str(error), now)
 
 
@@ -376,9 +418,13 @@ def _back_to_approved(invoice: Invoice, attempt: Attempt, now: datetime) -> None
         _finish(attempt, _Outcome.ABSENT, attempt.http_status, attempt.answer, now)
 
 
-def _leave(invoice: Invoice, *, status: Invoice.Status, **fields: object) -> bool:
-    """From posting to another state, if the row is still being posted."""
-    rows = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTING)
+def _leave(invoice: Invoice, attempt: Attempt, *, status: Invoice.Status, **fields: object) -> bool:
+    """From posting to another state, if it is this attempt that is under way.
+
+    A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
+    """
+    under_way = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING)
+    rows = Invoice.objects.filter(pk__in=under_way.values("invoice"), status=_Status.POSTING)
     return bool(rows.update(status=status, posting_since=None, **fields))
 
 
@@ -421,5 +467,5 @@ def _news(type: str, invoice: Invoice, **data: object) -> News:
 def fresh(invoice: Invoice) -> Invoice:
     """The row as it stands now, with what a step needs of its dossier and company."""
     return Invoice.objects.select_related(
-        "firm", "dossier__workspace__firm", "company__connection", "company__firm"
+        "firm", "about", "dossier__workspace__firm", "company__connection", "company__firm"
     ).get(pk=invoice.pk)

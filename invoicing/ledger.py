@@ -5,16 +5,18 @@ A sync, a mapping or a claim marks the entries that it touches; ``derive`` bring
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Min, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
-from integrations.models import Company, Entry, Workspace
-from invoicing import mapping
+from integrations.models import Company, Entry, Project, Workspace
+from invoicing import differences, mapping
 from invoicing.books import Books, in_scope
-from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
+from invoicing.differences import same_buyer as same_buyer
+from invoicing.models import Claim, ClientMapping, Correction, CustomerPin, Dossier, Invoice, LedgerRow
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import Firm
@@ -32,6 +34,7 @@ _WRITTEN = [
     "buyer_name",
     "product_reference",
     "price",
+    "accepted_seconds",
     "correction_seconds",
     "correction_text",
 ]
@@ -69,7 +72,7 @@ def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
     """Products or customers changed: the unbilled entries of every workspace that the company bills are marked."""
     for company in Company.objects.filter(dossiers__workspace=workspace, marked_at__isnull=False).distinct():
         unbilled = Entry.objects.filter(workspace__dossiers__company=company).exclude(ledger_row__state__in=_SETTLED)
-        Entry.objects.filter(pk__in=unbilled.values("pk")).update(marked_at=now)
+        mark(entries=unbilled.order_by("remote_id").distinct().values_list("pk", flat=True), now=now)
         Company.objects.filter(pk=company.pk, marked_at=company.marked_at).update(marked_at=None)
 
 
@@ -94,6 +97,8 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
                 found[client_id] = number
         if not found:
             continue
+        # The log first, as everywhere: who drafts meanwhile holds it, and proposes the same.
+        hold_log(dossier.firm)
         ClientMapping.objects.bulk_create(
             [
                 ClientMapping(
@@ -116,26 +121,44 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
 
 @transaction.atomic
 def _derive_chunk(books: Books, marked: QuerySet[Entry], now: datetime) -> int:
-    rows = list(marked.order_by("pk").select_for_update()[:_CHUNK])
+    posted = Claim.objects.filter(entry=OuterRef("pk"), line__invoice__status=Invoice.Status.POSTED)
+    if books.dossiers and marked.filter(Exists(posted)).exists():
+        # A correction may be opened: the log is locked first and the entries then, as everywhere.
+        hold_log(books.dossiers[0].firm)
+    # In the order in which the mirror writes them, so that neither waits for the other.
+    rows = list(marked.order_by("remote_id").select_for_update(of=("self",), no_key=True)[:_CHUNK])
     if not rows:
         return 0
-    claims = {
-        claim.entry_id: claim
-        for claim in Claim.objects.filter(entry__in=[row.pk for row in rows], released_at__isnull=True).select_related(
-            "line__invoice"
-        )
-    }
+    live = Claim.objects.filter(
+        entry__in=[row.pk for row in rows], kind=Claim.Kind.ENTRY, released_at__isnull=True
+    ).select_related("line__invoice")
+    claims = {claim.entry_id: claim for claim in live}
+    billed = differences.billed(
+        claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
+    )
     decisions = dict(LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision"))
+    # A party that a person chose for one client is no look-up of its number: another client's may be ambiguous still.
+    chosen = set(
+        ClientMapping.objects.filter(dossier__in=books.dossiers, customer_party_id__isnull=False).values_list(
+            "dossier_id", "client_remote_id"
+        )
+    )
     written, outside, pins = [], [], dict[tuple[int, str], tuple[Dossier, int]]()
+    news: list[News] = []
     for row in rows:
         entry = books.entry(row)
         dossier, verdict = books.verdict(entry)
         buyer = verdict.buyer
-        if dossier is not None and buyer is not None and buyer.number and buyer.party_id is not None:
+        of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
+        if dossier is not None and buyer is not None and buyer.number and buyer.party_id and not of_own_choice:
             pins[(dossier.company_id, buyer.number)] = (dossier, buyer.party_id)
         claim = claims.get(row.pk)
-        if claim is not None:
-            written.append(_claimed_row(row, entry, verdict, claim))
+        if row.pk in billed:
+            difference, events = differences.judge(row, entry, verdict, billed[row.pk], now)
+            news += events
+            written.append(_invoiced_row(row, entry, billed[row.pk].claim, difference))
+        elif claim is not None:
+            written.append(_drafted_row(row, entry, claim))
         elif dossier is None or verdict.state is None:
             outside.append(row.pk)
         else:
@@ -147,11 +170,13 @@ def _derive_chunk(books: Books, marked: QuerySet[Entry], now: datetime) -> int:
     CustomerPin.objects.bulk_create(
         [
             CustomerPin(firm_id=dossier.firm_id, company_id=company_id, number=number, party_id=party_id, pinned_at=now)
-            for (company_id, number), (dossier, party_id) in pins.items()
+            for (company_id, number), (dossier, party_id) in sorted(pins.items(), key=lambda pin: pin[0])
         ],
         ignore_conflicts=True,
     )
     Entry.objects.filter(pk__in=[row.pk for row in rows]).update(marked_at=None)
+    if news:
+        audit.record(firm=books.dossiers[0].firm, news=news, by=differences.BY_ITSELF, now=now)
     return len(rows)
 
 
@@ -172,46 +197,44 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
     )
 
 
-def _claimed_row(row: Entry, entry: mapping.Entry, verdict: mapping.Verdict, claim: Claim) -> LedgerRow:
-    invoice = claim.line.invoice
-    seconds = 0 if entry.deleted else row.seconds
-    billed = invoice.status == Invoice.Status.POSTED
+def _drafted_row(row: Entry, entry: mapping.Entry, claim: Claim) -> LedgerRow:
     return LedgerRow(
         firm_id=row.firm_id,
         entry=row,
-        dossier_id=invoice.dossier_id,
         day=entry.day,
-        seconds=seconds,
-        state=_State.INVOICED if billed else _State.DRAFTED,
+        seconds=0 if entry.deleted else row.seconds,
+        state=_State.DRAFTED,
         reason="",
         client_name=entry.client_name,
-        buyer_key=invoice.buyer_key,
-        buyer_name=invoice.customer_name,
-        product_reference=claim.line.product_reference,
-        price=claim.line.unit_price,
-        correction_seconds=seconds - claim.seconds if billed else 0,
-        correction_text=_correction(entry, verdict, claim) if billed else "",
+        **_billed_as(claim),
     )
 
 
-def _correction(entry: mapping.Entry, verdict: mapping.Verdict, claim: Claim) -> str:
-    """What else than the time changed after billing (design section 6): the product or the customer, or nothing."""
-    now_is = (sorted(entry.tags), entry.project_id, entry.client_id)
-    if entry.deleted or now_is == (sorted(claim.tags), claim.project_remote_id, claim.client_remote_id):
-        return ""
-    changed = []
-    if verdict.product is None or verdict.product.reference != claim.line.product_reference:
-        changed.append("product")
-    if verdict.buyer is None or not same_buyer(verdict.buyer, claim.line.invoice):
-        changed.append("customer")
-    return ", ".join(changed)
+def _invoiced_row(row: Entry, entry: mapping.Entry, claim: Claim, difference: differences.Difference) -> LedgerRow:
+    return LedgerRow(
+        firm_id=row.firm_id,
+        entry=row,
+        day=entry.day,
+        seconds=difference.seconds,
+        state=_State.INVOICED,
+        reason="",
+        client_name=entry.client_name,
+        accepted_seconds=difference.accepted,
+        correction_seconds=difference.unsettled,
+        correction_text=difference.text,
+        **_billed_as(claim),
+    )
 
 
-def same_buyer(buyer: mapping.Buyer, invoice: Invoice) -> bool:
-    """Whether an invoice is a buyer's: by PartyID where both are known, else by number."""
-    if buyer.party_id is not None and invoice.customer_party_id is not None:
-        return buyer.party_id == invoice.customer_party_id
-    return bool(buyer.number) and buyer.number == invoice.customer_vat
+def _billed_as(claim: Claim) -> dict[str, Any]:
+    invoice = claim.line.invoice
+    return {
+        "dossier_id": invoice.dossier_id,
+        "buyer_key": invoice.buyer_key,
+        "buyer_name": invoice.customer_name,
+        "product_reference": claim.line.product_reference,
+        "price": claim.line.unit_price,
+    }
 
 
 def _facts(verdict: mapping.Verdict) -> dict[str, object]:
@@ -235,8 +258,66 @@ def invoiced(*, invoice: Invoice, now: datetime) -> None:
     """An invoice was posted: its entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
     live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
     LedgerRow.objects.filter(entry__in=live.values("entry")).update(state=_State.INVOICED)
-    changed = live.exclude(entry__seconds=F("seconds"), entry__deleted_at__isnull=True)
-    Entry.objects.filter(pk__in=changed.values("entry")).update(marked_at=now)
+    workspace = invoice.dossier.workspace
+    clients = dict(Project.objects.filter(workspace=workspace).values_list("remote_id", "client_remote_id"))
+    changed = [
+        claim.entry_id
+        for claim in live.select_related("entry")
+        # A difference is settled by this: what is left of it, if anything, is judged anew.
+        if claim.kind == Claim.Kind.DIFFERENCE or _changed(claim, clients)
+    ]
+    _derive_these(changed, workspace=workspace, now=now)
+
+
+def credited(*, note: Invoice, now: datetime) -> list[int]:
+    """A credit note was posted: exactly the claims that it takes back are released; gives their entries' Toggl ids.
+
+    The entries are judged at once: open again when they shall be billed again, else credited until a person opens
+    them.
+    """
+    credits = Claim.objects.filter(line__invoice=note, kind=Claim.Kind.CREDIT, released_at__isnull=True)
+    entries = dict(credits.values_list("entry_id", "entry__remote_id"))
+    Claim.objects.filter(pk__in=credits.values("takes_back"), released_at__isnull=True).update(released_at=now)
+    if not note.rebill:
+        rows = LedgerRow.objects.filter(entry__in=entries)
+        rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=f"credit note {note.reference}")
+    _derive_these(list(entries), workspace=note.dossier.workspace, now=now)
+    return sorted(entries.values())
+
+
+def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
+    """A credit note is not wanted: the corrections that it should have settled are open again, one per entry."""
+    settled = Correction.objects.filter(settlement=note, decision=Correction.Decision.CREDITED)
+    latest = settled.values("entry").annotate(latest=Max("pk")).values("latest")
+    again = list(settled.filter(pk__in=latest).values_list("pk", flat=True))
+    settled.exclude(pk__in=again).update(decision=Correction.Decision.GONE, settlement=None, decided_at=now)
+    settled.filter(pk__in=again).update(
+        decision=Correction.Decision.OPEN, settlement=None, decided_at=None, decided_by="", note=""
+    )
+    opened = Correction.objects.filter(pk__in=again).select_related("entry", "invoice").order_by("pk")
+    return [differences.news("correction_opened", correction, correction.entry) for correction in opened]
+
+
+def hold_log(firm: Firm) -> None:
+    """Take the lock of the firm's log before rows that others lock under it: all verbs take them in this order."""
+    Firm.objects.select_for_update(no_key=True).only("pk").get(pk=firm.pk)
+
+
+def _derive_these(entries: Sequence[int], *, workspace: Workspace, now: datetime) -> None:
+    if not entries:
+        return
+    books = Books.load(workspace)
+    for start in range(0, len(entries), _CHUNK):
+        _derive_chunk(books, Entry.objects.filter(pk__in=entries[start : start + _CHUNK]), now)
+
+
+def _changed(claim: Claim, clients: Mapping[int, int | None]) -> bool:
+    """Whether the mirrored entry is no longer what was billed, words apart."""
+    entry = claim.entry
+    now_is = (entry.seconds, entry.deleted_at, sorted(entry.tags), entry.project_remote_id)
+    client_id = clients.get(entry.project_remote_id or 0)
+    was = (claim.seconds, None, sorted(claim.tags), claim.project_remote_id)
+    return now_is != was or client_id != claim.client_remote_id
 
 
 def release(*, claims: QuerySet[Claim], now: datetime) -> list[int]:
@@ -247,20 +328,23 @@ def release(*, claims: QuerySet[Claim], now: datetime) -> list[int]:
     return entries
 
 
+@transaction.atomic
 def mark(*, entries: Iterable[int], now: datetime) -> None:
-    """Entries (row ids) that must be judged again."""
+    """Entries (row ids) that must be judged again. They are locked in the order in which the mirror writes them."""
     rows = list(entries)
     for start in range(0, len(rows), _CHUNK):
-        Entry.objects.filter(pk__in=rows[start : start + _CHUNK]).update(marked_at=now)
+        part = Entry.objects.filter(pk__in=rows[start : start + _CHUNK])
+        list(part.order_by("remote_id").select_for_update(no_key=True).values_list("pk"))
+        part.update(marked_at=now)
 
 
-def uninvoiced_since(*, workspace: Workspace, today: date) -> date | None:
+def uninvoiced_since(*, workspace: Workspace, today: date) -> date:
     """The first day of the window that is re-read before drafting: the earliest day with an hour that is not invoiced,
 
     and never later than the first of the month before, so that a tag taken off lately is noticed too.
     """
     rows = LedgerRow.objects.filter(entry__workspace=workspace)
     waiting = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED]
-    earliest = rows.filter(state__in=waiting).aggregate(first=Min("day"))["first"]
+    earliest: date | None = rows.filter(state__in=waiting).aggregate(first=Min("day"))["first"]
     month_before = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
     return month_before if earliest is None else min(earliest, month_before)

@@ -256,11 +256,12 @@ class LedgerRow(FirmOwned):
         DELETED = "deleted", _("deleted")
 
     class Decision(models.TextChoices):
-        """What a person decided of an unbilled entry."""
+        """What a person decided of an unbilled entry; credited: taken back, and not to be billed again by itself."""
 
         NONE = "", _("none")
         HELD = "held", _("held")
         WRITTEN_OFF = "written_off", _("written off")
+        CREDITED = "credited", _("credited")
 
     entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="ledger_row", verbose_name=_("entry"))
     dossier = models.ForeignKey(
@@ -277,7 +278,9 @@ class LedgerRow(FirmOwned):
     buyer_name = models.CharField(_("customer"), max_length=500, blank=True)
     product_reference = models.CharField(_("product"), max_length=200, blank=True)
     price = models.DecimalField(_("price"), max_digits=16, decimal_places=6, null=True, blank=True)
-    # After billing: mirrored less billed seconds, and whether product or customer differ (section 6, a correction).
+    # After billing (section 6): mirrored = billed + accepted + what is not settled yet, and whether product or customer
+    # differ. A difference that waits for the next invoice is not settled before that is posted.
+    accepted_seconds = models.IntegerField(_("accepted difference in seconds"), default=0)
     correction_seconds = models.IntegerField(_("difference in seconds"), default=0)
     correction_text = models.CharField(_("what changed after billing"), max_length=200, blank=True)
 
@@ -291,7 +294,7 @@ class LedgerRow(FirmOwned):
             ),
             models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
             models.CheckConstraint(
-                condition=Q(state="invoiced") | Q(correction_seconds=0, correction_text=""),
+                condition=Q(state="invoiced") | Q(correction_seconds=0, correction_text="", accepted_seconds=0),
                 name="ledger_correction_after_billing",
             ),
             models.CheckConstraint(condition=Q(decision="") | ~Q(decision_text=""), name="ledger_decision_has_reason"),
@@ -333,6 +336,12 @@ class Invoice(FirmOwned):
     ``total_*`` are ours; ``legal_*`` are what Billit computed and read back, and stand as the legal ones.
     """
 
+    class Kind(models.TextChoices):
+        """What Billit makes of it; a credit note takes back entries of the invoice that it is about."""
+
+        INVOICE = "invoice", _("invoice")
+        CREDIT_NOTE = "credit_note", _("credit note")
+
     class Status(models.TextChoices):
         """draft -> approved -> posting -> posted; refused, in doubt, void beside it."""
 
@@ -363,6 +372,16 @@ class Invoice(FirmOwned):
     dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("dossier"))
     company = models.ForeignKey(Company, on_delete=models.PROTECT, related_name="invoices", verbose_name=_("company"))
     reference = models.CharField(_("reference"), max_length=60, unique=True)
+    kind = models.CharField(_("kind"), max_length=11, choices=Kind, default=Kind.INVOICE)
+    about = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="credit_notes", verbose_name=_("about")
+    )
+    # Of a credit note: whether its entries are open again once it is posted, or stay credited.
+    rebill = models.BooleanField(_("bill again"), default=False)
+    # The rounding (R5) by which the lines were made; a credit note takes entries off them by the same.
+    rounding = models.JSONField(default=dict, blank=True, editable=False)
+    # The order is being deleted at Billit, to be replaced: nothing may be sent meanwhile.
+    replacing_since = models.DateTimeField(null=True, blank=True, editable=False)
     status = models.CharField(_("status"), max_length=10, choices=Status, default=Status.DRAFT)
     delivery = models.CharField(_("delivery"), max_length=10, choices=Delivery, default=Delivery.NOT_SENT)
     payment = models.CharField(_("payment"), max_length=5, choices=Payment, default=Payment.OPEN)
@@ -412,8 +431,22 @@ class Invoice(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["dossier", "buyer_key", "purchase_order", "buyer_reference"],
-                condition=Q(status="draft"),
+                condition=Q(status="draft", kind="invoice"),
                 name="invoice_one_waiting_draft",
+            ),
+            models.UniqueConstraint(
+                fields=["about"],
+                condition=Q(kind="credit_note", status__in=["draft", "approved", "posting", "refused", "in_doubt"]),
+                name="invoice_one_waiting_credit_note",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="invoice", about__isnull=True) | Q(kind="credit_note", about__isnull=False),
+                name="invoice_credit_note_is_about",
+            ),
+            models.CheckConstraint(
+                condition=Q(replacing_since__isnull=True)
+                | Q(kind="invoice", status="posted", delivery__in=["not_sent", "failed"]),
+                name="invoice_replaced_only_unsent",
             ),
             models.UniqueConstraint(
                 fields=["company", "order_id"], condition=Q(order_id__isnull=False), name="invoice_order_once"
@@ -483,7 +516,11 @@ class Invoice(FirmOwned):
 
 
 class InvoiceLine(FirmOwned):
-    """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims."""
+    """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims.
+
+    One that takes hours of an earlier invoice off has a negative price and negative seconds (Billit docs: negative
+    lines), its quantity stays positive; the lines of a credit note are positive.
+    """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
     position = models.PositiveIntegerField(_("position"))
@@ -504,7 +541,11 @@ class InvoiceLine(FirmOwned):
         verbose_name_plural = _("lines")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
-            models.CheckConstraint(condition=Q(quantity__gt=0, seconds__gt=0), name="line_has_hours"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0, seconds__gt=0, unit_price__gte=0)
+                | Q(quantity__gt=0, seconds__lt=0, unit_price__lt=0),
+                name="line_has_hours",
+            ),
             # Half a cent and a hair: SQLite multiplies decimals as floating point.
             models.CheckConstraint(
                 condition=Q(total__lte=F("quantity") * F("unit_price") + Decimal("0.00501"))
@@ -520,9 +561,25 @@ class InvoiceLine(FirmOwned):
 class Claim(FirmOwned):
     """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice.
 
-    What was billed is copied: a later change in Toggl never alters it.
+    What was billed is copied: a later change in Toggl never alters it. After billing, a difference that goes on the
+    next invoice has a claim of its own (seconds: more or, negative, fewer), and each claim that a credit note takes
+    back has one on the credit note, with the same seconds.
     """
 
+    class Kind(models.TextChoices):
+        """The entry itself; the difference to what was billed of it; a claim that is taken back."""
+
+        ENTRY = "entry", _("entry")
+        DIFFERENCE = "difference", _("difference")
+        CREDIT = "credit", _("credit")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.ENTRY)
+    correction = models.ForeignKey(
+        "Correction", on_delete=models.PROTECT, null=True, blank=True, related_name="claims", editable=False
+    )
+    takes_back = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_back_by", editable=False
+    )
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="claims", verbose_name=_("entry"))
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
     seconds = models.IntegerField(_("billed seconds"))
@@ -540,22 +597,103 @@ class Claim(FirmOwned):
         verbose_name = _("claim")
         verbose_name_plural = _("claims")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["entry"], condition=Q(released_at__isnull=True), name="claim_once"),
-            models.CheckConstraint(condition=Q(seconds__gt=0), name="claim_has_seconds"),
+            models.UniqueConstraint(
+                fields=["entry"], condition=Q(released_at__isnull=True, kind="entry"), name="claim_once"
+            ),
+            models.UniqueConstraint(
+                fields=["correction"],
+                condition=Q(released_at__isnull=True, kind="difference"),
+                name="claim_difference_once",
+            ),
+            models.UniqueConstraint(
+                fields=["takes_back"], condition=Q(released_at__isnull=True, kind="credit"), name="claim_credit_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="entry", correction__isnull=True, takes_back__isnull=True)
+                | Q(kind="difference", correction__isnull=False, takes_back__isnull=True)
+                | Q(kind="credit", correction__isnull=True, takes_back__isnull=False),
+                name="claim_of_its_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds__gt=0) | Q(kind__in=["difference", "credit"], seconds__lt=0),
+                name="claim_has_seconds",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.entry_id} on {self.line_id}"
 
 
+class Correction(FirmOwned):
+    """What Toggl says of an entry against what was billed of it, and what a person decided (design section 6).
+
+    ``seconds``: mirrored less billed, without what was settled before; positive is more to bill. ``mirrored``: the
+    facts of the entry that it rests on, see ``differences``. Only ``ledger`` and ``corrections`` write it.
+    """
+
+    class Decision(models.TextChoices):
+        """Open until a person decides; gone: Toggl was changed back, so that nothing is left to decide."""
+
+        OPEN = "open", _("open")
+        ACCEPTED = "accepted", _("accepted")
+        NEXT_INVOICE = "next_invoice", _("on the next invoice")
+        REPLACED = "replaced", _("invoice replaced")
+        CREDITED = "credited", _("credited")
+        GONE = "gone", _("gone by itself")
+
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("entry"))
+    claim = models.ForeignKey(Claim, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("claim"))
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("invoice")
+    )
+    opened_at = models.DateTimeField(_("opened"))
+    seconds = models.IntegerField(_("difference in seconds"))
+    what = models.JSONField(_("what changed"), default=list)
+    mirrored = models.JSONField(_("as mirrored"), default=dict, editable=False)
+    decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.OPEN)
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    decided_by = models.CharField(_("decided by"), max_length=254, blank=True)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    # The credit note, or the invoice that replaces the billed one.
+    settlement = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="settles", verbose_name=_("settled by")
+    )
+
+    class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entry"], condition=Q(decision="open"), name="correction_one_open"),
+            models.CheckConstraint(
+                condition=Q(decision="open", decided_at__isnull=True, decided_by="")
+                | (~Q(decision="open") & Q(decided_at__isnull=False) & ~Q(decided_by="")),
+                name="correction_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(settlement__isnull=True) | Q(decision__in=["replaced", "credited"]),
+                name="correction_settled_by_decision",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision="next_invoice") | ~Q(seconds=0), name="correction_billed_has_seconds"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["firm", "decision", "-opened_at"], name="correction_by_decision"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.seconds} s, {self.decision}"
+
+
 class Attempt(FirmOwned):
-    """One POST to Billit for an invoice, written before it leaves (design section 7)."""
+    """One write at Billit for an invoice, noted before it leaves (design section 7)."""
 
     class Intent(models.TextChoices):
-        """Posting and sending are two intents with two keys."""
+        """Posting and sending are two intents with two keys; a deletion has no key, its order id is enough."""
 
         POST = "post", _("post")
         SEND = "send", _("send")
+        DELETE = "delete", _("delete")
 
     class Outcome(models.TextChoices):
         """What came of it."""
@@ -569,7 +707,7 @@ class Attempt(FirmOwned):
         NOT_SENT = "not_sent", _("not sent, later")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("invoice"))
-    intent = models.CharField(_("intent"), max_length=4, choices=Intent)
+    intent = models.CharField(_("intent"), max_length=6, choices=Intent)
     key = models.CharField(_("key"), max_length=80)
     body = models.TextField(_("what was sent"))
     body_hash = models.CharField(_("SHA-256 of the bytes sent"), max_length=64)

@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from invoicing.credit import corrected_texts
 from invoicing.grouping import Group, group_of, line_texts
 from invoicing.mapping import Buyer, Entry, Judge, Product, State, Treatment, Verdict
 from invoicing.rating import Rounding, billed_seconds, hours, line_total, totals, vat_of
 
 HELD = "held"
 ROUNDS_TO_ZERO = "rounds_to_zero"
+CORRECTION_WAITS = "correction_waits"
 
 _MONTHS = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
@@ -55,6 +57,30 @@ class PlannedLine:
     seconds: int
     late: bool
     entries: tuple[Entry, ...]
+    difference: "Difference | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a person decided to bill, or (negative) to take off, on the next invoice of the customer (design section 6).
+
+    `entry` says when and what was billed; `seconds` and `hours` are the difference, of one sign; price, VAT, texts and
+    `buyer` are those of the line that it corrects, `number` is its invoice's. `correction` is our own id of it.
+    """
+
+    correction: int
+    entry: Entry
+    seconds: int
+    hours: Decimal
+    product: Product
+    unit_price: Decimal
+    vat_rate: Decimal
+    ventilation_code: int
+    treatment: Treatment
+    description: str
+    description_extended: str
+    number: str
+    buyer: Buyer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +99,8 @@ class PlannedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry up to the cut-off that is not billed now: a reason of attention, `held` or `rounds_to_zero`."""
+    """An entry up to the cut-off that is not billed now: a reason of attention, `held` or `rounds_to_zero`; or, of its
+    difference to what was billed, `correction_waits`: the next invoice would not be above zero."""
 
     entry: int
     reason: str
@@ -99,10 +126,18 @@ class _Work:
     group: Group
 
 
-def plan(entries: Iterable[Entry], *, judge: Judge, terms: Terms, held: Collection[int] = ()) -> Plan:
+def plan(
+    entries: Iterable[Entry],
+    *,
+    judge: Judge,
+    terms: Terms,
+    held: Collection[int] = (),
+    differences: Iterable[Difference] = (),
+) -> Plan:
     """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
 
-    Raises ValueError for an unknown grouping. Rules: design R5 to R10."""
+    Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
+    the invoice holds waits. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
     held = frozenset(held)
     skipped: list[Skipped] = []
     invoices: defaultdict[tuple[str, str, str], list[_Work]] = defaultdict(list)
@@ -117,12 +152,14 @@ def plan(entries: Iterable[Entry], *, judge: Judge, terms: Terms, held: Collecti
         elif verdict.state is State.open:
             work = _work(entry, verdict, terms.group_by)
             invoices[work.buyer.key, work.buyer.purchase_order, work.buyer.buyer_reference].append(work)
-    planned = []
-    for works in invoices.values():
+    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]] = {}
+    for key, works in invoices.items():
         lines, zero = _lines(works, terms)
         skipped.extend(Skipped(entry.id, ROUNDS_TO_ZERO) for entry in zero)
         if lines:
-            planned.append(_invoice(min((work.buyer for work in works), key=_fullest), lines, terms))
+            billed[key] = min((work.buyer for work in works), key=_fullest), lines
+    skipped.extend(_correct(billed, differences, terms))
+    planned = [_invoice(buyer, lines, terms) for buyer, lines in billed.values()]
     return Plan(
         tuple(sorted(planned, key=lambda invoice: _place(invoice.buyer))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
@@ -150,6 +187,63 @@ def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], lis
         else:
             zero.extend(line.entries)
     return lines, zero
+
+
+def _correct(
+    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]],
+    differences: Iterable[Difference],
+    terms: Terms,
+) -> Iterable[Skipped]:
+    """Put the differences on the invoices: those with more hours first, then those that take off as long as something
+    is left to pay. Gives those that stay behind."""
+    due = [difference for difference in differences if difference.entry.day <= terms.cut_off]
+    for difference in sorted(due, key=lambda each: (each.hours < 0, each.entry.start, each.entry.id, each.correction)):
+        if not difference.hours:
+            yield Skipped(difference.entry.id, ROUNDS_TO_ZERO)
+            continue
+        key = _invoice_of(difference.buyer, billed)
+        buyer, lines = billed.get(key, (difference.buyer, []))
+        line = _difference_line(difference, buyer, terms)
+        sums = totals((each.vat_rate, each.total) for each in (*lines, line))
+        if min(sums.excl, sums.incl) > 0:
+            billed[key] = buyer, [*lines, line]
+        else:
+            yield Skipped(difference.entry.id, CORRECTION_WAITS)
+
+
+def _invoice_of(buyer: Buyer, billed: Collection[tuple[str, str, str]]) -> tuple[str, str, str]:
+    """The customer's invoice with the same references; else another one of his, since there may never be such a one."""
+    own = buyer.key, buyer.purchase_order, buyer.buyer_reference
+    return own if own in billed else min((key for key in billed if key[0] == buyer.key), default=own)
+
+
+def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> PlannedLine:
+    entry = difference.entry
+    description, extended = corrected_texts(
+        difference.description,
+        difference.description_extended,
+        difference.number,
+        entry.day,
+        language_of(buyer.language, terms.language),
+    )
+    # Billit docs: a negative line has a positive quantity and a negative price.
+    price = difference.unit_price.copy_abs().copy_sign(difference.hours)
+    quantity = abs(difference.hours)
+    return PlannedLine(
+        product=difference.product,
+        description=description,
+        description_extended=extended,
+        quantity=quantity,
+        unit_price=price,
+        vat_rate=difference.vat_rate,
+        ventilation_code=difference.ventilation_code,
+        treatment=difference.treatment,
+        total=line_total(quantity, price),
+        seconds=difference.seconds,
+        late=terms.late_through is not None and entry.day <= terms.late_through,
+        entries=(entry,),
+        difference=difference,
+    )
 
 
 def _line_place(works: Sequence[_Work]) -> tuple[object, ...]:
@@ -183,7 +277,9 @@ def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
 
 
 def _invoice(buyer: Buyer, lines: Sequence[PlannedLine], terms: Terms) -> PlannedInvoice:
-    days = [entry.day for line in lines for entry in line.entries]
+    # The period is that of the hours; the days that are merely corrected count when there is nothing else.
+    hours_of = [line for line in lines if line.difference is None] or lines
+    days = [entry.day for line in hours_of for entry in line.entries]
     first, last = min(days), max(days)
     sums = totals((line.vat_rate, line.total) for line in lines)
     return PlannedInvoice(
@@ -211,8 +307,7 @@ def period_title(first: date, last: date, language: str, otherwise: str) -> str:
     """The months of a period in words, e.g. `Octobre – novembre 2026` (design R10).
 
     `language` is a code as services write it (`FR`, `fr-be`); for an unknown one `otherwise` counts, then English."""
-    codes = (re.split("[-_]", code.strip().lower())[0] for code in (language, otherwise))
-    months = _MONTHS[next((code for code in codes if code in _MONTHS), "en")].split()
+    months = _MONTHS[language_of(language, otherwise)].split()
     start, end = months[first.month - 1], months[last.month - 1]
     if (first.year, first.month) == (last.year, last.month):
         text = f"{end} {last.year}"
@@ -221,3 +316,9 @@ def period_title(first: date, last: date, language: str, otherwise: str) -> str:
     else:
         text = f"{start} {first.year} – {end} {last.year}"
     return text[0].upper() + text[1:]
+
+
+def language_of(language: str, otherwise: str) -> str:
+    """Which of the languages that we write (de, en, fr, nl) a code of a service means; see `period_title`."""
+    codes = (re.split("[-_]", code.strip().lower())[0] for code in (language, otherwise))
+    return next((code for code in codes if code in _MONTHS), "en")

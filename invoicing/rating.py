@@ -40,6 +40,15 @@ class Rounding:
         if self.level not in _LEVELS:
             raise ValueError(f"Unknown level of rounding {self.level!r}: write entry or line.")
 
+    def frozen(self) -> dict[str, int | str]:
+        """The rule as it is kept with what was made by it; `Rounding(**frozen)` gives it back."""
+        return {
+            "minutes": self.minutes,
+            "direction": self.direction,
+            "level": self.level,
+            "minimum": self.minimum,
+        }
+
 
 def round_seconds(seconds: int, rounding: Rounding) -> int:
     """Seconds rounded to the rule's multiple and, at entry level, raised to its minimum. Nothing worked stays nothing.

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum, auto
 
-from django.db.models import Min
-
 from integrations import billit, sync
-from integrations.models import Company, Workspace
+from integrations.models import Company, Entry, Workspace
+from integrations.transport import QuotaExhausted
 from invoicing import delivery, ledger
-from invoicing.models import Claim, Dossier, Invoice
+from invoicing.models import Claim, Dossier, Invoice, LedgerRow
 
 OUR_PREFIX = "tb-"
 
@@ -23,6 +22,7 @@ class Kind(StrEnum):
 
     entry_changed = auto()
     entry_deleted = auto()
+    entry_missing = auto()
     order_missing = auto()
     order_deleted = auto()
     order_changed = auto()
@@ -50,14 +50,14 @@ class Report:
 
 
 def reconcile(*, dossiers: Sequence[Dossier], now: datetime) -> Report:
-    """Compare dossiers with both services. Re-reads the months that hold invoiced entries.
+    """Compare dossiers with both services. Re-reads what is not invoiced, and the months that hold invoiced entries.
 
-    Raises the clients' ``ServiceError`` and ``sync.Busy`` when a service cannot be asked. What Billit says of numbers
-    and payments is noted on the invoices on the way: that is news, not drift.
+    Raises the clients' ``ServiceError`` (a used-up quota, too) and ``sync.Busy`` when a service cannot be asked. What
+    Billit says of numbers and payments is noted on the invoices on the way: that is news, not drift.
     """
     report = Report({"entries": 0, "invoices": 0, "orders": 0}, [])
     for workspace in Workspace.objects.filter(dossiers__in=dossiers).select_related("connection", "firm").distinct():
-        _reread(workspace, now)
+        report.drift += _reread(workspace, dossiers, now)
     report.drift += _entries(dossiers, report)
     by_company: defaultdict[int, list[Dossier]] = defaultdict(list)
     for dossier in dossiers:
@@ -67,18 +67,47 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime) -> Report:
     return report
 
 
-def _reread(workspace: Workspace, now: datetime) -> None:
+def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime) -> list[Drift]:
+    """Read Toggl again, and tell of the entries that the mirror should have had.
+
+    An entry that is younger than the latest reading is news, unless its month holds invoiced entries already.
+    """
+    mirrored = set(Entry.objects.filter(workspace=workspace).values_list("remote_id", flat=True))
     billed = Claim.objects.filter(
         entry__workspace=workspace, released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
-    ).aggregate(first=Min("day"))["first"]
-    if billed is not None:
-        sync.sync_workspace(workspace=workspace, now=now, full=True, since=billed.replace(day=1))
+    )
+    months = {day.replace(day=1) for day in billed.values_list("day", flat=True).distinct()}
+    known_until = None if workspace.cursor_at is None else workspace.cursor_at - sync.OVERLAP
+    today = now.astimezone(workspace.firm.zone).date()
+    since = min(months | {ledger.uninvoiced_since(workspace=workspace, today=today)})
+    done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since)
+    if done.deferred_until is not None:
+        raise QuotaExhausted(
+            f"Toggl's hourly quota for workspace {workspace} is used up until {done.deferred_until:%H:%M} UTC, so the "
+            "ledger cannot be compared with Toggl. Reconcile again then.",
+            after=(done.deferred_until - now).total_seconds(),
+        )
     ledger.derive(workspace=workspace, now=now)
+    fresh = LedgerRow.objects.filter(entry__workspace=workspace, dossier__in=dossiers).exclude(state="running")
+    return [
+        Drift(
+            Kind.entry_missing,
+            f"Entry {row.entry.remote_id} of {row.day} was in Toggl but not mirrored. It is now, and stands in the "
+            f"books as {row.get_state_display()}.",
+            entry=row.entry.remote_id,
+        )
+        for row in fresh.select_related("entry").order_by("entry__started_at", "pk")
+        if row.entry.remote_id not in mirrored
+        and (row.day.replace(day=1) in months or (known_until is not None and row.entry.changed_at < known_until))
+    ]
 
 
 def _entries(dossiers: Sequence[Dossier], report: Report) -> Iterator[Drift]:
     claims = Claim.objects.filter(
-        line__invoice__dossier__in=dossiers, line__invoice__status=Invoice.Status.POSTED, released_at__isnull=True
+        line__invoice__dossier__in=dossiers,
+        line__invoice__status=Invoice.Status.POSTED,
+        released_at__isnull=True,
+        kind=Claim.Kind.ENTRY,
     ).select_related("entry", "line__invoice")
     for claim in claims.order_by("pk").iterator(chunk_size=2000):
         report.checked["entries"] += 1
@@ -125,7 +154,7 @@ def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: 
                 yield _gone(invoice, api)
             else:
                 yield from _differs(invoice, order)
-                delivery.note_order(invoice=invoice, order=order, now=now)
+                delivery.note_order(invoice=invoice, order=_news_of(invoice, order), now=now)
         known = set(Invoice.objects.filter(company=company, order_id__isnull=False).values_list("order_id", flat=True))
         for order in at_billit.values():
             if order.id not in known:
@@ -138,6 +167,13 @@ def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: 
                 )
     finally:
         api.close()
+
+
+def _news_of(invoice: Invoice, order: billit.OrderSummary) -> billit.OrderSummary:
+    """What may be noted of an order: once its totals were read back, others are drift until a person decides."""
+    if invoice.legal_excl is None:
+        return order
+    return replace(order, total_excl=invoice.excl, total_vat=invoice.vat, total_incl=invoice.incl)
 
 
 def _gone(invoice: Invoice, api: billit.Api) -> Drift:
@@ -157,7 +193,8 @@ def _differs(invoice: Invoice, order: billit.OrderSummary) -> Iterator[Drift]:
     if totals != (invoice.excl, invoice.vat, invoice.incl):
         yield drift(
             Kind.order_changed,
-            f"Order {order.id} of invoice {invoice} amounts to {order.total_incl} in Billit, to {invoice.incl} here.",
+            f"Order {order.id} of invoice {invoice} amounts to {order.total_incl:.2f} in Billit, "
+            f"to {invoice.incl:.2f} here.",
         )
     elif None not in (invoice.customer_party_id, order.customer_id) and invoice.customer_party_id != order.customer_id:
         yield drift(

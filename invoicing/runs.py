@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import uuid
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
-from integrations.models import Entry
-from invoicing import ledger, planning
+from integrations.models import Entry, Project
+from invoicing import differences, drafts, ledger, planning
 from invoicing.books import Books, terms
-from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
+from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 
@@ -31,12 +29,14 @@ class NotPossible(Exception):
 class Drafting:
     """What a run did (or, as a preview, would do).
 
-    ``moved``: the invoices made or changed, with what was planned; ``left``: the waiting drafts that stay as they were.
+    ``moved``: the invoices made or changed, with what was planned; ``left``: the waiting drafts that stay as they were;
+    ``dropped``: those that no hour is left on.
     """
 
     plan: planning.Plan
     moved: tuple[tuple[Invoice, planning.PlannedInvoice], ...]
     left: tuple[Invoice, ...]
+    dropped: tuple[Invoice, ...]
     mirror_as_of: datetime | None
 
 
@@ -45,12 +45,16 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     _refuse_future(dossier, cut_off, now)
     ledger.derive(workspace=dossier.workspace, now=now)
     sheet = _Sheet.read(dossier, cut_off)
-    moved = []
+    moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
-        if standing is None or not _equal(standing, planned):
-            moved.append((_header(standing or _new(dossier, now), planned), planned))
-    return Drafting(sheet.plan, tuple(moved), (), dossier.workspace.synced_at)
+        if standing is not None:
+            matched.add(standing.pk)
+            if drafts.says_the_same(standing, planned):
+                left.append(standing)
+                continue
+        moved.append((drafts.header(standing or drafts.new(dossier, now), planned), planned))
+    return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
 @transaction.atomic
@@ -60,13 +64,20 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
     A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today.
     """
     _refuse_future(dossier, cut_off, now)
-    ledger.derive(workspace=dossier.workspace, now=now)
     # One run of a dossier at a time: what is open is read under this lock.
     dossier = (
-        Dossier.objects.select_for_update(of=("self",))
+        Dossier.objects.select_for_update(of=("self",), no_key=True)
         .select_related("workspace", "company", "firm")
         .get(pk=dossier.pk)
     )
+    # Nobody approves or drops a draft while it is redrawn.
+    waiting = Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
+    list(waiting.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    ledger.hold_log(dossier.firm)
+    # After the log: deriving locks the entries, which others lock while they hold the log.
+    ledger.derive(workspace=dossier.workspace, now=now)
+    # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
+    passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
     sheet = _Sheet.read(dossier, cut_off)
     kept, matched = [], set[int]()
     changes: list[tuple[Invoice, planning.PlannedInvoice]] = []
@@ -74,20 +85,21 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
         standing = sheet.standing(planned)
         if standing is not None:
             matched.add(standing.pk)
-            if _equal(standing, planned):
+            if drafts.says_the_same(standing, planned):
                 kept.append(standing)
                 continue
-        changes.append((standing or _new(dossier, now), planned))
-    dropped = [invoice for invoice in sheet.drafts if invoice.pk not in matched and sheet.touches(invoice)]
+        changes.append((standing or drafts.new(dossier, now), planned))
+    dropped = sheet.without_hours(matched)
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
     news = [_void_news(invoice, "no hours left on it") for invoice in dropped]
-    rows = _entry_rows(dossier, (planned for _, planned in changes))
+    rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
     for invoice, planned in changes:
         redrawn = invoice.pk is not None
-        _header(invoice, planned).save()
-        _write_lines(invoice, planned, rows)
-        news.append(_drafted_news(invoice, planned, cut_off, redrawn))
-    claimed = [rows[entry.id].pk for _, planned in changes for line in planned.lines for entry in line.entries]
+        drafts.header(invoice, planned).save()
+        drafts.write_lines(invoice, planned, rows)
+        news.append(drafts.drafted_news(invoice, planned, cut_off, redrawn))
+    hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
+    claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     ledger.claimed(entries=claimed)
     ledger.mark(entries=set(released) - set(claimed), now=now)
     run, _ = Run.objects.update_or_create(
@@ -100,7 +112,8 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
             "mirror_as_of": dossier.workspace.synced_at,
         },
     )
-    run.invoices.add(*kept, *(invoice for invoice, _ in changes))
+    if not passed:
+        run.invoices.add(*kept, *(invoice for invoice, _ in changes))
     news.append(
         News(
             "run",
@@ -116,7 +129,7 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
     )
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
     ledger.derive(workspace=dossier.workspace, now=now)
-    return Drafting(sheet.plan, tuple(changes), tuple(kept), dossier.workspace.synced_at)
+    return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
 @transaction.atomic
@@ -130,6 +143,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         raise NotPossible(
             f"Invoice {invoice} is {invoice.get_status_display()}: only a draft or a refused one can be approved."
         )
+    ledger.hold_log(invoice.firm)
     if invoice.status == _Status.DRAFT and (changed := _changed_since(invoice)):
         raise NotPossible(
             f"Invoice {invoice}: {changed} of its entries changed in Toggl since it was drafted. "
@@ -152,10 +166,48 @@ def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         raise NotPossible(
             f"Invoice {invoice} is {invoice.get_status_display()}: only one that Billit does not have can be dropped."
         )
+    ledger.hold_log(invoice.firm)
+    news = [_void_news(invoice, "dropped by a person")]
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        news += ledger.credit_dropped(note=invoice, now=now)
     _drop(invoice, now)
-    audit.record(firm=invoice.firm, news=[_void_news(invoice, "dropped by a person")], by=by, now=now)
+    audit.record(firm=invoice.firm, news=news, by=by, now=now)
     ledger.derive(workspace=invoice.dossier.workspace, now=now)
     return invoice
+
+
+def draft_again(
+    *, dropped: Invoice, entries: Collection[int], corrections: Collection[int], by: Actor, now: datetime
+) -> tuple[list[Invoice], list[News]]:
+    """Draft the hours of an invoice that was dropped as they are now, for the same customer, and approve that.
+
+    ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
+    another customer's by now stays open. For the caller's transaction; gives the new invoices and the events.
+    """
+    dossier = dropped.dossier
+    books = Books.load(dossier.workspace)
+    today = now.astimezone(dossier.firm.zone).date()
+    free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
+    plan = planning.plan(
+        (books.entry(row) for row in free),
+        judge=books.judges[dossier.pk],
+        terms=terms(dossier, cut_off=today, late_through=_late_through(dossier)),
+        differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
+    )
+    his = [planned for planned in plan.invoices if ledger.same_buyer(planned.buyer, dropped)]
+    rows = drafts.entry_rows(dossier, his)
+    made, news = [], []
+    for planned in his:
+        invoice = drafts.header(drafts.new(dossier, now), planned)
+        invoice.status, invoice.approved_at, invoice.approved_by = _Status.APPROVED, now, by.name
+        invoice.save()
+        drafts.write_lines(invoice, planned, rows)
+        made.append(invoice)
+        approved = News("invoice_approved", f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
+        news += [drafts.drafted_news(invoice, planned, today, redrawn=False), approved]
+    hours = [line for planned in his for line in planned.lines if line.difference is None]
+    ledger.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
+    return made, news
 
 
 def within_limit(invoice: Invoice) -> bool:
@@ -179,13 +231,13 @@ class _Sheet:
             Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
         )
         drafts = list(
-            Invoice.objects.filter(dossier=dossier, status=_Status.DRAFT)
+            Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
             .order_by("pk")
             .select_related("dossier", "firm")
             .prefetch_related(Prefetch("lines", lines))
         )
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
-        ours = Q(claims__line__invoice__in=drafts, claims__released_at__isnull=True)
+        ours = Q(claims__line__invoice__in=drafts, claims__released_at__isnull=True, claims__kind=Claim.Kind.ENTRY)
         rows = Entry.objects.filter(free | ours).distinct().select_related("ledger_row")
         held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
@@ -193,6 +245,7 @@ class _Sheet:
             judge=books.judges[dossier.pk],
             terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier)),
             held=held,
+            differences=differences.to_bill(dossier),
         )
         return cls(cut_off, drafts, plan)
 
@@ -205,7 +258,11 @@ class _Sheet:
                 return invoice
         return None
 
-    def touches(self, invoice: Invoice) -> bool:
+    def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
+        """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
+        return tuple(invoice for invoice in self.drafts if invoice.pk not in matched and self._touches(invoice))
+
+    def _touches(self, invoice: Invoice) -> bool:
         """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
         return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
 
@@ -220,125 +277,6 @@ def _refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:
     today = now.astimezone(dossier.firm.zone).date()
     if cut_off > today:
         raise NotPossible(f"{cut_off} is after today ({today}): hours that are not worked yet cannot be drafted.")
-
-
-def _new(dossier: Dossier, now: datetime) -> Invoice:
-    return Invoice(
-        firm=dossier.firm, dossier=dossier, company=dossier.company, reference=f"tb-{uuid.uuid4()}", drafted_at=now
-    )
-
-
-def _header(invoice: Invoice, planned: planning.PlannedInvoice) -> Invoice:
-    buyer = planned.buyer
-    invoice.buyer_key = buyer.key
-    invoice.customer_vat = buyer.number
-    invoice.customer_name = buyer.name[:500]
-    invoice.customer_party_id = buyer.party_id
-    invoice.customer_language = buyer.language
-    invoice.purchase_order = buyer.purchase_order
-    invoice.buyer_reference = buyer.buyer_reference
-    invoice.title = planned.title[:200]
-    invoice.period_from, invoice.period_till = planned.period_from, planned.period_till
-    invoice.total_excl, invoice.total_vat, invoice.total_incl = (
-        planned.total_excl,
-        planned.total_vat,
-        planned.total_incl,
-    )
-    return invoice
-
-
-def _equal(standing: Invoice, planned: planning.PlannedInvoice) -> bool:
-    """Whether a waiting draft already says what the plan says."""
-    buyer = planned.buyer
-    header = (standing.buyer_key, standing.customer_name, standing.customer_language, standing.title)
-    if header != (buyer.key, buyer.name[:500], buyer.language, planned.title[:200]):
-        return False
-    return [_written(line) for line in standing.lines.all()] == [_planned(line) for line in planned.lines]
-
-
-def _written(line: InvoiceLine) -> tuple[object, ...]:
-    entries = [
-        (claim.entry.remote_id, claim.seconds, claim.day, claim.description, claim.project_name, claim.person_name)
-        for claim in line.claims.all()
-    ]
-    return (*_columns(line), sorted(entries))
-
-
-def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
-    entries = [
-        (entry.id, entry.seconds, entry.day, entry.description, entry.project_name, entry.person_name)
-        for entry in line.entries
-    ]
-    return (*_columns(_line(line)), sorted(entries))
-
-
-def _columns(line: InvoiceLine) -> tuple[object, ...]:
-    return (
-        line.product_reference,
-        line.description,
-        line.description_extended,
-        line.quantity,
-        line.unit_price,
-        line.vat_rate,
-        line.ventilation_code,
-        line.treatment,
-        line.total,
-        line.seconds,
-        line.is_late,
-    )
-
-
-def _line(planned: planning.PlannedLine) -> InvoiceLine:
-    return InvoiceLine(
-        product_reference=planned.product.reference,
-        description=planned.description,
-        description_extended=planned.description_extended,
-        quantity=planned.quantity,
-        unit_price=planned.unit_price,
-        vat_rate=planned.vat_rate,
-        ventilation_code=planned.ventilation_code,
-        treatment=str(planned.treatment),
-        total=planned.total,
-        seconds=planned.seconds,
-        is_late=planned.late,
-    )
-
-
-def _write_lines(invoice: Invoice, planned: planning.PlannedInvoice, rows: dict[int, Entry]) -> None:
-    lines = [_line(line) for line in planned.lines]
-    for position, line in enumerate(lines, start=1):
-        line.firm_id, line.invoice, line.position = invoice.firm_id, invoice, position
-    InvoiceLine.objects.bulk_create(lines)
-    Claim.objects.bulk_create(
-        [
-            Claim(
-                firm_id=invoice.firm_id,
-                entry=rows[entry.id],
-                line=line,
-                seconds=entry.seconds,
-                started_at=entry.start,
-                day=entry.day,
-                project_remote_id=entry.project_id,
-                project_name=entry.project_name,
-                client_remote_id=entry.client_id,
-                person_name=entry.person_name,
-                description=entry.description,
-                tags=list(entry.tags),
-            )
-            for line, planned_line in zip(lines, planned.lines, strict=True)
-            for entry in planned_line.entries
-        ],
-        batch_size=1000,
-    )
-
-
-def _entry_rows(dossier: Dossier, planned: Iterable[planning.PlannedInvoice]) -> dict[int, Entry]:
-    ids = [entry.id for invoice in planned for line in invoice.lines for entry in line.entries]
-    found: dict[int, Entry] = {}
-    for start in range(0, len(ids), 1000):
-        part = Entry.objects.filter(workspace=dossier.workspace, remote_id__in=ids[start : start + 1000])
-        found |= {row.remote_id: row for row in part.only("pk", "remote_id")}
-    return found
 
 
 def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime) -> list[int]:
@@ -358,41 +296,29 @@ def _drop(invoice: Invoice, now: datetime) -> list[int]:
 
 
 def _locked(invoice: Invoice) -> Invoice:
-    locked = Invoice.objects.select_for_update(of=("self",)).select_related(
+    locked = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related(
         "firm", "dossier__workspace__firm", "company"
     )
     return locked.get(pk=invoice.pk)
 
 
 def _changed_since(invoice: Invoice) -> int:
-    claims = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True).select_related("entry")
-    return sum(
+    live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
+    claims = live.filter(kind=Claim.Kind.ENTRY).select_related("entry")
+    # A project that went to another client changes the customer, and neither the entry nor the project's id.
+    projects = Project.objects.filter(workspace=invoice.dossier.workspace)
+    clients = dict(projects.values_list("remote_id", "client_remote_id"))
+    decided = Correction.objects.filter(differences.waiting_for_an_invoice(), seconds=OuterRef("seconds"))
+    moved = live.filter(kind=Claim.Kind.DIFFERENCE).exclude(
+        Exists(decided.filter(pk=OuterRef("correction"))), entry__marked_at__isnull=True
+    )
+    return moved.count() + sum(
         claim.entry.deleted_at is not None
         or (claim.entry.seconds, claim.entry.started_at, claim.entry.project_remote_id)
         != (claim.seconds, claim.started_at, claim.project_remote_id)
+        or clients.get(claim.project_remote_id or 0) != claim.client_remote_id
         or sorted(claim.entry.tags) != sorted(claim.tags)
         for claim in claims
-    )
-
-
-def _drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: date, redrawn: bool) -> News:
-    hours: defaultdict[str, Decimal] = defaultdict(Decimal)
-    for line in planned.lines:
-        hours[line.product.reference] += line.quantity
-    return News(
-        "invoice_drafted",
-        f"invoice {invoice.reference}",
-        {
-            "dossier": invoice.dossier.key,
-            "customer": invoice.customer_name,
-            "number": invoice.customer_vat,
-            "through": cut_off.isoformat(),
-            "redrawn": redrawn,
-            "total_excl": str(invoice.total_excl),
-            "total_incl": str(invoice.total_incl),
-            "hours": {reference: str(quantity) for reference, quantity in sorted(hours.items())},
-            "entries": sorted(entry.id for line in planned.lines for entry in line.entries),
-        },
     )
 
 

@@ -22,7 +22,7 @@ from toggbill.firms.audit import Actor, News
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 _PAUSE = 60.0
-DOCUMENT_TYPE = "BISv3Invoice"
+DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE: "BISv3CreditNote"}
 
 
 def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
@@ -32,7 +32,7 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent.
     """
     invoice = fresh(invoice)
-    if invoice.status != Invoice.Status.POSTED or invoice.order_id is None:
+    if invoice.status != Invoice.Status.POSTED or invoice.order_id is None or invoice.replacing_since is not None:
         return invoice
     api = billit_api(invoice.company)
     try:
@@ -52,6 +52,7 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
             raise
         except NoAnswer as error:
             wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+            attempt.http_status = error.status
             _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, str(error), by, now, not_before=wait)
         except (Refused, BadCredentials) as error:
             _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, str(error), by, now, send_requested_at=None)
@@ -72,7 +73,14 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
         return invoice
     if api.order(invoice.order_id).is_sent:
         _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, "Billit shows it as sent", by, now)
-    elif now - attempt.started_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS):
+    elif now - attempt.started_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
+        pass
+    elif attempt.http_status == 409:
+        # As with a post: a used key without its effect is for a person, who may send anew, with a new key.
+        sentence = "Billit says that the key was used, but shows the order as not sent. Look there, then send again."
+        number = (invoice.send_key_number or 0) + 1
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, sentence, by, now, send_key_number=number)
+    else:
         _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, "Billit shows it as not sent", by, now)
     return fresh(invoice)
 
@@ -80,7 +88,7 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
 def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
     if invoice.customer_vat:
         participant = api.participant(invoice.customer_vat)
-        if participant.registered and DOCUMENT_TYPE in participant.document_types:
+        if participant.registered and DOCUMENT_TYPES[Invoice.Kind(invoice.kind)] in participant.document_types:
             return "Peppol"
     customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
     if invoice.dossier.email_allowed and customer is not None and customer.email:
@@ -97,9 +105,11 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
 @transaction.atomic
 def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
     number = invoice.send_key_number or invoice.key_number + 1
-    claimed = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.NOT_SENT, _Delivery.FAILED]).update(
-        delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention=""
-    )
+    unsent = [_Delivery.NOT_SENT, _Delivery.FAILED]
+    # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
+    claimed = Invoice.objects.filter(
+        pk=invoice.pk, status=Invoice.Status.POSTED, delivery__in=unsent, replacing_since__isnull=True
+    ).update(delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention="")
     if not claimed:
         return None
     body = f"{way} {invoice.order_id}"
@@ -130,7 +140,7 @@ def _settle(
     if not rows.update(delivery=delivery, sending_since=None, delivery_problem=problem, **fields):
         return
     attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
-    attempt.save(update_fields=["outcome", "answer", "finished_at"])
+    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
     types = {
         _Delivery.SENT: "invoice_sent",
         _Delivery.FAILED: "invoice_send_refused",

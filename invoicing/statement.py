@@ -55,7 +55,8 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "total": _money(line.total),
         "seconds": line.seconds,
         "late": line.is_late,
-        "entries": [claim.entry.remote_id for claim in line.claims.all()],
+        # Of a credit note's line an entry may have two claims: what was billed first, and a difference later.
+        "entries": list(dict.fromkeys(claim.entry.remote_id for claim in line.claims.all())),
     }
 
 

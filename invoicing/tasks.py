@@ -8,7 +8,7 @@ from integrations.models import Company, Connection, Workspace
 from integrations.sync import LEASE
 from integrations.tasks import sync_company, sync_workspace
 from integrations.transport import ServiceError
-from invoicing import delivery, ledger, rounds, sending
+from invoicing import delivery, ledger, replacing, rounds, sending
 from invoicing.models import Dossier, Invoice
 from invoicing.runs import NotPossible
 from toggbill.firms.audit import Actor
@@ -42,6 +42,8 @@ def tick_delivery(**_: object) -> None:
     for invoice in delivery.take_due(now=now):
         task = send_invoice if invoice.status == Invoice.Status.POSTED else post_invoice
         task.delay(invoice_id=invoice.pk)
+    for invoice_id in replacing.due_replacements(now=now).values_list("pk", flat=True):
+        recover_replacement.delay(invoice_id=invoice_id)
     for company_id in delivery.unread(now=now):
         read_back.delay(company_id=company_id)
 
@@ -75,7 +77,9 @@ def post_invoice(*, invoice_id: int, **_: object) -> None:
     invoice = Invoice.objects.get(pk=invoice_id)
     by = Actor(invoice.approved_by or "schedule", "worker")
     try:
-        invoice = delivery.recover(invoice=invoice, by=by, now=timezone.now())
+        # An approved invoice has nothing to look up: the most frequent case goes straight on.
+        if invoice.status != Invoice.Status.APPROVED:
+            invoice = delivery.recover(invoice=invoice, by=by, now=timezone.now())
         invoice = delivery.post(invoice=invoice, by=by, now=timezone.now(), background=True)
     except (ServiceError, NotPossible):
         delivery.postpone(invoice=invoice, now=timezone.now())
@@ -90,6 +94,16 @@ def send_invoice(*, invoice_id: int, **_: object) -> None:
     try:
         sending.send(invoice=invoice, by=Actor(invoice.approved_by or "schedule", "worker"), now=timezone.now())
     except (ServiceError, NotPossible):
+        delivery.postpone(invoice=invoice, now=timezone.now())
+
+
+@shared_task
+def recover_replacement(*, invoice_id: int, **_: object) -> None:
+    """Look up what became of a deletion without an answer; the invoices that come of it wait for their posting."""
+    invoice = Invoice.objects.get(pk=invoice_id)
+    try:
+        replacing.recover_replacement(invoice=invoice, by=Actor.schedule(), now=timezone.now())
+    except ServiceError:
         delivery.postpone(invoice=invoice, now=timezone.now())
 
 

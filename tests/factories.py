@@ -33,7 +33,7 @@ from invoicing.models import (
     Run,
     TagMapping,
 )
-from toggbill.firms.models import Firm, Membership, User
+from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
 
 if TYPE_CHECKING:
     _Row = TypeVar("_Row")
@@ -90,6 +90,32 @@ class MembershipFactory(DjangoModelFactory[Membership]):
     firm = SubFactory(FirmFactory)
     user = SubFactory(UserFactory)
     role = Membership.Role.OWNER
+
+
+class MembershipDossierFactory(DjangoModelFactory[MembershipDossier]):
+    """A dossier named for a restricted member."""
+
+    class Meta:
+        model = MembershipDossier
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory("tests.factories.DossierFactory")
+    membership = SubFactory(MembershipFactory, firm=SelfAttribute("..firm"), role="viewer", is_restricted=True)
+
+
+class InvitationFactory(DjangoModelFactory[Invitation]):
+    """An open invitation whose link nobody has; `toggbill.firms.invitations.invite` makes one with a link."""
+
+    class Meta:
+        model = Invitation
+
+    firm = SubFactory(FirmFactory)
+    email = Sequence(lambda n: f"invited{n}@example.com")
+    role = Membership.Role.BOOKKEEPER
+    token_hash = Sequence(lambda n: f"{n:064x}")
+    invited_by = "owner@example.com"
+    invited_at = NOW
+    expires_at = NOW + timedelta(days=7)
 
 
 class ConnectionFactory(DjangoModelFactory[Connection]):
@@ -421,7 +447,7 @@ class ClaimFactory(DjangoModelFactory[Claim]):
 
 
 class CorrectionFactory(DjangoModelFactory[Correction]):
-    """Half an hour more in Toggl than was billed, on which nobody has decided."""
+    """Half an hour more in Toggl than was billed, on which nobody has decided; `decision=` decides it."""
 
     class Meta:
         model = Correction
@@ -433,6 +459,9 @@ class CorrectionFactory(DjangoModelFactory[Correction]):
     opened_at = NOW
     seconds = 1800
     what = LazyFunction(lambda: ["seconds"])
+    decision = Correction.Decision.OPEN
+    decided_at = LazyAttribute(lambda o: None if o.decision == "open" else NOW)
+    decided_by = LazyAttribute(lambda o: "" if o.decision == "open" else "owner@example.com")
 
 
 class AttemptFactory(DjangoModelFactory[Attempt]):

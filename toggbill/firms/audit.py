@@ -14,11 +14,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 
 from toggbill.firms.models import AuditEvent, Firm, User
 
 FIRST_HASH = "0" * 64
+# What may still happen in a closed firm: who reads its books, and that they are taken along.
+AFTER_CLOSING = ("member_", "sign_in_", "firm_exported")
+
+
+class Closed(PermissionDenied):
+    """The firm is closed: its books are read, and no verb changes them. On a page that is a 403."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +84,20 @@ def link(previous: str, text: str) -> str:
 
 @transaction.atomic
 def record(*, firm: Firm, news: Iterable[News], by: Actor, now: datetime) -> None:
-    """Append events to the firm's log, in the caller's transaction. The firm's row is locked: numbers have no gap."""
-    head = Firm.objects.select_for_update().only("slug", "audit_number", "audit_hash").get(pk=firm.pk)
+    """Append events to the firm's log, in the caller's transaction. The firm's row is locked: numbers have no gap.
+
+    Every verb that changes something ends here, so here a closed firm is refused: raises ``Closed``, and the caller's
+    transaction undoes what the verb did.
+    """
+    news = list(news)
+    # Without the key: a row that merely refers to the firm, as every row does, need not wait for this.
+    head = (
+        Firm.objects.select_for_update(no_key=True)
+        .only("slug", "audit_number", "audit_hash", "closed_at")
+        .get(pk=firm.pk)
+    )
+    if head.closed_at is not None and not all(item.type.startswith(AFTER_CLOSING) for item in news):
+        raise Closed(f"Firm {head.slug} was closed on {head.closed_at:%d/%m/%Y}: its books are only read.")
     events = []
     for item in news:
         number = head.audit_number + 1

@@ -83,9 +83,9 @@ def fence(connection: BaseDatabaseWrapper, table: str, parents: Parents) -> list
     """SQL that refuses a row of another firm than one that it points to."""
     refusal = f"{table}: a row belongs to the firm of what it points to"
     columns = ", ".join(["firm_id", *(column for column, _ in parents)])
+    is_not = "IS DISTINCT FROM" if connection.vendor == "postgresql" else "IS NOT"
     astray = " OR ".join(
-        f"(NEW.{column} IS NOT NULL AND NOT EXISTS (SELECT 1 FROM {parent} WHERE id = NEW.{column} "
-        f"AND firm_id = NEW.firm_id))"
+        f"(NEW.{column} IS NOT NULL AND (SELECT firm_id FROM {parent} WHERE id = NEW.{column}) {is_not} NEW.firm_id)"
         for column, parent in parents
     )
     if connection.vendor == "postgresql":
@@ -93,8 +93,10 @@ def fence(connection: BaseDatabaseWrapper, table: str, parents: Parents) -> list
         body = f"BEGIN IF {astray} THEN {refuse}; END IF; RETURN NEW; END"
         function = f"{table}_fence"
         when = f"BEFORE INSERT OR UPDATE OF {columns} ON {table}"
+        # A session keeps the plan that it made while a table was small, which would be to read all of it, ever after.
+        plan = "SET enable_seqscan = off"
         return [
-            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ {body} $$",
+            f"CREATE OR REPLACE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql {plan} AS $$ {body} $$",
             f"CREATE TRIGGER {table}_fence {when} FOR EACH ROW EXECUTE FUNCTION {function}()",
         ]
     abort = f"WHEN {astray} BEGIN SELECT RAISE(ABORT, '{refusal}'); END"

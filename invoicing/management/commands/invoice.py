@@ -11,7 +11,7 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations.models import Company
-from integrations.transport import ServiceError
+from integrations.transport import BadCredentials, PlanFeature, ServiceError
 from invoicing import asked, delivery, rounds, runs, sending
 from invoicing.models import Dossier, Invoice
 from invoicing.statement import planned, statements
@@ -51,7 +51,7 @@ class Command(JsonCommand):
             raise Fault(
                 f"{cut_off} is after today ({today}): hours that are not worked yet cannot be billed.", BAD_ARGUMENTS
             )
-        self._by, self._moved = Actor.command(), dict[int, None]()
+        self._by, self._moved, self._code = Actor.command(), dict[int, None](), DONE
         self._reread(dossiers)
         if options["dry_run"]:
             return self._dry_run(dossiers, cut_off)
@@ -59,6 +59,7 @@ class Command(JsonCommand):
         for dossier in dossiers:
             drafting = runs.draft(dossier=dossier, cut_off=cut_off, by=self._by, now=timezone.now())
             self._note(invoice for invoice, _ in drafting.moved)
+            self._note(drafting.dropped)
             skipped += _skipped(drafting)
         mine = Invoice.objects.filter(dossier__in=dossiers).order_by("dossier__key", "pk")
         if options["approve"]:
@@ -71,36 +72,47 @@ class Command(JsonCommand):
             if options["send"]:
                 self._send(mine)
         moved = Invoice.objects.filter(pk__in=self._moved).order_by("dossier__key", "customer_name", "pk")
-        code = WRONG if moved.filter(_ENDED_BADLY).exists() else DONE
+        code = WRONG if moved.filter(_ENDED_BADLY).exists() else self._code
         return {"invoices": statements(moved), "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, code
 
     def _reread(self, dossiers: Iterable[Dossier]) -> None:
         """Right before drafting; when a service cannot be read a person may draft from the mirror all the same."""
         now = timezone.now()
-        read: set[tuple[str, int]] = set()
-        for dossier in dossiers:
+        for workspace in {dossier.workspace_id: dossier.workspace for dossier in dossiers}.values():
             try:
-                if ("workspace", dossier.workspace_id) not in read:
-                    read.add(("workspace", dossier.workspace_id))
-                    rounds.reread_hours(workspace=dossier.workspace, now=now, background=False)
-                if ("company", dossier.company_id) not in read:
-                    read.add(("company", dossier.company_id))
-                    rounds.reread_prices(company=dossier.company, now=now)
+                rounds.reread_hours(workspace=workspace, now=now, background=False)
             except rounds.Waits as error:
-                self.say(f"Dossier {dossier.key}: {error} What follows is drafted from the mirror.")
+                workspace.refresh_from_db(fields=["synced_at"])
+                self._from_the_mirror(error, f"Hours of workspace {workspace}", workspace.synced_at)
+        for company in {dossier.company_id: dossier.company for dossier in dossiers}.values():
+            try:
+                rounds.reread_prices(company=company, now=now)
+            except rounds.Waits as error:
+                self._from_the_mirror(error, f"Products and customers of company {company}", company.synced_at)
         for dossier in dossiers:
             dossier.workspace.refresh_from_db(fields=["synced_at"])
+
+    def _from_the_mirror(self, error: rounds.Waits, what: str, as_of: datetime | None) -> None:
+        self.say(f"{error} {what} come from the mirror{f' as of {as_of:%Y-%m-%d %H:%M} UTC' if as_of else ''}.")
+        self._judge(error.__cause__)
+
+    def _judge(self, error: BaseException | None) -> None:
+        """A refused credential and a missing plan feature do not mend themselves: the command ends with 1."""
+        if isinstance(error, BadCredentials | PlanFeature):
+            self._code = WRONG
 
     def _dry_run(self, dossiers: Iterable[Dossier], cut_off: date) -> tuple[dict[str, Any], int]:
         invoices, skipped = [], []
         for dossier in dossiers:
             drafting = runs.preview(dossier=dossier, cut_off=cut_off, now=timezone.now())
             invoices += [planned(invoice, plan) for invoice, plan in drafting.moved]
+            dropped = statements(Invoice.objects.filter(pk__in=[invoice.pk for invoice in drafting.dropped]))
+            invoices += [statement | {"status": _Status.VOID} for statement in dropped]
             skipped += _skipped(drafting)
-        return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, DONE
+        return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, self._code
 
     def _approve(self, mine: QuerySet[Invoice]) -> None:
-        for invoice in mine.filter(status=_Status.DRAFT):
+        for invoice in mine.filter(status__in=[_Status.DRAFT, _Status.REFUSED]):
             try:
                 self._note([runs.approve(invoice=invoice, by=self._by, now=timezone.now())])
             except runs.NotPossible as error:
@@ -116,24 +128,30 @@ class Command(JsonCommand):
                 found = delivery.post(invoice=found, by=self._by, now=timezone.now())
             except (ServiceError, runs.NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
+                self._judge(error)
                 found = delivery.fresh(invoice)
             if found.status != before or found.status == _Status.IN_DOUBT:
                 self._note([found])
-        for company in Company.objects.filter(invoices__in=self._moved).select_related("connection").distinct():
+        # Also those that an earlier call posted, and ended before it could read them.
+        unread = mine.filter(status=_Status.POSTED, legal_excl__isnull=True)
+        for company in Company.objects.filter(invoices__in=unread).select_related("connection").distinct():
             try:
                 delivery.read_back(company=company, now=timezone.now())
             except ServiceError as error:
                 self.say(f"The totals of company {company} are not read back yet: {error}")
 
     def _send(self, mine: QuerySet[Invoice]) -> None:
-        unsent = [Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENDING, Invoice.Delivery.IN_DOUBT]
-        for invoice in mine.filter(status=_Status.POSTED, delivery__in=unsent):
+        done = [Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED]
+        for invoice in mine.filter(status=_Status.POSTED).exclude(delivery__in=done):
+            before = invoice.delivery
             try:
                 found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
             except (ServiceError, runs.NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
+                self._judge(error)
                 continue
-            self._note([found])
+            if found.delivery != before or found.delivery in (Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT):
+                self._note([found])
 
     def _enqueue(self, mine: QuerySet[Invoice], *, post: bool, send: bool) -> None:
         now = timezone.now()

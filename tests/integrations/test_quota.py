@@ -1,0 +1,157 @@
+"""Toggl's hourly budgets and the spacing of requests, kept in the database."""
+
+from __future__ import annotations
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.db import connection as database
+
+from integrations import quota, sync
+from integrations.models import Company, Connection, Quota
+from integrations.sandbox.process import Process
+from tests.factories import ConnectionFactory
+from tests.worlds import COMPANY, ORGANIZATION, TOKEN, WORKSPACE, small_world
+
+NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
+
+
+def noted(connection: Connection, remaining: int, *, organization: int = 3001, resets_in: float = 600) -> None:
+    quota.note(connection=connection, organization_id=organization, remaining=remaining, resets_in=resets_in, now=NOW)
+
+
+def until(connection: Connection, *, background: bool, now: datetime = NOW, organization: int = 3001) -> Any:
+    return quota.deferred_until(connection=connection, organization_id=organization, background=background, now=now)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("remaining", "background", "waits"),
+    [
+        (600, True, False),
+        (6, True, False),
+        (5, True, True),
+        (1, True, True),
+        (0, True, True),
+        (5, False, False),
+        (1, False, False),
+        (0, False, True),
+        (-1, False, True),
+    ],
+)
+def test_background_work_leaves_a_reserve_of_five(remaining: int, background: bool, waits: bool) -> None:
+    connection = ConnectionFactory()
+    noted(connection, remaining)
+    assert until(connection, background=background) == (NOW + timedelta(seconds=600) if waits else None)
+
+
+@pytest.mark.django_db
+def test_a_budget_of_which_nothing_is_known_is_not_waited_for() -> None:
+    connection = ConnectionFactory()
+    assert until(connection, background=True) is None
+    assert quota.remaining(connection=connection, organization_id=3001, now=NOW) is None
+
+
+@pytest.mark.django_db
+def test_a_budget_is_full_again_at_its_reset_to_the_second() -> None:
+    connection = ConnectionFactory()
+    noted(connection, 0, resets_in=600)
+    assert until(connection, background=False, now=NOW + timedelta(seconds=599)) == NOW + timedelta(seconds=600)
+    assert until(connection, background=True, now=NOW + timedelta(seconds=600)) is None
+    assert quota.remaining(connection=connection, organization_id=3001, now=NOW + timedelta(seconds=600)) is None
+
+
+@pytest.mark.django_db
+def test_each_organisation_and_each_connection_has_its_own_budget() -> None:
+    connection, other = ConnectionFactory(), ConnectionFactory()
+    noted(connection, 0)
+    assert until(connection, background=False) == NOW + timedelta(seconds=600)
+    assert until(connection, background=False, organization=3002) is None
+    assert until(connection, background=False, organization=quota.USER_BUDGET) is None
+    assert until(other, background=False) is None
+
+
+@pytest.mark.django_db
+def test_the_latest_answer_counts_and_there_is_one_row_of_each_budget() -> None:
+    connection = ConnectionFactory()
+    noted(connection, 599)
+    noted(connection, 598, resets_in=590)
+    row = Quota.objects.get()
+    assert (row.remaining, row.resets_at, row.firm) == (598, NOW + timedelta(seconds=590), connection.firm)
+
+
+@pytest.mark.django_db
+def test_both_budgets_are_fed_by_the_headers_of_the_answers(sandbox: Process) -> None:
+    sandbox.control.load(small_world(plan="starter"))
+    connection = ConnectionFactory(secret=TOKEN)
+    api = sync.toggl_api(connection, organization_id=ORGANIZATION, now=NOW)
+    api.workspaces()
+    api.clients(WORKSPACE)
+    api.clients(WORKSPACE)
+    api.close()
+    rows = {row.organization_id: (row.remaining, row.resets_at) for row in Quota.objects.all()}
+    reset = NOW + timedelta(hours=1)
+    assert rows == {quota.USER_BUDGET: (29, reset), ORGANIZATION: (238, reset)}
+
+
+@pytest.mark.django_db
+def test_no_limit_means_no_waiting_function() -> None:
+    assert quota.pace(ConnectionFactory(), 0) is None
+
+
+@pytest.mark.django_db
+def test_requests_keep_their_distance() -> None:
+    connection = ConnectionFactory()
+    wait = quota.pace(connection, 20)
+    assert wait is not None
+    begun = time.monotonic()
+    for _ in range(4):
+        wait()
+    assert 0.15 <= time.monotonic() - begun < 1.0  # the first goes at once, three wait 50 ms each
+
+
+@pytest.mark.django_db(transaction=True)
+def test_requests_of_two_workers_keep_their_distance_together() -> None:
+    connection = ConnectionFactory()
+    turns: list[float] = []
+    failures: list[BaseException] = []
+
+    def worker() -> None:
+        wait = quota.pace(connection, 20)
+        assert wait is not None
+        try:
+            for _ in range(3):
+                wait()
+                turns.append(time.monotonic())
+        except BaseException as error:  # shown by the test, not lost with the thread
+            failures.append(error)
+        finally:
+            database.close()
+
+    threads = [threading.Thread(target=worker) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=20)
+    assert failures == []
+    assert len(turns) == 6
+    assert max(turns) - min(turns) >= 0.24  # five distances of 50 ms, whoever went first
+
+
+@pytest.mark.django_db
+def test_billits_requests_are_spaced_by_the_setting(sandbox: Process, settings: Any) -> None:
+    sandbox.control.load(small_world())
+    settings.BILLIT_REQUESTS_PER_SECOND = 20
+    company = Company(
+        connection=ConnectionFactory(service="billit", secret="5ad1c0de-0000-4000-8000-000000000001"),
+        party_id=COMPANY,
+    )
+    api = sync.billit_api(company)
+    begun = time.monotonic()
+    for _ in range(3):
+        list(api.products())
+    api.close()
+    assert time.monotonic() - begun >= 0.1

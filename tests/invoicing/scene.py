@@ -1,0 +1,228 @@
+"""A firm at work against the sandbox: its clock, its dossier, and the verbs as a person or a worker calls them.
+
+Time stands still at `NOW` (Friday 20 November 2026, 10:00 in Brussels) until a test moves it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import time_machine
+from django.apps import apps
+from django.db import connections, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from integrations.sandbox.process import Process
+from integrations.sandbox.remote import Remote
+from integrations.sync import sync_company, sync_workspace
+from invoicing import delivery, ledger, runs, sending
+from invoicing.models import Attempt, Dossier, Invoice, LedgerRow
+from tests.conftest import Outcome
+from tests.factories import enterprise_number
+from tests.worlds import FIRST_ENTRY, client, entry, party, project
+from toggbill.firms.audit import Actor
+from toggbill.firms.models import AuditEvent, Firm
+
+BY = Actor("bookkeeper@example.com", "page")
+OCTOBER = date(2026, 10, 31)
+Record = dict[str, Any]
+
+
+@dataclass
+class Scene:
+    """One firm, onboarded and synced. `dossier` and `invoices` are read anew at each call."""
+
+    sandbox: Process
+    firm: Firm
+    command: Callable[..., Outcome]
+    clock: time_machine.Traveller
+
+    @property
+    def control(self) -> Remote:
+        return self.sandbox.control
+
+    @property
+    def dossier(self) -> Dossier:
+        """The only dossier of the firm."""
+        return Dossier.objects.select_related("firm", "workspace__connection", "workspace__firm", "company").get(
+            firm=self.firm
+        )
+
+    def rules(self, **fields: object) -> None:
+        """Change the rules of the dossiers, as the page for it does: unbilled hours are judged again."""
+        Dossier.objects.filter(firm=self.firm).update(**fields)
+        for dossier in Dossier.objects.filter(firm=self.firm):
+            ledger.mark_dossier(dossier=dossier, now=timezone.now())
+
+    def sync(self) -> None:
+        """Read both services whole, and bring the ledger up to date."""
+        for dossier in Dossier.objects.filter(firm=self.firm).select_related(
+            "workspace__connection", "workspace__firm", "company__connection"
+        ):
+            sync_workspace(workspace=dossier.workspace, now=timezone.now(), full=True)
+            sync_company(company=dossier.company, now=timezone.now())
+        ledger.derive_marked(now=timezone.now())
+
+    def later(self, **span: float) -> datetime:
+        """The clocks of both sides go on."""
+        moment = timezone.now() + timedelta(**span)
+        self.at(moment)
+        return moment
+
+    def at(self, moment: datetime) -> None:
+        """The clocks of both sides stand at a moment."""
+        self.clock.move_to(moment, tick=False)
+        self.control.clock(moment)
+
+    def draft(self, through: date = OCTOBER) -> runs.Drafting:
+        return runs.draft(dossier=self.dossier, cut_off=through, by=BY, now=timezone.now())
+
+    def approve(self, *invoices: Invoice) -> list[Invoice]:
+        """The given drafts, or all."""
+        wanted = invoices or tuple(self.invoices(status="draft"))
+        return [runs.approve(invoice=invoice, by=BY, now=timezone.now()) for invoice in wanted]
+
+    def approved(self, through: date = OCTOBER) -> Invoice:
+        """The only invoice, drafted and approved."""
+        self.draft(through)
+        (invoice,) = self.approve()
+        return invoice
+
+    def post(self, invoice: Invoice) -> Invoice:
+        return delivery.post(invoice=invoice, by=BY, now=timezone.now())
+
+    def posted(self, through: date = OCTOBER) -> Invoice:
+        """The only invoice, at Billit."""
+        invoice = self.post(self.approved(through))
+        assert invoice.status == "posted", invoice.problem
+        return invoice
+
+    def recover(self, invoice: Invoice) -> Invoice:
+        return delivery.recover(invoice=invoice, by=BY, now=timezone.now())
+
+    def send(self, invoice: Invoice) -> Invoice:
+        return sending.send(invoice=invoice, by=BY, now=timezone.now())
+
+    def read_back(self) -> int:
+        return delivery.read_back(company=self.dossier.company, now=timezone.now())
+
+    def due(self, now: datetime | None = None) -> list[Invoice]:
+        """What a tick would enqueue at this moment; nothing is taken."""
+        with transaction.atomic():
+            found = delivery.take_due(now=now or timezone.now())
+            transaction.set_rollback(True)
+        return found
+
+    def invoices(self, **filters: object) -> QuerySet[Invoice]:
+        return Invoice.objects.filter(firm=self.firm, **filters).order_by("customer_name", "pk")
+
+    def attempts(self, invoice: Invoice, intent: str = "post") -> list[Attempt]:
+        return list(invoice.attempts.filter(intent=intent).order_by("pk"))
+
+    def states(self) -> dict[int, str]:
+        """The state of each entry of the books, by its Toggl id."""
+        return dict(LedgerRow.objects.filter(firm=self.firm).values_list("entry__remote_id", "state"))
+
+    def events(self, type: str) -> list[AuditEvent]:
+        return list(AuditEvent.objects.filter(firm=self.firm, type=type).order_by("number"))
+
+    def story(self, invoice: Invoice) -> list[str]:
+        """The types of the audit events of an invoice, in their order."""
+        events = AuditEvent.objects.filter(firm=self.firm, subject=f"invoice {invoice.reference}").order_by("number")
+        return list(events.values_list("type", flat=True))
+
+    def asked(self, method: str, path: str) -> list[Record]:
+        """The requests of this method and path that reached Billit."""
+        return [row for row in self.control.log("billit") if (row["method"], row["path"]) == (method, path)]
+
+    @contextmanager
+    def fault(self, kind: str, *, method: str = "POST", path: str = "^/v1/orders$", **fields: object) -> Iterator[None]:
+        """Billit (or another service) has this fault inside the block."""
+        self.control.faults({"service": "billit", "method": method, "path": path, "kind": kind} | fields)
+        try:
+            yield
+        finally:
+            self.control.faults()
+
+    def invoice(self, *flags: str, through: str = "2026-10-31") -> Outcome:
+        """`manage.py invoice` for the whole firm."""
+        return self.command("invoice", "--firm", self.firm.slug, "--through", through, *flags)
+
+
+def many(count: int) -> dict[str, Any]:
+    """Changes of the small world: so many customers with one entry each, of 900 seconds and one more for each."""
+    numbers = range(count)
+    return {
+        "clients": [client(1000 + n, f"Client {n} {enterprise_number(100 + n)}") for n in numbers],
+        "projects": [project(2000 + n, f"Project {n}", 1000 + n) for n in numbers],
+        "parties": [party(81_000 + n, f"Client {n}", enterprise_number(100 + n)) for n in numbers],
+        "entries": [entry(n, seconds=900 + n, project_id=2000 + n) for n in numbers],
+        "peppol": [],
+    }
+
+
+def ids(*serials: int) -> list[int]:
+    """The Toggl ids of `entry(serial)`."""
+    return [FIRST_ENTRY + serial for serial in serials]
+
+
+def bill(invoice: Invoice) -> list[tuple[str, Decimal, Decimal, list[int]]]:
+    """Lines as (description, hours, amount, Toggl ids)."""
+    return [
+        (
+            line.description,
+            line.quantity,
+            line.total,
+            list(line.claims.order_by("started_at").values_list("entry__remote_id", flat=True)),
+        )
+        for line in invoice.lines.order_by("position")
+    ]
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """All rows of the books with every field: what a dry run may not change. The mirror is no part of it."""
+    models = [model for label in ("firms", "invoicing") for model in apps.get_app_config(label).get_models()]
+    return {model._meta.label: list(model._default_manager.order_by("pk").values()) for model in models}
+
+
+def in_thread(work: Callable[[], Any]) -> Callable[[], Any]:
+    """Starts `work` in a thread with a database connection of its own; call the result for what it gave."""
+    came: list[Any] = []
+    broke: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            came.append(work())
+        except BaseException as error:
+            broke.append(error)
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+
+    def finish() -> Any:
+        thread.join(20)
+        assert not thread.is_alive()
+        if broke:
+            raise broke[0]
+        return came[0]
+
+    return finish
+
+
+def until(met: Callable[[], object]) -> None:
+    """Waits until something is met, at most ten seconds."""
+    for _ in range(1000):
+        if met():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it did not come about within ten seconds")

@@ -1,0 +1,342 @@
+"""Files of mappings and dossiers in the admin: a preview, errors per row, all or nothing, behind the firm's fence."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import time
+from typing import Any
+
+import openpyxl
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import models
+from django.test import Client
+from pytest_django import Settings
+
+from integrations.models import Company, Entry, Workspace
+from invoicing.models import ClientMapping, Dossier, TagMapping
+from tests.factories import (
+    ClientMappingFactory,
+    CompanyFactory,
+    DossierFactory,
+    EntryFactory,
+    FirmFactory,
+    InvoiceFactory,
+    TagMappingFactory,
+    WorkspaceFactory,
+    enterprise_number,
+)
+from tests.visitors import address, events, staff, superuser
+from toggbill.firms.models import Firm
+
+pytestmark = pytest.mark.django_db
+
+CSV, XLSX = "0", "1"
+
+
+@pytest.fixture(autouse=True)
+def static_files_from_the_source(settings: Settings) -> None:
+    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture
+def firm() -> Firm:
+    return FirmFactory(slug="ours", name="Our Firm")
+
+
+@pytest.fixture
+def dossier(firm: Firm) -> Dossier:
+    return DossierFactory(firm=firm, key="bakery", name="Bakery", workspace__remote_id=4001, company__party_id=7001)
+
+
+def previewed(browser: Client, model: type[models.Model], content: str | bytes, kind: str = CSV) -> str:
+    """The page that comes after a file was uploaded."""
+    data = content.encode() if isinstance(content, str) else content
+    file = SimpleUploadedFile("file.csv" if kind == CSV else "file.xlsx", data)
+    answer = browser.post(address(model, "import"), {"import_file": file, "format": kind, "resource": ""})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def confirmed(browser: Client, model: type[models.Model], page: str) -> str:
+    """Take in what the preview shows; gives the page that says what came of it."""
+    fields = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+    assert "import_file_name" in fields, re.sub(r"<[^>]+>|\s+", " ", page)[-1500:]
+    answer = browser.post(address(model, "process_import"), fields, follow=True)
+    return answer.content.decode()
+
+
+def imported(browser: Client, model: type[models.Model], content: str | bytes, kind: str = CSV) -> str:
+    return confirmed(browser, model, previewed(browser, model, content, kind))
+
+
+def workbook(*rows: tuple[Any, ...]) -> bytes:
+    book, file = openpyxl.Workbook(), io.BytesIO()
+    for row in rows:
+        book.worksheets[0].append(row)
+    book.save(file)
+    return file.getvalue()
+
+
+def exported(browser: Client, model: type[models.Model], kind: str = CSV) -> bytes:
+    answer = browser.post(address(model, "export"), {"format": kind, "resource": ""})
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"].startswith("attachment")
+    return bytes(answer.content)
+
+
+def test_a_preview_writes_nothing_and_shows_what_would_come(firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(dossier=dossier, tag="Old", product_reference="ADV")
+    TagMappingFactory(dossier=dossier, tag="Same", product_reference="ADV")
+    content = "dossier,tag,bill,product,priority\nbakery,New,yes,CPT,5\nbakery,old,,FIS,\nbakery,Same,yes,ADV,\n"
+    page = previewed(staff(firm), TagMapping, content)
+    assert re.findall(r'<tr class="(\w+)">', page) == ["new", "update", "skip"]
+    assert "<del>ADV</del> <ins>FIS</ins>" in page
+    assert (TagMapping.objects.count(), events(firm)) == (2, [])
+
+
+def test_tag_mappings_come_in_through_the_verb(firm: Firm, dossier: Dossier) -> None:
+    EntryFactory(workspace=dossier.workspace)
+    browser = staff(firm)
+    page = imported(
+        browser, TagMapping, "dossier;tag;bill;product;priority\nbakery;Advies;oui;ADV;10\nbakery;intern;non;;\n"
+    )
+    assert "2 new, 0 updated" in page
+    assert list(
+        TagMapping.objects.order_by("pk").values_list("firm", "tag", "bill", "product_reference", "priority")
+    ) == [
+        (firm.pk, "Advies", True, "ADV", 10),
+        (firm.pk, "intern", False, "", None),
+    ]
+    assert [(kind, data["tag"]) for kind, _subject, data in events(firm)] == [
+        ("mapping_changed", "Advies"),
+        ("mapping_changed", "intern"),
+    ]
+    assert Entry.objects.get().marked_at is not None
+
+
+def test_the_same_file_again_changes_nothing(firm: Firm, dossier: Dossier) -> None:
+    content = "dossier,tag,product\nbakery,Advies,ADV\n"
+    browser = staff(firm)
+    imported(browser, TagMapping, content)
+    before = events(firm)
+    assert "0 new, 0 updated, 0 deleted and 1 skipped" in imported(browser, TagMapping, content)
+    assert events(firm) == before
+
+
+def test_every_fault_stands_at_its_row_and_column_and_nothing_comes_in(firm: Firm, dossier: Dossier) -> None:
+    DossierFactory(key="theirs")
+    content = (
+        "dossier,tag,bill,product,priority\n"
+        "bakery,Good,yes,ADV,1\n"
+        "theirs,Tag,yes,ADV,\n"
+        "bakery,,maybe,,x\n"
+        "bakery,good,no,ADV,\n"
+    )
+    page = previewed(staff(firm), TagMapping, content)
+    for sentence in (
+        "the firm has no dossier “theirs”.",
+        "must not be empty.",
+        "“maybe” is neither yes nor no.",
+        "“x” is not a whole number.",
+        "a tag that is not billed leads to no product",
+        "stands in this file twice.",
+    ):
+        assert sentence in page
+    assert re.findall(r"<td>(\d+) </td>", page) == ["3", "4", "5"]
+    assert "Confirm import" not in page
+    assert not TagMapping.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("dossier,product\nbakery,ADV\n", "The file has no column tag."),
+        ("dossier,tag,colour\nbakery,x,red\n", "Unknown columns: colour."),
+        ("dossier,tag,tag\nbakery,x,y\n", "A column stands there twice."),
+        ("dossier,tag\n" + "bakery,x\n" * 5001, "The file has more than 5000 rows: split it."),
+    ],
+)
+def test_a_file_that_cannot_be_read_says_why(content: str, sentence: str, firm: Firm, dossier: Dossier) -> None:
+    assert sentence in previewed(staff(firm), TagMapping, content)
+
+
+def test_a_large_file_is_refused(firm: Firm, dossier: Dossier) -> None:
+    assert "larger than 2 MB" in previewed(staff(firm), TagMapping, "dossier,tag\n" + "x" * (2 * 1024 * 1024))
+
+
+def test_a_workbook_that_is_none_is_refused(firm: Firm, dossier: Dossier) -> None:
+    assert "BadZipFile" in previewed(staff(firm), TagMapping, "dossier,tag\nbakery,x\n", XLSX)
+
+
+def test_client_mappings_come_in_with_their_numbers(firm: Firm, dossier: Dossier) -> None:
+    number = enterprise_number(7)
+    rows = (
+        ("dossier", "client", "vat", "customer", "vat_treatment", "po", "buyer_reference"),
+        ("bakery", 501.0, f"BE {number[2:6]}.{number[6:9]}.{number[9:]}", None, None, 4500012345, None),
+        ("bakery", 502, None, 88001, "EU_services", None, "Dept. 7"),
+    )
+    assert "2 new" in imported(staff(firm), ClientMapping, workbook(*rows), XLSX)
+    assert list(
+        ClientMapping.objects.order_by("client_remote_id").values_list(
+            "client_remote_id", "number", "customer_party_id", "treatment", "purchase_order", "buyer_reference"
+        )
+    ) == [(501, number, None, "", "4500012345", ""), (502, "", 88001, "eu_services", "", "Dept. 7")]
+
+
+def test_client_mappings_with_a_wrong_number_are_refused(firm: Firm, dossier: Dossier) -> None:
+    page = previewed(staff(firm), ClientMapping, "dossier,client,vat,customer\nbakery,501,BE0999000000,88001\n")
+    assert "“BE0999000000” is not a valid VAT or Belgian enterprise number." in page
+    assert "stands beside vat" in page
+
+
+def test_a_number_read_in_the_name_is_kept_by_a_row_without_a_customer(firm: Firm, dossier: Dossier) -> None:
+    row = ClientMappingFactory(dossier=dossier, client_remote_id=501, is_proposed=True)
+    imported(staff(firm), ClientMapping, "dossier,client,po\nbakery,501,PO-7\n")
+    before, row = row.number, ClientMapping.objects.get()
+    assert (row.number, row.is_proposed, row.purchase_order) == (before, True, "PO-7")
+
+
+@pytest.mark.parametrize("kind", [CSV, XLSX])
+def test_what_goes_out_comes_in_again_and_changes_nothing(kind: str, firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(dossier=dossier, tag="=1+1", product_reference="@x", priority=-5)
+    TagMappingFactory(dossier=dossier, tag="plain", bill=False)
+    ClientMappingFactory(dossier=dossier, purchase_order="+32 2", buyer_reference="-")
+    browser = staff(firm)
+    for model in (TagMapping, ClientMapping, Dossier):
+        page = imported(browser, model, exported(browser, model, kind), kind)
+        assert "0 new, 0 updated, 0 deleted" in page
+    assert events(firm) == []
+
+
+def test_cells_that_a_spreadsheet_would_run_are_neutralised(firm: Firm, dossier: Dossier) -> None:
+    for tag in ("=cmd|' /C calc'!A0", "+1", "-1", "@SUM(A1)", "plain"):
+        TagMappingFactory(dossier=dossier, tag=tag)
+    browser = staff(firm)
+    rows = list(csv.DictReader(io.StringIO(exported(browser, TagMapping).decode())))
+    assert [row["tag"] for row in rows] == ["'=cmd|' /C calc'!A0", "'+1", "'-1", "'@SUM(A1)", "plain"]
+    book = openpyxl.load_workbook(io.BytesIO(exported(browser, TagMapping, XLSX)))
+    assert book.worksheets[0].cell(row=2, column=2).value == "'=cmd|' /C calc'!A0"
+
+
+def test_exports_hold_the_own_firm_only(firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(tag="leakmark")
+    TagMappingFactory(dossier=dossier, tag="ours")
+    assert b"leakmark" not in exported(staff(firm), TagMapping)
+    assert b"ours" in exported(staff(firm, "viewer"), TagMapping)
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("manager", 200), ("bookkeeper", 200), ("viewer", 403)])
+def test_mappings_are_taken_in_by_who_maps(role: str, status: int, firm: Firm) -> None:
+    browser = staff(firm, role)
+    assert browser.get(address(TagMapping, "import")).status_code == status
+    assert browser.post(address(TagMapping, "process_import")).status_code == (302 if status == 200 else 403)
+
+
+@pytest.mark.parametrize(("role", "status"), [("owner", 200), ("manager", 200), ("bookkeeper", 403), ("viewer", 403)])
+def test_dossiers_are_taken_in_by_who_makes_them(role: str, status: int, firm: Firm) -> None:
+    assert staff(firm, role).get(address(Dossier, "import")).status_code == status
+
+
+def test_an_operator_without_a_firm_takes_nothing_in(dossier: Dossier) -> None:
+    browser = superuser()
+    assert browser.get(address(TagMapping, "import")).status_code == 403
+    assert b"bakery" in exported(browser, Dossier)
+
+
+def test_a_confirmation_takes_in_only_what_this_session_previewed(firm: Firm, dossier: Dossier) -> None:
+    browser, other = staff(firm), staff(firm)
+    page = previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    assert "This preview is over" in confirmed(other, TagMapping, page)
+    assert not TagMapping.objects.exists()
+    assert "1 new" in confirmed(browser, TagMapping, page)
+    assert "This preview is over" in confirmed(browser, TagMapping, page)
+
+
+def test_what_changed_between_preview_and_confirmation_is_judged_again(firm: Firm, dossier: Dossier) -> None:
+    browser = staff(firm)
+    page = previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    Dossier.objects.update(key="renamed")
+    after = confirmed(browser, TagMapping, page)
+    assert "the firm has no dossier “bakery”" in after
+    assert "Nothing was imported" in after
+    assert not TagMapping.objects.exists()
+
+
+HEADING = (
+    "key,name,workspace,company,start,clients,rounding_minutes,every,day,mode,auto_limit,payment_days,default_product\n"
+)
+
+
+def test_dossiers_come_in_and_change_through_the_verb(firm: Firm, dossier: Dossier) -> None:
+    WorkspaceFactory(firm=firm, remote_id=4002)
+    content = (
+        f"{HEADING}bakery,Bakery,4001,7001,01/09/2026,,15,monthly,1,post,5000,45,ADV\n"
+        "garage,Garage,4002,7001,2026-10-01,,,,,,,,\n"
+    )
+    assert "1 new, 1 updated" in imported(staff(firm), Dossier, content)
+    dossier.refresh_from_db()
+    assert (dossier.rounding_minutes, dossier.every, dossier.day, dossier.mode, dossier.payment_days) == (
+        15,
+        "monthly",
+        1,
+        "post",
+        45,
+    )
+    assert (str(dossier.auto_limit), dossier.default_product, dossier.due_at is not None) == ("5000.00", "ADV", True)
+    new = Dossier.objects.get(key="garage")
+    assert (new.firm, new.workspace.remote_id, new.company.party_id, str(new.start_date)) == (
+        firm,
+        4002,
+        7001,
+        "2026-10-01",
+    )
+    assert [kind for kind, _subject, _data in events(firm)] == ["rule_changed", "rule_changed"]
+
+
+def test_dossiers_at_fault_are_refused_row_by_row(firm: Firm, dossier: Dossier) -> None:
+    InvoiceFactory(dossier=dossier, status="posted")
+    WorkspaceFactory(remote_id=4099)
+    content = (
+        f"{HEADING}bakery,Bakery,4001,7001,2026-08-01,,,weekly,9,,-1,,\n"
+        "a b,X,4099,7099,soon,1 x,,hourly,,,,,\n"
+        "second,Y,4001,7001,2026-09-01,,,,,,,,\n"
+    )
+    page = previewed(staff(firm), Dossier, content)
+    for sentence in (
+        "stays 2026-09-01: the dossier has invoiced.",
+        "9 is out of range.",
+        "“-1” is not an amount",
+        "use letters, digits, hyphens and underscores only.",
+        "no connection opens this workspace",
+        "no connection opens this company",
+        "“soon” is not a day",
+        "needs ids, each once",
+        "“hourly” is not known; use one of manual, daily, weekly, monthly.",
+        "dossier bakery of this workspace bills them too.",
+    ):
+        assert sentence in page
+    assert Dossier.objects.filter(firm=firm).count() == 1
+
+
+def test_a_hundred_dossiers_come_in_from_one_file_in_under_ten_seconds(firm: Firm) -> None:
+    toggl = WorkspaceFactory(firm=firm, remote_id=10_000).connection
+    billit = CompanyFactory(firm=firm, party_id=20_000).connection
+    for number in range(1, 100):
+        WorkspaceFactory(firm=firm, connection=toggl, remote_id=10_000 + number)
+        CompanyFactory(firm=firm, connection=billit, party_id=20_000 + number)
+    rows = "".join(
+        f"dossier-{n},Dossier {n},{10_000 + n},{20_000 + n},2026-09-01,,15,monthly,1,review,,30,\n" for n in range(100)
+    )
+    browser = staff(firm)
+    began = time.perf_counter()
+    assert "100 new" in imported(browser, Dossier, HEADING + rows)
+    took = time.perf_counter() - began
+    assert took < 10, f"{took:.1f} s"
+    assert Dossier.objects.filter(firm=firm).count() == 100
+    assert (Workspace.objects.filter(read_from="2026-09-01").count(), Company.objects.count()) == (100, 100)
+    assert len(events(firm)) == 100
+    print(f"a hundred dossiers: {took:.2f} s")  # noqa: T201 - the figure

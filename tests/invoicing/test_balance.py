@@ -1,0 +1,231 @@
+"""The proof that no hour is lost: sums against those that the test adds up itself, and every way to break them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from integrations import sync
+from integrations.models import Entry
+from invoicing import ledger
+from invoicing.models import Claim, Dossier, Invoice, LedgerRow
+from tests.invoicing.scene import Scene
+from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, NOW, WORKSPACE, entry
+from toggbill.firms.models import Firm
+
+Load = Callable[..., Scene]
+Sheet = dict[str, Any]
+
+
+def books(scene: Scene) -> list[Sheet]:
+    """What `manage.py ledger` prints."""
+    sheets: list[Sheet] = scene.command("ledger", "--firm", scene.firm.slug).answer["dossiers"]
+    return sheets
+
+
+def tracked(scene: Scene, firm: Firm) -> dict[tuple[str, str], int]:
+    """The seconds by dossier and month, added up from what lies in the sandbox's Toggl, by nothing of the product."""
+    world = scene.control.world()
+    projects = {row["id"]: row.get("client_id") for row in world["toggl"]["projects"]}
+    seconds: defaultdict[tuple[str, str], int] = defaultdict(int)
+    for row in world["toggl"]["entries"]:
+        if row.get("server_deleted_at"):
+            continue
+        start = datetime.fromisoformat(row["start"])
+        day = start.astimezone(firm.zone).date()
+        client = projects.get(row["project_id"])
+        candidates = [table for table in world["dossiers"] if table["workspace"] == row["workspace_id"]]
+        dossier = next((table for table in candidates if client in table.get("clients", [])), candidates[0])
+        if day < date.fromisoformat(dossier["start"]):
+            continue
+        stop = row.get("stop")
+        length = int((datetime.fromisoformat(stop) - start).total_seconds()) if stop else 0
+        seconds[dossier["key"], f"{day:%Y-%m}"] += length
+    return dict(seconds)
+
+
+def booked(sheets: list[Sheet]) -> dict[tuple[str, str], int]:
+    """The seconds of all states but `deleted`, by dossier and month, as the ledger prints them."""
+    return {
+        (sheet["dossier"], sheet["month"]): sum(
+            tally["seconds"] for state, tally in sheet["states"].items() if state != "deleted"
+        )
+        for sheet in sheets
+    }
+
+
+def test_the_demo_firms_books_hold_what_toggl_holds(scene: Load) -> None:
+    made = scene("demo")
+    sheets = books(made)
+    assert len({sheet["dossier"] for sheet in sheets}) == 3
+    assert booked(sheets) == tracked(made, made.firm)
+    assert {sheet["balanced"] for sheet in sheets} == {True}
+    assert sum(tally["entries"] for sheet in sheets for tally in sheet["states"].values()) == LedgerRow.objects.count()
+    for sheet in sheets:
+        assert sum(tally["entries"] for tally in sheet["attention"].values()) == sheet["states"]["attention"]["entries"]
+        assert sum(tally["seconds"] for tally in sheet["attention"].values()) == sheet["states"]["attention"]["seconds"]
+
+
+def test_the_books_still_hold_after_billing_deleting_and_changing(scene: Load) -> None:
+    made = scene("demo")
+    done = made.command("invoice", "--firm", "fiduciaire", "--through", "2026-10-31", "--approve", "--post")
+    assert done.code == 0, done.words
+    made.later(hours=1)
+    billed = list(Claim.objects.order_by("pk").values_list("entry__remote_id", flat=True)[:20])
+    unbilled = list(LedgerRow.objects.filter(state="open").values_list("entry__remote_id", flat=True)[:5])
+    made.control.delete_entries(*billed[:10], *unbilled)
+    made.control.put_entries(*({"id": number, "tags": []} for number in billed[10:]))
+    made.command("sync", "--full")
+    sheets = books(made)
+    assert booked(sheets) == tracked(made, made.firm)
+    assert {sheet["balanced"] for sheet in sheets} == {True}
+    assert sum(sheet["states"]["deleted"]["entries"] for sheet in sheets) >= 5
+    deleted = Claim.objects.filter(entry__remote_id__in=billed[:10])
+    assert sum(sheet["corrections"]["seconds"] for sheet in sheets) == -sum(deleted.values_list("seconds", flat=True))
+    invoiced = sum(sheet["states"]["invoiced"]["entries"] for sheet in sheets)
+    assert invoiced == Claim.objects.filter(released_at__isnull=True).count()
+
+
+def test_a_month_adds_up_to_what_toggls_own_report_says(scene: Load) -> None:
+    made = scene()
+    api = sync.toggl_api(made.dossier.workspace.connection, now=NOW)
+    total = api.total_seconds(WORKSPACE, start=date(2026, 10, 1), end=date(2026, 10, 31))
+    api.close()
+    # 1 h + 2 h + 0.5 h for the garage, 1.5 h + 4 h for the bakery; the running one adds nothing.
+    assert total == 9 * 3600
+    assert booked(books(made)) == {("small", "2026-10"): total}
+
+
+def test_an_entry_counts_in_the_month_of_its_local_day(scene: Load) -> None:
+    made = scene(
+        entries=[
+            entry(1, "2026-10-31T22:59:59+00:00", seconds=7200),  # 23:59:59 in Brussels, until the next month
+            entry(2, "2026-10-31T23:00:00+00:00", seconds=60),
+            entry(3, "2026-10-25T00:59:00+00:00", seconds=7200),  # over the hour that the clocks go back
+        ]
+    )
+    assert booked(books(made)) == {("small", "2026-10"): 14400, ("small", "2026-11"): 60}
+
+
+# --- every way to break it --------------------------------------------------------------------------------------------
+
+
+def run(statement: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+
+
+OPEN = f"entry_id = (SELECT id FROM integrations_entry WHERE remote_id = {FIRST_ENTRY + 1})"
+BILLED = f"entry_id = (SELECT id FROM integrations_entry WHERE remote_id = {FIRST_ENTRY + 2})"
+DRAFTED = f"entry_id = (SELECT id FROM integrations_entry WHERE remote_id = {FIRST_ENTRY + 3})"
+GONE = f"entry_id = (SELECT id FROM integrations_entry WHERE remote_id = {FIRST_ENTRY + 4})"
+LINE = f"SELECT line_id FROM invoicing_claim WHERE {BILLED}"
+
+# What somebody writes past the product into the database; the months that must no longer be balanced.
+BREAKAGES: dict[str, tuple[str, set[str]]] = {
+    "an open row with more seconds": (
+        f"UPDATE invoicing_ledgerrow SET seconds = seconds + 1 WHERE {OPEN}",
+        {"2026-11"},
+    ),
+    "an invoiced row with fewer": (f"UPDATE invoicing_ledgerrow SET seconds = seconds - 1 WHERE {BILLED}", {"2026-10"}),
+    "a row that is gone": (f"DELETE FROM invoicing_ledgerrow WHERE {OPEN}", {"2026-11"}),
+    "a living entry called deleted": (f"UPDATE invoicing_ledgerrow SET state = 'deleted' WHERE {OPEN}", {"2026-11"}),
+    "a deleted entry called open": (f"UPDATE invoicing_ledgerrow SET state = 'open' WHERE {GONE}", {"2026-11"}),
+    "an open entry called invoiced": (f"UPDATE invoicing_ledgerrow SET state = 'invoiced' WHERE {OPEN}", {"2026-11"}),
+    "an open entry called drafted": (f"UPDATE invoicing_ledgerrow SET state = 'drafted' WHERE {OPEN}", {"2026-11"}),
+    "an invoiced entry called open": (
+        f"UPDATE invoicing_ledgerrow SET state = 'open', correction_seconds = 0 WHERE {BILLED}",
+        {"2026-10"},
+    ),
+    "a drafted entry called open": (f"UPDATE invoicing_ledgerrow SET state = 'open' WHERE {DRAFTED}", {"2026-09"}),
+    "a row on another day": (f"UPDATE invoicing_ledgerrow SET day = '2026-10-15' WHERE {OPEN}", {"2026-10", "2026-11"}),
+    "a correction that is none": (
+        f"UPDATE invoicing_ledgerrow SET correction_seconds = 60 WHERE {BILLED}",
+        {"2026-10"},
+    ),
+    "a mirrored entry with other seconds": (
+        f"UPDATE integrations_entry SET seconds = 5 WHERE remote_id = {FIRST_ENTRY + 1}",
+        {"2026-11"},
+    ),
+    "a claim that is gone": (f"DELETE FROM invoicing_claim WHERE {BILLED}", {"2026-10"}),
+    "a claim set free": (f"UPDATE invoicing_claim SET released_at = '2026-11-20' WHERE {BILLED}", {"2026-10"}),
+    "a claim of fewer seconds": (f"UPDATE invoicing_claim SET seconds = seconds - 60 WHERE {BILLED}", {"2026-10"}),
+    "a line of more seconds": (
+        f"UPDATE invoicing_invoiceline SET seconds = seconds + 60 WHERE id = ({LINE})",
+        {"2026-10"},
+    ),
+    "a void invoice that still claims": (
+        "UPDATE invoicing_invoice SET status = 'void' WHERE status = 'draft'",
+        {"2026-09"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_a_row_broken_past_the_product_shows(broken: Callable[[str], set[str]], name: str) -> None:
+    statement, months = BREAKAGES[name]
+    assert broken(statement) == months
+
+
+@pytest.fixture
+def broken(scene: Load) -> Callable[[str], set[str]]:
+    """Runs a statement on books with one entry of each kind; the months that were balanced before it, and no longer."""
+    made = scene(
+        entries=[
+            entry(1, "2026-11-05"),
+            entry(2, "2026-10-05", seconds=7200),
+            entry(3, "2026-09-05", project_id=BAKERY_PROJECT),
+            entry(4, "2026-11-06"),
+        ]
+    )
+    made.draft(date(2026, 10, 31))
+    made.approve(Invoice.objects.get(customer_name__startswith="Garage"))
+    made.post(Invoice.objects.get(customer_name__startswith="Garage"))
+    made.later(minutes=10)
+    made.control.delete_entries(FIRST_ENTRY + 4)
+    made.sync()
+    assert list(made.states().values()) != []
+    assert made.states() == {
+        FIRST_ENTRY + 1: "open",
+        FIRST_ENTRY + 2: "invoiced",
+        FIRST_ENTRY + 3: "drafted",
+        FIRST_ENTRY + 4: "deleted",
+    }
+    assert {sheet["month"] for sheet in books(made) if not sheet["balanced"]} == set()
+
+    def unbalanced(statement: str) -> set[str]:
+        with transaction.atomic():
+            run(statement)
+        months = {sheet["month"] for sheet in books(made) if not sheet["balanced"]}
+        lost = {"2026-09", "2026-10", "2026-11"} - {sheet["month"] for sheet in books(made)}
+        # A month that has lost its only row is asked for by name.
+        for month in lost:
+            (sheet,) = made.command("ledger", "--firm", "small", "--month", month).answer["dossiers"]
+            months |= set() if sheet["balanced"] else {month}
+        return months
+
+    return unbalanced
+
+
+def test_an_entry_that_was_not_judged_since_it_changed_is_not_balanced(scene: Load) -> None:
+    made = scene(entries=[entry(1)])
+    Entry.objects.update(marked_at=timezone.now())
+    assert [sheet["balanced"] for sheet in books(made)] == [False]
+    ledger.derive_marked(now=timezone.now())
+    assert [sheet["balanced"] for sheet in books(made)] == [True]
+
+
+def test_a_row_from_before_the_books_is_not_balanced(scene: Load) -> None:
+    made = scene(entries=[entry(1, "2026-10-05"), entry(2, "2026-10-20")])
+    Dossier.objects.update(start_date=date(2026, 10, 10))
+    assert [(sheet["month"], sheet["balanced"]) for sheet in books(made)] == [("2026-10", False)]
+    made.rules()
+    ledger.derive_marked(now=timezone.now())
+    assert [sheet["balanced"] for sheet in books(made)] == [True]
+    assert booked(books(made)) == {("small", "2026-10"): 3600}

@@ -1,0 +1,211 @@
+"""Ticks and tasks of the books (design D4, D5): the rows say what is due; a message may get lost or come twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from integrations.models import Company, Workspace
+from invoicing import delivery, tasks
+from invoicing.models import Dossier, Invoice, Run
+from tests.invoicing.conftest import Queue
+from tests.invoicing.scene import Scene
+from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, NOW, entry
+from toggbill.firms import audit
+from toggbill.firms.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Scene]
+SEND = "/v1/orders/commands/send"
+DECEMBER = datetime(2026, 11, 30, 23, tzinfo=UTC)
+
+
+def tick(books: Scene) -> None:
+    """All three of beat's ticks."""
+    tasks.tick_sync()
+    tasks.tick_runs()
+    tasks.tick_delivery()
+
+
+def asked_for(scene: Make, *, send: bool = False, **changes: Any) -> tuple[Scene, Invoice]:
+    """An approved invoice that somebody asked the workers to post."""
+    books = scene(**({"entries": [entry(1)]} | changes))
+    invoice = books.approved()
+    delivery.request(invoice=invoice, send=send, now=NOW)
+    return books, invoice
+
+
+def test_messages_carry_ids_and_nothing_else(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene, schedule={"every": "monthly", "day": 1})
+    books.at(DECEMBER)
+    tick(books)
+    rows = Workspace.objects.get(), Company.objects.get(), Dossier.objects.get()
+    messages = queue.waiting()
+    assert sorted((queue_name, task.rpartition(".")[2], keywords) for queue_name, task, keywords in messages) == [
+        ("post", "post_invoice", {"invoice_id": invoice.pk}),
+        ("sync", "run_dossier", {"dossier_id": rows[2].pk}),
+        ("sync", "sync_company", {"company_id": rows[1].pk}),
+        ("sync", "sync_workspace", {"workspace_id": rows[0].pk}),
+        ("ticks", "derive_marked", {}),
+    ]
+
+
+def test_round_of_mode_send_goes_from_toggl_to_peppol_by_itself(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1)], schedule={"every": "monthly", "day": 1}, mode="send")
+    books.at(DECEMBER)
+    books.control.put_entries(entry(2, "2026-11-30"))
+    tick(books)
+    done = queue.work()
+    assert done.count("run_dossier") == 1
+    assert (done.count("post_invoice"), done.count("send_invoice")) == (1, 1)
+    tick(books)
+    assert queue.work().count("read_back") == 1
+    invoice = books.invoices().get()
+    (order,) = books.control.orders()
+    assert (invoice.status, invoice.delivery, invoice.order_id) == ("posted", "sent", order["OrderID"])
+    assert (invoice.order_number, invoice.legal_incl) == (order["OrderNumber"], order["TotalIncl"])
+    assert [row["destination"] for row in books.control.outbox()] == [f"0208:{GARAGE_NUMBER[2:]}"]
+    assert set(books.states().values()) == {"invoiced"}
+    story = AuditEvent.objects.filter(subject=f"invoice {invoice.reference}").order_by("number")
+    assert list(story.values_list("type", "actor")) == [
+        (type, "schedule")
+        for type in ("invoice_drafted", "invoice_approved", "invoice_posting", "invoice_posted", "invoice_sent")
+    ]
+    for _ in range(3):
+        books.later(minutes=1)
+        tick(books)
+        queue.work()
+    assert (len(books.asked("POST", "/v1/orders")), len(books.asked("POST", SEND))) == (1, 1)
+    assert Run.objects.count() == 1
+    assert audit.verify(firm=books.firm).ok
+
+
+def test_message_delivered_twice_posts_and_sends_once(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene, send=True)
+    for _ in range(3):
+        tasks.post_invoice(invoice_id=invoice.pk)
+        tasks.send_invoice(invoice_id=invoice.pk)
+    queue.work()
+    assert (len(books.asked("POST", "/v1/orders")), len(books.asked("POST", SEND))) == (1, 1)
+    assert delivery.fresh(invoice).delivery == "sent"
+
+
+def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene)
+    tasks.tick_delivery()
+    assert len(queue.waiting()) == 1, "and now it is lost"
+    books.later(seconds=299)
+    tasks.tick_delivery()
+    assert queue.waiting() == [], "it may still be waiting in the queue"
+    books.later(seconds=1)
+    tasks.tick_delivery()
+    queue.work()
+    assert (delivery.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
+
+
+def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene, send=True)
+    tasks.post_invoice(invoice_id=invoice.pk)
+    assert [message[1].rpartition(".")[2] for message in queue.waiting()] == ["send_invoice"], "lost"
+    books.later(seconds=60)
+    tasks.tick_delivery()
+    queue.work()
+    assert (delivery.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
+
+
+@pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
+def test_worker_resolves_a_doubt_by_itself_in_time(scene: Make, queue: Queue, kind: str) -> None:
+    books, invoice = asked_for(scene)
+    tasks.tick_delivery()
+    with books.fault(kind):
+        queue.work()
+    assert delivery.fresh(invoice).status == "in_doubt"
+    for _ in range(8):
+        books.later(seconds=60)
+        tasks.tick_delivery()
+        queue.work()
+    row = delivery.fresh(invoice)
+    (order,) = books.control.orders()
+    assert (row.status, row.order_id, row.legal_incl) == ("posted", order["OrderID"], order["TotalIncl"])
+    assert len(books.asked("POST", "/v1/orders")) == (2 if kind == "cut_before" else 1)
+
+
+def test_worker_takes_up_a_dead_lease(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene)
+    with books.fault("cut_after"):
+        books.post(invoice)
+    invoice.attempts.update(outcome="pending", finished_at=None)
+    Invoice.objects.update(status="posting", posting_since=NOW, problem="", not_before=None)
+    books.later(seconds=301)
+    tasks.tick_delivery()
+    queue.work()
+    assert (delivery.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
+
+
+def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene, send=True)
+    with books.fault("status", status=400, body="no"):
+        tasks.tick_delivery()
+        queue.work()
+    row = delivery.fresh(invoice)
+    assert (row.status, row.post_requested_at, row.send_requested_at) == ("refused", None, None)
+    books.later(hours=1)
+    tasks.tick_delivery()
+    assert queue.waiting() == []
+
+
+def test_outage_of_billit_pauses_the_invoice_and_ends_with_one_order(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene)
+    with books.fault("status", status=429, headers={"Retry-After": "600"}):
+        tasks.tick_delivery()
+        queue.work()
+        books.later(seconds=599)
+        tasks.tick_delivery()
+        assert queue.waiting() == []
+    books.later(seconds=1)
+    tasks.tick_delivery()
+    queue.work()
+    assert (delivery.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 2)
+    assert len(books.control.orders()) == 1
+
+
+def test_reading_back_that_fails_is_tried_again(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene)
+    tasks.post_invoice(invoice_id=invoice.pk)
+    with books.fault("status", method="GET", path="^/v1/orders$", status=503, headers={"Retry-After": "600"}):
+        tasks.tick_delivery()
+        assert queue.work() == ["read_back"]
+    assert delivery.fresh(invoice).legal_incl is None
+    books.later(seconds=60)
+    tasks.tick_delivery()
+    queue.work()
+    assert delivery.fresh(invoice).legal_incl == books.control.orders()[0]["TotalIncl"]
+    books.later(seconds=60)
+    tasks.tick_delivery()
+    assert queue.waiting() == [], "nothing is due any more"
+
+
+def test_what_nobody_asked_for_is_not_posted_by_ticks(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)])
+    books.draft()
+    books.approve(books.invoices().first() or Invoice())
+    for _ in range(3):
+        books.later(minutes=10)
+        tick(books)
+        queue.work()
+    assert sorted(books.invoices().values_list("status", flat=True)) == ["approved", "draft"]
+    assert books.asked("POST", "/v1/orders") == []
+
+
+def test_change_in_toggl_reaches_the_ledger_at_the_next_sync(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1)])
+    books.control.put_entries(entry(2, tags=[]))
+    books.later(minutes=16)
+    tick(books)
+    queue.work()
+    assert books.states() == {entry(1)["id"]: "open", entry(2)["id"]: "attention"}
+    assert Workspace.objects.get().next_sync_at == timezone.now() + timedelta(minutes=15)
