@@ -12,7 +12,7 @@ ARGS ?=
 RUN := $(VENV)/stamp-run
 DEV := $(VENV)/stamp-dev
 
-.PHONY: help demo test test-sqlite check bench format
+.PHONY: help demo test test-sqlite check bench fuzz format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -36,7 +36,11 @@ demo: $(RUN) ## sandbox, main job and dashboard on this machine (ARGS="--port 80
 	DEBUG=1 $(BIN)/python manage.py demo $(ARGS)
 
 test: $(DEV) ## all tests, on a private PostgreSQL and Redis
-	$(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 $(ARGS)
+	@record=$$(mktemp -d); trap 'rm -rf "$$record"' EXIT; status=0; \
+	SANDBOX_RECORD="$$record" $(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 $(ARGS) || status=$$?; \
+	$(if $(strip $(ARGS)),,echo "the recorded traffic against the vendors' specifications"; \
+	SANDBOX_REPLAY="$$record" DEBUG=1 $(BIN)/python -m pytest -q tests/specs/test_traffic.py -k "suite or needed" || status=$$?;) \
+	exit $$status
 
 test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
 	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 $(ARGS)
@@ -56,6 +60,9 @@ check: $(DEV) ## format, lint, types, imports, migrations, deployment settings
 
 bench: $(DEV) ## figures of the main job, on a private PostgreSQL and Redis
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.main_job
+
+fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
+	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)
 
 format: $(DEV) ## formats the code and mends what ruff can mend
 	$(BIN)/ruff check --fix .

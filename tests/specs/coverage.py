@@ -1,0 +1,74 @@
+"""Which method of our clients makes which request: so that no method escapes the specifications."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote_plus
+
+from integrations import billit, toggl
+from tests.specs.conformity import operation_of, ours
+from tests.specs.swagger import Record
+
+_REPORT = "POST /reports/api/v3/workspace/{workspace_id}/search/time_entries"
+# The operation, and what its query holds that tells one method from another.
+REQUESTS: dict[str, tuple[str, str]] = {
+    "toggl.Api.me": ("GET /api/v9/me", ""),
+    "toggl.Api.workspaces": ("GET /api/v9/me/workspaces", ""),
+    "toggl.Api.plans": ("GET /api/v9/me/organizations", ""),
+    "toggl.Api.clients": ("GET /api/v9/workspaces/{workspace_id}/clients", ""),
+    "toggl.Api.tags": ("GET /api/v9/workspaces/{workspace_id}/tags", ""),
+    "toggl.Api.projects": ("GET /api/v9/workspaces/{workspace_id}/projects", ""),
+    "toggl.Api.entries": (_REPORT, ""),
+    "toggl.Api.total_seconds": (f"{_REPORT}/totals", ""),
+    "billit.companies": ("GET /v1/account/accountInformation", ""),
+    "billit.Api.products": ("GET /v1/products", ""),
+    "billit.Api.customers": ("GET /v1/parties", r"^\$filter=PartyType eq 'Customer'$"),
+    "billit.Api.find_customers": ("GET /v1/parties", "VATNumber eq"),
+    "billit.Api.search_companies": ("GET /v1/misc/companysearch/{Keywords}", ""),
+    "billit.Api.participant": ("GET /v1/peppol/participantInformation/{VATorCBE}", ""),
+    "billit.Api.order": ("GET /v1/orders/{orderID}", ""),
+    "billit.Api.find_orders": ("GET /v1/orders", "ExternalProviderID eq"),
+    "billit.Api.find_deleted_orders": ("GET /v1/orders/deleted", "ExternalProviderID eq"),
+    "billit.Api.orders_between": ("GET /v1/orders", "OrderID ge .* and OrderID le"),
+    "billit.Api.orders_with_prefix": ("GET /v1/orders", "ExternalProviderID ge"),
+    "billit.Api.create_order": ("POST /v1/orders", ""),
+    "billit.Api.send_order": ("POST /v1/orders/commands/send", ""),
+    "billit.Api.delete_order": ("DELETE /v1/orders/{orderID}", ""),
+    "billit_sign_in.by_code": ("POST /OAuth2/token", "grant_type=authorization_code"),
+    "billit_sign_in.renew": ("POST /OAuth2/token", "grant_type=refresh_token"),
+    "billit_sign_in.revoke": ("POST /OAuth2/revoke", ""),
+}
+SIGN_IN = {name for name in REQUESTS if name.startswith("billit_sign_in.")}
+"""What the short journey leaves out: it takes a person at a browser, whom the tests of the sign-in play."""
+# What sends nothing.
+_SILENT = {"calls", "close"}
+
+
+def methods() -> set[str]:
+    """Everything by which our clients ask a service."""
+    found = {
+        f"{module.__name__.rpartition('.')[2]}.Api.{name}"
+        for module in (toggl, billit)
+        for name, _ in inspect.getmembers(module.Api)
+        if not name.startswith("_") and name not in _SILENT
+    }
+    return found | {"billit.companies"} | SIGN_IN
+
+
+def unseen(rows: Iterable[Record]) -> set[str]:
+    """The methods of which no request of ours was recorded."""
+    asked: set[str] = set()
+    for row in rows:
+        operation = operation_of(row) if ours(row) else None
+        if operation is not None:
+            body = row["body"] if isinstance(row["body"], dict) else {}
+            told = {**row["query"], "grant_type": body.get("grant_type")}
+            query = "&".join(f"{name}={unquote_plus(str(text))}" for name, text in told.items() if text is not None)
+            asked.update(
+                method
+                for method, (name, held) in REQUESTS.items()
+                if name == operation.name and re.search(held, query) is not None
+            )
+    return set(REQUESTS) - asked
