@@ -1,0 +1,20 @@
+"""The books. One import for all of them: ``from invoicing.models import Invoice``."""
+
+from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
+from invoicing.models.invoices import Attempt, Claim, Invoice, InvoiceLine, Run
+from invoicing.models.ledger import Correction, LedgerRow
+
+__all__ = [
+    "Attempt",
+    "Claim",
+    "ClientMapping",
+    "Correction",
+    "CustomerPin",
+    "Dossier",
+    "DossierClient",
+    "Invoice",
+    "InvoiceLine",
+    "LedgerRow",
+    "Run",
+    "TagMapping",
+]

@@ -1,0 +1,149 @@
+"""The ledger: the one state of every entry inside the books, and what a person decided after billing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import Entry
+from invoicing.models.dossiers import Dossier
+from invoicing.models.invoices import Claim, Invoice
+from toggbill.firms.models import FirmOwned
+
+
+class LedgerRow(FirmOwned):
+    """The state of a mirrored entry inside the books (design section 6); only ``ledger`` writes it.
+
+    ``seconds`` is the mirrored time (0 for an invoiced entry that was deleted in Toggl);
+    ``day`` the firm's local day on which it starts.
+    """
+
+    class State(models.TextChoices):
+        """Every entry is in exactly one."""
+
+        RUNNING = "running", _("running")
+        NOT_BILLABLE = "not_billable", _("not billable")
+        OPEN = "open", _("open")
+        ATTENTION = "attention", _("needs attention")
+        HELD = "held", _("held")
+        WRITTEN_OFF = "written_off", _("written off")
+        DRAFTED = "drafted", _("drafted")
+        INVOICED = "invoiced", _("invoiced")
+        CREDITED = "credited", _("credited")
+        DELETED = "deleted", _("deleted")
+
+    class Decision(models.TextChoices):
+        """What a person decided of an unbilled entry; credited: taken back, and not to be billed again by itself."""
+
+        NONE = "", _("none")
+        HELD = "held", _("held")
+        WRITTEN_OFF = "written_off", _("written off")
+        CREDITED = "credited", _("credited")
+
+    entry = models.OneToOneField(Entry, on_delete=models.PROTECT, related_name="ledger_row", verbose_name=_("entry"))
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.PROTECT, related_name="ledger_rows", verbose_name=_("dossier")
+    )
+    day = models.DateField(_("day"))
+    seconds = models.IntegerField(_("seconds"))
+    state = models.CharField(_("state"), max_length=12, choices=State)
+    reason = models.CharField(_("reason"), max_length=24, blank=True)
+    decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.NONE, blank=True)
+    decision_text = models.CharField(_("reason of the decision"), max_length=500, blank=True)
+    client_name = models.CharField(_("Toggl client"), max_length=500, blank=True)
+    buyer_key = models.CharField(max_length=60, blank=True)
+    buyer_name = models.CharField(_("customer"), max_length=500, blank=True)
+    product_reference = models.CharField(_("product"), max_length=200, blank=True)
+    price = models.DecimalField(_("price"), max_digits=16, decimal_places=6, null=True, blank=True)
+    # After billing (section 6): mirrored = billed + accepted + what is not settled yet, and whether product or customer
+    # differ. A difference that waits for the next invoice is not settled before that is posted.
+    accepted_seconds = models.IntegerField(_("accepted difference in seconds"), default=0)
+    correction_seconds = models.IntegerField(_("difference in seconds"), default=0)
+    correction_text = models.CharField(_("what changed after billing"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("ledger row")
+        verbose_name_plural = _("ledger rows")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(
+                condition=(Q(state="attention") & ~Q(reason="")) | (~Q(state="attention") & Q(reason="")),
+                name="ledger_attention_has_reason",
+            ),
+            models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
+            models.CheckConstraint(
+                condition=Q(state="invoiced") | Q(correction_seconds=0, correction_text="", accepted_seconds=0),
+                name="ledger_correction_after_billing",
+            ),
+            models.CheckConstraint(condition=Q(decision="") | ~Q(decision_text=""), name="ledger_decision_has_reason"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["dossier", "day"], name="ledger_by_day"),
+            models.Index(fields=["dossier", "state"], name="ledger_by_state"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.state}"
+
+
+class Correction(FirmOwned):
+    """What Toggl says of an entry against what was billed of it, and what a person decided (design section 6).
+
+    ``seconds``: mirrored less billed, without what was settled before; positive is more to bill. ``mirrored``: the
+    facts of the entry that it rests on, see ``differences``. Only ``ledger`` and ``corrections`` write it.
+    """
+
+    class Decision(models.TextChoices):
+        """Open until a person decides; gone: Toggl was changed back, so that nothing is left to decide."""
+
+        OPEN = "open", _("open")
+        ACCEPTED = "accepted", _("accepted")
+        NEXT_INVOICE = "next_invoice", _("on the next invoice")
+        REPLACED = "replaced", _("invoice replaced")
+        CREDITED = "credited", _("credited")
+        GONE = "gone", _("gone by itself")
+
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("entry"))
+    claim = models.ForeignKey(Claim, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("claim"))
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="corrections", verbose_name=_("invoice")
+    )
+    opened_at = models.DateTimeField(_("opened"))
+    seconds = models.IntegerField(_("difference in seconds"))
+    what = models.JSONField(_("what changed"), default=list)
+    mirrored = models.JSONField(_("as mirrored"), default=dict, editable=False)
+    decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.OPEN)
+    decided_at = models.DateTimeField(_("decided"), null=True, blank=True)
+    decided_by = models.CharField(_("decided by"), max_length=254, blank=True)
+    note = models.CharField(_("note"), max_length=500, blank=True)
+    # The credit note, or the invoice that replaces the billed one.
+    settlement = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="settles", verbose_name=_("settled by")
+    )
+
+    class Meta:
+        verbose_name = _("correction")
+        verbose_name_plural = _("corrections")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["entry"], condition=Q(decision="open"), name="correction_one_open"),
+            models.CheckConstraint(
+                condition=Q(decision="open", decided_at__isnull=True, decided_by="")
+                | (~Q(decision="open") & Q(decided_at__isnull=False) & ~Q(decided_by="")),
+                name="correction_decided_by_somebody",
+            ),
+            models.CheckConstraint(
+                condition=Q(settlement__isnull=True) | Q(decision__in=["replaced", "credited"]),
+                name="correction_settled_by_decision",
+            ),
+            models.CheckConstraint(
+                condition=~Q(decision="next_invoice") | ~Q(seconds=0), name="correction_billed_has_seconds"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["firm", "decision", "-opened_at"], name="correction_by_decision"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id}: {self.seconds} s, {self.decision}"
