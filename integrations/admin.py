@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
+from integrations import connections
 from integrations.connections import (
     BillitAccess,
     TogglAccess,
@@ -38,8 +39,6 @@ from integrations.models import (
 from integrations.transport import ServiceError
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import FirmModelAdmin, ReadOnlyAdmin, ReadOnlyInline, firm_of
-from toggbill.firms.audit import News, record
-from toggbill.firms.changes import amend
 from toggbill.firms.models import Firm
 
 # Generic for the type checker only, not at run time.
@@ -118,14 +117,24 @@ class QuotaInline(ReadOnlyInline):
 class ConnectionAdmin(FirmModelAdmin):
     """Credentials. A change is audited; what the secret was or is stands nowhere but in its column."""
 
+    to_change = "connect"
     form = ConnectionForm
-    list_display = ("__str__", "owner_name", "failure", "latest_ok_at", "paused_at")
+    list_display = ("__str__", "method", "owner_name", "failure", "latest_ok_at", "paused_at")
     list_filter = ("service", "failure")
     search_fields = ("key", "owner_name")
     inlines = (QuotaInline,)
     actions = ("pause", "resume")
     exclude = ("firm", "secret")
-    readonly_fields = ("owner_name", "paused_at", "failure", "failure_text", "latest_ok_at")
+    readonly_fields = (
+        "method",
+        "owner_name",
+        "timezone",
+        "paused_at",
+        "removed_at",
+        "failure",
+        "failure_text",
+        "latest_ok_at",
+    )
     fields = ("service", "key", "new_secret", "accept_partial", *readonly_fields)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> tuple[str, ...]:
@@ -142,9 +151,7 @@ class ConnectionAdmin(FirmModelAdmin):
         """Through the verbs: audited without the secret, and with the workspaces or companies that it opens."""
         by, now = actor(cast(FirmRequest, request)), timezone.now()
         if form.access is None:
-            changed = amend(Connection.objects.get(pk=obj.pk), {"accept_partial": obj.accept_partial})
-            if changed:
-                self._record(request, obj, "connection_changed", {"old": changed.old, "new": changed.new})
+            connections.accept_partial(connection=obj, accepted=obj.accept_partial, by=by, now=now)
             return
         firm = obj.firm if change else form.firm
         secret = form.cleaned_data["new_secret"]
@@ -171,28 +178,20 @@ class ConnectionAdmin(FirmModelAdmin):
     @admin.action(description=_("Pause: nothing is read or posted through it"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
         """Pause connections; their dossiers wait."""
-        now, rows = timezone.now(), list(queryset.filter(paused_at__isnull=True))
+        rows = list(queryset.filter(paused_at__isnull=True))
         for row in rows:
-            row.paused_at = now
-            row.save(update_fields=["paused_at"])
-            self._record(request, row, "connection_paused", {})
+            connections.pause(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection paused.", "%(n)d connections paused.", len(rows))
         self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
 
     @admin.action(description=_("Resume"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
-        """Let paused connections work again."""
-        rows = list(queryset.filter(paused_at__isnull=False))
+        """Let paused connections work again; a removed one has nothing to work with."""
+        rows = list(queryset.filter(paused_at__isnull=False, removed_at__isnull=True))
         for row in rows:
-            row.paused_at = None
-            row.save(update_fields=["paused_at"])
-            self._record(request, row, "connection_resumed", {})
+            connections.resume(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection resumed.", "%(n)d connections resumed.", len(rows))
         self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
-
-    def _record(self, request: HttpRequest, row: Connection, kind: str, data: dict[str, Any]) -> None:
-        news = News(kind, f"connection {row.service} {row.key}", data)
-        record(firm=row.firm, news=[news], by=actor(cast(FirmRequest, request)), now=timezone.now())
 
 
 @admin.register(Quota)
@@ -207,7 +206,7 @@ class QuotaAdmin(ReadOnlyAdmin):
 class WorkspaceAdmin(ReadOnlyAdmin):
     """Toggl workspaces."""
 
-    list_display = ("name", "remote_id", "connection", "is_admin", "synced_at", "next_sync_at")
+    list_display = ("name", "remote_id", "connection", "is_admin", "plan", "synced_at", "next_sync_at")
     list_select_related = ("connection",)
     search_fields = ("name", "=remote_id")
 

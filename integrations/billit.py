@@ -22,11 +22,13 @@ from integrations.transport import (
     BadCredentials,
     Call,
     Refused,
+    RetryLater,
     ServiceError,
     Transport,
 )
 
 __all__ = [
+    "Account",
     "Address",
     "Api",
     "ApiKey",
@@ -40,6 +42,7 @@ __all__ = [
     "OrderSummary",
     "Participant",
     "Product",
+    "account",
     "companies",
     "encode",
     "order_body",
@@ -83,6 +86,14 @@ Credential = ApiKey | Bearer
 Found = TypeVar("Found")
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose credential it is (the name, else the e-mail address), and the companies that it opens."""
+
+    owner: str
+    companies: tuple[Company, ...]
+
+
 def companies(
     *,
     url: str,
@@ -91,12 +102,25 @@ def companies(
     timeout: tuple[float, float] = TIMEOUT,
 ) -> list[Company]:
     """All companies that the credential opens. Billit docs: account/accountInformation."""
+    return list(account(url=url, credential=credential, pace=pace, timeout=timeout).companies)
+
+
+def account(
+    *,
+    url: str,
+    credential: Credential,
+    pace: Callable[[], None] | None = None,
+    timeout: tuple[float, float] = TIMEOUT,
+) -> Account:
+    """The user behind the credential and all companies that he may open. Billit docs: account/accountInformation."""
     purpose = "the list of companies"
     transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
     try:
         answer = transport.send("GET", "/v1/account/accountInformation", purpose=purpose)
         body = transport.read(answer, purpose=purpose)
-        return [billit_rows.company(row) for row in Row(body, what="the account").rows("Companies")]
+        row = Row(body, what="the account")
+        owner = f"{row.text('FirstName')} {row.text('LastName')}".strip() or row.text("Email")
+        return Account(owner, tuple(billit_rows.company(found) for found in row.rows("Companies")))
     except ValueError as error:
         raise transport.nonsense(purpose, str(error)) from error
     finally:
@@ -117,14 +141,17 @@ class Api:
         credential: Credential,
         party_id: int,
         pace: Callable[[], None] | None = None,
+        expired: Callable[[], None] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
+        """`expired` is told when Billit says that the access token is past its time; the call is then `RetryLater`."""
         self._credential = credential
         self._transport = _transport(
             url=url,
             credential=credential,
             headers={**credential.headers, "PartyID": str(party_id)},
             pace=pace,
+            expired=expired,
             timeout=timeout,
         )
 
@@ -328,10 +355,17 @@ def _transport(
     headers: Mapping[str, str],
     pace: Callable[[], None] | None,
     timeout: tuple[float, float],
+    expired: Callable[[], None] | None = None,
 ) -> Transport:
     """A connection whose refusals are read as Billit documents them. Billit docs: 400, 401."""
 
     def refusal(call: Call, answer: Answer) -> ServiceError:
+        if answer.status == 401 and expired is not None and "accesstokenexpired" in answer.codes():
+            expired()
+            return RetryLater(
+                f"Billit's access token ended before {call.purpose} was asked. Nothing was changed; it is renewed and "
+                "asked again."
+            )
         if answer.status == 401 and _CREDENTIAL_CODES.intersection(answer.codes()):
             return BadCredentials(
                 "Billit does not accept the credential of this connection (HTTP 401). Enter a new key, or sign in "

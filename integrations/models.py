@@ -12,13 +12,22 @@ from toggbill.firms.models import FirmOwned
 
 
 class Connection(FirmOwned):
-    """A credential for Toggl (API token) or Billit (API key). The firm's, not the member's who added it."""
+    """A credential for Toggl (API token) or Billit (sign-in, or API key). The firm's, not the member's who added it.
+
+    By sign-in (OAuth2) ``secret`` is the access token of the hour and ``refresh_secret`` what renews it, once.
+    """
 
     class Service(models.TextChoices):
         """Which service the credential is for."""
 
         TOGGL = "toggl", "Toggl"
         BILLIT = "billit", "Billit"
+
+    class Method(models.TextChoices):
+        """How the firm got the credential."""
+
+        KEY = "key", _("token or key")
+        SIGN_IN = "sign_in", _("sign-in at Billit")
 
     class Failure(models.TextChoices):
         """Why the latest call failed, if it did."""
@@ -30,10 +39,18 @@ class Connection(FirmOwned):
 
     service = models.CharField(_("service"), max_length=8, choices=Service)
     key = models.SlugField(_("short name"), max_length=50)
-    secret = EncryptedTextField(_("token or key"))
+    method = models.CharField(_("by"), max_length=8, choices=Method, default=Method.KEY)
+    secret = EncryptedTextField(_("token or key"), blank=True)
+    refresh_secret = EncryptedTextField(blank=True, default="", editable=False)
+    expires_at = models.DateTimeField(_("access token expires"), null=True, blank=True, editable=False)
+    # Since when a renewal is under way whose answer is not stored: set before Billit is asked, cleared with the answer.
+    renewing_since = models.DateTimeField(null=True, blank=True, editable=False)
     accept_partial = models.BooleanField(_("accept a token that is not an admin's"), default=False)
     owner_name = models.CharField(_("whose credential"), max_length=200, blank=True)
+    timezone = models.CharField(_("time zone at Toggl"), max_length=64, blank=True)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    # Its secrets are gone, and what was read or billed through it stays.
+    removed_at = models.DateTimeField(_("removed"), null=True, blank=True, editable=False)
     failure = models.CharField(_("state"), max_length=12, choices=Failure, default=Failure.NONE)
     failure_text = models.TextField(_("latest error"), blank=True)
     latest_ok_at = models.DateTimeField(_("latest good call"), null=True, blank=True)
@@ -49,6 +66,16 @@ class Connection(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["firm", "service", "key"], name="connection_key_once"),
             models.CheckConstraint(condition=models.Q(service__in=["toggl", "billit"]), name="connection_service"),
+            models.CheckConstraint(
+                condition=models.Q(method="key", refresh_secret="", expires_at__isnull=True)
+                | models.Q(method="sign_in", service="billit"),
+                name="connection_method",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(removed_at__isnull=True)
+                | models.Q(secret="", refresh_secret="", paused_at__isnull=False),
+                name="connection_removed_has_no_secret",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -86,6 +113,7 @@ class Workspace(FirmOwned):
     organization_id = models.BigIntegerField(_("Toggl organisation"), default=0)
     name = models.CharField(_("name"), max_length=250)
     is_admin = models.BooleanField(_("the token sees everybody's hours"), default=False)
+    plan = models.CharField(_("plan at Toggl"), max_length=40, blank=True)
     # The books of this workspace begin here: nothing before it is read. Set by whoever bills the workspace.
     read_from = models.DateField(_("read from"), null=True, blank=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
@@ -199,6 +227,7 @@ class Company(FirmOwned):
     party_id = models.BigIntegerField(_("Billit PartyID"))
     name = models.CharField(_("name"), max_length=250)
     vat_number = models.CharField(_("VAT number"), max_length=30, blank=True)
+    api_allowed = models.BooleanField(_("Billit lets the API in"), default=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)

@@ -174,6 +174,19 @@ class Api:
         except ValueError as error:
             self._unreadable(purpose, error)
 
+    def plans(self) -> dict[int, str]:
+        """The plan of each organisation of the owner ("Free", "Starter"...), "" where Toggl does not say.
+
+        Toggl docs: api/me (organizations); the single organisation's own call leaves the plan empty (observed).
+        """
+        purpose = "the list of organisations"
+        body, _ = self._get("/me/organizations", purpose)
+        try:
+            rows = [Row(value, what="an organisation") for value in listed(body, what="the list")]
+            return {row.integer("id"): row.text("pricing_plan_name") for row in rows}
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
     def clients(self, workspace_id: int) -> list[Client]:
         """All clients, archived ones too. Toggl docs: api/clients (the default is active ones only)."""
         purpose = f"the clients of workspace {workspace_id}"

@@ -17,6 +17,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import requests
 import urllib3
@@ -250,6 +251,13 @@ class Transport:
                 f"The {self.service} credential holds blanks or characters that no credential has. "
                 "Copy it again and enter it anew for this connection."
             )
+        target = self.url + call.path
+        if not call.path.startswith("/") or urlsplit(target)[:2] != urlsplit(self.url)[:2]:
+            # A link out of an answer may say anything; the credential goes to the configured host alone.
+            raise ServiceError(
+                f"{self.service} led to another address for {call.purpose}. Nothing was sent there. "
+                "If this stays, tell the maintainers of toggbill."
+            )
         all_headers = {**(headers or {})}
         if body is not None:
             all_headers["Content-Type"] = "application/json"
@@ -257,7 +265,7 @@ class Transport:
         try:
             response = self._session.request(
                 call.method,
-                self.url + call.path,
+                target,
                 data=body,
                 headers=all_headers,
                 timeout=self._timeout,

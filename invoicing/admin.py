@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Min, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Workspace
-from invoicing import rules
+from invoicing import examination, rules, runs
+from invoicing.admin_trial import TrialMixin
 from invoicing.forms import (
     ClientMappingForm,
     DossierClientForm,
@@ -35,8 +39,10 @@ from invoicing.models import (
     Run,
     TagMapping,
 )
+from invoicing.resources import ClientMappings, Dossiers, FilesMixin, TagMappings
+from invoicing.trial import last_month
 from toggbill.firms.access import FirmRequest, actor
-from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline, ReadOnlyAdmin, ReadOnlyInline, firm_of
+from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline, ReadOnlyAdmin, ReadOnlyInline, allowed, firm_of
 
 _Related = admin.RelatedOnlyFieldListFilter
 
@@ -78,9 +84,14 @@ class DossierClientInline(FirmTabularInline):
 
 
 @admin.register(Dossier)
-class DossierAdmin(FirmModelAdmin):
+class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
     """Dossiers with their rules and mappings. Every change is audited and re-derives the entries."""
 
+    resource_classes: ClassVar[Any] = (Dossiers,)
+    to_import = "pair"
+    actions = ("examine", "draft_last_month")
+
+    to_add = "pair"
     form = DossierForm
     list_display = ("name", "key", "workspace", "company", "every", "mode", "due_at")
     list_select_related = ("workspace", "company")
@@ -105,6 +116,38 @@ class DossierAdmin(FirmModelAdmin):
             return self.readonly_fields
         start = ("start_date",) if obj.invoices.exclude(status=Invoice.Status.VOID).exists() else ()
         return ("key", "workspace", "company", *start, *self.readonly_fields)
+
+    @admin.action(description=_("Is anything wrong?"), permissions=["view"])
+    def examine(self, request: HttpRequest, queryset: QuerySet[Dossier]) -> HttpResponse:
+        """Broken invariants, ailing connections, mappings that lead nowhere, dossier by dossier."""
+        now = timezone.now()
+        rows = queryset.select_related("firm", "workspace__connection", "company__connection").order_by("name", "pk")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": gettext("Is anything wrong?"),
+            "opts": self.opts,
+            "examined": [(row, examination.findings(row, now=now)) for row in rows],
+        }
+        return TemplateResponse(request, "admin/invoicing/examination.html", context)
+
+    def has_draft_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "draft")
+
+    @admin.action(description=_("Draft through the end of last month"), permissions=["draft"])
+    def draft_last_month(self, request: HttpRequest, queryset: QuerySet[Dossier]) -> None:
+        """One run for each dossier, and what came of it."""
+        by, now = actor(cast(FirmRequest, request)), timezone.now()
+        for dossier in queryset.select_related("firm", "workspace__firm", "company").order_by("name", "pk"):
+            _first, last = last_month(dossier, now=now)
+            try:
+                done = runs.draft(dossier=dossier, cut_off=last, by=by, now=now)
+            except runs.NotPossible as refusal:
+                self.message_user(request, f"{dossier}: {refusal}", messages.ERROR)
+                continue
+            count = len(done.moved)
+            text = ngettext("%(n)d invoice drafted or redrawn.", "%(n)d invoices drafted or redrawn.", count)
+            self.message_user(request, f"{dossier}: {text % {'n': count}}", messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Dossier, form: Any, change: bool) -> None:
         """Keep what the rules were: the verb is called once the related rows are saved, too."""
@@ -171,7 +214,7 @@ def _drop_mapping(request: HttpRequest, row: TagMapping | ClientMapping) -> None
     rules.mapping_changed(dossier=dossier, old=old, new=None, by=actor(cast(FirmRequest, request)), now=timezone.now())
 
 
-class MappingAdmin(FirmModelAdmin):
+class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
     """A mapping on a page of its own: who may map may do it here."""
 
     to_change = "map"
@@ -206,6 +249,7 @@ class MappingAdmin(FirmModelAdmin):
 class TagMappingAdmin(MappingAdmin):
     """Tag -> product, or do not bill."""
 
+    resource_classes: ClassVar[Any] = (TagMappings,)
     form = TagMappingForm
     list_display = ("tag", "bill", "product_reference", "priority", "dossier")
     list_filter = (("dossier", _Related), "bill")
@@ -217,6 +261,7 @@ class TagMappingAdmin(MappingAdmin):
 class ClientMappingAdmin(MappingAdmin):
     """Toggl client -> customer, with its VAT treatment and references."""
 
+    resource_classes: ClassVar[Any] = (ClientMappings,)
     form = ClientMappingForm
     list_display = ("client_remote_id", "number", "customer_party_id", "is_proposed", "treatment", "dossier")
     list_filter = (("dossier", _Related), "is_proposed", "treatment")
@@ -296,6 +341,35 @@ class InvoiceAdmin(ReadOnlyAdmin):
     list_filter = (("dossier", _Related), "status", "delivery", "payment")
     search_fields = ("reference", "order_number", "customer_name", "customer_vat")
     inlines = (InvoiceLineInline, AttemptInline)
+    actions = ("approve", "drop")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "approve_any")
+
+    def has_drop_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "draft")
+
+    @admin.action(description=_("Approve"), permissions=["approve"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        """Each by itself; what cannot be approved says why."""
+        self._each(request, queryset, runs.approve, gettext("approved"))
+
+    @admin.action(description=_("Drop: the hours are free again"), permissions=["drop"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        """Each by itself; what Billit has already says so."""
+        self._each(request, queryset, runs.void, gettext("dropped"))
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Invoice], verb: Callable[..., Invoice], done: str) -> None:
+        by, now = actor(cast(FirmRequest, request)), timezone.now()
+        for invoice in queryset.order_by("pk"):
+            try:
+                verb(invoice=invoice, by=by, now=now)
+            except runs.NotPossible as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+            else:
+                self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)
 
     def view_on_site(self, obj: Invoice) -> str:
         """The page where something can be done."""

@@ -11,7 +11,8 @@ from integrations.models import Client, Project
 from invoicing import reasons
 from invoicing.mapping import Reason
 from invoicing.models import Dossier, LedgerRow
-from toggbill.firms.models import Firm
+from toggbill.firms.access import visible
+from toggbill.firms.models import Membership
 
 
 class Cause(NamedTuple):
@@ -96,26 +97,28 @@ _FACTS = (
 )
 
 
-def causes_of(firm: Firm) -> set[Cause]:
-    """The decisions that a firm has to take, without their entries: one query."""
-    rows = LedgerRow.objects.for_firm(firm).filter(state=LedgerRow.State.ATTENTION).values(*_FACTS).distinct()
+def causes_of(membership: Membership) -> set[Cause]:
+    """The decisions that a member can take, without their entries: one query."""
+    rows = (
+        visible(membership, LedgerRow.objects.all()).filter(state=LedgerRow.State.ATTENTION).values(*_FACTS).distinct()
+    )
     return {Cause(row["dossier_id"], row["reason"], _cause(row["reason"], row)) for row in rows}
 
 
-def decisions(*, firm: Firm, dossier: Dossier | None = None) -> list[Decision]:
-    """Entries that need a decision, by dossier, reason and cause; what holds back most time comes first."""
+def decisions(*, membership: Membership, dossier: Dossier | None = None) -> list[Decision]:
+    """A member's entries that need a decision, by dossier, reason and cause; what holds back most time is first."""
     rows = (
-        LedgerRow.objects.for_firm(firm)
+        visible(membership, LedgerRow.objects.all())
         .filter(state=LedgerRow.State.ATTENTION)
         .select_related("entry", "dossier__workspace")
         .order_by("day", "entry__started_at", "pk")
     )
     if dossier is not None:
         rows = rows.filter(dossier=dossier)
-    projects = _projects(firm, (row.entry.project_remote_id for row in rows))
+    projects = _projects(membership, (row.entry.project_remote_id for row in rows))
     clients = {
         (workspace, name): remote_id
-        for workspace, name, remote_id in Client.objects.for_firm(firm)
+        for workspace, name, remote_id in Client.objects.for_firm(membership.firm)
         .filter(name__in={row.client_name for row in rows if row.client_name})
         .values_list("workspace_id", "name", "remote_id")
     }
@@ -146,8 +149,9 @@ def decisions(*, firm: Firm, dossier: Dossier | None = None) -> list[Decision]:
     )
 
 
-def _projects(firm: Firm, ids: Iterable[int | None]) -> dict[tuple[int, int], str]:
-    rows = Project.objects.for_firm(firm).filter(remote_id__in={remote_id for remote_id in ids if remote_id})
+def _projects(membership: Membership, ids: Iterable[int | None]) -> dict[tuple[int, int], str]:
+    # Those of the rows: a member who sees an entry sees the name of its project.
+    rows = Project.objects.for_firm(membership.firm).filter(remote_id__in={remote_id for remote_id in ids if remote_id})
     return {
         (workspace, remote_id): name
         for workspace, remote_id, name in rows.values_list("workspace_id", "remote_id", "name")

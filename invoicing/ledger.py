@@ -251,12 +251,14 @@ def claimed(*, entries: Sequence[int]) -> None:
     """The entries (row ids) are on a draft now."""
     for start in range(0, len(entries), _CHUNK):
         part = entries[start : start + _CHUNK]
+        _hold(Entry.objects.filter(pk__in=part))
         LedgerRow.objects.filter(entry__in=part).update(state=_State.DRAFTED, reason="")
 
 
 def invoiced(*, invoice: Invoice, now: datetime) -> None:
     """An invoice was posted: its entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
     live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
+    _hold(Entry.objects.filter(claims__in=live))
     LedgerRow.objects.filter(entry__in=live.values("entry")).update(state=_State.INVOICED)
     workspace = invoice.dossier.workspace
     clients = dict(Project.objects.filter(workspace=workspace).values_list("remote_id", "client_remote_id"))
@@ -303,6 +305,15 @@ def hold_log(firm: Firm) -> None:
     Firm.objects.select_for_update(no_key=True).only("pk").get(pk=firm.pk)
 
 
+def _hold(entries: QuerySet[Entry]) -> None:
+    """Lock entries whose state is set here: who judges them at this moment is let finish, who comes later sees it.
+
+    Otherwise a verdict that was read before the claim could be written after it. In the order of the mirror's ids, in
+    which all lock them.
+    """
+    list(entries.order_by("remote_id").select_for_update(of=("self",), no_key=True).values_list("pk"))
+
+
 def _derive_these(entries: Sequence[int], *, workspace: Workspace, now: datetime) -> None:
     if not entries:
         return
@@ -334,7 +345,7 @@ def mark(*, entries: Iterable[int], now: datetime) -> None:
     rows = list(entries)
     for start in range(0, len(rows), _CHUNK):
         part = Entry.objects.filter(pk__in=rows[start : start + _CHUNK])
-        list(part.order_by("remote_id").select_for_update(no_key=True).values_list("pk"))
+        _hold(part)
         part.update(marked_at=now)
 
 

@@ -13,13 +13,15 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Count, F, Min, Q, QuerySet, Sum
+from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from integrations.models import Connection
+from invoicing import balance
 from invoicing.attention import causes_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
-from toggbill.firms.models import Firm
+from toggbill.firms.access import visible
+from toggbill.firms.models import Membership
 
 State = LedgerRow.State
 
@@ -143,15 +145,15 @@ def bar(seconds: dict[str, int]) -> list[Slice]:
     return slices
 
 
-def portfolio(*, firm: Firm, today: date) -> Portfolio:
-    """Every dossier of the firm with what waits in it."""
+def portfolio(*, membership: Membership, today: date) -> Portfolio:
+    """Every dossier that a member sees, with what waits in it."""
     dossiers = (
-        Dossier.objects.for_firm(firm)
+        visible(membership, Dossier.objects.all())
         .select_related("workspace__connection", "company__connection")
         .order_by("name", "pk")
     )
     rows = {dossier.pk: DossierRow(dossier) for dossier in dossiers}
-    books = LedgerRow.objects.for_firm(firm)
+    books = visible(membership, LedgerRow.objects.all())
     everything, attention = Sums(), Sums()
     for line in _summed(books.filter(state__in=[State.OPEN, State.ATTENTION]), "dossier_id", "state"):
         row = rows[line["dossier_id"]]
@@ -162,10 +164,10 @@ def portfolio(*, firm: Firm, today: date) -> Portfolio:
     in_month = books.filter(day__gte=today.replace(day=1), day__lte=today)
     for share in in_month.values("dossier_id", "state").annotate(total=Sum("seconds")):
         month[share["dossier_id"]][share["state"]] = share["total"]
-    causes = Counter(cause.dossier_id for cause in causes_of(firm))
+    causes = Counter(cause.dossier_id for cause in causes_of(membership))
     invoices = {
         line["dossier_id"]: line
-        for line in Invoice.objects.for_firm(firm)
+        for line in visible(membership, Invoice.objects.all())
         .values("dossier_id")
         .annotate(
             drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)),
@@ -188,13 +190,13 @@ def portfolio(*, firm: Firm, today: date) -> Portfolio:
         drafts=sum(line["drafts"] for line in invoices.values()),
         drafts_value=sum((line["value"] for line in invoices.values()), Decimal(0)),
         stuck=sum(line["stuck"] for line in invoices.values()),
-        proof=proof(firm),
+        proof=proof(membership),
     )
 
 
-def proof(firm: Firm) -> Proof:
-    """Count the live claims afresh, rather than trust that the database refuses a second one."""
-    live = Claim.objects.for_firm(firm).filter(released_at__isnull=True)
+def proof(membership: Membership) -> Proof:
+    """Count the live claims of a member's dossiers afresh, rather than trust that the database refuses a second one."""
+    live = visible(membership, Claim.objects.all()).filter(released_at__isnull=True)
     # A difference and a credit stand beside the claim of the entry itself.
     twice = (
         live.filter(kind=Claim.Kind.ENTRY).values("entry_id").annotate(times=Count("pk")).filter(times__gt=1).count()
@@ -202,14 +204,8 @@ def proof(firm: Firm) -> Proof:
     claims = live.exclude(line__invoice__status=Invoice.Status.VOID).aggregate(
         entries=Count("pk"), seconds=Sum("seconds", default=0)
     )
-    lines = (
-        InvoiceLine.objects.for_firm(firm)
-        .filter(claims__released_at__isnull=True, claims__isnull=False)
-        .exclude(invoice__status=Invoice.Status.VOID)
-        .annotate(claimed=Sum("claims__seconds"))
-        .exclude(seconds=F("claimed"))
-    )
-    return Proof(entries=claims["entries"], twice=twice, uneven=lines.count())
+    uneven = balance.uneven(visible(membership, InvoiceLine.objects.all()))
+    return Proof(entries=claims["entries"], twice=twice, uneven=uneven.count())
 
 
 # --- one dossier ------------------------------------------------------------------------------------------------------
@@ -296,9 +292,9 @@ class Waiting(NamedTuple):
     stuck: int
 
 
-def waiting(firm: Firm) -> Waiting:
-    """Decisions, drafts and invoices that need a person: two queries."""
-    counts = Invoice.objects.for_firm(firm).aggregate(
+def waiting(membership: Membership) -> Waiting:
+    """A member's decisions, drafts and invoices that need a person: two queries."""
+    counts = visible(membership, Invoice.objects.all()).aggregate(
         drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
     )
-    return Waiting(len(causes_of(firm)), counts["drafts"], counts["stuck"])
+    return Waiting(len(causes_of(membership)), counts["drafts"], counts["stuck"])

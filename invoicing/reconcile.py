@@ -144,10 +144,15 @@ def _changed(claim: Claim) -> list[str]:
 def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: datetime) -> Iterator[Drift]:
     api = sync.billit_api(company)
     try:
+        # Ours first: an order that is made while the list is read must not seem to be missing. What is being replaced
+        # is in doubt, and its own look-up finds out.
+        ours = Invoice.objects.filter(
+            dossier__in=dossiers, status=Invoice.Status.POSTED, replacing_since__isnull=True
+        ).select_related("firm")
+        posted = list(ours.order_by("pk"))
         at_billit = {order.id: order for order in api.orders_with_prefix(OUR_PREFIX)}
         report.checked["orders"] += len(at_billit)
-        ours = Invoice.objects.filter(dossier__in=dossiers, status=Invoice.Status.POSTED).select_related("firm")
-        for invoice in ours.order_by("pk"):
+        for invoice in posted:
             report.checked["invoices"] += 1
             order = at_billit.get(invoice.order_id or 0)
             if order is None:

@@ -88,7 +88,9 @@ class Pairing:
 def standing(slug: str) -> Standing:
     """What the firm of this short name has."""
     keys: dict[str, set[str]] = {"toggl": set(), "billit": set()}
-    for service, key in Connection.objects.filter(firm__slug=slug).values_list("service", "key"):
+    # A removed one has no secret left: a file that names it brings one, as for a new one.
+    connections = Connection.objects.filter(firm__slug=slug, removed_at__isnull=True)
+    for service, key in connections.values_list("service", "key"):
         keys[service].add(key)
     dossiers = (
         Dossier.objects.filter(firm__slug=slug)

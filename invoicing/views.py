@@ -11,6 +11,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.paginator import Paginator
+from django.db import transaction
 from django.db.models import Count, Min, Prefetch, QuerySet, Sum
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -24,7 +25,7 @@ from invoicing import attention as deciding
 from invoicing import balance, delivery, pages, rating, runs, wording
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.tasks import post_invoice, send_invoice
-from toggbill.firms.access import FirmRequest, actor, may, member_required
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.models import AuditEvent, Membership
 
 PER_PAGE = 50
@@ -49,7 +50,7 @@ def dossiers(request: FirmRequest) -> HttpResponse:
     """The first page: what stands between the person and the finished month, dossier by dossier."""
     now = timezone.now()
     today = timezone.localdate(now)
-    found = pages.portfolio(firm=request.firm, today=today)
+    found = pages.portfolio(membership=member(request), today=today)
     obstacles = [
         ngettext("%(n)d decision", "%(n)d decisions", found.decisions) % {"n": found.decisions},
         ngettext("%(n)d draft", "%(n)d drafts", found.drafts) % {"n": found.drafts},
@@ -91,7 +92,8 @@ class DraftForm(forms.Form):
 
 
 def _dossier(request: FirmRequest, key: str) -> Dossier:
-    rows = Dossier.objects.for_firm(request.firm).select_related("firm", "workspace__connection", "company__connection")
+    rows = visible(request.membership, Dossier.objects.all())
+    rows = rows.select_related("firm", "workspace__connection", "company__connection")
     return get_object_or_404(rows, key=key)
 
 
@@ -118,7 +120,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "buyers": buyers,
             "open_seconds": sum(buyer.sums.seconds for buyer in buyers),
             "open_value": sum((buyer.sums.value for buyer in buyers), start=Decimal(0)),
-            "decisions": deciding.decisions(firm=request.firm, dossier=row),
+            "decisions": deciding.decisions(membership=member(request), dossier=row),
             "drafts": drafts,
             "rules": wording.rules_in_words(row),
             "now": now,
@@ -195,7 +197,7 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
 @require_GET
 def attention(request: FirmRequest) -> HttpResponse:
     """The entries that need a decision, by reason and cause; `reason` and `dossier` narrow them."""
-    every = deciding.decisions(firm=request.firm)
+    every = deciding.decisions(membership=member(request))
     chosen, key = request.GET.get("reason", ""), request.GET.get("dossier", "")
     found = [item for item in every if not key or item.dossier.key == key]
     groups = deciding.by_reason(found)
@@ -219,7 +221,7 @@ def attention(request: FirmRequest) -> HttpResponse:
 @require_GET
 def invoices(request: FirmRequest) -> HttpResponse:
     """The invoices, the newest first; `status` (or `attention`) and `dossier` narrow them."""
-    rows = Invoice.objects.for_firm(request.firm)
+    rows = visible(request.membership, Invoice.objects.all())
     key = request.GET.get("dossier", "")
     if key:
         rows = rows.filter(dossier__key=key)
@@ -246,13 +248,13 @@ def invoices(request: FirmRequest) -> HttpResponse:
             "draft_count": counts.get(Invoice.Status.DRAFT, 0),
             "status": status,
             "key": key,
-            "dossiers": Dossier.objects.for_firm(request.firm).order_by("name", "pk"),
+            "dossiers": visible(request.membership, Dossier.objects.all()).order_by("name", "pk"),
         },
     )
 
 
 def _invoice(request: FirmRequest, reference: str) -> Invoice:
-    rows = Invoice.objects.for_firm(request.firm).select_related("dossier", "company", "firm")
+    rows = visible(request.membership, Invoice.objects.all()).select_related("dossier", "company", "firm")
     return get_object_or_404(rows, reference=reference)
 
 
@@ -285,7 +287,14 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
 
 
 def _approve(request: FirmRequest, row: Invoice) -> str:
-    runs.approve(invoice=row, by=actor(request), now=timezone.now())
+    with transaction.atomic():
+        runs.approve(invoice=row, by=actor(request), now=timezone.now())
+        # Asked again of the row as it was approved: a run may have redrawn it since it was read.
+        row.refresh_from_db()
+        if not _may_step(request, row, "approve"):
+            raise runs.NotPossible(
+                _("The invoice is above the dossier’s limit now: an owner or a manager approves it.")
+            )
     return _("Invoice approved. It can now be posted to Billit.")
 
 
@@ -337,11 +346,18 @@ _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice], st
 }
 
 
+def _may_step(request: FirmRequest, row: Invoice, right: str) -> bool:
+    """Whether the member has the right, for an invoice of this amount."""
+    if not may(request.membership, right):
+        return False
+    return right != "approve" or may(request.membership, "approve_any") or runs.within_limit(row)
+
+
 def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     steps = {
         name
         for name, (right, statuses, _done) in _STEPS.items()
-        if row.status in statuses and may(request.membership, right)
+        if row.status in statuses and _may_step(request, row, right)
     }
     if row.delivery not in _SENDABLE:
         steps.discard("send")
@@ -372,7 +388,7 @@ def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
         raise Http404
     row = _invoice(request, reference)
     right, _statuses, do = _STEPS[step]
-    if not may(request.membership, right):
+    if not _may_step(request, row, right):
         return render(request, "403.html", status=403)
     try:
         messages.success(request, do(request, row))

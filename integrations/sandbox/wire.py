@@ -123,6 +123,12 @@ class Router(Generic[Call]):
         return any(route.pattern.fullmatch(plain) for route in self._routes)
 
 
+def _chunk_size(line: bytes) -> int:
+    """The size that a chunk announces, 0 for the last one and for what is no size."""
+    match = re.match(rb"[0-9a-fA-F]{1,8}", line)
+    return int(match[0], 16) if match else 0
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Without this a small answer waits about 40 ms for the client's delayed acknowledgement.
@@ -132,8 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Server
 
     def _serve(self) -> None:
-        length = int(self.headers.get("Content-Length") or 0)
-        raw = self.rfile.read(length) if length else b""
+        raw = self._body()
         parts = urlsplit(self.path)
         request = Request(
             service=self.server.service,
@@ -159,6 +164,22 @@ class _Handler(BaseHTTPRequestHandler):
         if name.startswith("do_"):
             return self._serve
         raise AttributeError(name)
+
+    def _body(self) -> bytes:
+        """The whole body, also one that comes in chunks: what is left unread would pass for the next request."""
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            pieces = []
+            while size := _chunk_size(self.rfile.readline(1024)):
+                pieces.append(self.rfile.read(size))
+                self.rfile.readline(1024)
+            while self.rfile.readline(1024).strip():
+                continue  # a trailer, of which nobody makes use
+            return b"".join(pieces)
+        length = self.headers.get("Content-Length") or "0"
+        if not length.isdecimal():
+            self.close_connection = True
+            return b""
+        return self.rfile.read(int(length))
 
     def _send(self, answer: Answer) -> None:
         if answer.ending == "hang":

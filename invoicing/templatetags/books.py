@@ -222,7 +222,8 @@ def nav(context: dict[str, Any]) -> dict[str, Any]:
         "memberships": list(request.user.memberships.select_related("firm").order_by("firm__name", "pk"))
         if membership
         else [],
-        "waiting": pages.waiting(membership.firm) if membership else None,
+        "may_members": _may(membership, "members"),
+        "waiting": pages.waiting(membership) if membership else None,
         "here": request.resolver_match.url_name if request.resolver_match else "",
         "csrf_token": context.get("csrf_token"),
     }

@@ -97,6 +97,7 @@ def test_a_new_mapping_is_tried_and_then_saved(firm: Firm, dossier: Dossier) -> 
     assert "Bakery: 2 entries from 1 Oct 2026 to 31 Oct 2026" in page
     assert "Garage € 190.00 € 300.00" in page.replace(enterprise_number(1), "").replace("  ", " ")
     assert "Total € 190.00 € 300.00" in page
+    assert "successfully" not in page
     assert (TagMapping.objects.count(), events(firm), LogEntry.objects.count()) == (0, before, 0)
     assert browser.post(address(TagMapping, "add"), kept | {"_save": "Save it so"}).status_code == 302
     assert TagMapping.objects.get().product_reference == "FIS"

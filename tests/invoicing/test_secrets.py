@@ -74,7 +74,8 @@ def test_no_secret_leaves_in_logs_audit_commands_messages_or_pages(
     caplog.set_level(logging.DEBUG)
     at_work = scene()
     plant(at_work.firm)
-    firm, told = at_work.firm, []
+    firm = at_work.firm
+    told: list[object] = []
     told.append(at_work.invoice("--approve", "--post"))
     for arguments in (
         ("sync", "--firm", firm.slug),

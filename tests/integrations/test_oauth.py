@@ -1,0 +1,380 @@
+"""The sign-in at Billit: renewed under a lock, so that a lost answer or two workers never lose it silently."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+import time_machine
+from django.db import connection as database
+from django.db import connections as databases
+from django.db import transaction
+from django.utils import timezone
+from pytest_django import Settings
+
+from integrations import billit, oauth
+from integrations.billit_sign_in import Pair
+from integrations.models import Company, Connection
+from integrations.sandbox.process import Process
+from integrations.sync import billit_api, sync_company
+from integrations.transport import BadCredentials, RetryLater
+from tests.factories import CompanyFactory, ConnectionFactory, FirmFactory
+
+NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
+RENEWAL = {"service": "billit", "method": "POST", "path": "^/OAuth2/token$"}
+
+
+@pytest.fixture
+def signed(sandbox: Process, settings: Settings) -> Callable[[], Connection]:
+    """Signs in at the sandbox over HTTP as a person would; the connection bills for company 7001."""
+    settings.BILLIT_LOGIN_URL = sandbox.billit_url
+    settings.BILLIT_CLIENT_ID, settings.BILLIT_CLIENT_SECRET = "toggbill", "secret-of-the-client"
+    settings.PUBLIC_URL = "https://toggbill.example"
+    sandbox.control.put_oauth_clients(
+        {
+            "client_id": "toggbill",
+            "client_secret": "secret-of-the-client",
+            "redirect_uris": ["https://toggbill.example/connections/signed-in/"],
+        }
+    )
+    sandbox.control.clock(NOW)
+
+    def sign() -> Connection:
+        pair = oauth.first_pair(code=code_of(oauth.sign_in_address(state="a-state"), state="a-state"))
+        row = ConnectionFactory(
+            firm=FirmFactory(slug="ours"),
+            service="billit",
+            key="main",
+            method=Connection.Method.SIGN_IN,
+            secret=pair.access,
+            refresh_secret=pair.refresh,
+            expires_at=oauth.ends_at(pair, now=NOW),
+        )
+        CompanyFactory(firm=row.firm, connection=row, party_id=7001)
+        sandbox.control.clear_log()
+        return row
+
+    return sign
+
+
+def code_of(address: str, *, state: str) -> str:
+    """What Billit's page gives back when the owner logs in and allows it."""
+    query = {name: values[0] for name, values in parse_qs(urlsplit(address).query).items()}
+    form = query | {"email": "owner@example.com", "password": "", "decision": "allow"}
+    answer = requests.post(address.partition("?")[0], data=form, allow_redirects=False, timeout=10)
+    assert answer.status_code == 302, answer.text
+    back = urlsplit(answer.headers["Location"])
+    assert f"{back.scheme}://{back.netloc}{back.path}" == "https://toggbill.example/connections/signed-in/"
+    found = parse_qs(back.query)
+    assert found["state"] == [state]
+    return found["code"][0]
+
+
+def renewals(sandbox: Process) -> int:
+    return sum(row["path"] == "/OAuth2/token" for row in sandbox.control.log("billit"))
+
+
+def stored(row: Connection) -> Connection:
+    return Connection.objects.get(pk=row.pk)
+
+
+@pytest.mark.django_db
+def test_sign_in_gives_a_pair_that_opens_the_companies(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    with time_machine.travel(NOW, tick=False):
+        found = billit.companies(url=sandbox.billit_url, credential=oauth.credential(row, now=NOW))
+    assert [company.party_id for company in found] == [7001]
+    assert stored(row).expires_at == NOW + timedelta(hours=1)
+
+
+@pytest.mark.django_db
+def test_a_code_is_good_once_and_no_error_shows_it(signed: Callable[[], Connection]) -> None:
+    signed()
+    code = code_of(oauth.sign_in_address(state="s"), state="s")
+    oauth.first_pair(code=code)
+    with pytest.raises(BadCredentials) as refused:
+        oauth.first_pair(code=code)
+    assert code not in str(refused.value)
+    assert str(refused.value) == (
+        "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again. "
+        "(HTTP 400)"
+    )
+
+
+@pytest.mark.django_db
+def test_a_state_that_billit_would_cut_is_refused(signed: Callable[[], Connection]) -> None:
+    signed()
+    with pytest.raises(ValueError, match="cuts the state"):
+        oauth.sign_in_address(state="a&b")
+
+
+@pytest.mark.django_db
+def test_an_access_token_with_time_left_is_not_renewed(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    before = row.secret
+    given = oauth.credential(row, now=NOW + timedelta(minutes=49))
+    assert (given, renewals(sandbox)) == (billit.Bearer(before), 0)
+
+
+@pytest.mark.django_db
+def test_an_access_token_near_its_end_is_renewed_and_kept(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    later = NOW + timedelta(minutes=51)
+    given = oauth.credential(row, now=later)
+    kept = stored(row)
+    assert given == billit.Bearer(kept.secret)
+    assert kept.secret != row.secret
+    assert kept.refresh_secret != row.refresh_secret
+    assert (kept.expires_at, kept.renewing_since) == (later + timedelta(hours=1), None)
+    assert renewals(sandbox) == 1
+
+
+@pytest.mark.django_db
+def test_a_company_is_read_with_a_token_renewed_on_the_way(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    with time_machine.travel(NOW + timedelta(hours=3), tick=False):
+        sandbox.control.clock(NOW + timedelta(hours=3))
+        sync_company(company=Company.objects.get(connection=row), now=timezone.now())
+    kept = stored(row)
+    assert (kept.failure, kept.latest_ok_at, renewals(sandbox)) == ("none", NOW + timedelta(hours=3), 1)
+
+
+@pytest.mark.django_db
+def test_a_token_that_billit_ends_early_is_renewed_at_the_next_call(
+    signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    company = Company.objects.get(connection=row)
+    sandbox.control.expire_tokens()
+    with time_machine.travel(NOW, tick=False):
+        with pytest.raises(RetryLater, match="access token ended before"):
+            list(billit_api(company).products())
+        assert list(billit_api(company).products()) == []
+    assert renewals(sandbox) == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("kind", ["cut_before", "unavailable", "html500"])
+def test_a_renewal_that_did_not_arrive_is_made_up_with_the_same_token(
+    kind: str, signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.faults(RENEWAL | {"kind": kind})
+    at = NOW + timedelta(minutes=55)
+    assert oauth.credential(row, now=at) == billit.Bearer(row.secret)
+    assert stored(row).renewing_since == at
+    sandbox.control.faults()
+    kept = oauth.credential(row, now=at)
+    assert kept == billit.Bearer(stored(row).secret)
+    assert (stored(row).renewing_since, kept == billit.Bearer(row.secret)) == (None, False)
+
+
+@pytest.mark.django_db
+def test_a_lost_answer_leaves_the_old_token_in_use_to_its_end(
+    signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
+    at = NOW + timedelta(minutes=55)
+    given = oauth.credential(row, now=at)
+    assert given == billit.Bearer(row.secret)
+    found = billit.companies(url=sandbox.billit_url, credential=given)
+    assert [company.party_id for company in found] == [7001]
+
+
+@pytest.mark.django_db
+def test_a_lost_answer_is_survived_when_billit_repeats_it(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    sandbox.control.switch(billit_refresh_grace_seconds=600)
+    sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
+    at = NOW + timedelta(minutes=55)
+    oauth.credential(row, now=at)
+    sandbox.control.faults()
+    assert oauth.credential(row, now=at) == billit.Bearer(stored(row).secret)
+    assert stored(row).secret != row.secret
+    assert stored(row).failure == "none"
+
+
+@pytest.mark.django_db
+def test_a_lost_answer_ends_in_the_plain_sentence_when_billit_refuses(
+    signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
+    oauth.credential(row, now=NOW + timedelta(minutes=55))
+    sandbox.control.faults()
+    sentence = (
+        "The sign-in of Billit main has ended: an answer of Billit was lost on 20/11/2026 at 09:55 UTC, and Billit "
+        "gives each only once. Sign in to Billit again: https://toggbill.example/connections/billit/main/"
+    )
+    with pytest.raises(BadCredentials) as refused:
+        oauth.credential(row, now=NOW + timedelta(minutes=56))
+    assert str(refused.value) == sentence
+    kept = stored(row)
+    assert (kept.failure, kept.failure_text) == ("credentials", sentence)
+
+
+@pytest.mark.django_db
+def test_a_sign_in_that_was_ended_at_billit_says_so_without_a_lost_answer(
+    signed: Callable[[], Connection],
+) -> None:
+    row = signed()
+    assert oauth.revoke(access=row.secret) == ""
+    with pytest.raises(BadCredentials) as refused:
+        oauth.credential(row, now=NOW + timedelta(minutes=55))
+    assert str(refused.value) == (
+        "The sign-in of Billit main has ended. Sign in to Billit again: "
+        "https://toggbill.example/connections/billit/main/"
+    )
+
+
+@pytest.mark.django_db
+def test_no_answer_after_the_end_of_the_token_asks_to_come_back(
+    signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.faults(RENEWAL | {"kind": "unavailable"})
+    with pytest.raises(RetryLater, match="could not be renewed"):
+        oauth.credential(row, now=NOW + timedelta(hours=2))
+    assert stored(row).failure == "none"
+
+
+@pytest.mark.django_db
+def test_a_service_that_is_not_there_leaves_nothing_lost(signed: Callable[[], Connection], settings: Settings) -> None:
+    row = signed()
+    settings.BILLIT_API_URL = "http://127.0.0.1:9"
+    assert oauth.credential(row, now=NOW + timedelta(minutes=55)) == billit.Bearer(row.secret)
+    assert stored(row).renewing_since is None
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("body", [{}, {"access_token": "x"}, {"access_token": "x", "refresh_token": "y"}, "text"])
+def test_an_answer_without_tokens_counts_as_lost(
+    body: object, signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.faults(RENEWAL | {"kind": "status", "status": 200, "body": body})
+    at = NOW + timedelta(minutes=55)
+    assert oauth.credential(row, now=at) == billit.Bearer(row.secret)
+    assert stored(row).renewing_since == at
+
+
+@pytest.mark.django_db
+def test_a_paused_and_a_removed_connection_give_nothing(signed: Callable[[], Connection]) -> None:
+    row = signed()
+    Connection.objects.filter(pk=row.pk).update(paused_at=NOW)
+    with pytest.raises(oauth.Resting, match="is paused"):
+        oauth.credential(row, now=NOW)
+    Connection.objects.filter(pk=row.pk).update(removed_at=NOW, secret="", refresh_secret="")
+    with pytest.raises(BadCredentials, match="was removed"):
+        oauth.credential(row, now=NOW)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_eight_workers_at_once_renew_once(signed: Callable[[], Connection], sandbox: Process) -> None:
+    row = signed()
+    at = NOW + timedelta(minutes=55)
+    given: list[object] = []
+    start = threading.Barrier(8)
+
+    def work() -> None:
+        start.wait(10)
+        try:
+            given.append(oauth.credential(row, now=at))
+        finally:
+            databases.close_all()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert given == [billit.Bearer(stored(row).secret)] * 8
+    assert renewals(sandbox) == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_renewal_within_a_transaction_is_refused_before_billit_is_asked(
+    signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    # A rollback of the outer transaction would lose the pair.
+    row = signed()
+    with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
+        oauth.credential(row, now=NOW + timedelta(minutes=55))
+    assert renewals(sandbox) == 0
+    assert database.in_atomic_block is False
+
+
+def killed_while_renewing(sandbox: Process) -> None:
+    """A process of its own begins a renewal, Billit makes the new pair, and the process is killed before it has it."""
+    values = database.settings_dict
+    if database.vendor == "sqlite":
+        url = f"sqlite:///{values['NAME']}"
+    else:
+        url = f"postgresql://{values['USER']}:{values['PASSWORD']}@{values['HOST']}:{values['PORT']}/{values['NAME']}"
+    environment = os.environ | {
+        "DATABASE_URL": url,
+        "DEBUG": "1",
+        "TOGGL_URL": sandbox.toggl_url,
+        "BILLIT_API_URL": sandbox.billit_url,
+        "BILLIT_CLIENT_ID": "toggbill",
+        "BILLIT_CLIENT_SECRET": "secret-of-the-client",
+        "BILLIT_REQUESTS_PER_SECOND": "0",
+    }
+    sandbox.control.faults(RENEWAL | {"kind": "timeout_after", "seconds": 30})
+    child = subprocess.Popen([sys.executable, "manage.py", "sync", "--firm", "ours"], env=environment)
+    try:
+        until = time.monotonic() + 30
+        while not renewals(sandbox):
+            assert child.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        time.sleep(0.3)
+    finally:
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait(10)
+        sandbox.control.faults()
+
+
+@pytest.mark.slow
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("repeats", [True, False], ids=["Billit repeats its answer", "Billit gives it once"])
+def test_a_worker_killed_between_answer_and_commit(
+    repeats: bool, signed: Callable[[], Connection], sandbox: Process
+) -> None:
+    row = signed()
+    sandbox.control.switch(billit_refresh_grace_seconds=600 if repeats else 0)
+    now = timezone.now()
+    sandbox.control.clock(None)
+    Connection.objects.filter(pk=row.pk).update(expires_at=now + timedelta(minutes=5))
+    killed_while_renewing(sandbox)
+    left = stored(row)
+    # Nothing of the pair was half written, and it is on record that an answer may be lost.
+    assert (left.secret, left.refresh_secret) == (row.secret, row.refresh_secret)
+    assert left.renewing_since is not None
+    if repeats:
+        given = oauth.credential(row, now=timezone.now())
+        assert given == billit.Bearer(stored(row).secret) != billit.Bearer(row.secret)
+        assert stored(row).renewing_since is None
+    else:
+        with pytest.raises(BadCredentials) as refused:
+            oauth.credential(row, now=timezone.now())
+        assert str(refused.value) == (
+            f"The sign-in of Billit main has ended: an answer of Billit was lost on "
+            f"{left.renewing_since:%d/%m/%Y at %H:%M} UTC, and Billit gives each only once. "
+            "Sign in to Billit again: https://toggbill.example/connections/billit/main/"
+        )
+        assert stored(row).failure == "credentials"
+
+
+def test_a_pair_shows_no_token() -> None:
+    assert repr(Pair("the-access-token", "the-refresh-token", 3600)) == "Pair(expires_in=3600)"

@@ -1,0 +1,290 @@
+"""The pages of connections: added, chosen, rotated, paused, removed; no secret is ever shown."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import requests
+from django.test import Client
+from django.utils import timezone
+from pytest_django import Settings
+
+from integrations.models import Company, Connection, Workspace
+from integrations.sandbox.process import Process
+from tests.factories import (
+    CompanyFactory,
+    ConnectionFactory,
+    DossierFactory,
+    EntryFactory,
+    FirmFactory,
+    MembershipFactory,
+    WorkspaceFactory,
+)
+from tests.visitors import events, signed_in, text
+from toggbill.firms.models import Firm, Membership
+
+pytestmark = pytest.mark.django_db
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+API_KEY = "5ad1c0de-0000-4000-8000-000000000001"
+
+
+@pytest.fixture(autouse=True)
+def static_files_from_the_source(settings: Settings) -> None:
+    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture
+def firm() -> Firm:
+    return FirmFactory(slug="ours", name="Our Firm")
+
+
+@pytest.fixture
+def billit_knows_us(sandbox: Process, settings: Settings) -> Process:
+    settings.BILLIT_LOGIN_URL = sandbox.billit_url
+    settings.BILLIT_CLIENT_ID, settings.BILLIT_CLIENT_SECRET = "sandbox-client", "sandbox-secret"
+    return sandbox
+
+
+def at_billit(browser: Client, key: str = "main", *, decision: str = "allow") -> str:
+    """Go to Billit from our page and decide there; gives the address that Billit sends the browser back to."""
+    away = browser.post("/connections/sign-in/", {"key": key})
+    assert away.status_code == 302
+    query = {name: values[0] for name, values in parse_qs(urlsplit(away["Location"]).query).items()}
+    form = query | {"email": "owner@example.com", "password": "", "decision": decision}
+    back = requests.post(away["Location"].partition("?")[0], data=form, allow_redirects=False, timeout=10)
+    found = urlsplit(back.headers["Location"])
+    return f"{found.path}?{found.query}"
+
+
+def test_toggl_is_connected_by_a_token_that_is_tried_at_once(firm: Firm, sandbox: Process) -> None:
+    browser = signed_in(firm)
+    answer = browser.post("/connections/add/toggl/", {"key": "main", "secret": f" {TOKEN} "})
+    assert (answer.status_code, answer["Location"]) == (302, "/connections/toggl/main/choose/")
+    row = Connection.objects.get()
+    assert (row.firm, row.secret, row.owner_name, row.timezone) == (firm, TOKEN, "Odile Verkansel", "Europe/Brussels")
+    assert [item["path"] for item in sandbox.control.log("toggl")] == [
+        "/api/v9/me",
+        "/api/v9/me/workspaces",
+        "/api/v9/me/organizations",
+    ]
+    words = text(browser, "/connections/toggl/main/choose/")
+    assert "Bureau 4001 Premium" in words
+    assert not Workspace.objects.exists()
+    assert browser.post("/connections/toggl/main/choose/", {"chosen": ["4001"]}).status_code == 302
+    assert list(Workspace.objects.values_list("remote_id", "is_admin", "plan")) == [(4001, True, "Premium")]
+    assert [kind for kind, _subject, _data in events(firm)] == ["connection_added", "connection_changed"]
+    assert TOKEN not in str(events(firm))
+
+
+def test_billit_is_connected_by_key(firm: Firm, sandbox: Process) -> None:
+    browser = signed_in(firm)
+    assert browser.post("/connections/add/billit/", {"key": "main", "secret": API_KEY}).status_code == 302
+    assert browser.post("/connections/billit/main/choose/", {"chosen": ["7001"]}).status_code == 302
+    assert list(Company.objects.values_list("party_id", "api_allowed")) == [(7001, True)]
+    words = text(browser, "/connections/billit/main/")
+    assert "Automatically send your invoices” is on in Billit&#x27;s settings" in words
+    assert API_KEY not in words
+
+
+@pytest.mark.parametrize("service", ["toggl", "billit"])
+def test_a_wrong_secret_is_refused_with_a_sentence_and_not_shown(service: str, firm: Firm, sandbox: Process) -> None:
+    page = signed_in(firm).post(f"/connections/add/{service}/", {"key": "main", "secret": "f" * 32})
+    assert page.status_code == 200
+    assert "does not accept the" in page.content.decode()
+    assert "f" * 32 not in page.content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_a_token_of_no_admin_is_refused_unless_accepted(firm: Firm, sandbox: Process) -> None:
+    user = {"id": 9002, "token": "fedcba9876543210fedcba9876543210", "email": "b@example.com", "fullname": "Bart"}
+    sandbox.control.put_toggl("users", user | {"workspaces": [{"id": 4001, "admin": False}], "timezone": "UTC"})
+    browser = signed_in(firm)
+    form = {"key": "main", "secret": "fedcba9876543210fedcba9876543210"}
+    assert "admin of no workspace" in browser.post("/connections/add/toggl/", form).content.decode()
+    assert browser.post("/connections/add/toggl/", form | {"accept_partial": "on"}).status_code == 302
+    assert browser.post("/connections/toggl/main/choose/", {"chosen": ["4001"]}).status_code == 302
+    words = text(browser, "/connections/toggl/main/")
+    assert "Toggl silently leaves out the hours of others" in words
+    assert "lives in UTC, the firm in Europe/Brussels" in words
+
+
+def test_a_name_is_used_once(firm: Firm) -> None:
+    ConnectionFactory(firm=firm, key="main")
+    page = signed_in(firm).post("/connections/add/toggl/", {"key": "main", "secret": "x"})
+    assert "already has a connection of this name" in page.content.decode()
+
+
+def test_billit_is_connected_by_signing_in(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    page = browser.get("/connections/add/billit/")
+    assert "Sign in to Billit" in page.content.decode()
+    assert f"form-action 'self' {billit_knows_us.billit_url}" in page["Content-Security-Policy"]
+    answer = browser.get(at_billit(browser))
+    assert answer["Location"] == "/connections/billit/main/choose/"
+    row = Connection.objects.get()
+    assert (row.method, row.owner_name) == ("sign_in", "Odile Verkansel")
+    assert "" not in (row.secret, row.refresh_secret)
+    assert events(firm) == [
+        ("connection_added", "connection billit main", {"new": {"method": "sign_in", "owner_name": "Odile Verkansel"}})
+    ]
+
+
+def test_signing_in_again_replaces_the_tokens_and_heals(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    browser.get(at_billit(browser))
+    before = Connection.objects.get()
+    CompanyFactory(firm=firm, connection=before, party_id=7001)
+    Connection.objects.update(failure="credentials", failure_text="The sign-in has ended")
+    answer = browser.get(at_billit(browser))
+    assert answer["Location"] == "/connections/billit/main/"
+    row = Connection.objects.get()
+    assert (row.pk, row.failure, row.secret != before.secret) == (before.pk, "none", True)
+    assert events(firm)[-1][2]["secret_changed"] is True
+
+
+def test_a_person_who_says_no_connects_nothing(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    back = at_billit(browser, decision="cancel")
+    assert "error=access_denied" in back
+    assert "Billit was not opened for toggbill" in browser.get(back, follow=True).content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_the_state_is_that_of_the_session_and_good_once(firm: Firm, billit_knows_us: Process) -> None:
+    browser, other = signed_in(firm), signed_in(firm)
+    back = at_billit(browser)
+    for address, visitor in ((back, other), (re.sub("state=.", "state=-", back), browser), (back, browser)):
+        page = visitor.get(address, follow=True).content.decode()
+        assert "This sign-in was not begun here" in page
+    assert not Connection.objects.exists()
+
+
+def test_the_state_is_bound_to_the_firm(firm: Firm, billit_knows_us: Process) -> None:
+    membership = MembershipFactory(firm=firm)
+    theirs = MembershipFactory(user=membership.user, firm=FirmFactory(slug="theirs")).firm
+    browser = Client()
+    browser.force_login(membership.user)
+    back = at_billit(browser)
+    browser.post("/firm/", {"firm": theirs.slug})
+    assert "This sign-in was not begun here" in browser.get(back, follow=True).content.decode()
+    assert not Connection.objects.exists()
+
+
+def test_the_state_grows_old(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    back = at_billit(browser)
+    session = browser.session
+    session["billit_sign_in"] |= {"at": (timezone.now() - timedelta(minutes=31)).isoformat()}
+    session.save()
+    assert "or too long ago" in browser.get(back, follow=True).content.decode()
+
+
+def test_signing_in_needs_a_client_at_billit(firm: Firm, settings: Settings) -> None:
+    settings.BILLIT_CLIENT_ID = ""
+    browser = signed_in(firm)
+    assert browser.post("/connections/sign-in/", {"key": "main"}).status_code == 404
+    assert "Sign in to Billit" not in browser.get("/connections/add/billit/").content.decode()
+
+
+def test_a_secret_is_rotated_only_to_one_that_opens_what_is_used(firm: Firm, sandbox: Process) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret="old")
+    WorkspaceFactory(firm=firm, connection=row, remote_id=4099, name="Elsewhere")
+    browser = signed_in(firm)
+    page = browser.post("/connections/toggl/main/rotate/", {"secret": TOKEN}).content.decode()
+    assert "workspace 4099 is not open to this token" in page
+    assert Connection.objects.get().secret == "old"
+    Workspace.objects.update(remote_id=4001)
+    assert browser.post("/connections/toggl/main/rotate/", {"secret": TOKEN}).status_code == 302
+    assert Connection.objects.get().secret == TOKEN
+
+
+def test_a_connection_is_paused_and_resumed(firm: Firm) -> None:
+    row = ConnectionFactory(firm=firm, key="main")
+    browser = signed_in(firm)
+    browser.post("/connections/toggl/main/pause/")
+    assert Connection.objects.get(pk=row.pk).paused_at is not None
+    assert "paused" in text(browser, "/connections/")
+    browser.post("/connections/toggl/main/resume/")
+    assert Connection.objects.get(pk=row.pk).paused_at is None
+    assert [kind for kind, _subject, _data in events(firm)] == ["connection_paused", "connection_resumed"]
+
+
+def test_removing_shows_what_depends_on_it_and_destroys_the_secrets(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    browser.get(at_billit(browser))
+    row = Connection.objects.get()
+    company = CompanyFactory(firm=firm, connection=row, party_id=7001, name="Bureau")
+    DossierFactory(firm=firm, company=company, name="Bakery")
+    words = text(browser, "/connections/billit/main/remove/")
+    assert "1 dossier can no longer be read or billed" in words
+    assert "Bakery" in words
+    assert browser.post("/connections/billit/main/remove/").status_code == 302
+    gone = Connection.objects.get(service="billit")
+    assert (gone.secret, gone.refresh_secret, gone.expires_at) == ("", "", None)
+    assert gone.removed_at is not None
+    assert [item["path"] for item in billit_knows_us.control.log("billit")][-1] == "/OAuth2/revoke"
+    assert events(firm)[-1] == (
+        "connection_removed",
+        "connection billit main",
+        {"workspaces": [], "companies": [7001]},
+    )
+    answer = requests.get(
+        f"{billit_knows_us.billit_url}/v1/account/accountInformation",
+        headers={"Authorization": f"Bearer {row.secret}"},
+        timeout=10,
+    )
+    assert answer.json() == {"errors": [{"Code": "AccessTokenRevoked"}]}
+
+
+def test_a_removed_connection_is_taken_up_again_by_its_name(firm: Firm, sandbox: Process) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret="old")
+    workspace = WorkspaceFactory(firm=firm, connection=row, remote_id=4001)
+    browser = signed_in(firm)
+    browser.post("/connections/toggl/main/remove/")
+    assert browser.post("/connections/add/toggl/", {"key": "main", "secret": TOKEN}).status_code == 302
+    again = Connection.objects.get()
+    assert (again.pk, again.secret, again.removed_at, again.paused_at) == (row.pk, TOKEN, None, None)
+    workspace.refresh_from_db()
+    assert workspace.next_sync_at is not None
+    assert workspace.next_sync_at <= timezone.now()
+
+
+def test_what_hours_hang_on_stays_chosen(firm: Firm, sandbox: Process) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret=TOKEN)
+    EntryFactory(workspace=WorkspaceFactory(firm=firm, connection=row, remote_id=4077, name="Kept"))
+    WorkspaceFactory(firm=firm, connection=row, remote_id=4078, name="Dropped")
+    browser = signed_in(firm)
+    page = browser.post("/connections/toggl/main/choose/", {"chosen": ["4001"]}, follow=True).content.decode()
+    assert "“Kept” stays" in page
+    assert sorted(Workspace.objects.values_list("remote_id", flat=True)) == [4001, 4077]
+
+
+def test_a_connection_survives_the_member_who_added_it(firm: Firm, sandbox: Process) -> None:
+    browser = signed_in(firm, "manager", email="gone@example.com")
+    browser.post("/connections/add/toggl/", {"key": "main", "secret": TOKEN})
+    Membership.objects.get(user__email="gone@example.com").user.delete()
+    assert Connection.objects.get(firm=firm).secret == TOKEN
+
+
+@pytest.mark.parametrize("role", ["bookkeeper", "viewer"])
+def test_who_may_not_connect_sees_the_health_and_no_more(role: str, firm: Firm) -> None:
+    ConnectionFactory(firm=firm, key="main")
+    browser = signed_in(firm, role)
+    assert "Pause" not in text(browser, "/connections/toggl/main/")
+    assert browser.get("/connections/add/toggl/").status_code == 403
+    for step in ("pause", "resume", "remove", "rotate", "choose"):
+        assert browser.post(f"/connections/toggl/main/{step}/").status_code == 403
+
+
+def test_a_connection_of_another_firm_is_not_found(firm: Firm) -> None:
+    ConnectionFactory(key="theirs", owner_name="leakmark")
+    browser = signed_in(firm)
+    assert "leakmark" not in text(browser, "/connections/")
+    assert browser.get("/connections/toggl/theirs/").status_code == 404
+    for step in ("pause", "resume", "remove", "rotate", "choose"):
+        assert browser.post(f"/connections/toggl/theirs/{step}/").status_code == 404

@@ -1,0 +1,374 @@
+"""The pages of connections: the list with its health, adding by token, key or sign-in, choosing, rotating, removing."""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from csp.decorators import csp_update
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from integrations import connections, oauth
+from integrations.billit_sign_in import Pair
+from integrations.connections import BillitAccess, TogglAccess
+from integrations.models import Connection
+from integrations.transport import ServiceError
+from toggbill.connecting import health
+from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
+from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
+
+STATE = "billit_sign_in"
+STATE_LIFE = timedelta(minutes=30)
+
+
+@member_required()
+@require_GET
+def listing(request: FirmRequest) -> HttpResponse:
+    """All connections of the firm with their health."""
+    rows = visible(request.membership, Connection.objects.all())
+    found = health.every(rows, firm=request.firm, now=timezone.now())
+    troubled = sum(item.state in {"broken", "removed"} for item in found)
+    return render(
+        request,
+        "connections/list.html",
+        {
+            "connections": found,
+            "troubled": troubled,
+            "now": timezone.now(),
+            "may_connect": may(request.membership, "connect"),
+        },
+    )
+
+
+@member_required()
+@require_GET
+def connection(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """One connection: its health, what it opens, what hangs on it, and what can be done."""
+    return _page(request, _row(request, service, key), RotateForm())
+
+
+@sensitive_post_parameters()
+@member_required("connect")
+@require_http_methods(["GET", "POST"])
+def add(request: FirmRequest, service: str) -> HttpResponse:
+    """Connect by API token (Toggl) or API key (Billit), which is tried at once; Billit also by sign-in."""
+    if service not in Connection.Service.values:
+        raise Http404
+    form_class = TogglForm if service == Connection.Service.TOGGL else BillitKeyForm
+    form: KeyForm = form_class(request.POST or None, firm=request.firm, service=service)
+    if request.method == "POST" and form.is_valid():
+        row = _add(request, service, form)
+        if row is not None:
+            return redirect("connection_choose", service=service, key=row.key)
+    context = {
+        "form": form,
+        "service": service,
+        "service_name": Connection.Service(service).label,
+        "may_sign_in": service == Connection.Service.BILLIT and oauth.is_set_up(),
+    }
+    return _may_leave_for_billit(request, render(request, "connections/add.html", context))
+
+
+@sensitive_variables("secret")
+def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None:
+    """The new connection; None when the service said no, which then stands at the field."""
+    key, secret = form.cleaned_data["key"], form.cleaned_data["secret"]
+    by, now = actor(request), timezone.now()
+    try:
+        if service == Connection.Service.TOGGL:
+            access = connections.ask_toggl(token=secret, with_plans=True)
+            partial = form.cleaned_data["accept_partial"]
+            if not partial and access.workspaces and not any(row.admin for row in access.workspaces.values()):
+                form.add_error(
+                    "secret",
+                    _(
+                        "The owner of the token is an admin of no workspace, so Toggl would silently leave out the "
+                        "hours of others. Use an admin's token, or accept a partial reading."
+                    ),
+                )
+                return None
+            row, _outcome = connections.connect_toggl(
+                firm=request.firm, key=key, token=secret, accept_partial=partial, access=access, by=by, now=now
+            )
+        else:
+            connections.ask_billit(api_key=secret)
+            row, _outcome = connections.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
+    except ServiceError as error:
+        form.add_error("secret", str(error))
+        return None
+    return row
+
+
+# --- signing in at Billit -------------------------------------------------------------------------------------------
+
+
+@member_required("connect")
+@require_POST
+def sign_in(request: FirmRequest) -> HttpResponse:
+    """Off to Billit's page (field `key`: the connection's short name), for a new connection or an old one again."""
+    if not oauth.is_set_up():
+        raise Http404
+    form = KeyForm(request.POST, firm=request.firm, service=Connection.Service.BILLIT)
+    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=request.POST.get("key", ""))
+    if not known.exists() and not form.is_valid():
+        messages.error(request, _("Give the connection a short name: letters, digits, hyphens and underscores."))
+        return redirect("connection_add", service="billit")
+    state = secrets.token_urlsafe(32)
+    request.session[STATE] = {
+        "state": state,
+        "firm": request.firm.pk,
+        "key": request.POST["key"],
+        "at": timezone.now().isoformat(),
+    }
+    return redirect(oauth.sign_in_address(state=state))
+
+
+@member_required("connect")
+@require_GET
+def signed_in(request: FirmRequest) -> HttpResponse:
+    """Billit sends the person back here: with a code, or without because he said no."""
+    begun: dict[str, Any] = request.session.pop(STATE, None) or {}
+    key = str(begun.get("key", ""))
+    if not _is_ours(begun, request):
+        messages.error(
+            request,
+            _("This sign-in was not begun here, or too long ago. Nothing was connected: begin again on this page."),
+        )
+        return redirect("connections")
+    if "code" not in request.GET:
+        messages.info(request, _("Billit was not opened for toggbill, so nothing was connected."))
+        return redirect("connections")
+    try:
+        row, kept = _connect_signed_in(request, key)
+    except ServiceError as error:
+        messages.error(request, _("Nothing was connected. %(why)s") % {"why": error})
+        return redirect("connections")
+    if kept:
+        messages.success(request, _("Signed in to Billit again: the connection works."))
+        return redirect("connection", service="billit", key=row.key)
+    return redirect("connection_choose", service="billit", key=row.key)
+
+
+def _is_ours(begun: dict[str, Any], request: FirmRequest) -> bool:
+    """The state is that of this session, for the firm that the person works for now, and fresh."""
+    if not begun or begun.get("firm") != request.firm.pk:
+        return False
+    if timezone.now() - datetime.fromisoformat(begun["at"]) > STATE_LIFE:
+        return False
+    return hmac.compare_digest(str(begun["state"]).encode(), request.GET.get("state", "").encode())
+
+
+@sensitive_variables("pair")
+def _connect_signed_in(request: FirmRequest, key: str) -> tuple[Connection, bool]:
+    """The connection, and whether it has companies already. Raises ``ServiceError``."""
+    pair: Pair = oauth.first_pair(code=request.GET["code"])
+    access = connections.ask_billit_signed_in(pair=pair)
+    standing = Connection.objects.for_firm(request.firm).filter(service="billit", key=key).first()
+    if standing is not None:
+        used = standing.companies.filter(dossiers__isnull=False).values_list("party_id", flat=True)
+        for sentence in connections.billit_hindrances(access, key=key, companies=used):
+            messages.warning(request, sentence)
+    row, _outcome = connections.connect_billit_signed_in(
+        firm=request.firm, key=key, pair=pair, access=access, by=actor(request), now=timezone.now()
+    )
+    return row, row.companies.exists()
+
+
+# --- what it opens --------------------------------------------------------------------------------------------------
+
+
+@member_required("connect")
+@require_http_methods(["GET", "POST"])
+def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """Pick the workspaces or companies (field `chosen`: their ids) from what the credential opens right now."""
+    row = _row(request, service, key)
+    try:
+        access = connections.ask_again(connection=row, now=timezone.now())
+    except ServiceError as error:
+        messages.error(request, str(error))
+        return redirect("connection", service=service, key=key)
+    if request.method == "POST":
+        chosen = {int(text) for text in request.POST.getlist("chosen") if text.isdecimal() and len(text) < 19}
+        hindrances = _hindrances(row, access, chosen)
+        if not hindrances:
+            return _chosen(request, row, access, chosen)
+        for sentence in hindrances:
+            messages.error(request, sentence)
+    return render(
+        request,
+        "connections/choose.html",
+        {"connection": row, "offers": _offers(row, access), "plans": getattr(access, "plans", {})},
+    )
+
+
+def _hindrances(row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]) -> list[str]:
+    if isinstance(access, TogglAccess):
+        return connections.toggl_hindrances(access, key=row.key, workspaces=chosen, accept_partial=row.accept_partial)
+    return connections.billit_hindrances(access, key=row.key, companies=chosen)
+
+
+def _chosen(
+    request: FirmRequest, row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]
+) -> HttpResponse:
+    kept = connections.choose(connection=row, access=access, ids=chosen, by=actor(request), now=timezone.now())
+    for name in kept:
+        messages.warning(request, _("“%(name)s” stays: a dossier or hours hang on it.") % {"name": name})
+    text = ngettext(
+        "%(n)d chosen. It is read within minutes.", "%(n)d chosen. They are read within minutes.", len(chosen)
+    )
+    messages.success(request, text % {"n": len(chosen)})
+    return redirect("connection", service=row.service, key=row.key)
+
+
+def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[str, Any]]:
+    """What the credential opens, each with what a person has to know before he picks it."""
+    if isinstance(access, TogglAccess):
+        taken = dict(row.workspaces.model.objects.for_firm(row.firm).values_list("remote_id", "connection__key"))
+        return [
+            {
+                "id": found.id,
+                "name": found.name,
+                "chosen": taken.get(found.id) == row.key,
+                "elsewhere": taken.get(found.id, row.key) != row.key and taken[found.id],
+                "plan": access.plans.get(found.organization_id, ""),
+                "problem": "" if found.admin else _("not an admin: reads only part"),
+            }
+            for found in access.workspaces.values()
+        ]
+    taken = dict(row.companies.model.objects.for_firm(row.firm).values_list("party_id", "connection__key"))
+    return [
+        {
+            "id": company.party_id,
+            "name": company.name,
+            "chosen": taken.get(company.party_id) == row.key,
+            "elsewhere": taken.get(company.party_id, row.key) != row.key and taken[company.party_id],
+            "plan": company.vat_number,
+            "problem": "" if company.api_allowed else _("Billit does not let the API in"),
+        }
+        for company in access.companies.values()
+    ]
+
+
+# --- what is done to it ---------------------------------------------------------------------------------------------
+
+
+@sensitive_post_parameters()
+@member_required("connect")
+@require_POST
+def rotate(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """Another token or key, tried first: it must open what the firm uses."""
+    row = _row(request, service, key)
+    form = RotateForm(request.POST)
+    if form.is_valid() and _rotate(request, row, form):
+        messages.success(request, _("The new credential works and is in use."))
+        return redirect("connection", service=service, key=key)
+    return _page(request, row, form)
+
+
+@sensitive_variables("secret")
+def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
+    secret = form.cleaned_data["secret"]
+    by, now = actor(request), timezone.now()
+    try:
+        access: TogglAccess | BillitAccess
+        if row.service == Connection.Service.TOGGL:
+            access = connections.ask_toggl(token=secret, with_plans=True)
+            used = set(row.workspaces.values_list("remote_id", flat=True))
+        else:
+            access = connections.ask_billit(api_key=secret)
+            used = set(row.companies.values_list("party_id", flat=True))
+    except ServiceError as error:
+        form.add_error("secret", str(error))
+        return False
+    for sentence in (hindrances := _hindrances(row, access, used)):
+        form.add_error("secret", sentence)
+    if hindrances:
+        return False
+    if isinstance(access, TogglAccess):
+        connections.connect_toggl(
+            firm=request.firm,
+            key=row.key,
+            token=secret,
+            accept_partial=row.accept_partial,
+            access=access,
+            by=by,
+            now=now,
+        )
+    else:
+        connections.connect_billit(firm=request.firm, key=row.key, api_key=secret, by=by, now=now)
+    return True
+
+
+@member_required("connect")
+@require_POST
+def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """Nothing is read or posted through it."""
+    connections.pause(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    messages.success(request, _("Paused. Its dossiers wait until you resume it."))
+    return redirect("connection", service=service, key=key)
+
+
+@member_required("connect")
+@require_POST
+def resume(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """Let it work again."""
+    connections.resume(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    messages.success(request, _("It works again."))
+    return redirect("connection", service=service, key=key)
+
+
+@member_required("connect")
+@require_http_methods(["GET", "POST"])
+@sensitive_variables("access")
+def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
+    """Destroy its secrets, after what depends on it was shown."""
+    row = _row(request, service, key)
+    if request.method == "GET":
+        found = health.of(row, firm=request.firm, now=timezone.now())
+        return render(request, "connections/remove.html", {"health": found, "connection": row})
+    access = row.secret if row.method == Connection.Method.SIGN_IN else ""
+    connections.remove(connection=row, by=actor(request), now=timezone.now())
+    trouble = oauth.revoke(access=access) if access else ""
+    messages.success(request, _("Removed: its secrets are destroyed. What was read and billed through it is kept."))
+    if trouble:
+        text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
+        messages.warning(request, text % {"why": trouble})
+    return redirect("connections")
+
+
+def _row(request: FirmRequest, service: str, key: str) -> Connection:
+    rows = visible(request.membership, Connection.objects.select_related("firm"))
+    return get_object_or_404(rows, service=service, key=key)
+
+
+def _page(request: FirmRequest, row: Connection, form: RotateForm) -> HttpResponse:
+    context = {
+        "health": health.of(row, firm=request.firm, now=timezone.now()),
+        "connection": row,
+        "form": form,
+        "now": timezone.now(),
+        "may_connect": may(request.membership, "connect"),
+        "may_sign_in": row.service == Connection.Service.BILLIT and oauth.is_set_up(),
+        "redirect_uri": settings.PUBLIC_URL + reverse("billit_signed_in"),
+    }
+    return _may_leave_for_billit(request, render(request, "connections/connection.html", context))
+
+
+def _may_leave_for_billit(request: FirmRequest, answer: HttpResponse) -> HttpResponse:
+    """The page holds a form that leads on to Billit's own page, which the policy of other pages does not allow."""
+
+    def view(_request: HttpRequest) -> HttpResponse:
+        return answer
+
+    return cast(HttpResponse, csp_update({"form-action": [settings.BILLIT_LOGIN_URL]})(view)(request))

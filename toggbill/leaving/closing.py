@@ -1,0 +1,82 @@
+"""Closing a firm: its secrets are destroyed at once, and its books are only read from then on (for ten years).
+
+The one check that no verb changes the books of a closed firm is in ``audit.record``, where every verb ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import Q
+
+from integrations import connections, rotation
+from integrations.models import Company, Connection, Workspace
+from invoicing.models import Dossier, Invoice
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.models import Firm, FirmOwned
+
+
+class CannotClose(Exception):
+    """The firm cannot be closed now; ``str()`` says why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """What was closed: the moment, how many connections, and the access tokens that are still to be ended at Billit."""
+
+    firm: Firm
+    connections: int
+    to_revoke: list[str] = field(repr=False)
+
+
+def unfinished(firm: Firm) -> dict[str, int]:
+    """What a closed firm can no longer finish: invoices that wait, are in doubt, or are posted and not sent."""
+    rows = Invoice.objects.for_firm(firm)
+    status, delivery = Invoice.Status, Invoice.Delivery
+    return {
+        "drafts": rows.filter(status=status.DRAFT).count(),
+        "approved": rows.filter(status__in=[status.APPROVED, status.REFUSED]).count(),
+        "in_doubt": rows.filter(Q(status=status.IN_DOUBT) | Q(delivery=delivery.IN_DOUBT)).count(),
+        "not_sent": rows.filter(status=status.POSTED, delivery=delivery.NOT_SENT).count(),
+    }
+
+
+@transaction.atomic
+def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
+    """Destroy every secret of the firm, pause its connections, end its schedules, and put the books under lock.
+
+    Raises ``CannotClose`` when it is closed already, or while a worker posts or sends one of its invoices. The caller
+    ends the sign-ins at Billit after the commit (``oauth.revoke``).
+    """
+    firm = Firm.objects.select_for_update().get(pk=firm.pk)
+    if firm.closed_at is not None:
+        raise CannotClose(f"Firm {firm.slug} was closed on {firm.closed_at:%d/%m/%Y} already.")
+    moving = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
+    if busy := Invoice.objects.for_firm(firm).filter(moving).count():
+        raise CannotClose(
+            f"{busy} of the firm's invoices are on their way to Billit at this moment. Try again in some minutes."
+        )
+    standing = list(Connection.objects.for_firm(firm).filter(removed_at__isnull=True))
+    to_revoke = [row.secret for row in standing if row.method == Connection.Method.SIGN_IN and row.secret]
+    for row in standing:
+        connections.remove(connection=row, by=by, now=now)
+    _destroy_secrets(firm)
+    Dossier.objects.for_firm(firm).update(due_at=None, waiting_text="")
+    Workspace.objects.for_firm(firm).update(next_sync_at=None)
+    Company.objects.for_firm(firm).update(next_sync_at=None)
+    Invoice.objects.for_firm(firm).update(post_requested_at=None, send_requested_at=None)
+    data = {"connections": len(standing), "unfinished": unfinished(firm)}
+    audit.record(firm=firm, news=[News("firm_closed", f"firm {firm.slug}", data)], by=by, now=now)
+    Firm.objects.filter(pk=firm.pk).update(closed_at=now)
+    firm.closed_at = now
+    return Closing(firm, len(standing), to_revoke)
+
+
+def _destroy_secrets(firm: Firm) -> None:
+    """Whatever else is stored encrypted for the firm, in whatever table."""
+    for model, names in rotation.encrypted_fields():
+        if issubclass(model, FirmOwned):
+            model._default_manager.filter(firm=firm).update(**dict.fromkeys(names, ""))
