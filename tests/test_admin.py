@@ -13,29 +13,14 @@ from pytest_django import Settings
 
 from invoicing.models import Dossier, TagMapping
 from tests.factories import (
-    AttemptFactory,
-    ClientFactory,
-    ClientMappingFactory,
-    ConnectionFactory,
-    CorrectionFactory,
-    CustomerFactory,
-    DossierClientFactory,
     DossierFactory,
-    EntryFactory,
     FirmFactory,
-    InvoiceFactory,
-    LedgerRowFactory,
     MembershipFactory,
-    ProductFactory,
-    ProjectFactory,
-    RunFactory,
-    TagMappingFactory,
     WorkspaceFactory,
-    enterprise_number,
 )
+from tests.furniture import furnish
 from tests.visitors import address, managed, staff, superuser
 from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline, ReadOnlyAdmin
-from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.models import Firm, FirmOwned, Membership
 
 pytestmark = pytest.mark.django_db
@@ -60,29 +45,6 @@ def firm() -> Firm:
 @pytest.fixture
 def dossier(firm: Firm) -> Dossier:
     return DossierFactory(firm=firm, key="bakery", name="Bakery")
-
-
-def furnish(firm: Firm, mark: str) -> None:
-    """A row of every model, each with a mark that would show if it leaked."""
-    toggl = ConnectionFactory(firm=firm, key=f"{mark}-toggl", owner_name=mark)
-    workspace = WorkspaceFactory(firm=firm, connection=toggl, name=mark)
-    dossier = DossierFactory(firm=firm, workspace=workspace, key=mark, name=mark, company__name=mark)
-    toggl.quotas.create(firm=firm, remaining=3, resets_at="2026-11-20T10:00Z")
-    ClientFactory(workspace=workspace, name=mark)
-    ProjectFactory(workspace=workspace, name=mark)
-    EntryFactory(workspace=workspace, description=mark)
-    ProductFactory(company=dossier.company, description=mark, reference=mark)
-    CustomerFactory(company=dossier.company, name=mark)
-    dossier.company.pins.create(firm=firm, number=enterprise_number(1), party_id=1, pinned_at="2026-11-20T10:00Z")
-    DossierClientFactory(dossier=dossier)
-    TagMappingFactory(dossier=dossier, tag=mark)
-    ClientMappingFactory(dossier=dossier, purchase_order=mark)
-    LedgerRowFactory(dossier=dossier, client_name=mark)
-    RunFactory(dossier=dossier)
-    invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="posted")
-    AttemptFactory(invoice=invoice)
-    CorrectionFactory(invoice=invoice)
-    record(firm=firm, news=[News("run", f"dossier {mark}", {})], by=Actor(mark, ""), now=invoice.drafted_at)
 
 
 def dossier_form(dossier: Dossier, **more: Any) -> dict[str, Any]:
@@ -142,7 +104,7 @@ def test_rows_of_another_firm_are_not_found_by_address(model: type[FirmOwned], f
     browser = staff(firm)
     for what in ("change", "delete", "history"):
         for answer in (browser.get(address(model, what, row.pk)), browser.post(address(model, what, row.pk), {})):
-            assert answer.status_code in {302, 403, 405}, what
+            assert answer.status_code in {403, 404}, what
             assert "leakmark" not in answer.content.decode()
     assert model._default_manager.filter(pk=row.pk).exists()
 

@@ -5,64 +5,82 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('firms', '0001_initial'),
-        ('integrations', '0002_circuit'),
+        ("firms", "0001_initial"),
+        ("integrations", "0002_circuit"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='company',
-            name='api_allowed',
-            field=models.BooleanField(default=True, verbose_name='Billit lets the API in'),
+            model_name="company",
+            name="api_allowed",
+            field=models.BooleanField(default=True, verbose_name="Billit lets the API in"),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='expires_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='access token expires'),
+            model_name="connection",
+            name="expires_at",
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name="access token expires"),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='method',
-            field=models.CharField(choices=[('key', 'token or key'), ('sign_in', 'sign-in at Billit')], default='key', max_length=8, verbose_name='by'),
+            model_name="connection",
+            name="method",
+            field=models.CharField(
+                choices=[("key", "token or key"), ("sign_in", "sign-in at Billit")],
+                default="key",
+                max_length=8,
+                verbose_name="by",
+            ),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='refresh_secret',
-            field=integrations.encryption.EncryptedTextField(blank=True, default='', editable=False),
+            model_name="connection",
+            name="refresh_secret",
+            field=integrations.encryption.EncryptedTextField(blank=True, default="", editable=False),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='removed_at',
-            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name='removed'),
+            model_name="connection",
+            name="removed_at",
+            field=models.DateTimeField(blank=True, editable=False, null=True, verbose_name="removed"),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='renewing_since',
+            model_name="connection",
+            name="renewing_since",
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='connection',
-            name='timezone',
-            field=models.CharField(blank=True, max_length=64, verbose_name='time zone at Toggl'),
+            model_name="connection",
+            name="timezone",
+            field=models.CharField(blank=True, max_length=64, verbose_name="time zone at Toggl"),
         ),
         migrations.AddField(
-            model_name='workspace',
-            name='plan',
-            field=models.CharField(blank=True, max_length=40, verbose_name='plan at Toggl'),
+            model_name="workspace",
+            name="plan",
+            field=models.CharField(blank=True, max_length=40, verbose_name="plan at Toggl"),
         ),
         migrations.AlterField(
-            model_name='connection',
-            name='secret',
-            field=integrations.encryption.EncryptedTextField(blank=True, verbose_name='token or key'),
+            model_name="connection",
+            name="secret",
+            field=integrations.encryption.EncryptedTextField(blank=True, verbose_name="token or key"),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('expires_at__isnull', True), ('method', 'key'), ('refresh_secret', '')), models.Q(('method', 'sign_in'), ('service', 'billit')), _connector='OR'), name='connection_method'),
+            model_name="connection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("expires_at__isnull", True), ("method", "key"), ("refresh_secret", "")),
+                    models.Q(("method", "sign_in"), ("service", "billit")),
+                    _connector="OR",
+                ),
+                name="connection_method",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='connection',
-            constraint=models.CheckConstraint(condition=models.Q(('removed_at__isnull', True), models.Q(('paused_at__isnull', False), ('refresh_secret', ''), ('secret', '')), _connector='OR'), name='connection_removed_has_no_secret'),
+            model_name="connection",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("removed_at__isnull", True),
+                    models.Q(("paused_at__isnull", False), ("refresh_secret", ""), ("secret", "")),
+                    _connector="OR",
+                ),
+                name="connection_removed_has_no_secret",
+            ),
         ),
     ]

@@ -5,194 +5,361 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('firms', '0001_initial'),
-        ('integrations', '0001_initial'),
-        ('invoicing', '0001_initial'),
+        ("firms", "0001_initial"),
+        ("integrations", "0001_initial"),
+        ("invoicing", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Correction',
+            name="Correction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('opened_at', models.DateTimeField(verbose_name='opened')),
-                ('seconds', models.IntegerField(verbose_name='difference in seconds')),
-                ('what', models.JSONField(default=list, verbose_name='what changed')),
-                ('mirrored', models.JSONField(default=dict, editable=False, verbose_name='as mirrored')),
-                ('decision', models.CharField(choices=[('open', 'open'), ('accepted', 'accepted'), ('next_invoice', 'on the next invoice'), ('replaced', 'invoice replaced'), ('credited', 'credited'), ('gone', 'gone by itself')], default='open', max_length=12, verbose_name='decision')),
-                ('decided_at', models.DateTimeField(blank=True, null=True, verbose_name='decided')),
-                ('decided_by', models.CharField(blank=True, max_length=254, verbose_name='decided by')),
-                ('note', models.CharField(blank=True, max_length=500, verbose_name='note')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("opened_at", models.DateTimeField(verbose_name="opened")),
+                ("seconds", models.IntegerField(verbose_name="difference in seconds")),
+                ("what", models.JSONField(default=list, verbose_name="what changed")),
+                ("mirrored", models.JSONField(default=dict, editable=False, verbose_name="as mirrored")),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[
+                            ("open", "open"),
+                            ("accepted", "accepted"),
+                            ("next_invoice", "on the next invoice"),
+                            ("replaced", "invoice replaced"),
+                            ("credited", "credited"),
+                            ("gone", "gone by itself"),
+                        ],
+                        default="open",
+                        max_length=12,
+                        verbose_name="decision",
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(blank=True, null=True, verbose_name="decided")),
+                ("decided_by", models.CharField(blank=True, max_length=254, verbose_name="decided by")),
+                ("note", models.CharField(blank=True, max_length=500, verbose_name="note")),
             ],
             options={
-                'verbose_name': 'correction',
-                'verbose_name_plural': 'corrections',
+                "verbose_name": "correction",
+                "verbose_name_plural": "corrections",
             },
         ),
         migrations.RemoveConstraint(
-            model_name='claim',
-            name='claim_once',
+            model_name="claim",
+            name="claim_once",
         ),
         migrations.RemoveConstraint(
-            model_name='claim',
-            name='claim_has_seconds',
+            model_name="claim",
+            name="claim_has_seconds",
         ),
         migrations.RemoveConstraint(
-            model_name='invoice',
-            name='invoice_one_waiting_draft',
+            model_name="invoice",
+            name="invoice_one_waiting_draft",
         ),
         migrations.RemoveConstraint(
-            model_name='invoiceline',
-            name='line_has_hours',
+            model_name="invoiceline",
+            name="line_has_hours",
         ),
         migrations.RemoveConstraint(
-            model_name='ledgerrow',
-            name='ledger_correction_after_billing',
+            model_name="ledgerrow",
+            name="ledger_correction_after_billing",
         ),
         migrations.AddField(
-            model_name='claim',
-            name='kind',
-            field=models.CharField(choices=[('entry', 'entry'), ('difference', 'difference'), ('credit', 'credit')], default='entry', max_length=10, verbose_name='kind'),
+            model_name="claim",
+            name="kind",
+            field=models.CharField(
+                choices=[("entry", "entry"), ("difference", "difference"), ("credit", "credit")],
+                default="entry",
+                max_length=10,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddField(
-            model_name='claim',
-            name='takes_back',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='taken_back_by', to='invoicing.claim'),
+            model_name="claim",
+            name="takes_back",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="taken_back_by",
+                to="invoicing.claim",
+            ),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='about',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='credit_notes', to='invoicing.invoice', verbose_name='about'),
+            model_name="invoice",
+            name="about",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="credit_notes",
+                to="invoicing.invoice",
+                verbose_name="about",
+            ),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='kind',
-            field=models.CharField(choices=[('invoice', 'invoice'), ('credit_note', 'credit note')], default='invoice', max_length=11, verbose_name='kind'),
+            model_name="invoice",
+            name="kind",
+            field=models.CharField(
+                choices=[("invoice", "invoice"), ("credit_note", "credit note")],
+                default="invoice",
+                max_length=11,
+                verbose_name="kind",
+            ),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='rebill',
-            field=models.BooleanField(default=False, verbose_name='bill again'),
+            model_name="invoice",
+            name="rebill",
+            field=models.BooleanField(default=False, verbose_name="bill again"),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='replacing_since',
+            model_name="invoice",
+            name="replacing_since",
             field=models.DateTimeField(blank=True, editable=False, null=True),
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='rounding',
+            model_name="invoice",
+            name="rounding",
             field=models.JSONField(blank=True, default=dict, editable=False),
         ),
         migrations.AddField(
-            model_name='ledgerrow',
-            name='accepted_seconds',
-            field=models.IntegerField(default=0, verbose_name='accepted difference in seconds'),
+            model_name="ledgerrow",
+            name="accepted_seconds",
+            field=models.IntegerField(default=0, verbose_name="accepted difference in seconds"),
         ),
         migrations.AlterField(
-            model_name='attempt',
-            name='intent',
-            field=models.CharField(choices=[('post', 'post'), ('send', 'send'), ('delete', 'delete')], max_length=6, verbose_name='intent'),
+            model_name="attempt",
+            name="intent",
+            field=models.CharField(
+                choices=[("post", "post"), ("send", "send"), ("delete", "delete")], max_length=6, verbose_name="intent"
+            ),
         ),
         migrations.AlterField(
-            model_name='ledgerrow',
-            name='decision',
-            field=models.CharField(blank=True, choices=[('', 'none'), ('held', 'held'), ('written_off', 'written off'), ('credited', 'credited')], default='', max_length=12, verbose_name='decision'),
+            model_name="ledgerrow",
+            name="decision",
+            field=models.CharField(
+                blank=True,
+                choices=[("", "none"), ("held", "held"), ("written_off", "written off"), ("credited", "credited")],
+                default="",
+                max_length=12,
+                verbose_name="decision",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'invoice'), ('status', 'draft')), fields=('dossier', 'buyer_key', 'purchase_order', 'buyer_reference'), name='invoice_one_waiting_draft'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "invoice"), ("status", "draft")),
+                fields=("dossier", "buyer_key", "purchase_order", "buyer_reference"),
+                name="invoice_one_waiting_draft",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'credit_note'), ('status__in', ['draft', 'approved', 'posting', 'refused', 'in_doubt'])), fields=('about',), name='invoice_one_waiting_credit_note'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("kind", "credit_note"), ("status__in", ["draft", "approved", "posting", "refused", "in_doubt"])
+                ),
+                fields=("about",),
+                name="invoice_one_waiting_credit_note",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('about__isnull', True), ('kind', 'invoice')), models.Q(('about__isnull', False), ('kind', 'credit_note')), _connector='OR'), name='invoice_credit_note_is_about'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("about__isnull", True), ("kind", "invoice")),
+                    models.Q(("about__isnull", False), ("kind", "credit_note")),
+                    _connector="OR",
+                ),
+                name="invoice_credit_note_is_about",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.CheckConstraint(condition=models.Q(('replacing_since__isnull', True), models.Q(('delivery__in', ['not_sent', 'failed']), ('kind', 'invoice'), ('status', 'posted')), _connector='OR'), name='invoice_replaced_only_unsent'),
+            model_name="invoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("replacing_since__isnull", True),
+                    models.Q(("delivery__in", ["not_sent", "failed"]), ("kind", "invoice"), ("status", "posted")),
+                    _connector="OR",
+                ),
+                name="invoice_replaced_only_unsent",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('quantity__gt', 0), ('seconds__gt', 0), ('unit_price__gte', 0)), models.Q(('quantity__gt', 0), ('seconds__lt', 0), ('unit_price__lt', 0)), _connector='OR'), name='line_has_hours'),
+            model_name="invoiceline",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("quantity__gt", 0), ("seconds__gt", 0), ("unit_price__gte", 0)),
+                    models.Q(("quantity__gt", 0), ("seconds__lt", 0), ("unit_price__lt", 0)),
+                    _connector="OR",
+                ),
+                name="line_has_hours",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ledgerrow',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'invoiced'), models.Q(('accepted_seconds', 0), ('correction_seconds', 0), ('correction_text', '')), _connector='OR'), name='ledger_correction_after_billing'),
+            model_name="ledgerrow",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", "invoiced"),
+                    models.Q(("accepted_seconds", 0), ("correction_seconds", 0), ("correction_text", "")),
+                    _connector="OR",
+                ),
+                name="ledger_correction_after_billing",
+            ),
         ),
         migrations.AddField(
-            model_name='correction',
-            name='claim',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='invoicing.claim', verbose_name='claim'),
+            model_name="correction",
+            name="claim",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="corrections",
+                to="invoicing.claim",
+                verbose_name="claim",
+            ),
         ),
         migrations.AddField(
-            model_name='correction',
-            name='entry',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='integrations.entry', verbose_name='entry'),
+            model_name="correction",
+            name="entry",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="corrections",
+                to="integrations.entry",
+                verbose_name="entry",
+            ),
         ),
         migrations.AddField(
-            model_name='correction',
-            name='firm',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='firms.firm', verbose_name='firm'),
+            model_name="correction",
+            name="firm",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="firms.firm", verbose_name="firm"
+            ),
         ),
         migrations.AddField(
-            model_name='correction',
-            name='invoice',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='corrections', to='invoicing.invoice', verbose_name='invoice'),
+            model_name="correction",
+            name="invoice",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="corrections",
+                to="invoicing.invoice",
+                verbose_name="invoice",
+            ),
         ),
         migrations.AddField(
-            model_name='correction',
-            name='settlement',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='settles', to='invoicing.invoice', verbose_name='settled by'),
+            model_name="correction",
+            name="settlement",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="settles",
+                to="invoicing.invoice",
+                verbose_name="settled by",
+            ),
         ),
         migrations.AddField(
-            model_name='claim',
-            name='correction',
-            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to='invoicing.correction'),
+            model_name="claim",
+            name="correction",
+            field=models.ForeignKey(
+                blank=True,
+                editable=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="claims",
+                to="invoicing.correction",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'entry'), ('released_at__isnull', True)), fields=('entry',), name='claim_once'),
+            model_name="claim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "entry"), ("released_at__isnull", True)),
+                fields=("entry",),
+                name="claim_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'difference'), ('released_at__isnull', True)), fields=('correction',), name='claim_difference_once'),
+            model_name="claim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "difference"), ("released_at__isnull", True)),
+                fields=("correction",),
+                name="claim_difference_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'credit'), ('released_at__isnull', True)), fields=('takes_back',), name='claim_credit_once'),
+            model_name="claim",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "credit"), ("released_at__isnull", True)),
+                fields=("takes_back",),
+                name="claim_credit_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('correction__isnull', True), ('kind', 'entry'), ('takes_back__isnull', True)), models.Q(('correction__isnull', False), ('kind', 'difference'), ('takes_back__isnull', True)), models.Q(('correction__isnull', True), ('kind', 'credit'), ('takes_back__isnull', False)), _connector='OR'), name='claim_of_its_kind'),
+            model_name="claim",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("correction__isnull", True), ("kind", "entry"), ("takes_back__isnull", True)),
+                    models.Q(("correction__isnull", False), ("kind", "difference"), ("takes_back__isnull", True)),
+                    models.Q(("correction__isnull", True), ("kind", "credit"), ("takes_back__isnull", False)),
+                    _connector="OR",
+                ),
+                name="claim_of_its_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='claim',
-            constraint=models.CheckConstraint(condition=models.Q(('seconds__gt', 0), models.Q(('kind__in', ['difference', 'credit']), ('seconds__lt', 0)), _connector='OR'), name='claim_has_seconds'),
+            model_name="claim",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("seconds__gt", 0),
+                    models.Q(("kind__in", ["difference", "credit"]), ("seconds__lt", 0)),
+                    _connector="OR",
+                ),
+                name="claim_has_seconds",
+            ),
         ),
         migrations.AddIndex(
-            model_name='correction',
-            index=models.Index(fields=['firm', 'decision', '-opened_at'], name='correction_by_decision'),
+            model_name="correction",
+            index=models.Index(fields=["firm", "decision", "-opened_at"], name="correction_by_decision"),
         ),
         migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.UniqueConstraint(condition=models.Q(('decision', 'open')), fields=('entry',), name='correction_one_open'),
+            model_name="correction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("decision", "open")), fields=("entry",), name="correction_one_open"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decided_at__isnull', True), ('decided_by', ''), ('decision', 'open')), models.Q(models.Q(('decision', 'open'), _negated=True), ('decided_at__isnull', False), models.Q(('decided_by', ''), _negated=True)), _connector='OR'), name='correction_decided_by_somebody'),
+            model_name="correction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decided_at__isnull", True), ("decided_by", ""), ("decision", "open")),
+                    models.Q(
+                        models.Q(("decision", "open"), _negated=True),
+                        ("decided_at__isnull", False),
+                        models.Q(("decided_by", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="correction_decided_by_somebody",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(('settlement__isnull', True), ('decision__in', ['replaced', 'credited']), _connector='OR'), name='correction_settled_by_decision'),
+            model_name="correction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("settlement__isnull", True), ("decision__in", ["replaced", "credited"]), _connector="OR"
+                ),
+                name="correction_settled_by_decision",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='correction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('decision', 'next_invoice'), _negated=True), models.Q(('seconds', 0), _negated=True), _connector='OR'), name='correction_billed_has_seconds'),
+            model_name="correction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("decision", "next_invoice"), _negated=True),
+                    models.Q(("seconds", 0), _negated=True),
+                    _connector="OR",
+                ),
+                name="correction_billed_has_seconds",
+            ),
         ),
     ]

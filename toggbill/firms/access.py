@@ -1,30 +1,63 @@
-"""Who may do what. One table, used by views, admin and templates."""
+"""Who may do what, and who sees which rows. One table and one function, used by views, admin and templates.
+
+``RIGHTS`` is the table (``manage.py roles`` prints it for the README), ``may`` asks it. ``visible`` is the fence
+between firms and, for a member who is restricted to named dossiers, between the dossiers of his firm.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Concatenate, ParamSpec
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
+from allauth.account.adapter import get_adapter
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from toggbill.firms.audit import Actor
-from toggbill.firms.models import Firm, Membership, User
+from toggbill.firms.models import Firm, Membership, MembershipDossier, User
 
 _Role = Membership.Role
+_EVERYBODY = frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER, _Role.VIEWER})
+_BOOKS = frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER})
+_LEADS = frozenset({_Role.OWNER, _Role.MANAGER})
+_OWNERS = frozenset({_Role.OWNER})
 
-# What a role may do. "see" is every page; the others are verbs.
-ALLOWED: dict[str, frozenset[str]] = {
-    "see": frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER, _Role.VIEWER}),
-    "map": frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER}),
-    "draft": frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER}),
-    "approve": frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER}),
-    "post": frozenset({_Role.OWNER, _Role.MANAGER}),
-    "configure": frozenset({_Role.OWNER, _Role.MANAGER}),
-    "members": frozenset({_Role.OWNER}),
+
+class Right(NamedTuple):
+    """A right: what it allows, who has it, and whether it reaches beyond single dossiers.
+
+    A member who is restricted to named dossiers never has a right of the whole firm.
+    """
+
+    label: str | Promise
+    roles: frozenset[str]
+    whole_firm: bool = False
+
+
+RIGHTS: dict[str, Right] = {
+    "see": Right(_("read every page"), _EVERYBODY),
+    "export": Right(_("export what one reads"), _EVERYBODY),
+    "map": Right(_("map tags and clients"), _BOOKS),
+    "hold": Right(_("hold or write off hours, decide on corrections"), _BOOKS),
+    "draft": Right(_("draft invoices and drop drafts"), _BOOKS),
+    "approve": Right(_("approve up to the dossier’s limit"), _BOOKS),
+    "approve_any": Right(_("approve above the dossier’s limit"), _LEADS),
+    "post": Right(_("post to Billit and send"), _LEADS),
+    "configure": Right(_("change the rules of dossiers"), _LEADS),
+    "pair": Right(_("make dossiers"), _LEADS, whole_firm=True),
+    "connect": Right(_("add, change and remove connections"), _LEADS, whole_firm=True),
+    "members": Right(_("invite, change and remove members"), _OWNERS, whole_firm=True),
+    "firm": Right(_("change, export and close the firm"), _OWNERS, whole_firm=True),
 }
+
+
+# What is left in a firm that was closed: its books are read, taken along, and its members minded.
+WHEN_CLOSED = frozenset({"see", "export", "members", "firm"})
 
 
 class FirmRequest(HttpRequest):
@@ -38,12 +71,111 @@ class FirmRequest(HttpRequest):
 
 def may(membership: Membership | None, what: str) -> bool:
     """Whether a member may do something of the table."""
-    return membership is not None and membership.role in ALLOWED[what]
+    if membership is None:
+        return False
+    right = RIGHTS[what]
+    if membership.firm.closed_at is not None and what not in WHEN_CLOSED:
+        return False
+    return membership.role in right.roles and not (right.whole_firm and membership.is_restricted)
+
+
+# --- which rows -----------------------------------------------------------------------------------------------------
+
+# How a row leads to the dossiers that it belongs to. A restricted member sees it if one of them is named for him.
+_BY_ANY = {
+    "invoicing.dossier": "pk",
+    "invoicing.dossierclient": "dossier",
+    "invoicing.tagmapping": "dossier",
+    "invoicing.clientmapping": "dossier",
+    "invoicing.ledgerrow": "dossier",
+    "invoicing.run": "dossier",
+    "invoicing.invoice": "dossier",
+    "invoicing.invoiceline": "invoice__dossier",
+    "invoicing.claim": "line__invoice__dossier",
+    "invoicing.correction": "invoice__dossier",
+    "invoicing.attempt": "invoice__dossier",
+    "integrations.entry": "ledger_row__dossier",
+    "integrations.workspace": "dossiers",
+    "integrations.company": "dossiers",
+    "integrations.product": "company__dossiers",
+}
+# What dossiers share: names of clients and customers. A restricted member sees it if all of them are named for him.
+_BY_ALL = {
+    "integrations.client": "workspace__dossiers",
+    "integrations.project": "workspace__dossiers",
+    "integrations.customer": "company__dossiers",
+    "invoicing.customerpin": "company__dossiers",
+}
+# What belongs to the firm as a whole: never shown to a restricted member.
+WHOLE_FIRM = frozenset(
+    {
+        "integrations.connection",
+        "integrations.quota",
+        "firms.auditevent",
+        "firms.membership",
+        "firms.membershipdossier",
+        "firms.invitation",
+    }
+)
+FENCED = frozenset({*_BY_ANY, *_BY_ALL, *WHOLE_FIRM})
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+def visible(membership: Membership | None, rows: QuerySet[_Row]) -> QuerySet[_Row]:
+    """Those of ``rows`` that a member may see: of his firm and, if he is restricted, of his dossiers.
+
+    A model that stands in none of the lists above is shown to no restricted member (a test asks for the list).
+    """
+    if membership is None:
+        return rows.none()
+    rows = rows.filter(firm=membership.firm_id)
+    if not membership.is_restricted:
+        return rows
+    label = rows.model._meta.label_lower
+    named = MembershipDossier.objects.filter(membership=membership.pk).values("dossier")
+    path = _BY_ANY.get(label) or _BY_ALL.get(label)
+    if path is None:
+        return rows.none()
+    # Sub-queries, so that rows do not come twice where a path leads to several dossiers.
+    own = rows.model._default_manager.filter(firm=membership.firm_id)
+    rows = rows.filter(pk__in=own.filter(**{f"{path}__in": named}).values("pk"))
+    if label in _BY_ALL:
+        foreign = own.filter(Q(**{f"{path}__isnull": False}) & Q(**{f"{path}__in": _others(membership)})).values("pk")
+        rows = rows.exclude(pk__in=foreign)
+    return rows
+
+
+def _others(membership: Membership) -> QuerySet[Any, Any]:
+    named = MembershipDossier.objects.filter(membership=membership.pk).values("dossier")
+    return dossiers_of(membership.firm).exclude(pk__in=named).values("pk")
+
+
+def dossiers_of(firm: Firm) -> QuerySet[Any]:
+    """The dossiers of a firm, by name. (This package stands below the one that has the model.)"""
+    model: Any = MembershipDossier._meta.get_field("dossier").related_model
+    rows: QuerySet[Any] = model._default_manager.filter(firm=firm).order_by("name", "pk")
+    return rows
+
+
+# --- requests -------------------------------------------------------------------------------------------------------
+
+
+def address_of(request: HttpRequest) -> str:
+    """The network address of who asks, as far as the proxies in front are known (``TRUSTED_PROXIES``)."""
+    return str(get_adapter().get_client_ip(request))
 
 
 def actor(request: FirmRequest) -> Actor:
     """Who asks, for a verb's ``by=``."""
-    return Actor.person(request.user, f"web {request.META.get('REMOTE_ADDR', '')}".strip())
+    return Actor.person(request.user, f"web {address_of(request)}".strip())
+
+
+def member(request: FirmRequest) -> Membership:
+    """The member behind ``member_required``."""
+    if request.membership is None:  # not reachable there
+        raise PermissionDenied
+    return request.membership
 
 
 _P = ParamSpec("_P")
@@ -62,6 +194,21 @@ def member_required(
                 raise PermissionDenied
             return view(request, *args, **kwargs)
 
+        guarded.asks_for = what  # type: ignore[attr-defined]  # read by the tests of the fences
         return guarded
 
     return decorate
+
+
+def as_markdown() -> str:
+    """The table of rights for the README."""
+    roles = [_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER, _Role.VIEWER]
+    lines = [
+        "| a member may | " + " | ".join(str(role.label) for role in roles) + " | restricted to dossiers |",
+        "|---" * (len(roles) + 2) + "|",
+    ]
+    for right in RIGHTS.values():
+        cells = ["x" if role in right.roles else "" for role in roles]
+        cells.append("" if right.whole_firm else "in those")
+        lines.append(f"| {right.label} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -9,18 +9,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
+from allauth.account.decorators import secure_admin_login
+from allauth.account.models import EmailAddress, EmailConfirmation
+from allauth.mfa.models import Authenticator
+from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.auth.models import Group
 from django.db import models, transaction
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from toggbill.firms import invitations
-from toggbill.firms.access import FirmRequest, actor, may
+from toggbill.firms import invitations, members
+from toggbill.firms.access import FirmRequest, actor, may, visible
 from toggbill.firms.audit import News, record
-from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Membership, User
+from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Invitation, Membership, MembershipDossier, User
+
+# One door: the admin's own sign-in would go round the second step and the rate limits.
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+
+# Sessions, second steps and proven addresses are each person's own, on the pages of the account; rights come from
+# ``access``, so groups have no use.
+for _model in (EmailAddress, EmailConfirmation, Authenticator, UserSession, Group):
+    if admin.site.is_registered(_model):
+        admin.site.unregister(_model)
 
 # Django's admin and form classes are generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -49,11 +63,10 @@ def allowed(request: HttpRequest, what: str) -> bool:
 
 
 def scoped(request: HttpRequest, rows: models.QuerySet[_Row]) -> models.QuerySet[_Row]:
-    """The rows that the person may see: those of his firm, or all for a superuser."""
+    """The rows that the person may see: of his firm and his dossiers, or all for a superuser."""
     if cast(FirmRequest, request).user.is_superuser:
         return rows
-    firm = firm_of(request)
-    return rows.none() if firm is None else rows.filter(firm=firm)
+    return visible(cast(FirmRequest, request).membership, rows)
 
 
 def _of_one_firm(db_field: models.ForeignKey[Any, Any], request: HttpRequest) -> dict[str, Any]:
@@ -62,14 +75,25 @@ def _of_one_firm(db_field: models.ForeignKey[Any, Any], request: HttpRequest) ->
     if not issubclass(remote, FirmOwned):
         return {}
     firm = getattr(request, "form_firm", None)
-    return {"queryset": remote.objects.none() if firm is None else remote.objects.filter(firm=firm)}
+    rows = remote.objects.none() if firm is None else remote.objects.filter(firm=firm)
+    return {"queryset": scoped(request, rows)}
 
 
-class FirmModelAdmin(_ModelAdmin):
-    """The admin of a model that belongs to a firm. ``to_see`` and ``to_change`` are rights of ``access.ALLOWED``."""
+class _Found(_ModelAdmin):
+    """An admin in which a row that the person may not see is not there: 404, as everywhere."""
+
+    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+        # Django would lead to the index with a message.
+        raise Http404
+
+
+class FirmModelAdmin(_Found):
+    """The admin of a model that belongs to a firm. ``to_see``, ``to_change``, ``to_add``: rights of ``access``."""
 
     to_see: ClassVar[str] = "see"
     to_change: ClassVar[str] = "configure"
+    # None: who may change may add.
+    to_add: ClassVar[str | None] = None
     exclude: ClassVar[Any] = ("firm",)
     list_per_page = 50
     show_full_result_count = False
@@ -105,7 +129,7 @@ class FirmModelAdmin(_ModelAdmin):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By role, and in a firm."""
-        return allowed(request, self.to_change) and firm_of(request) is not None
+        return allowed(request, self.to_add or self.to_change) and firm_of(request) is not None
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By role."""
@@ -173,11 +197,11 @@ class ReadOnlyInline(FirmTabularInline):
 
 
 @admin.register(Firm)
-class FirmAdmin(_ModelAdmin):
+class FirmAdmin(_Found):
     """The member's own firm. Its short name stands in the hashes of the audit log, so it never changes."""
 
     list_display = ("name", "slug", "timezone", "language")
-    fields = ("slug", "name", "timezone", "language", "created_at", "audit_number")
+    fields = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Firm]:
         """The firm of the request, or all for a superuser."""
@@ -214,8 +238,8 @@ class FirmAdmin(_ModelAdmin):
         return cast(FirmRequest, request).user.is_superuser
 
     def has_change_permission(self, request: HttpRequest, obj: Firm | None = None) -> bool:
-        """By role."""
-        return allowed(request, "configure")
+        """Owners."""
+        return allowed(request, "firm")
 
     def has_delete_permission(self, request: HttpRequest, obj: Firm | None = None) -> bool:
         """Books are kept ten years."""
@@ -235,15 +259,9 @@ class MembershipForm(_MembershipForm):
         """A firm keeps an owner."""
         cleaned = super().clean() or {}
         row = self.instance
-        if row.pk and cleaned.get("role") != Membership.Role.OWNER and is_only_owner(row):
+        if row.pk and cleaned.get("role") != Membership.Role.OWNER and members.is_only_owner(row):
             self.add_error("role", _("The firm needs an owner: make another member owner first."))
         return cleaned
-
-
-def is_only_owner(row: Membership) -> bool:
-    """Whether the firm would be without an owner if this member were not one."""
-    owners = Membership.objects.filter(firm=row.firm_id, role=Membership.Role.OWNER)
-    return list(owners.values_list("pk", flat=True)) == [row.pk]
 
 
 @admin.register(Membership)
@@ -252,7 +270,7 @@ class MembershipAdmin(FirmModelAdmin):
 
     to_change = "members"
     form = MembershipForm
-    list_display = ("user", "role")
+    list_display = ("user", "role", "is_restricted")
     list_select_related = ("user",)
     list_filter = ("role",)
     search_fields = ("user__email", "user__name")
@@ -301,21 +319,15 @@ class MembershipAdmin(FirmModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         """Remove the member; the account stays, and loses the admin when no other firm gives it."""
-        leading = (Membership.Role.OWNER, Membership.Role.MANAGER)
-        firm, user, role = obj.firm, obj.user, obj.role
-        super().delete_model(request, obj)
-        news = News("member_removed", f"member {user.email}", {"role": role})
-        record(firm=firm, news=[news], by=actor(cast(FirmRequest, request)), now=timezone.now())
-        if not user.is_superuser and not Membership.objects.filter(user=user, role__in=leading).exists():
-            User.objects.filter(pk=user.pk).update(is_staff=False)
+        members.remove(membership=obj, by=actor(cast(FirmRequest, request)), now=timezone.now())
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Owners, but a firm keeps an owner."""
-        return allowed(request, "members") and (obj is None or not is_only_owner(obj))
+        return allowed(request, "members") and (obj is None or not members.is_only_owner(obj))
 
 
 @admin.register(User)
-class UserAdmin(_ModelAdmin):
+class UserAdmin(_Found):
     """Accounts. One may serve several firms, so only the operator changes it; owners see their members'."""
 
     list_display = ("email", "name", "is_active", "is_staff")
@@ -354,6 +366,23 @@ class UserAdmin(_ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         """Nobody: close an account by making it inactive."""
         return False
+
+
+@admin.register(MembershipDossier)
+class MembershipDossierAdmin(ReadOnlyAdmin):
+    """Which dossiers a restricted member sees: changed on the members page."""
+
+    list_display = ("membership", "dossier")
+    list_select_related = ("membership", "dossier")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin):
+    """Invitations: sent again and revoked on the members page. The link itself stands nowhere."""
+
+    list_display = ("email", "role", "invited_by", "invited_at", "expires_at", "accepted_at")
+    list_filter = ("role",)
+    search_fields = ("email",)
 
 
 @admin.register(AuditEvent)

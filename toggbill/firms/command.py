@@ -11,6 +11,8 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.core.serializers.json import DjangoJSONEncoder
 
+from toggbill.firms.audit import Closed
+
 DONE, WRONG, BAD_ARGUMENTS = 0, 1, 2
 
 
@@ -51,6 +53,9 @@ class JsonCommand(BaseCommand):
             # Until the object is printed, standard output belongs to nobody.
             with redirect_stdout(sys.stderr):
                 answer, code = self.work(**options)
+        except Closed as closed:
+            self.say(str(closed))
+            sys.exit(WRONG)
         except Fault as fault:
             for sentence in fault.sentences:
                 self.say(sentence)

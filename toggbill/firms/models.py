@@ -69,7 +69,14 @@ class Firm(models.Model):
         default="fr",
         choices=[("en", _("English")), ("fr", _("French")), ("nl", _("Dutch"))],
     )
+    requires_mfa = models.BooleanField(
+        _("two steps for everybody"),
+        default=False,
+        help_text=_("A member without a second step to sign in sets one up before anything else."),
+    )
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+    # The firm left: its secrets are destroyed, and its books are only read from then on (``audit.record`` sees to it).
+    closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
     # The head of the audit chain (design section 9).
     audit_number = models.PositiveBigIntegerField(default=0, editable=False)
     audit_hash = models.CharField(max_length=64, default="0" * 64, editable=False)
@@ -123,6 +130,8 @@ class Membership(FirmOwned):
     firm = models.ForeignKey(Firm, on_delete=models.PROTECT, related_name="memberships", verbose_name=_("firm"))
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships", verbose_name=_("user"))
     role = models.CharField(_("role"), max_length=12, choices=Role)
+    # Said by itself, not by the presence of rows: a restricted member without a dossier sees none, instead of all.
+    is_restricted = models.BooleanField(_("only the named dossiers"), default=False)
 
     class Meta:
         verbose_name = _("member")
@@ -132,10 +141,66 @@ class Membership(FirmOwned):
             models.CheckConstraint(
                 condition=models.Q(role__in=["owner", "manager", "bookkeeper", "viewer"]), name="membership_role"
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_restricted=False) | ~models.Q(role="owner"), name="membership_owner_sees_all"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.user_id}@{self.firm_id}: {self.role}"
+
+
+class MembershipDossier(FirmOwned):
+    """A dossier that a restricted member may see. The rows count only while ``Membership.is_restricted``."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="named", verbose_name=_("member"))
+    # By name: the floor does not import what stands on it.
+    dossier = models.ForeignKey(
+        "invoicing.Dossier", on_delete=models.CASCADE, related_name="+", verbose_name=_("dossier")
+    )
+
+    class Meta:
+        verbose_name = _("dossier of a member")
+        verbose_name_plural = _("dossiers of members")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["membership", "dossier"], name="member_dossier_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.membership_id}: {self.dossier_id}"
+
+
+class Invitation(FirmOwned):
+    """An invitation by e-mail to become a member. The link's token is mailed once; only its hash is kept."""
+
+    email = models.EmailField(_("e-mail"))
+    role = models.CharField(_("role"), max_length=12, choices=Membership.Role)
+    is_restricted = models.BooleanField(_("only the named dossiers"), default=False)
+    # Short names of dossiers; they never change (design section 10).
+    dossiers = models.JSONField(_("dossiers"), default=list, blank=True)
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    invited_by = models.CharField(_("invited by"), max_length=254)
+    invited_at = models.DateTimeField(_("invited"))
+    expires_at = models.DateTimeField(_("valid until"))
+    accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("invitation")
+        verbose_name_plural = _("invitations")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["firm", "email"], condition=models.Q(accepted_at__isnull=True), name="invitation_once"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(role__in=["owner", "manager", "bookkeeper", "viewer"]), name="invitation_role"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(is_restricted=False) | ~models.Q(role="owner"), name="invitation_owner_sees_all"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.email}: {self.role}"
 
 
 class AuditEvent(FirmOwned):

@@ -1,0 +1,52 @@
+"""A firm with a row of every model, each with a mark that would show if it leaked."""
+
+from __future__ import annotations
+
+from tests.factories import (
+    AttemptFactory,
+    ClientFactory,
+    ClientMappingFactory,
+    ConnectionFactory,
+    CorrectionFactory,
+    CustomerFactory,
+    DossierClientFactory,
+    DossierFactory,
+    EntryFactory,
+    InvitationFactory,
+    InvoiceFactory,
+    LedgerRowFactory,
+    MembershipDossierFactory,
+    ProductFactory,
+    ProjectFactory,
+    RunFactory,
+    TagMappingFactory,
+    WorkspaceFactory,
+    enterprise_number,
+)
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.models import Firm
+
+
+def furnish(firm: Firm, mark: str) -> None:
+    """A row of every model, each with a mark that would show if it leaked."""
+    toggl = ConnectionFactory(firm=firm, key=f"{mark}-toggl", owner_name=mark)
+    workspace = WorkspaceFactory(firm=firm, connection=toggl, name=mark)
+    dossier = DossierFactory(firm=firm, workspace=workspace, key=mark, name=mark, company__name=mark)
+    toggl.quotas.create(firm=firm, remaining=3, resets_at="2026-11-20T10:00Z")
+    ClientFactory(workspace=workspace, name=mark)
+    ProjectFactory(workspace=workspace, name=mark)
+    EntryFactory(workspace=workspace, description=mark)
+    ProductFactory(company=dossier.company, description=mark, reference=mark)
+    CustomerFactory(company=dossier.company, name=mark)
+    dossier.company.pins.create(firm=firm, number=enterprise_number(1), party_id=1, pinned_at="2026-11-20T10:00Z")
+    DossierClientFactory(dossier=dossier)
+    TagMappingFactory(dossier=dossier, tag=mark)
+    ClientMappingFactory(dossier=dossier, purchase_order=mark)
+    LedgerRowFactory(dossier=dossier, client_name=mark)
+    RunFactory(dossier=dossier)
+    invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="posted")
+    AttemptFactory(invoice=invoice)
+    CorrectionFactory(invoice=invoice)
+    MembershipDossierFactory(dossier=dossier, membership__user__email=f"{mark}@example.com")
+    InvitationFactory(firm=firm, email=f"{mark}-invited@example.com")
+    record(firm=firm, news=[News("run", f"dossier {mark}", {})], by=Actor(mark, ""), now=invoice.drafted_at)

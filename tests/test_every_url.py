@@ -1,0 +1,328 @@
+"""Every address of the site, asked by everybody: the table in every_url.txt is what each of them meets.
+
+The addresses come from the URL conf. One that is new fails here until it stands in the table, so that somebody has
+thought about who may open it. Print the table as it is now, and read every changed letter, with
+
+    PRINT_EVERY_URL=1 make test ARGS="tests/test_every_url.py -n 0 -s"
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import transaction
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django import Settings
+
+from invoicing.models import Dossier, Invoice, LedgerRow
+from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory, UserFactory
+from tests.furniture import furnish
+from toggbill.firms.audit import Actor
+from toggbill.firms.invitations import invite
+from toggbill.firms.models import Firm, Invitation, Membership, User
+
+TABLE = Path(__file__).with_name("every_url.txt")
+
+# The columns of the table. `restricted` is a bookkeeper who sees one dossier of two; `outsider` owns another firm.
+VISITORS = ("owner", "manager", "bookkeeper", "viewer", "restricted", "superuser", "outsider", "nobody")
+# a: it opens, or does its work; L: to the sign-in; 3: refused (403); 4: not there (404); 5: another method (405).
+
+PUBLIC = {
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_email_verification_sent",
+    "account_inactive",
+    "account_login",
+    "account_logout",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "account_signup",
+    "admin:jsi18n",
+    "admin:logout",
+    "csp_report",
+    "healthz",
+    "invitation",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
+    "readyz",
+    "set_language",
+}
+
+
+@dataclass
+class Address:
+    """One pattern of the URL conf: its name with the name space, and what it wants to know."""
+
+    name: str
+    wants: tuple[str, ...]
+    urls: dict[str, str] = field(default_factory=dict)
+
+
+def _walk(patterns: list[Any], space: str = "", wants: tuple[str, ...] = (), path: str = "") -> Iterator[Address]:
+    for pattern in patterns:
+        here = path + str(pattern.pattern)
+        more = (
+            wants
+            + tuple(pattern.pattern.converters)
+            + tuple(
+                name
+                for name in getattr(pattern.pattern.regex, "groupindex", {})
+                if name not in pattern.pattern.converters
+            )
+        )
+        if isinstance(pattern, URLResolver):
+            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
+            yield from _walk(pattern.url_patterns, inner, more, here)
+        else:
+            assert isinstance(pattern, URLPattern)
+            yield Address(f"{space}{pattern.name}" if pattern.name else f"/{here}", more)
+
+
+def addresses() -> list[Address]:
+    """Every pattern, once."""
+    found: dict[str, Address] = {}
+    for address in _walk(get_resolver().url_patterns):
+        found.setdefault(address.name, address)
+    return [found[name] for name in sorted(found)]
+
+
+@dataclass
+class Scene:
+    """Three firms, and how far each visitor gets."""
+
+    clients: dict[str, Client]
+    things: dict[str, dict[str, Any]]
+    token: str
+
+
+def _row(label: str, firm: Firm, mark: str) -> Any:
+    """The row of a model that belongs to a dossier, for the admin's addresses."""
+    model = apps.get_model(label)
+    if model is Firm:
+        return firm
+    if model is User:
+        return User.objects.get(email=f"{mark}@example.com")
+    if label == "integrations.entry":
+        return LedgerRow.objects.filter(dossier__key=mark, firm=firm).order_by("pk")[0].entry
+    rows = model._default_manager.filter(firm=firm).order_by("pk")
+    # `hidden` was furnished after `bakery`, and is alone with its rows at the end.
+    row = rows.last() if mark == "hidden" else rows.first()
+    assert row is not None, f"furniture has no {label}"
+    return row
+
+
+def _values(address: Address, firm: Firm, mark: str, token: str) -> dict[str, Any]:
+    invoice = Invoice.objects.filter(firm=firm, dossier__key=mark).order_by("pk").first()
+    assert invoice is not None
+    connection = Dossier.objects.get(firm=firm, key=mark).workspace.connection
+    member = Membership.objects.get(firm=firm, user__email=f"{mark}@example.com")
+    own: dict[str, dict[str, Any]] = {
+        "account_confirm_email": {"key": "unknown"},
+        "account_reset_password_from_key": {"uidb36": "1", "key": "unknown"},
+        "admin:app_list": {"app_label": "invoicing"},
+        "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
+        "/admin/(?P<url>.*)$": {"url": "nowhere/"},
+        "connection_add": {"service": "toggl"},
+        "invitation": {"token": token},
+        "invite_again": {"pk": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk},
+        "revoke_invitation": {"pk": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk},
+        "member": {"pk": member.pk},
+        "remove_member": {"pk": member.pk},
+        "mfa_edit_webauthn": {"pk": 1},
+        "mfa_remove_webauthn": {"pk": 1},
+        "step": {"reference": invoice.reference, "step": "drop"},
+    }
+    if address.name in own:
+        return own[address.name]
+    in_admin = r"admin:([a-z]+)_([a-z]+)_\w+|/admin/([a-z]+)/([a-z]+)/<path:object_id>/"
+    if match := re.fullmatch(in_admin, address.name):
+        label = f"{match[1] or match[3]}.{match[2] or match[4]}"
+        return {name: _row(label, firm, mark).pk for name in address.wants}
+    general = {"reference": invoice.reference, "service": connection.service}
+    general["key"] = connection.key if "service" in address.wants else mark
+    assert set(address.wants) <= set(general), f"{address.name}: what is {address.wants}? Say it in _values."
+    return {name: general[name] for name in address.wants}
+
+
+def _url(address: Address, values: dict[str, Any]) -> str:
+    if not address.name.startswith("/"):
+        return reverse(address.name, kwargs=values)
+    return re.sub(r"<path:object_id>|\(\?P<url>\.\*\)\$", lambda _found: str(next(iter(values.values()))), address.name)
+
+
+def _answer(scene: Scene, visitor: str, url: str, method: str) -> str:
+    """How an address answers: one letter. What it changes is undone."""
+    client = Client(raise_request_exception=True)
+    client.cookies.update(scene.clients[visitor].cookies)
+    with transaction.atomic():
+        answer = client.get(url) if method == "get" else client.post(url)
+        if answer.streaming:
+            # Not close(): that ends the connection to the database, too.
+            for close in answer._resource_closers:  # type: ignore[attr-defined]  # of every response
+                close()
+        transaction.set_rollback(True)
+    status, goal = answer.status_code, answer.headers.get("Location", "")
+    if status == 302 and goal.startswith(("/accounts/login/", "/admin/login/")):
+        return "L"
+    if status in {403, 404}:
+        return "3" if status == 403 else "4"
+    if status == 405:
+        return "5"
+    assert status < 500 or url in {"/readyz"}, f"{visitor} {method} {url}: {status}"
+    return "a"
+
+
+OWN_ACCOUNT = {
+    "account_change_password",
+    "account_email",
+    "account_reauthenticate",
+    "account_set_password",
+    "choose_firm",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_edit_webauthn",
+    "mfa_generate_recovery_codes",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
+    "usersessions_list",
+}
+# Pages that answer a POST as they answer a GET.
+READING = {"mfa_index", "mfa_list_webauthn"}
+
+
+@pytest.fixture
+def scene(settings: Settings, db: None) -> Scene:
+    """Ours has two dossiers, `bakery` and `hidden`; theirs is the outsider's; the third is nobody's here."""
+    settings.WHITENOISE_AUTOREFRESH = True
+    settings.TOGGL_URL = settings.BILLIT_API_URL = settings.BILLIT_LOGIN_URL = "http://127.0.0.1:9"
+    settings.ACCOUNT_RATE_LIMITS = False
+    ours, theirs = FirmFactory(slug="ours", name="Ours"), FirmFactory(slug="theirs", name="Theirs")
+    third = FirmFactory(slug="third", name="Third")
+    for firm, mark in ((ours, "bakery"), (ours, "hidden"), (theirs, "theirs"), (third, "third")):
+        furnish(firm, mark)
+    clients = {}
+    for visitor in VISITORS:
+        client = Client()
+        if visitor == "superuser":
+            client.force_login(UserFactory(is_staff=True, is_superuser=True, password=PASSWORD))
+        elif visitor != "nobody":
+            role = {"restricted": "bookkeeper", "outsider": "owner"}.get(visitor, visitor)
+            firm = theirs if visitor == "outsider" else ours
+            row = MembershipFactory(
+                firm=firm,
+                role=role,
+                is_restricted=visitor == "restricted",
+                user__is_staff=role != "viewer",
+                user__password=PASSWORD,
+            )
+            if visitor == "restricted":
+                MembershipDossierFactory(membership=row, dossier=Dossier.objects.get(firm=ours, key="bakery"))
+            client.force_login(row.user)
+        clients[visitor] = client
+    things = {"": {"firm": ours, "mark": "bakery"}, " hidden": {"firm": ours, "mark": "hidden"}}
+    things[" third"] = {"firm": third, "mark": "third"}
+    _invitation, token = invite(firm=ours, email="somebody@example.com", role="viewer", by=Actor("x", ""), now=NOW)
+    Invitation.objects.filter(email="somebody@example.com").update(expires_at="2999-01-01T00:00Z")
+    return Scene(clients, things, token)
+
+
+def _met(scene: Scene, visitor: str) -> dict[str, str]:
+    """What a visitor meets at every address: `GET POST` letters by the name of the address and whose row it is."""
+    met = {}
+    for address in addresses():
+        for suffix, thing in scene.things.items():
+            if suffix and (not address.wants or address.name in _NO_ROW or address.name.startswith("/admin/")):
+                continue
+            if suffix == " hidden" and address.name.startswith("admin:firms_firm_"):
+                continue
+            # What is hidden matters to who is restricted; the third firm's to all but those who own nothing here.
+            if suffix == " hidden" and visitor != "restricted":
+                continue
+            if suffix == " third" and visitor not in {"owner", "restricted", "outsider"}:
+                continue
+            url = _url(address, _values(address, thing["firm"], thing["mark"], scene.token))
+            letters = _answer(scene, visitor, url, "get") + _answer(scene, visitor, url, "post")
+            met[address.name + suffix] = letters
+    return met
+
+
+# Addresses whose parameter names no row of a firm. (Those of old admins, without a name, lead on and look nothing up.)
+_NO_ROW = {
+    "account_confirm_email",
+    "account_reset_password_from_key",
+    "admin:app_list",
+    "admin:view_on_site",
+    "/admin/(?P<url>.*)$",
+    "connection_add",
+    "invitation",
+    "mfa_edit_webauthn",
+    "mfa_remove_webauthn",
+}
+
+
+def _expected(visitor: str) -> dict[str, str]:
+    column = VISITORS.index(visitor)
+    found = {}
+    for line in TABLE.read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            *name, letters = re.split(r" {2,}", line)
+            if (pair := letters.split()[column]) != "..":
+                found[name[0]] = pair
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("visitor", VISITORS)
+def test_every_address_answers_as_the_table_says(visitor: str, scene: Scene) -> None:
+    met, expected = _met(scene, visitor), _expected(visitor)
+    differences = [
+        f"{name}: {met.get(name, 'no such address')}, and the table says {expected.get(name, 'nothing')}"
+        for name in sorted(met.keys() | expected.keys())
+        if met.get(name) != expected.get(name)
+    ]
+    assert not differences, f"{visitor}\n" + "\n".join(differences)
+
+
+@pytest.mark.parametrize("visitor", ["owner", "restricted", "outsider"])
+def test_table_shows_nobody_a_row_of_another_firm(visitor: str) -> None:
+    rows = {name: letters for name, letters in _expected(visitor).items() if name.endswith(" third")}
+    assert len(rows) > 80
+    assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
+
+
+def test_table_shows_the_restricted_nothing_of_other_dossiers() -> None:
+    rows = {name: letters for name, letters in _expected("restricted").items() if name.endswith(" hidden")}
+    assert len(rows) > 80
+    assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
+
+
+def test_table_lets_nobody_in_but_at_the_public_addresses() -> None:
+    opened = {name for name, letters in _expected("nobody").items() if "a" in letters}
+    assert opened <= PUBLIC
+
+
+def test_table_lets_viewers_change_nothing() -> None:
+    changed = {name for name, letters in _expected("viewer").items() if letters[1] == "a"}
+    assert changed <= PUBLIC | OWN_ACCOUNT | READING
+
+
+@pytest.mark.skipif("PRINT_EVERY_URL" not in os.environ, reason="prints the table, for whoever changes addresses")
+def test_print_the_table(scene: Scene) -> None:
+    columns = {visitor: _met(scene, visitor) for visitor in VISITORS}
+    names = sorted({name for column in columns.values() for name in column})
+    width = max(len(name) for name in names) + 2
+    head = [line for line in TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("#")]
+    rows = [f"{name:{width}}" + " ".join(columns[v].get(name, "..") for v in VISITORS) for name in names]
+    TABLE.write_text("\n".join([*head, *rows, ""]), encoding="utf-8")
