@@ -21,6 +21,12 @@ from toggbill.firms import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passwords(settings: Settings) -> None:
+    """Argon2 is slow on purpose; one test of the sign-up has the site's own hashers."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _empty_the_audit_log_between_tests() -> Iterator[None]:
     """A test with real transactions ends by emptying every table; the audit log, which refuses it, lets it happen."""

@@ -23,6 +23,7 @@ from pytest_django import Settings
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.visitors import events, signed_in, text
+from toggbill import settings as site
 from toggbill.firms import mfa
 from toggbill.firms.models import Firm, Membership, User
 
@@ -40,6 +41,7 @@ SIGN_UP = {"firm_name": "Fiduciaire Été", "email": "new@example.com", "passwor
 
 def test_sign_up_opens_a_firm_once_the_address_is_proven(settings: Settings) -> None:
     settings.SIGNUP_OPEN = True
+    settings.PASSWORD_HASHERS = site.PASSWORD_HASHERS
     browser = Client()
     answer = browser.post("/accounts/signup/", SIGN_UP)
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/confirm-email/")
