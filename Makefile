@@ -12,7 +12,7 @@ ARGS ?=
 RUN := $(VENV)/stamp-run
 DEV := $(VENV)/stamp-dev
 
-.PHONY: help demo test test-sqlite check bench fuzz format
+.PHONY: help demo test test-sqlite check bench guarantee soak fuzz format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -60,6 +60,12 @@ check: $(DEV) ## format, lint, types, imports, migrations, deployment settings
 
 bench: $(DEV) ## figures of the main job, on a private PostgreSQL and Redis
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.main_job
+
+guarantee: $(DEV) ## what posting exactly once costs, against a bare loop that only posts
+	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.guarantee $(ARGS)
+
+soak: $(DEV) ## 50 dossiers under faults and killed workers (ARGS="--minutes 10")
+	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
 	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)

@@ -1,0 +1,178 @@
+"""What must hold whatever broke: counted from Billit's own orders and Toggl's own entries, and from our rows."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from integrations.models import Entry
+from integrations.sandbox.process import Process
+from integrations.sandbox.remote import Remote
+from invoicing import balance
+from invoicing.models import Claim, Dossier, Invoice, LedgerRow
+from toggbill.firms import audit
+from toggbill.firms.models import Firm
+
+_UNKNOWN = (Invoice.Status.POSTING, Invoice.Status.IN_DOUBT)
+_DIFFERENCE = "Correction of invoice"
+_WORK = re.compile(r"Work \d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Counts of a firm. ``orders`` are the live ones at Billit with a reference of ours; all from ``duplicates`` on
+    must be 0.
+
+    ``duplicates``: references or entries that stand on two live orders. ``lost``: entries of Toggl in no state, or in
+    one that claims an order that is not there. ``orphans``: live orders that are no posted invoice of the same totals,
+    those apart whose invoice is ``unknown`` (being posted, or in doubt). ``missing``: posted invoices without their
+    live order, those apart that are being replaced.
+    ``uncounted``: entries in the mirror less those in the sums of the states. ``broken``: 1 when the audit chain is.
+    """
+
+    entries: int
+    invoices: int
+    orders: int
+    unknown: int
+    duplicates: int
+    lost: int
+    orphans: int
+    missing: int
+    unbalanced: int
+    billed_twice: int
+    unstated: int
+    uncounted: int
+    broken: int
+
+
+_MUST_BE_ZERO = (
+    "duplicates",
+    "lost",
+    "orphans",
+    "missing",
+    "unbalanced",
+    "billed_twice",
+    "unstated",
+    "uncounted",
+    "broken",
+)
+
+
+def prove(firm: Firm, sandbox: Process) -> Figures:
+    """Assert that nothing was billed twice, nothing lost, and that the books and the audit log hold."""
+    found = figures(firm, sandbox.control)
+    assert wrong(found) == {}, found
+    assert found.orders == found.invoices, found
+    return found
+
+
+def wrong(found: Figures) -> dict[str, int]:
+    """The counts that should be 0 and are not."""
+    return {name: count for name, count in asdict(found).items() if name in _MUST_BE_ZERO and count}
+
+
+def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
+    """Count. Without ``mirrored``, Toggl's entries of this moment need not be in the mirror yet."""
+    orders = [
+        order
+        for order in control.orders()
+        if not order["Deleted"] and str(order.get("ExternalProviderID", "")).startswith("tb-")
+    ]
+    live = {order["OrderID"] for order in orders}
+    invoices = {invoice.reference: invoice for invoice in Invoice.objects.filter(firm=firm)}
+    dossiers = list(Dossier.objects.filter(firm=firm).select_related("firm", "workspace"))
+    proof = balance.prove(dossiers=dossiers)
+    months = balance.months(dossiers=dossiers)
+    counted = sum(tally.entries for month in months for tally in month.states.values())
+    return Figures(
+        entries=Entry.objects.filter(firm=firm).count(),
+        invoices=sum(invoice.status == Invoice.Status.POSTED for invoice in invoices.values()),
+        orders=len(orders),
+        unknown=sum(invoice.status in _UNKNOWN for invoice in invoices.values()),
+        duplicates=_duplicates(orders, invoices),
+        lost=_lost(firm, live, control if mirrored else None),
+        orphans=sum(not _stands(order, invoices) for order in orders),
+        missing=sum(
+            invoice.status == Invoice.Status.POSTED and invoice.order_id not in live and not invoice.replacing_since
+            for invoice in invoices.values()
+        ),
+        unbalanced=sum(not month.balanced for month in months),
+        billed_twice=proof.billed_twice,
+        unstated=proof.lost,
+        uncounted=_inside(firm, dossiers) - counted,
+        broken=int(not audit.verify(firm=firm).ok),
+    )
+
+
+def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) -> int:
+    references = Counter(order["ExternalProviderID"] for order in orders)
+    shown: Counter[tuple[int, str]] = Counter()
+    for order in orders:
+        # A credit note takes back what it shows.
+        sign = -1 if order["OrderType"] == "CreditNote" else 1
+        for line in order["OrderLines"]:
+            text = f"{line.get('Description', '')} {line.get('DescriptionExtended', '')}"
+            # A difference to what was billed names the entry again.
+            if _DIFFERENCE in text:
+                continue
+            shown.update(dict.fromkeys(((order["CompanyID"], work) for work in _WORK.findall(text)), sign))
+    on_orders: defaultdict[int, set[str]] = defaultdict(set)
+    claims = Claim.objects.filter(kind=Claim.Kind.ENTRY, line__invoice__reference__in=references)
+    for claim in claims.select_related("line__invoice"):
+        # What a posted invoice released was credited; what another one released should not be at Billit any more.
+        if claim.released_at is None or claim.line.invoice.status != Invoice.Status.POSTED:
+            on_orders[claim.entry_id].add(claim.line.invoice.reference)
+    return (
+        sum(count - 1 for count in references.values())
+        + sum(count > 1 for count in shown.values())
+        + sum(len(found) > 1 for found in on_orders.values())
+    )
+
+
+def _stands(order: dict[str, Any], invoices: dict[str, Invoice]) -> bool:
+    invoice = invoices.get(order["ExternalProviderID"])
+    if invoice is not None and invoice.status in _UNKNOWN:
+        return True
+    if invoice is None or invoice.status != Invoice.Status.POSTED or invoice.order_id != order["OrderID"]:
+        return False
+    totals = (order["TotalExcl"], order["TotalVAT"], order["TotalIncl"])
+    return totals == (invoice.total_excl, invoice.total_vat, invoice.total_incl)
+
+
+def _lost(firm: Firm, orders: set[int], control: Remote | None) -> int:
+    claims = {
+        claim.entry_id: claim.line.invoice
+        for claim in Claim.objects.filter(firm=firm, kind=Claim.Kind.ENTRY, released_at__isnull=True).select_related(
+            "line__invoice"
+        )
+    }
+    rows = LedgerRow.objects.filter(firm=firm)
+    missing = 0
+    for row in rows:
+        invoice = claims.get(row.entry_id)
+        if row.state == LedgerRow.State.INVOICED:
+            # While an order is being replaced nobody knows whether it is still there.
+            there_still = invoice is not None and (invoice.order_id in orders or invoice.replacing_since is not None)
+            missing += not there_still or invoice is None or invoice.status != Invoice.Status.POSTED
+        elif row.state == LedgerRow.State.DRAFTED:
+            missing += invoice is None or invoice.status in (Invoice.Status.POSTED, Invoice.Status.VOID)
+    if control is not None:
+        stated = set(rows.values_list("entry__remote_id", flat=True))
+        begins = min(Dossier.objects.filter(firm=firm).values_list("start_date", flat=True)).isoformat()
+        rows_of_toggl = control.world()["toggl"]["entries"]
+        there = {row["id"] for row in rows_of_toggl if row["start"] >= begins and not row.get("server_deleted_at")}
+        missing += len(there - stated)
+    return missing
+
+
+def _inside(firm: Firm, dossiers: Iterable[Dossier]) -> int:
+    """How many mirrored entries lie inside the books, by the mirror alone (the worlds have one zone and one start)."""
+    inside = 0
+    for workspace, start in {(dossier.workspace_id, dossier.start_date) for dossier in dossiers}:
+        begins = datetime(start.year, start.month, start.day, tzinfo=firm.zone)
+        inside += Entry.objects.filter(workspace_id=workspace, started_at__gte=begins).count()
+    return inside

@@ -1,0 +1,284 @@
+"""Whatever is done in whatever order, an hour stands on at most one live line and no hour disappears.
+
+More of it: PROOF_EXAMPLES=500 pytest tests/proof/test_stateful.py
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import date
+from typing import Any, NoReturn, TypeVar
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from integrations import billit
+from integrations.models import Entry
+from integrations.transport import ServiceError
+from invoicing import corrections, delivery, reconcile, runs
+from invoicing.models import Correction, Invoice
+from tests.invoicing.scene import BY, Scene
+from tests.proof.assertions import figures, prove, wrong
+from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, GARAGE_PROJECT, NOW, entry, small_world
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "20"))
+STEPS = int(os.environ.get("PROOF_STEPS", "25"))
+TODAY = date(2026, 11, 20)
+# The answers of Billit to a new order, each with what the sandbox needs to know of it.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "well": {},
+    "cut_before": {},
+    "cut_after": {},
+    "html500": {},
+    "truncate": {},
+    "refused": {"kind": "status", "status": 400, "body": {"errors": [{"Code": "X", "Description": "No."}]}},
+    "too_many": {"retry_after": 1},
+    "used": {"kind": "status", "status": 409},
+}
+Any_ = st.integers(0, 99)
+Minutes = st.integers(1, 240)
+Projects = st.sampled_from([GARAGE_PROJECT, BAKERY_PROJECT])
+Tags = st.sampled_from(["Advice", "Books", "Nothing", "Gift"])
+_VERBS: dict[str, Callable[..., object]] = {
+    "accept": corrections.accept,
+    "bill_next": corrections.bill_next,
+    "replace": corrections.replace,
+}
+_Row = TypeVar("_Row")
+
+
+class Killed(BaseException):
+    """The worker ends here, as by SIGKILL: nothing of ours catches it."""
+
+
+def _pick(rows: Iterable[_Row], number: int) -> _Row | None:
+    """One of the rows, or None when there is none."""
+    found = list(rows)
+    return found[number % len(found)] if found else None
+
+
+class Billing(RuleBasedStateMachine):
+    """Toggl, people, workers and Billit, each doing what they like to one firm."""
+
+    make: Callable[..., Scene]
+    made = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        type(self).made += 1
+        world = small_world(group_by="entry", tags=TAGS)
+        world["firm"]["slug"] = f"small-{self.made}"
+        self.books = type(self).make(world)
+        self.books.at(NOW)
+        self.serial = 6
+        self.there = {1, 2, 3, 4, 5}
+        # One invoice posted and one approved, so that few steps suffice to get anywhere.
+        self.books.draft(TODAY)
+        approved = self.books.approve()
+        self.books.post(approved[0])
+
+    # --- Toggl ------------------------------------------------------------------------------------------------------
+
+    @rule(project=Projects, minutes=Minutes, tag=Tags, day=st.integers(1, 19))
+    def work(self, project: int, minutes: int, tag: str, day: int) -> None:
+        self.serial += 1
+        self.there.add(self.serial)
+        row = entry(self.serial, f"2026-11-{day:02}", seconds=minutes * 60, project_id=project, tag=tag)
+        self.books.control.put_entries(row)
+
+    @rule(number=Any_, minutes=Minutes)
+    def edit(self, number: int, minutes: int) -> None:
+        self._change(number, lambda there: entry(0, there["start"], seconds=minutes * 60)["stop"], "stop")
+
+    @rule(number=Any_, tag=Tags)
+    def retag(self, number: int, tag: str) -> None:
+        self._change(number, lambda _: [tag], "tags")
+
+    @rule(number=Any_, project=Projects)
+    def move(self, number: int, project: int) -> None:
+        self._change(number, lambda _: project, "project_id")
+
+    @rule(number=Any_)
+    def delete(self, number: int) -> None:
+        serial = _pick(sorted(self.there), number)
+        if serial is not None:
+            self.there.remove(serial)
+            self.books.control.delete_entries(FIRST_ENTRY + serial)
+
+    def _change(self, number: int, value: Callable[[dict[str, Any]], object], name: str) -> None:
+        serial = _pick(sorted(self.there), number)
+        if serial is not None:
+            rows = self.books.control.world()["toggl"]["entries"]
+            there = next(row for row in rows if row["id"] == FIRST_ENTRY + serial)
+            self.books.control.put_entries({"id": there["id"], name: value(there)})
+
+    # --- workers and the clock ----------------------------------------------------------------------------------------
+
+    @rule()
+    def sync(self) -> None:
+        self.books.sync()
+
+    @rule()
+    def draft(self) -> None:
+        self.books.draft(TODAY)
+
+    @rule(minutes=st.sampled_from([1, 3, 10]))
+    def time_passes(self, minutes: int) -> None:
+        self.books.later(minutes=minutes)
+
+    @rule(number=Any_, answer=st.sampled_from(sorted(ANSWERS)))
+    def post(self, number: int, answer: str) -> None:
+        invoice = _pick(self.books.invoices(status="approved"), number)
+        if invoice is None:
+            return
+        if answer == "well":
+            self._post(invoice)
+        else:
+            fields = dict(ANSWERS[answer])
+            with self.books.fault(fields.pop("kind", answer), times=1, **fields):
+                self._post(invoice)
+
+    @rule(number=Any_, done=st.booleans())
+    def kill(self, number: int, done: bool) -> None:
+        """The worker dies with the order made, or not made; the row stays as it was."""
+        invoice = _pick(self.books.invoices(status="approved"), number)
+        original = billit.Api.create_order
+
+        def create_order(api: billit.Api, order: billit.Order, *, key: str) -> NoReturn:
+            if done:
+                original(api, order, key=key)
+            raise Killed
+
+        if invoice is not None:
+            with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+                patch.setattr(billit.Api, "create_order", create_order)
+                self._post(invoice)
+
+    @rule(number=Any_)
+    def recover(self, number: int) -> None:
+        invoice = _pick(self.books.invoices(status__in=["posting", "in_doubt"]), number)
+        if invoice is not None:
+            self.books.recover(invoice)
+        for replaced in corrections.due_replacements(now=timezone.now()):
+            corrections.recover_replacement(invoice=replaced, by=BY, now=timezone.now())
+
+    @rule()
+    def read_back(self) -> None:
+        delivery.read_back(company=self.books.dossier.company, now=timezone.now())
+
+    @rule()
+    def reconcile(self) -> None:
+        report = reconcile.reconcile(dossiers=[self.books.dossier], now=timezone.now())
+        unknown = set(self.books.invoices(status__in=["posting", "in_doubt"]).values_list("reference", flat=True))
+        assert [row for row in report.drift if row.kind.startswith("order") and row.reference not in unknown] == []
+
+    # --- people -------------------------------------------------------------------------------------------------------
+
+    @rule(number=Any_)
+    def approve(self, number: int) -> None:
+        invoice = _pick(self.books.invoices(status__in=["draft", "refused"]), number)
+        if invoice is not None:
+            with suppress(runs.NotPossible):
+                self.books.approve(invoice)
+
+    @rule(number=Any_)
+    def void(self, number: int) -> None:
+        invoice = _pick(self.books.invoices(status__in=["draft", "approved", "refused"]), number)
+        if invoice is not None:
+            runs.void(invoice=invoice, by=BY, now=timezone.now())
+
+    @rule(number=Any_)
+    def send(self, number: int) -> None:
+        invoice = _pick(self.books.invoices(status="posted", delivery="not_sent"), number)
+        if invoice is not None:
+            with suppress(runs.NotPossible):
+                self.books.send(invoice)
+
+    @rule(number=Any_, how=st.sampled_from(["accept", "bill_next", "replace", "credit", "credit and bill"]))
+    def correct(self, number: int, how: str) -> None:
+        opened = Correction.objects.filter(firm=self.books.firm, decision="open").order_by("entry__remote_id", "pk")
+        correction = _pick(opened, number)
+        if correction is None:
+            return
+        asked: dict[str, Any] = {"correction": correction, "by": BY, "now": timezone.now()}
+        with suppress(runs.NotPossible):
+            if how.startswith("credit"):
+                corrections.credit(**asked, rebill=how == "credit and bill")
+            else:
+                _VERBS[how](**asked)
+
+    @rule(number=Any_, cut=st.sampled_from(["cut_before", "cut_after"]))
+    def replace_without_an_answer(self, number: int, cut: str) -> None:
+        with self.books.fault(cut, method="DELETE", path=r"^/v1/orders/\d+$"):
+            self.correct(number=number, how="replace")
+
+    @rule(number=Any_, verb=st.sampled_from(["hold", "release", "write_off", "reopen"]))
+    def decide(self, number: int, verb: str) -> None:
+        row = _pick(Entry.objects.filter(firm=self.books.firm).order_by("remote_id"), number)
+        if row is not None:
+            reason = {"reason": "for now"} if verb in ("hold", "write_off") else {}
+            with suppress(runs.NotPossible):
+                getattr(corrections, verb)(entries=[row], by=BY, now=timezone.now(), **reason)
+
+    @rule(number=Any_)
+    def post_anew(self, number: int) -> None:
+        """A person looks at Billit, and finds nothing."""
+        there = {order["ExternalProviderID"] for order in self.books.control.orders()}
+        left = self.books.invoices(status="in_doubt", needs_person=True).exclude(reference__in=there)
+        invoice = _pick(left, number)
+        if invoice is not None:
+            delivery.post_anew(invoice=invoice, by=BY, now=timezone.now())
+
+    def _post(self, invoice: Invoice) -> None:
+        with suppress(ServiceError, runs.NotPossible):
+            self.books.post(invoice)
+
+    # --- what holds ---------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def nothing_twice_and_nothing_lost(self) -> None:
+        found = figures(self.books.firm, self.books.control, mirrored=False)
+        assert wrong(found) == {}, found
+
+    def teardown(self) -> None:
+        """Left alone for a while, all comes to an end, and the end is right."""
+        self.books.control.faults()
+        for _ in range(4):
+            self.books.later(minutes=10)
+            for number in range(len(self.books.invoices(status__in=["posting", "in_doubt"]))):
+                self.recover(number)
+            self.recover(0)
+            self.post_anew(0)
+            for invoice in self.books.invoices(status="refused"):
+                self.books.approve(invoice)
+            for invoice in self.books.invoices(status="approved"):
+                self._post(invoice)
+        self.sync()
+        if not self.books.invoices(status="in_doubt").exists():
+            prove(self.books.firm, self.books.sandbox)
+
+
+TAGS = [
+    {"tag": "Advice", "product": "ADV"},
+    {"tag": "Books", "product": "CPT"},
+    {"tag": "Gift", "bill": False},
+]
+
+
+def test_whatever_is_done_no_hour_is_billed_twice_and_none_is_lost(scene: Callable[..., Scene]) -> None:
+    Billing.make = staticmethod(scene)
+    run_state_machine_as_test(
+        Billing,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
