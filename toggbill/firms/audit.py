@@ -20,8 +20,18 @@ from django.db import transaction
 from toggbill.firms.models import AuditEvent, Firm, User
 
 FIRST_HASH = "0" * 64
-# What may still happen in a closed firm: who reads its books, and that they are taken along.
-AFTER_CLOSING = ("member_", "sign_in_", "firm_exported")
+# What may still happen in a closed firm: who reads its books, that they are taken along, and Billit's answer to what was
+# under way when it closed: an order that exists must be on record.
+AFTER_CLOSING = (
+    "member_",
+    "sign_in_",
+    "firm_exported",
+    "invoice_posted",
+    "invoice_adopted",
+    "invoice_refused",
+    "invoice_in_doubt",
+    "invoice_sent",
+)
 
 
 class Closed(PermissionDenied):
