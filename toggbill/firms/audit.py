@@ -20,8 +20,8 @@ from django.db import transaction
 from toggbill.firms.models import AuditEvent, Firm, User
 
 FIRST_HASH = "0" * 64
-# What may still happen in a closed firm: who reads its books, that they are taken along, and Billit's answer to what was
-# under way when it closed: an order that exists must be on record.
+# What may still happen in a closed firm: who reads its books, that they are taken along, and Billit's answer to what
+# was under way when it closed: an order that exists must be on record.
 AFTER_CLOSING = (
     "member_",
     "sign_in_",
