@@ -135,7 +135,8 @@ def test_onboard_creates_the_firm(onboard: Onboard, sandbox: Process) -> None:
     ]
     owner, clerk = User.objects.get(email="owner@example.com"), User.objects.get(email="clerk@example.com")
     assert (owner.check_password(PASSWORD), clerk.has_usable_password()) == (True, False)
-    assert (owner.is_staff, clerk.is_staff) == (True, False)
+    # A bookkeeper maps, and mapping happens in the admin.
+    assert (owner.is_staff, clerk.is_staff) == (True, True)
     assert [message.to for message in mail.outbox] == [["clerk@example.com"]]
     workspace = Workspace.objects.get()
     assert (workspace.remote_id, workspace.organization_id, workspace.name, workspace.is_admin) == (
