@@ -175,6 +175,7 @@ CELERY_TASK_ROUTES = {
     "invoicing.tasks.run_dossier": {"queue": "sync"},
     "invoicing.tasks.post_invoice": {"queue": "post"},
     "invoicing.tasks.read_back": {"queue": "post"},
+    "invoicing.tasks.recover_replacement": {"queue": "post"},
     "invoicing.tasks.send_invoice": {"queue": "send"},
     "invoicing.tasks.tick_sync": {"queue": "ticks"},
     "invoicing.tasks.tick_runs": {"queue": "ticks"},
