@@ -27,7 +27,7 @@ from tests.proof.assertions import figures, prove, wrong
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, GARAGE_PROJECT, NOW, entry, small_world
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
-EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "20"))
+EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
 STEPS = int(os.environ.get("PROOF_STEPS", "25"))
 TODAY = date(2026, 11, 20)
 # The answers of Billit to a new order, each with what the sandbox needs to know of it.
