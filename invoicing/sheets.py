@@ -6,6 +6,7 @@ are called once nothing is at fault.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ class Read:
         return "skip" if dict(self.old) == dict(self.new) else "update"
 
 
-class Sheet:
+class Sheet(ABC):
     """A kind of file. ``columns`` in their order; the first ``needed`` of them must be there."""
 
     columns: tuple[str, ...]
@@ -88,17 +89,17 @@ class Sheet:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
 
+    @abstractmethod
     def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
         """All rows, faults and all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
         """Through the verbs, once nothing is at fault."""
-        raise NotImplementedError
 
+    @abstractmethod
     def cells_of(self, instance: Any) -> dict[str, str]:
         """What stands, by column."""
-        raise NotImplementedError
 
     def _dossier(self, row: Row) -> Dossier | None:
         key = row.text("dossier", longest=50, required=True)

@@ -98,7 +98,7 @@ class Fault:
             retry_after=None if record.get("retry_after") is None else int(record["retry_after"]),
         )
         # Reproducible chance for tests, not secrecy.
-        fault.die = random.Random(record.get("seed", 0))  # noqa: S311
+        fault.die = random.Random(record.get("seed", 0))  # noqa: S311 - no secret
         return fault
 
     def meets(self, request: Request, tenants: set[str]) -> bool:

@@ -31,7 +31,7 @@ class Remote:
         given = {name: value for name, value in query.items() if value is not None}
         address = f"{self.url}{path}" + (f"?{urlencode(given)}" if given else "")
         # The address is the sandbox's own, always http on loopback.
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(  # noqa: S310 - http on loopback
             address,
             data=None if method == "GET" else dumps(body).encode(),
             headers={"Content-Type": "application/json"},

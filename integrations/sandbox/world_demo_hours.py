@@ -94,7 +94,7 @@ def _project(identity: int, workspace: int, name: str, client_id: int | None) ->
 def entries(now: datetime, first: date) -> list[Record]:
     """About 1,500 entries from local day `first` to `now`, oldest first, none ending in the future."""
     # Reproducible hours for a demo, not secrecy.
-    die = random.Random(f"demo:{now.astimezone(BRUSSELS).date()}")  # noqa: S311
+    die = random.Random(f"demo:{now.astimezone(BRUSSELS).date()}")  # noqa: S311 - no secret
     rows = _regular(die, now, first)
     surplus = max(0, len(rows) - (_TOTAL - 1))
     dropped = set(die.sample(range(len(rows)), surplus))

@@ -168,7 +168,7 @@ def _fill(
 
     def draw() -> Iterator[Hour]:
         # Reproducible numbers for measurements, not secrecy.
-        die = random.Random(f"{world['name']}:{first}:{last}")  # noqa: S311
+        die = random.Random(f"{world['name']}:{first}:{last}")  # noqa: S311 - no secret
         latest = now.replace(microsecond=0)
         topics = [f"Dossier {number}" for number in range(1, 41)]
         spans = {seconds: timedelta(seconds=seconds) for seconds in range(600, 5701)}

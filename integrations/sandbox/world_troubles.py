@@ -131,7 +131,7 @@ def _draw(
     entries: int, share: Decimal, customers: int, start: date, today: date, now: datetime, name: str
 ) -> Iterator[Hour]:
     # Reproducible hours for tests, not secrecy.
-    die = random.Random(f"{name}:{today}")  # noqa: S311
+    die = random.Random(f"{name}:{today}")  # noqa: S311 - no secret
     troubled = int(entries * share / 100)
     spans = [timedelta(seconds=seconds) for seconds in range(900, 7200, 60)]
     latest = now.replace(microsecond=0)

@@ -40,12 +40,12 @@ def main() -> None:
 
 def _measure(onboarding: str) -> None:
     # Only now: the models need the settings above.
-    from django.db import connection  # noqa: PLC0415
-    from django.utils import timezone  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415 - after the settings
+    from django.utils import timezone  # noqa: PLC0415 - after the settings
 
-    from invoicing import runs  # noqa: PLC0415
-    from invoicing.models import Dossier  # noqa: PLC0415
-    from toggbill.firms.audit import Actor  # noqa: PLC0415
+    from invoicing import runs  # noqa: PLC0415 - after the settings
+    from invoicing.models import Dossier  # noqa: PLC0415 - after the settings
+    from toggbill.firms.audit import Actor  # noqa: PLC0415 - after the settings
 
     _run("migrate", "-v0")
     with tempfile.TemporaryDirectory() as folder:
@@ -79,7 +79,7 @@ def _timed(name: str, target: str, work: Callable[[], _Result]) -> _Result:
 
 
 def _run(name: str, *arguments: str) -> str:
-    from django.core.management import call_command  # noqa: PLC0415
+    from django.core.management import call_command  # noqa: PLC0415 - after the settings
 
     out = io.StringIO()
     call_command(name, *arguments, stdout=out)

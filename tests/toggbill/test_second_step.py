@@ -224,7 +224,7 @@ def test_report_of_the_browser_becomes_a_line_of_log(caplog: pytest.LogCaptureFi
             "original-policy": "left out",
         }
     )
-    assert Client(enforce_csrf_checks=True).post("/csp-report/", **told).status_code == 204  # type: ignore[arg-type]
+    assert Client(enforce_csrf_checks=True).post("/csp-report/", **told).status_code == 204  # type: ignore[arg-type]  # headers
     [line] = [record.getMessage() for record in caplog.records if record.name == "toggbill.firms.reports"]
     assert "\n" not in line
     assert "the-token" not in line
@@ -240,5 +240,5 @@ def test_report_that_is_none_is_refused(body: str) -> None:
 def test_reports_are_limited_in_size_and_number() -> None:
     large = Client().post("/csp-report/", "x" * 16385, content_type="application/csp-report")
     assert large.status_code == 413
-    statuses = [Client().post("/csp-report/", **report()).status_code for _ in range(31)]  # type: ignore[arg-type]
+    statuses = [Client().post("/csp-report/", **report()).status_code for _ in range(31)]  # type: ignore[arg-type]  # headers
     assert statuses == [204] * 30 + [429]

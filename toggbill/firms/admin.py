@@ -28,7 +28,7 @@ from toggbill.firms.audit import News, record
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Invitation, Membership, MembershipDossier, User
 
 # One door: the admin's own sign-in would go round the second step and the rate limits.
-admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # allauth's way
 
 # Sessions, second steps and proven addresses are each person's own, on the pages of the account; rights come from
 # ``access``, so groups have no use.

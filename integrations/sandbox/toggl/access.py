@@ -32,7 +32,7 @@ _HEADERS = {
     "X-We-Are-Hiring": "https://sandbox.invalid/jobs",
 }
 # The literal that Toggl asks for in the place of a password (docs: authentication); no secret.
-_TOKEN_PASSWORD = "api_token"  # noqa: S105
+_TOKEN_PASSWORD = "api_token"  # noqa: S105 - Toggl's documented word
 _ORGANIZATION = re.compile(r"/api/v9/organizations/(\d+)(?:/|$)")
 
 

@@ -58,8 +58,8 @@ class Command(BaseCommand):
 
     def _show(self, processes: _Processes, options: dict[str, Any]) -> bool:
         # Imported here: the models are only wanted by the second process, which has the demo's database.
-        from toggbill.demo import Stuck, main_job  # noqa: PLC0415
-        from toggbill.firms.models import Firm  # noqa: PLC0415
+        from toggbill.demo import Stuck, main_job  # noqa: PLC0415 - as said above
+        from toggbill.firms.models import Firm  # noqa: PLC0415 - as said above
 
         self.stdout.write("toggbill demo: hours in Toggl become invoices in Billit. Both services are imitations.")
         scene = self._sandbox(processes)
