@@ -17,6 +17,7 @@ from django.test import TransactionTestCase
 from pytest_django import Settings
 
 from integrations.sandbox.process import Process, start
+from tests.queues import Queue, broker
 from toggbill.firms import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -65,6 +66,16 @@ def sandbox(sandbox_process: Process, settings: Settings) -> Process:
     settings.BILLIT_REQUESTS_PER_SECOND = 0
     sandbox_process.control.load("empty")
     return sandbox_process
+
+
+@pytest.fixture
+def queue() -> Iterator[Queue]:
+    """A broker in memory, empty before and after."""
+    with broker("memory://"):
+        queue = Queue()
+        queue.waiting()
+        yield queue
+        queue.waiting()
 
 
 @dataclass(frozen=True)

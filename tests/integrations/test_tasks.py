@@ -11,14 +11,13 @@ import pytest
 import time_machine
 from celery import Task
 from django.utils import timezone
-from kombu import pools
-from kombu.simple import SimpleQueue
 
 from integrations.models import Company, Connection, Entry, Workspace
 from integrations.sandbox.process import Process
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.models import LedgerRow
 from invoicing.tasks import tick_sync
+from tests.queues import Queue
 from tests.worlds import FIRST_ENTRY, NOW, ORGANIZATION, small_world
 from toggbill.celery import app
 from toggbill.firms.models import Firm
@@ -36,56 +35,6 @@ def clock() -> Iterator[time_machine.Traveller]:
     """Time stands at NOW."""
     with time_machine.travel(NOW, tick=False) as coordinates:
         yield coordinates
-
-
-@pytest.fixture
-def broker() -> Iterator[None]:
-    """A broker in memory, of this test alone."""
-    before = app.conf.broker_url
-    _connect("memory://")
-    _messages()
-    yield
-    _messages()
-    _connect(before)
-
-
-def _connect(url: str) -> None:
-    app.conf.update(broker_url=url, broker_read_url=url, broker_write_url=url)
-    pools.reset()
-    app._pool = None  # type: ignore[attr-defined]  # where Celery keeps its connections; the types leave it out
-    app.amqp._producer_pool = None  # type: ignore[attr-defined]  # the same
-
-
-def _messages() -> list[tuple[str, str, dict[str, Any], list[Any]]]:
-    """Takes every message from the queues: queue, task, arguments, and what follows in its chain."""
-    taken = []
-    with app.connection_for_read() as connection:
-        for queue in QUEUES:
-            with SimpleQueue(connection.default_channel, queue) as messages:
-                while True:
-                    try:
-                        message = messages.get(block=False)
-                    except messages.Empty:
-                        break
-                    message.ack()
-                    arguments, keywords, embed = message.payload
-                    assert arguments == []
-                    taken.append((queue, message.headers["task"], keywords, embed["chain"] or []))
-    return taken
-
-
-def work() -> list[str]:
-    """Works as the workers would until nothing waits; the names of the tasks in their order."""
-    done = []
-    while messages := _messages():
-        for _, name, keywords, following in messages:
-            app.tasks[name](**keywords)
-            done.append(name.removeprefix("integrations.tasks.").removeprefix("invoicing.tasks."))
-            # The last of the list is next in the chain.
-            for step in reversed(following):
-                app.tasks[step["task"]](**step["kwargs"])
-                done.append(step["task"].removeprefix("integrations.tasks.").removeprefix("invoicing.tasks."))
-    return done
 
 
 # --- every task -------------------------------------------------------------------------------------------------------
@@ -128,7 +77,7 @@ def test_beat_only_ticks_and_each_tick_expires() -> None:
 
 @pytest.fixture
 def small(
-    sandbox: Process, broker: None, clock: time_machine.Traveller, onboard: Callable[..., Firm]
+    sandbox: Process, queue: Queue, clock: time_machine.Traveller, onboard: Callable[..., Firm]
 ) -> Callable[..., Firm]:
     def load(**changes: Any) -> Firm:
         firm = onboard(small_world(**changes))
@@ -153,22 +102,24 @@ def later(sandbox: Process, clock: time_machine.Traveller, **span: float) -> dat
     return moment
 
 
-def test_a_tick_syncs_what_is_due_and_the_ledger_follows(small: Callable[..., Firm], sandbox: Process) -> None:
+def test_a_tick_syncs_what_is_due_and_the_ledger_follows(
+    small: Callable[..., Firm], queue: Queue, sandbox: Process
+) -> None:
     firm = small()
     tick_sync()
-    assert sorted(work()) == ["derive", "derive_marked", "derive_marked", "sync_company", "sync_workspace"]
+    assert sorted(queue.work()) == ["derive", "derive_marked", "derive_marked", "sync_company", "sync_workspace"]
     assert LedgerRow.objects.filter(firm=firm).count() == 6
     assert Entry.objects.filter(marked_at__isnull=False).count() == 0
     assert workspace().next_sync_at == NOW + timedelta(minutes=15)
     tick_sync()
-    assert work() == ["derive_marked"]  # nothing else is due
+    assert queue.work() == ["derive_marked"]  # nothing else is due
     assert toggl_calls(sandbox) == 3
 
 
-def test_a_message_carries_ids_and_nothing_else(small: Callable[..., Firm]) -> None:
+def test_a_message_carries_ids_and_nothing_else(small: Callable[..., Firm], queue: Queue) -> None:
     small()
     tick_sync()
-    messages = {name: (queue, keywords) for queue, name, keywords, _ in _messages()}
+    messages = {name: (where, keywords) for where, name, keywords in queue.waiting()}
     assert messages == {
         "integrations.tasks.sync_workspace": ("sync", {"workspace_id": workspace().pk}),
         "integrations.tasks.sync_company": ("sync", {"company_id": Company.objects.get().pk}),
@@ -176,38 +127,40 @@ def test_a_message_carries_ids_and_nothing_else(small: Callable[..., Firm]) -> N
     }
 
 
-def test_a_lost_message_heals_at_the_next_tick(small: Callable[..., Firm], sandbox: Process) -> None:
+def test_a_lost_message_heals_at_the_next_tick(small: Callable[..., Firm], queue: Queue, sandbox: Process) -> None:
     small()
     tick_sync()
-    assert len(_messages()) == 3  # taken by a worker that dies
+    assert len(queue.waiting()) == 3  # taken by a worker that dies
     assert Entry.objects.count() == 0
     tick_sync()
-    work()
+    queue.work()
     assert Entry.objects.count() == 6
 
 
 def test_a_reader_that_died_is_relieved_by_a_later_tick(
-    small: Callable[..., Firm], sandbox: Process, clock: time_machine.Traveller
+    small: Callable[..., Firm], queue: Queue, sandbox: Process, clock: time_machine.Traveller
 ) -> None:
     small()
     Workspace.objects.update(claimed_at=NOW)  # its worker was killed
     tick_sync()
-    assert "sync_workspace" not in work()
+    assert "sync_workspace" not in queue.work()
     for _ in range(4):
         assert Entry.objects.count() == 0
         later(sandbox, clock, minutes=5)
         tick_sync()
-        work()
+        queue.work()
     assert (Entry.objects.count(), workspace().claimed_at) == (6, None)
 
 
-def test_a_message_that_comes_twice_costs_one_reading(small: Callable[..., Firm], sandbox: Process) -> None:
+def test_a_message_that_comes_twice_costs_one_reading(
+    small: Callable[..., Firm], queue: Queue, sandbox: Process
+) -> None:
     """Ticks go on while the queue is long: what they enqueued again must not use up the quota."""
     small()
     tick_sync()
     tick_sync()
     tick_sync()
-    work()
+    queue.work()
     assert toggl_calls(sandbox) == 3
     assert len(sandbox.control.log("billit")) == 2
 
@@ -224,6 +177,7 @@ def test_a_message_that_comes_twice_costs_one_reading(small: Callable[..., Firm]
 )
 def test_a_failed_sync_is_postponed_and_healed_later(
     small: Callable[..., Firm],
+    queue: Queue,
     sandbox: Process,
     clock: time_machine.Traveller,
     settings: Any,
@@ -232,102 +186,104 @@ def test_a_failed_sync_is_postponed_and_healed_later(
     small()
     sandbox.control.faults(fault)
     tick_sync()
-    work()
+    queue.work()
     assert workspace().next_sync_at == NOW + timedelta(minutes=5)
     assert Company.objects.get().next_sync_at == NOW + timedelta(minutes=5)
     assert workspace().connection.failure in {"unreachable", "refused"}
     sandbox.control.clear_log()
     tick_sync()
-    work()
+    queue.work()
     assert sandbox.control.log() == []  # not at every tick
     sandbox.control.faults()
     later(sandbox, clock, minutes=5)
     tick_sync()
-    work()
+    queue.work()
     assert Entry.objects.count() == 6
     assert workspace().connection.failure == "none"
     assert Company.objects.get().products.count() == 3
 
 
 def test_a_refused_token_is_not_tried_again_by_the_ticks(
-    small: Callable[..., Firm], sandbox: Process, clock: time_machine.Traveller
+    small: Callable[..., Firm], queue: Queue, sandbox: Process, clock: time_machine.Traveller
 ) -> None:
     small()
     row = Connection.objects.get(service="toggl")
     row.secret = "0" * 32
     row.save()
     tick_sync()
-    work()
+    queue.work()
     assert workspace().connection.failure == "credentials"
     sandbox.control.clear_log()
     later(sandbox, clock, hours=1)
     tick_sync()
-    work()
+    queue.work()
     assert toggl_calls(sandbox) == 0
     assert len(sandbox.control.log("billit")) == 2  # the other connection goes on
 
 
-def test_a_paused_connection_is_left_alone(small: Callable[..., Firm], sandbox: Process) -> None:
+def test_a_paused_connection_is_left_alone(small: Callable[..., Firm], queue: Queue, sandbox: Process) -> None:
     small()
     Connection.objects.filter(service="toggl").update(paused_at=NOW)
     tick_sync()
-    assert "sync_workspace" not in work()
+    assert "sync_workspace" not in queue.work()
     assert toggl_calls(sandbox) == 0
 
 
-def test_a_message_for_a_connection_paused_meanwhile_asks_nothing(small: Callable[..., Firm], sandbox: Process) -> None:
+def test_a_message_for_a_connection_paused_meanwhile_asks_nothing(
+    small: Callable[..., Firm], queue: Queue, sandbox: Process
+) -> None:
     small()
     tick_sync()
     Connection.objects.update(paused_at=NOW)
-    work()
+    queue.work()
     assert sandbox.control.log() == []
 
 
 def test_a_workspace_without_quota_sleeps_until_the_reset(
-    small: Callable[..., Firm], sandbox: Process, clock: time_machine.Traveller
+    small: Callable[..., Firm], queue: Queue, sandbox: Process, clock: time_machine.Traveller
 ) -> None:
     small()
     sandbox.control.quota(ORGANIZATION, remaining=0, resets_in=1800)
     tick_sync()
-    work()
+    queue.work()
     assert workspace().next_sync_at == NOW + timedelta(seconds=1800)
     assert workspace().connection.failure == "none"
     calls = toggl_calls(sandbox)
     later(sandbox, clock, seconds=1799)
     tick_sync()
-    work()
+    queue.work()
     assert toggl_calls(sandbox) == calls
     later(sandbox, clock, seconds=1)
     tick_sync()
-    work()
+    queue.work()
     assert Entry.objects.count() == 6
 
 
 def test_background_work_leaves_the_reserve(
-    small: Callable[..., Firm], sandbox: Process, clock: time_machine.Traveller
+    small: Callable[..., Firm], queue: Queue, sandbox: Process, clock: time_machine.Traveller
 ) -> None:
     small()
     tick_sync()
-    work()
+    queue.work()
     sandbox.control.quota(ORGANIZATION, remaining=6, resets_in=3000)
     moment = later(sandbox, clock, minutes=15)
     sandbox.control.quota(ORGANIZATION, remaining=6, resets_in=3000)
     tick_sync()
-    work()
+    queue.work()
     sandbox.control.clear_log()
     later(sandbox, clock, minutes=15)
     tick_sync()
-    work()
+    queue.work()
     assert toggl_calls(sandbox) == 0
     assert workspace().next_sync_at == moment + timedelta(seconds=3000)
 
 
 @pytest.mark.django_db
-def test_what_a_sync_marked_is_derived_although_the_chain_was_lost(small: Callable[..., Firm]) -> None:
+def test_what_a_sync_marked_is_derived_although_the_chain_was_lost(small: Callable[..., Firm], queue: Queue) -> None:
     small()
     sync_workspace(workspace_id=workspace().pk)
     sync_company(company_id=Company.objects.get().pk)
     assert LedgerRow.objects.count() == 0
     tick_sync()
-    work()
+    queue.work()
     assert LedgerRow.objects.filter(entry__remote_id=FIRST_ENTRY + 1, state="open").count() == 1

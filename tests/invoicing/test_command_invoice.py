@@ -16,8 +16,8 @@ from integrations.models import Connection
 from invoicing import runs
 from invoicing.models import Attempt, Claim, Dossier, Invoice, LedgerRow, Run
 from tests.factories import enterprise_number
-from tests.invoicing.conftest import Queue
 from tests.invoicing.scene import BY, Scene, everything, many
+from tests.queues import Queue
 from tests.worlds import (
     BAKERY_PROJECT,
     COMPANY,

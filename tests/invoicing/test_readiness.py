@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from celery import current_app
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
@@ -16,6 +15,7 @@ from tests.factories import (
     DossierFactory,
     WorkspaceFactory,
 )
+from tests.queues import broker
 
 pytestmark = pytest.mark.django_db
 
@@ -60,9 +60,5 @@ def test_readyz_does_not_count_what_waits_for_a_person() -> None:
 
 
 def test_readyz_is_not_ready_without_a_broker() -> None:
-    known = current_app.conf["broker_url"]
-    current_app.conf["broker_url"] = "redis://127.0.0.1:1/0"
-    try:
+    with broker("redis://127.0.0.1:1/0"):
         assert Client().get("/readyz").status_code == 503
-    finally:
-        current_app.conf["broker_url"] = known

@@ -26,8 +26,8 @@ from invoicing import tasks
 from invoicing.models import Dossier, Invoice
 from tests.conftest import Outcome
 from tests.factories import NOW, ConnectionFactory, FirmFactory
-from tests.invoicing.conftest import Queue
 from tests.invoicing.scene import Scene
+from tests.queues import Queue
 from tests.visitors import address, events, managed, pages_of, staff, superuser
 from tests.worlds import API_KEY, TOKEN
 from toggbill.firms.models import Firm

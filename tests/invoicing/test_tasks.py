@@ -12,8 +12,8 @@ from django.utils import timezone
 from integrations.models import Company, Workspace
 from invoicing import delivery, tasks
 from invoicing.models import Dossier, Invoice, Run
-from tests.invoicing.conftest import Queue
 from tests.invoicing.scene import Scene
+from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, NOW, entry
 from toggbill.firms import audit
 from toggbill.firms.models import AuditEvent
