@@ -6,8 +6,6 @@ Workers ask before they call; a person's own command always tries. Any good call
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from django.db.models import F
@@ -32,18 +30,13 @@ def check(connection: Connection, *, now: datetime) -> None:
         )
 
 
-@contextmanager
-def counted(connection: Connection, *, now: datetime) -> Iterator[None]:
-    """Around a call: a failure of the service is counted, an answer closes the circuit."""
-    try:
-        yield
-    except ServiceError as error:
-        if _is_the_service(error):
-            _failed(connection, now)
-        else:
-            _worked(connection)
-        raise
-    _worked(connection)
+def note(connection: Connection, *, answered: bool, failure: ServiceError | None, now: datetime) -> None:
+    """After calls: whether one of them was answered, and the error of the last one. A silence is counted."""
+    silent = failure is not None and _is_the_service(failure)
+    if answered or not silent:
+        _worked(connection)
+    if silent:
+        _failed(connection, now)
 
 
 def _is_the_service(error: ServiceError) -> bool:

@@ -7,20 +7,24 @@ settle in one transaction. What is unknown afterwards is ``in_doubt``: from ther
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+import time
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Case, OuterRef, Prefetch, Q, QuerySet, Subquery, TextField, Value, When
+from django.db.models.functions import Cast
 
 from integrations import billit, circuit
 from integrations.models import Company
 from integrations.sync import billit_api
 from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
 from invoicing import ledger, mapping, ordering
-from invoicing.models import Attempt, Invoice
+from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine
 from invoicing.runs import NotPossible
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -30,6 +34,12 @@ _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 READ_BACK_AT_ONCE = 120
 _READ_BACK_DAYS = 7
+TOGETHER = 20
+"""Invoices that one worker posts one after the other: as many as share the wait for the firm's log."""
+
+_SETTLED_WITHIN = 1.0
+"""Seconds after which answers are settled although more are awaited: a dead worker leaves little in doubt."""
+
 _PAUSE = 60.0
 """Seconds until the next try when the service named none."""
 
@@ -42,38 +52,146 @@ def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
         Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED).update(send_requested_at=now)
 
 
-def post(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False) -> Invoice:
+def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """Post an approved invoice to Billit. Whatever comes of it stands in the row; a repetition changes nothing.
 
-    Raises ``NotPossible`` when a person must decide first, and ``RetryLater`` when Billit could not be asked (in the
-    background also while the connection is left alone): the invoice then stays approved.
+    Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError`` when Billit could not be
+    asked: the invoice then stays approved.
     """
-    invoice = fresh(invoice)
-    if invoice.status != _Status.APPROVED:
-        return invoice
+    for error in post_together(invoices=[invoice], by=by, now=now).values():
+        raise error
+    return fresh(invoice)
+
+
+def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:
+    """A worker's turn with invoices of one company: doubts are looked up, then what is approved is posted.
+
+    What Billit could not be asked for is left alone for a while. Safe twice, and at the same time by two.
+    """
+    late: set[int] = set()
+    for invoice in invoices:
+        # An approved one has nothing to look up: the most frequent case goes straight on.
+        if invoice.status != _Status.APPROVED:
+            try:
+                recover(invoice=invoice, by=by, now=now)
+            except ServiceError:
+                late.add(invoice.pk)
+    late |= set(post_together(invoices=invoices, by=by, now=now, background=True))
+    for invoice in invoices:
+        if invoice.pk in late:
+            postpone(invoice=invoice, now=now)
+
+
+def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
+    """What is worked off together: at most so many, of one company."""
+    by_company: defaultdict[int, list[Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        by_company[invoice.company_id].append(invoice)
+    for rows in by_company.values():
+        for start in range(0, len(rows), TOGETHER):
+            yield rows[start : start + TOGETHER]
+
+
+def post_together(
+    *, invoices: Sequence[Invoice], by: Actor, now: datetime, background: bool = False
+) -> dict[int, ServiceError | NotPossible]:
+    """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
+
+    They share one claim, and the settling of answers that come within a second. Each has an attempt of its own, on
+    record before its request leaves, and its own outcome. When Billit is unwell the rest stays approved. In the
+    background nothing is sent while the connection is left alone.
+    """
+    rows = _to_post(invoices)
+    if not rows:
+        return {}
+    company = rows[0].company
     if background:
-        circuit.check(invoice.company.connection, now=now)
-    api = billit_api(invoice.company)
-    try:
-        order = ordering.order_of(invoice, api, now)
-        attempt = _claim(invoice, order, by, now)
-        if attempt is None:
-            return fresh(invoice)
         try:
-            with circuit.counted(invoice.company.connection, now=now):
-                order_id = api.create_order(order, key=attempt.key)
+            circuit.check(company.connection, now=now)
         except RetryLater as error:
-            _later(invoice, attempt, error, now)
-            raise
-        except NoAnswer as error:
-            _doubt(invoice, attempt, str(error), error.status, by, now)
-        except (Refused, BadCredentials) as error:
-            _refuse(invoice, attempt, error, by, now)
-        else:
-            _settle(invoice, attempt, order_id, _Outcome.ACCEPTED, "invoice_posted", by, now)
+            return dict.fromkeys((row.pk for row in rows), error)
+    try:
+        api = billit_api(company)
+    except ServiceError as error:
+        return dict.fromkeys((row.pk for row in rows), error)
+    try:
+        orders, errors = _orders(rows, api, now)
+        return errors | _send(_claim(orders, by, now), api, by, now)
     finally:
         api.close()
-    return Invoice.objects.get(pk=invoice.pk)
+
+
+def _to_post(invoices: Sequence[Invoice]) -> list[Invoice]:
+    """The approved ones among them with all that a post needs; what they share is read once."""
+    lines = Prefetch("lines", InvoiceLine.objects.order_by("position"))
+    approved = Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices], status=_Status.APPROVED)
+    rows = list(approved.order_by("pk").select_related("about").prefetch_related(lines))
+    dossiers = Dossier.objects.select_related("workspace__firm").in_bulk({row.dossier_id for row in rows})
+    companies = Company.objects.select_related("connection", "firm").in_bulk({row.company_id for row in rows})
+    for row in rows:
+        row.dossier, row.company = dossiers[row.dossier_id], companies[row.company_id]
+        row.firm = row.company.firm
+    return rows
+
+
+def _orders(
+    invoices: Sequence[Invoice], api: billit.Api, now: datetime
+) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
+    orders: list[tuple[Invoice, billit.Order]] = []
+    errors: dict[int, ServiceError | NotPossible] = {}
+    for number, invoice in enumerate(invoices):
+        try:
+            orders.append((invoice, ordering.order_of(invoice, api, now)))
+        except NotPossible as error:
+            errors[invoice.pk] = error
+        except ServiceError as error:
+            errors |= dict.fromkeys((unasked.pk for unasked in invoices[number:]), error)
+            break
+    return orders, errors
+
+
+def _send(
+    claimed: Sequence[_Claimed], api: billit.Api, by: Actor, now: datetime
+) -> dict[int, ServiceError | NotPossible]:
+    """One POST for each, outside any transaction. Returns why some were surely not sent."""
+    accepted: list[tuple[Invoice, Attempt, int]] = []
+    waiting = deque(claimed)
+    begun = settled = time.monotonic()
+    unwell: ServiceError | None = None
+    answered = False
+    try:
+        while waiting and unwell is None:
+            invoice, order, attempt = waiting[0]
+            # Who takes a slow worker for a dead one looks the order up: it must not be on its way then.
+            if len(waiting) < len(claimed) and time.monotonic() - begun > settings.POSTING_LEASE_SECONDS / 2:
+                break
+            try:
+                order_id = api.create_order(order, key=attempt.key)
+            except RetryLater as error:
+                unwell = error
+                break
+            except NoAnswer as error:
+                _doubt(invoice, attempt, str(error), error.status, by, now)
+                if error.status == 409:
+                    answered = True
+                else:
+                    unwell = error
+            except (Refused, BadCredentials) as error:
+                _refuse(invoice, attempt, error, by, now)
+                answered = True
+            else:
+                accepted.append((invoice, attempt, order_id))
+                answered = True
+            waiting.popleft()
+            if accepted and time.monotonic() - settled > _SETTLED_WITHIN:
+                _settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+                accepted, settled = [], time.monotonic()
+    finally:
+        if accepted:
+            _settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+    if claimed:
+        circuit.note(claimed[0].invoice.company.connection, answered=answered, failure=unwell, now=now)
+    return _give_back(waiting, unwell, now)
 
 
 def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
@@ -99,7 +217,7 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         deleted = api.find_deleted_orders(invoice.reference)
         found = live[0] if len(live) == 1 and not deleted else None
         if found is not None and _agrees(invoice, found, api):
-            _settle(invoice, attempt, found.id, _Outcome.ADOPTED, "invoice_adopted", by, now)
+            _settle([(invoice, attempt, found.id)], _Outcome.ADOPTED, "invoice_adopted", by, now)
             return fresh(invoice)
     finally:
         api.close()
@@ -208,7 +326,7 @@ def take_due(*, now: datetime) -> list[Invoice]:
         | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
     )
-    found = list(due.order_by("pk").only("pk", "status"))
+    found = list(due.order_by("pk").only("pk", "status", "company"))
     wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
     return found
@@ -232,15 +350,45 @@ def postpone(*, invoice: Invoice, now: datetime) -> None:
     Invoice.objects.filter(sooner, pk=invoice.pk).update(not_before=wait)
 
 
+class _Claimed(NamedTuple):
+    invoice: Invoice
+    order: billit.Order
+    attempt: Attempt
+
+
 @transaction.atomic
-def _claim(invoice: Invoice, order: billit.Order, by: Actor, now: datetime) -> Attempt | None:
-    body = billit.encode(billit.order_body(order))
-    claimed = Invoice.objects.filter(pk=invoice.pk, status=_Status.APPROVED, key_number=invoice.key_number).update(
-        status=_Status.POSTING, posting_since=now, order_date=order.order_date, not_before=None, attention=""
-    )
+def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datetime) -> list[_Claimed]:
+    """Those that are still approved as they were read are being posted from here on, each with a pending attempt."""
+    if not orders:
+        return []
+    rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
+    free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
+    claimed = [
+        _Claimed(invoice, order, _attempt(invoice, order, now))
+        for invoice, order in orders
+        if free.get(invoice.pk) == invoice.key_number
+    ]
     if not claimed:
-        return None
-    attempt = Attempt.objects.create(
+        return []
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]).update(
+        status=_Status.POSTING,
+        posting_since=now,
+        order_date=claimed[0].order.order_date,
+        not_before=None,
+        attention="",
+    )
+    Attempt.objects.bulk_create([attempt for _, _, attempt in claimed])
+    news = [
+        _news("invoice_posting", invoice, key=attempt.key, body_sha256=attempt.body_hash)
+        for invoice, _, attempt in claimed
+    ]
+    audit.record(firm=claimed[0].invoice.firm, news=news, by=by, now=now)
+    return claimed
+
+
+def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
+    body = billit.encode(billit.order_body(order))
+    return Attempt(
         firm_id=invoice.firm_id,
         invoice=invoice,
         intent=Attempt.Intent.POST,
@@ -249,38 +397,44 @@ def _claim(invoice: Invoice, order: billit.Order, by: Actor, now: datetime) -> A
         body_hash=hashlib.sha256(body).hexdigest(),
         started_at=now,
     )
-    news = _news("invoice_posting", invoice, key=attempt.key, body_sha256=attempt.body_hash)
-    audit.record(firm=invoice.firm, news=[news], by=by, now=now)
-    return attempt
 
 
 @transaction.atomic
 def _settle(
-    invoice: Invoice, attempt: Attempt, order_id: int, outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
+    answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
 ) -> None:
-    """The order stands at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
+    """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
     open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
-    settled = Invoice.objects.filter(pk=invoice.pk, status__in=open_states, order_id__isnull=True).update(
+    rows = Invoice.objects.filter(
+        pk__in=[invoice.pk for invoice, _, _ in answers], status__in=open_states, order_id__isnull=True
+    )
+    still_open = set(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    settled = [answer for answer in answers if answer[0].pk in still_open]
+    if not settled:
+        return
+    attempts = Attempt.objects.filter(pk__in=[attempt.pk for _, attempt, _ in settled])
+    Invoice.objects.filter(pk__in=still_open).update(
         status=_Status.POSTED,
         posting_since=None,
         posted_at=now,
-        order_id=order_id,
-        accepted_body=attempt.body,
+        order_id=Case(*(When(pk=invoice.pk, then=Value(order_id)) for invoice, _, order_id in settled)),
+        accepted_body=Subquery(attempts.filter(invoice=OuterRef("pk")).values("body")),
         problem="",
         needs_person=False,
         not_before=None,
     )
-    if not settled:
-        return
-    _finish(attempt, outcome, 200, str(order_id), now)
-    news = [_news(event, invoice, order_id=order_id, key=attempt.key)]
-    ledger.hold_log(invoice.firm)
-    if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
-        entries = ledger.credited(note=invoice, now=now)
-        news.append(_news("invoice_credited", invoice.about, credit_note=invoice.reference, entries=entries))
-    else:
-        ledger.invoiced(invoice=invoice, now=now)
-    audit.record(firm=invoice.firm, news=news, by=by, now=now)
+    orders = Invoice.objects.filter(pk=OuterRef("invoice")).values(text=Cast("order_id", TextField()))
+    attempts.update(outcome=outcome, http_status=200, answer=Subquery(orders), finished_at=now)
+    firm = settled[0][0].firm
+    ledger.hold_log(firm)
+    ledger.invoiced(invoices=[invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE], now=now)
+    news = []
+    for invoice, attempt, order_id in settled:
+        news.append(_news(event, invoice, order_id=order_id, key=attempt.key))
+        if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
+            entries = ledger.credited(note=invoice, now=now)
+            news.append(_news("invoice_credited", invoice.about, credit_note=invoice.reference, entries=entries))
+    audit.record(firm=firm, news=news, by=by, now=now)
 
 
 @transaction.atomic
@@ -304,11 +458,20 @@ def _doubt(invoice: Invoice, attempt: Attempt, reason: str, http_status: int | N
 
 
 @transaction.atomic
-def _later(invoice: Invoice, attempt: Attempt, error: RetryLater, now: datetime) -> None:
-    """Surely not sent: approved as before, with the same key, after a pause."""
-    wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
-    if _leave(invoice, attempt, status=_Status.APPROVED, not_before=wait):
-        _finish(attempt, _Outcome.NOT_SENT, None, str(error), now)
+def _give_back(
+    unsent: Iterable[_Claimed], unwell: ServiceError | None, now: datetime
+) -> dict[int, ServiceError | NotPossible]:
+    """Surely not sent: approved as before, with the same key; after a pause when Billit itself asked for one."""
+    wait = None
+    if isinstance(unwell, RetryLater):
+        wait = now + timedelta(seconds=_PAUSE if unwell.after is None else unwell.after)
+    errors: dict[int, ServiceError | NotPossible] = {}
+    for invoice, _, attempt in unsent:
+        if _leave(invoice, attempt, status=_Status.APPROVED, not_before=wait):
+            _finish(attempt, _Outcome.NOT_SENT, None, str(unwell or "The answers before it were slow."), now)
+        if isinstance(unwell, RetryLater):
+            errors[invoice.pk] = unwell
+    return errors
 
 
 @transaction.atomic

@@ -255,20 +255,22 @@ def claimed(*, entries: Sequence[int]) -> None:
         LedgerRow.objects.filter(entry__in=part).update(state=_State.DRAFTED, reason="")
 
 
-def invoiced(*, invoice: Invoice, now: datetime) -> None:
-    """An invoice was posted: its entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
-    live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
-    _hold(Entry.objects.filter(claims__in=live))
-    LedgerRow.objects.filter(entry__in=live.values("entry")).update(state=_State.INVOICED)
-    workspace = invoice.dossier.workspace
-    clients = dict(Project.objects.filter(workspace=workspace).values_list("remote_id", "client_remote_id"))
-    changed = [
-        claim.entry_id
-        for claim in live.select_related("entry")
+def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
+    """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
+    live = Claim.objects.filter(line__invoice__in=invoices, released_at__isnull=True)
+    # Their entries are held as `_hold` does it, and read as they are then.
+    held = live.order_by("entry__remote_id").select_for_update(of=("entry",), no_key=True)
+    claims = list(held.select_related("entry").only(*_BILLED, *(f"entry__{name}" for name in _MIRRORED)))
+    LedgerRow.objects.filter(entry__in=[claim.entry_id for claim in claims]).update(state=_State.INVOICED)
+    for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
+        mine = [claim for claim in claims if claim.entry.workspace_id == workspace.pk]
+        projects = Project.objects.filter(
+            workspace=workspace, remote_id__in={claim.entry.project_remote_id for claim in mine}
+        )
+        clients = dict(projects.values_list("remote_id", "client_remote_id"))
         # A difference is settled by this: what is left of it, if anything, is judged anew.
-        if claim.kind == Claim.Kind.DIFFERENCE or _changed(claim, clients)
-    ]
-    _derive_these(changed, workspace=workspace, now=now)
+        changed = [claim.entry_id for claim in mine if claim.kind == Claim.Kind.DIFFERENCE or _changed(claim, clients)]
+        _derive_these(changed, workspace=workspace, now=now)
 
 
 def credited(*, note: Invoice, now: datetime) -> list[int]:
@@ -320,6 +322,10 @@ def _derive_these(entries: Sequence[int], *, workspace: Workspace, now: datetime
     books = Books.load(workspace)
     for start in range(0, len(entries), _CHUNK):
         _derive_chunk(books, Entry.objects.filter(pk__in=entries[start : start + _CHUNK]), now)
+
+
+_MIRRORED = ("workspace", "seconds", "deleted_at", "tags", "project_remote_id")
+_BILLED = ("kind", "seconds", "tags", "project_remote_id", "client_remote_id")
 
 
 def _changed(claim: Claim, clients: Mapping[int, int | None]) -> bool:

@@ -39,7 +39,7 @@ def order_of(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
                 vat_rate=line.vat_rate,
                 ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
             )
-            for line in invoice.lines.order_by("position")
+            for line in sorted(invoice.lines.all(), key=lambda line: line.position)
         ),
         order_type="CreditNote" if is_credit else "Invoice",
         about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",

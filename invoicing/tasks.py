@@ -1,5 +1,8 @@
 """What workers do for the books. Ticks only enqueue what is due in the rows (design D4); each task is safe twice."""
 
+from collections.abc import Iterable
+from itertools import groupby
+
 from celery import chain, shared_task
 from django.db.models import Q
 from django.utils import timezone
@@ -39,13 +42,21 @@ def tick_runs(**_: object) -> None:
 def tick_delivery(**_: object) -> None:
     """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
     now = timezone.now()
-    for invoice in delivery.take_due(now=now):
-        task = send_invoice if invoice.status == Invoice.Status.POSTED else post_invoice
-        task.delay(invoice_id=invoice.pk)
+    due = delivery.take_due(now=now)
+    enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
+    for invoice in due:
+        if invoice.status == Invoice.Status.POSTED:
+            send_invoice.delay(invoice_id=invoice.pk)
     for invoice_id in replacing.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
     for company_id in delivery.unread(now=now):
         read_back.delay(company_id=company_id)
+
+
+def enqueue_posts(invoices: Iterable[Invoice]) -> None:
+    """Have the workers post invoices: a message names a few of one company, which one worker posts together."""
+    for part in delivery.portions(invoices):
+        post_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
 @shared_task
@@ -67,24 +78,17 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
     dossier = Dossier.objects.select_related(
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)
-    for invoice in rounds.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()):
-        post_invoice.delay(invoice_id=invoice.pk)
+    enqueue_posts(rounds.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()))
 
 
 @shared_task
-def post_invoice(*, invoice_id: int, **_: object) -> None:
-    """Post one approved invoice, or look up what became of it; whatever comes of it stands in its row."""
-    invoice = Invoice.objects.get(pk=invoice_id)
-    by = Actor(invoice.approved_by or "schedule", "worker")
-    try:
-        # An approved invoice has nothing to look up: the most frequent case goes straight on.
-        if invoice.status != Invoice.Status.APPROVED:
-            invoice = delivery.recover(invoice=invoice, by=by, now=timezone.now())
-        invoice = delivery.post(invoice=invoice, by=by, now=timezone.now(), background=True)
-    except (ServiceError, NotPossible):
-        delivery.postpone(invoice=invoice, now=timezone.now())
-    if invoice.status == Invoice.Status.POSTED and invoice.send_requested_at is not None:
-        send_invoice.delay(invoice_id=invoice_id)
+def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
+    """Post approved invoices of one company, or look up what became of them; what comes of it stands in their rows."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
+    for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
+        delivery.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=timezone.now())
+    for invoice in rows.filter(status=Invoice.Status.POSTED, send_requested_at__isnull=False):
+        send_invoice.delay(invoice_id=invoice.pk)
 
 
 @shared_task

@@ -24,7 +24,7 @@ from kombu.exceptions import OperationalError
 from invoicing import attention as deciding
 from invoicing import balance, delivery, pages, rating, runs, wording
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
-from invoicing.tasks import post_invoice, send_invoice
+from invoicing.tasks import post_invoices, send_invoice
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.models import AuditEvent, Membership
 
@@ -307,7 +307,7 @@ def _post(request: FirmRequest, row: Invoice) -> str:
     if row.status != Invoice.Status.APPROVED:
         raise runs.NotPossible(_("Only an approved invoice can be posted."))
     delivery.request(invoice=row, send=False, now=timezone.now())
-    _enqueue(post_invoice, row)
+    _enqueue(post_invoices, invoice_ids=[row.pk])
     return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 
 
@@ -320,14 +320,14 @@ def _send(request: FirmRequest, row: Invoice) -> str:
     if row.status != Invoice.Status.POSTED or row.delivery not in _SENDABLE:
         raise runs.NotPossible(_("Only a posted invoice that was not sent yet can be sent."))
     delivery.request(invoice=row, send=True, now=timezone.now())
-    _enqueue(send_invoice, row)
+    _enqueue(send_invoice, invoice_id=row.pk)
     return _("Billit is asked to send the invoice. This page shows the outcome in a moment.")
 
 
-def _enqueue(task: Any, row: Invoice) -> None:
+def _enqueue(task: Any, **ids: object) -> None:
     # The wish stands in the row: without a broker the next tick takes it up.
     with suppress(OperationalError):
-        task.delay_on_commit(invoice_id=row.pk)
+        task.delay_on_commit(**ids)
 
 
 _SENDABLE = frozenset({Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED})

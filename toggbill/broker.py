@@ -1,7 +1,10 @@
-"""The broker of files (design D3): kombu's own transport, with messages and tables that appear whole.
+"""kombu's own transports (design D3), each with a fault of theirs mended.
 
-kombu opens a message's file, then locks it, then writes; a worker that looks in between takes an empty file away: the
-message is lost, and the worker ends over it.
+Files: kombu opens a message's file, then locks it, then writes; a worker that looks in between takes an empty file
+away: the message is lost, and the worker ends over it.
+
+Redis: when the connection is lost while messages are not acknowledged, the worker ends over trying to hand them back
+through the lost connection. They need no handing back: Redis gives them out again, and before that the rows do (D4).
 """
 
 from __future__ import annotations
@@ -14,12 +17,12 @@ from time import monotonic_ns
 from typing import Any
 from uuid import uuid4
 
-from kombu.transport import filesystem
+from kombu.transport import filesystem, redis
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
 
-class Channel(filesystem.Channel):
+class FilesChannel(filesystem.Channel):
     """A message is written under another name and then moved; one process at a time is at the tables of bindings."""
 
     # The stubs of the transport and of its base name this argument differently.
@@ -47,7 +50,33 @@ class Channel(filesystem.Channel):
             yield
 
 
-class Transport(filesystem.Transport):
+class Files(filesystem.Transport):
     """`CELERY_BROKER_TRANSPORT` names it; the folders are kombu's options."""
 
-    Channel = Channel
+    Channel = FilesChannel
+
+
+class _Unacknowledged(redis.QoS):
+    def restore_unacked(self, client: Any = None) -> None:
+        if self._is_connected():
+            super().restore_unacked(client)
+
+    def ack(self, delivery_tag: str) -> None:
+        if self._is_connected():
+            super().ack(delivery_tag)
+
+    def _is_connected(self) -> bool:
+        # Connection.collect and close take away what leads to Redis; the stubs know nothing of that.
+        return getattr(self.channel.connection, "client", None) is not None
+
+
+class RedisChannel(redis.Channel):
+    """What a lost connection has not acknowledged stays with Redis."""
+
+    QoS = _Unacknowledged
+
+
+class Redis(redis.Transport):
+    """`CELERY_BROKER_TRANSPORT` names it."""
+
+    Channel = RedisChannel

@@ -17,7 +17,7 @@ from django.utils import timezone
 from integrations.models import Company, Entry, Workspace
 from invoicing import balance, delivery, runs
 from invoicing.models import Dossier, Invoice, LedgerRow
-from invoicing.tasks import post_invoice
+from invoicing.tasks import enqueue_posts
 from toggbill.firms.audit import Actor, verify
 from toggbill.firms.models import Firm, User
 
@@ -104,10 +104,10 @@ def _sync(firm: Firm, now: datetime) -> None:
 
 
 def _post(firm: Firm) -> None:
-    approved = Invoice.objects.filter(firm=firm, status=Invoice.Status.APPROVED)
-    for invoice in approved.order_by("pk"):
+    approved = list(Invoice.objects.filter(firm=firm, status=Invoice.Status.APPROVED).order_by("pk"))
+    for invoice in approved:
         delivery.request(invoice=invoice, send=False, now=timezone.now())
-        post_invoice.delay(invoice_id=invoice.pk)
+    enqueue_posts(approved)
     under_way = Q(status__in=[Invoice.Status.APPROVED, Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
     unread = Q(status=Invoice.Status.POSTED, legal_excl__isnull=True)
     _wait("The posting", lambda: not Invoice.objects.filter(under_way | unread, firm=firm).exists())

@@ -150,13 +150,14 @@ else:
 # --- Celery (design D3, D4, D5): the broker carries ids and nothing else ----------------------------------------------
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
+    CELERY_BROKER_TRANSPORT = "toggbill.broker:Redis"
     CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600}
 else:
     _broker = VAR_DIR / "broker"
     for _folder in ("messages", "control", "processed"):
         (_broker / _folder).mkdir(parents=True, exist_ok=True)
     CELERY_BROKER_URL = "filesystem://localhost"
-    CELERY_BROKER_TRANSPORT = "toggbill.broker:Transport"
+    CELERY_BROKER_TRANSPORT = "toggbill.broker:Files"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(_broker / "messages"),
         "data_folder_out": str(_broker / "messages"),
@@ -174,7 +175,7 @@ CELERY_TASK_ROUTES = {
     "integrations.tasks.sync_workspace": {"queue": "sync"},
     "integrations.tasks.sync_company": {"queue": "sync"},
     "invoicing.tasks.run_dossier": {"queue": "sync"},
-    "invoicing.tasks.post_invoice": {"queue": "post"},
+    "invoicing.tasks.post_invoices": {"queue": "post"},
     "invoicing.tasks.read_back": {"queue": "post"},
     "invoicing.tasks.recover_replacement": {"queue": "post"},
     "invoicing.tasks.send_invoice": {"queue": "send"},

@@ -7,16 +7,16 @@ from datetime import timedelta
 import pytest
 
 from integrations import circuit
+from integrations.models import Connection
 from integrations.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
 from tests.factories import NOW, ConnectionFactory
 
 pytestmark = pytest.mark.django_db
 
 
-def _fail(connection: object, error: ServiceError, times: int = 1) -> None:
+def _fail(connection: Connection, error: ServiceError, times: int = 1) -> None:
     for _ in range(times):
-        with pytest.raises(type(error)), circuit.counted(connection, now=NOW):  # type: ignore[arg-type]  # a factory's row
-            raise error
+        circuit.note(connection, answered=False, failure=error, now=NOW)
 
 
 def test_fifth_failure_in_a_row_opens_it_for_about_half_a_minute() -> None:
@@ -47,11 +47,18 @@ def test_each_further_failure_doubles_the_rest_up_to_a_quarter_of_an_hour() -> N
 def test_good_call_closes_it() -> None:
     connection = ConnectionFactory()
     _fail(connection, NoAnswer("cut"), 6)
-    with circuit.counted(connection, now=NOW):
-        pass
+    circuit.note(connection, answered=True, failure=None, now=NOW)
     circuit.check(connection, now=NOW)
     connection.refresh_from_db()
     assert (connection.failures, connection.rest_until) == (0, None)
+
+
+def test_failures_after_an_answer_are_not_in_a_row() -> None:
+    connection = ConnectionFactory()
+    _fail(connection, NoAnswer("cut"), 4)
+    circuit.note(connection, answered=True, failure=NoAnswer("cut"), now=NOW)
+    connection.refresh_from_db()
+    assert (connection.failures, connection.rest_until) == (1, None)
 
 
 @pytest.mark.parametrize(

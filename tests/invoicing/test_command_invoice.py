@@ -328,8 +328,11 @@ def test_each_flag_does_its_own_step_and_implies_no_other(scene: Make, queue: Qu
     if flags == ("--queue", "--approve", "--post", "--send"):
         wanted = {rows[status] for status in ("draft", "refused", "approved", "in_doubt")}
         assert (set(asked), set(sent_on)) == (wanted, wanted | {rows["posted"]})
-        messages = sorted((task.rpartition(".")[2], keywords["invoice_id"]) for _, task, keywords in queue.waiting())
-        assert messages == sorted([("post_invoice", pk) for pk in wanted] + [("send_invoice", rows["posted"])])
+        messages = sorted((task.rpartition(".")[2], keywords) for _, task, keywords in queue.waiting())
+        assert messages == [
+            ("post_invoices", {"invoice_ids": sorted(wanted)}),
+            ("send_invoice", {"invoice_id": rows["posted"]}),
+        ]
     else:
         assert (set(asked), set(sent_on), queue.waiting()) == (set(), set(), [])
 

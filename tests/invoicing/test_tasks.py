@@ -46,7 +46,7 @@ def test_messages_carry_ids_and_nothing_else(scene: Make, queue: Queue) -> None:
     rows = Workspace.objects.get(), Company.objects.get(), Dossier.objects.get()
     messages = queue.waiting()
     assert sorted((queue_name, task.rpartition(".")[2], keywords) for queue_name, task, keywords in messages) == [
-        ("post", "post_invoice", {"invoice_id": invoice.pk}),
+        ("post", "post_invoices", {"invoice_ids": [invoice.pk]}),
         ("sync", "run_dossier", {"dossier_id": rows[2].pk}),
         ("sync", "sync_company", {"company_id": rows[1].pk}),
         ("sync", "sync_workspace", {"workspace_id": rows[0].pk}),
@@ -61,7 +61,7 @@ def test_round_of_mode_send_goes_from_toggl_to_peppol_by_itself(scene: Make, que
     tick(books)
     done = queue.work()
     assert done.count("run_dossier") == 1
-    assert (done.count("post_invoice"), done.count("send_invoice")) == (1, 1)
+    assert (done.count("post_invoices"), done.count("send_invoice")) == (1, 1)
     tick(books)
     assert queue.work().count("read_back") == 1
     invoice = books.invoices().get()
@@ -87,7 +87,7 @@ def test_round_of_mode_send_goes_from_toggl_to_peppol_by_itself(scene: Make, que
 def test_message_delivered_twice_posts_and_sends_once(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene, send=True)
     for _ in range(3):
-        tasks.post_invoice(invoice_id=invoice.pk)
+        tasks.post_invoices(invoice_ids=[invoice.pk])
         tasks.send_invoice(invoice_id=invoice.pk)
     queue.work()
     assert (len(books.asked("POST", "/v1/orders")), len(books.asked("POST", SEND))) == (1, 1)
@@ -109,7 +109,7 @@ def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
 
 def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene, send=True)
-    tasks.post_invoice(invoice_id=invoice.pk)
+    tasks.post_invoices(invoice_ids=[invoice.pk])
     assert [message[1].rpartition(".")[2] for message in queue.waiting()] == ["send_invoice"], "lost"
     books.later(seconds=60)
     tasks.tick_delivery()
@@ -175,7 +175,7 @@ def test_outage_of_billit_pauses_the_invoice_and_ends_with_one_order(scene: Make
 
 def test_reading_back_that_fails_is_tried_again(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene)
-    tasks.post_invoice(invoice_id=invoice.pk)
+    tasks.post_invoices(invoice_ids=[invoice.pk])
     with books.fault("status", method="GET", path="^/v1/orders$", status=503, headers={"Retry-After": "600"}):
         tasks.tick_delivery()
         assert queue.work() == ["read_back"]

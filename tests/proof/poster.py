@@ -23,7 +23,7 @@ from integrations.models import Entry
 from integrations.tasks import sync_company, sync_workspace
 from invoicing import delivery, ledger
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow
-from invoicing.tasks import derive, post_invoice, read_back, run_dossier
+from invoicing.tasks import derive, post_invoices, read_back, run_dossier
 from tests.proof.processes import LEASE, Place
 from tests.proof.world import SLUG, yesterday
 from toggbill.firms import audit
@@ -63,7 +63,7 @@ def _by_tasks(dossier: Dossier) -> None:
     sync_company(company_id=dossier.company_id)
     run_dossier(dossier_id=dossier.pk)
     for invoice in dossier.invoices.exclude(status=Invoice.Status.POSTED).order_by("pk"):
-        post_invoice(invoice_id=invoice.pk)
+        post_invoices(invoice_ids=[invoice.pk])
     read_back(company_id=dossier.company_id)
 
 

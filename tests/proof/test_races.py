@@ -31,8 +31,8 @@ ORDERS = {"service": "billit", "method": "POST", "path": "^/v1/orders$"}
 _TWICE = """
 import django; django.setup()
 from invoicing.models import Invoice
-from invoicing.tasks import post_invoice
-for invoice_id in [*Invoice.objects.values_list("pk", flat=True)] * 2: post_invoice.delay(invoice_id=invoice_id)
+from invoicing.tasks import post_invoices
+for invoice_id in [*Invoice.objects.values_list("pk", flat=True)] * 2: post_invoices.delay(invoice_ids=[invoice_id])
 """
 
 

@@ -17,7 +17,7 @@ def _connect(folder: Path) -> Connection:
         options[name] = str(folder / "messages")
     for name in ("control", "messages"):
         (folder / name).mkdir(exist_ok=True)
-    return Connection("filesystem://", transport="toggbill.broker:Transport", transport_options=options)
+    return Connection("filesystem://", transport="toggbill.broker:Files", transport_options=options)
 
 
 def _taken(queue: SimpleQueue) -> object:

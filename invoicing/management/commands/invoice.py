@@ -15,7 +15,7 @@ from integrations.transport import BadCredentials, PlanFeature, ServiceError
 from invoicing import asked, delivery, rounds, runs, sending
 from invoicing.models import Dossier, Invoice
 from invoicing.statement import planned, statements
-from invoicing.tasks import post_invoice, send_invoice
+from invoicing.tasks import enqueue_posts, send_invoice
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
@@ -156,9 +156,10 @@ class Command(JsonCommand):
     def _enqueue(self, mine: QuerySet[Invoice], *, post: bool, send: bool) -> None:
         now = timezone.now()
         if post:
-            for invoice in mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]):
+            waiting = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]))
+            for invoice in waiting:
                 delivery.request(invoice=invoice, send=send, now=now)
-                post_invoice.delay(invoice_id=invoice.pk)
+            enqueue_posts(waiting)
         if send:
             for invoice in mine.filter(status=_Status.POSTED, delivery=Invoice.Delivery.NOT_SENT):
                 delivery.request(invoice=invoice, send=True, now=now)
