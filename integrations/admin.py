@@ -34,6 +34,7 @@ from integrations.models import (
     Product,
     Project,
     Quota,
+    Webhook,
     Workspace,
 )
 from integrations.transport import ServiceError
@@ -200,6 +201,14 @@ class QuotaAdmin(ReadOnlyAdmin):
 
     list_display = ("connection", "organization_id", "remaining", "resets_at")
     list_select_related = ("connection",)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    """Where the services tell of changes: opened and ended on the connection's page. Its secrets stand nowhere."""
+
+    list_display = ("__str__", "workspace", "company", "made_at", "called_at")
+    list_select_related = ("workspace", "company")
 
 
 @admin.register(Workspace)

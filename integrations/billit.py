@@ -160,6 +160,11 @@ class Api:
         """Requests sent so far, repeated ones included."""
         return self._transport.calls
 
+    @property
+    def transport(self) -> Transport:
+        """What further calls with the same credential go through (`subscriptions`)."""
+        return self._transport
+
     def close(self) -> None:
         """Closes the connections that are kept open."""
         self._transport.close()

@@ -14,8 +14,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.db.models import ProtectedError
+from django.utils.translation import gettext
 
-from integrations import billit, oauth, toggl
+from integrations import billit, oauth, toggl, webhooks
 from integrations.billit_sign_in import Pair
 from integrations.models import Company, Connection, Workspace
 from toggbill.firms.audit import Actor, News, record
@@ -84,15 +85,20 @@ def toggl_hindrances(access: TogglAccess, *, key: str, workspaces: Iterable[int]
         found = access.workspaces.get(remote_id)
         if found is None:
             sentences.append(
-                f"Toggl connection {key}: workspace {remote_id} is not open to this token "
-                f"({_open(access.workspaces)}). Correct the workspace's id, or have the owner of the token invited to "
-                "it in Toggl."
+                gettext(
+                    "Toggl connection %(key)s: workspace %(id)s is not open to this token (%(open)s). Correct the "
+                    "workspace's id, or have the owner of the token invited to it in Toggl."
+                )
+                % {"key": key, "id": remote_id, "open": _open(access.workspaces)}
             )
         elif not found.admin and not accept_partial:
             sentences.append(
-                f"Toggl connection {key}: the owner of the token is not an admin of workspace {remote_id}, so Toggl "
-                "would silently leave out the hours of others. Use an admin's token, or accept a partial reading with "
-                "accept_partial = true."
+                gettext(
+                    "Toggl connection %(key)s: the owner of the token is not an admin of workspace %(id)s, so Toggl "
+                    "would silently leave out the hours of others. Use an admin's token, or accept a partial reading "
+                    "with accept_partial = true."
+                )
+                % {"key": key, "id": remote_id}
             )
     return sentences
 
@@ -104,13 +110,19 @@ def billit_hindrances(access: BillitAccess, *, key: str, companies: Iterable[int
         found = access.companies.get(party_id)
         if found is None:
             sentences.append(
-                f"Billit connection {key}: company {party_id} is not open to this key ({_open(access.companies)}). "
-                "Correct the company's PartyID, or give the owner of the key access to it in Billit."
+                gettext(
+                    "Billit connection %(key)s: company %(id)s is not open to this key (%(open)s). Correct the "
+                    "company's PartyID, or give the owner of the key access to it in Billit."
+                )
+                % {"key": key, "id": party_id, "open": _open(access.companies)}
             )
         elif not found.api_allowed:
             sentences.append(
-                f"Billit connection {key}: Billit does not allow company {party_id} to use its API. "
-                "Have API access switched on for it in Billit (it depends on the subscription)."
+                gettext(
+                    "Billit connection %(key)s: Billit does not allow company %(id)s to use its API. "
+                    "Have API access switched on for it in Billit (it depends on the subscription)."
+                )
+                % {"key": key, "id": party_id}
             )
     return sentences
 
@@ -191,6 +203,7 @@ def remove(*, connection: Connection, by: Actor, now: datetime) -> Connection:
     row = _locked(connection)
     if row.removed_at is None:
         amend(row, _WITHOUT_SECRETS | {"paused_at": row.paused_at or now, "removed_at": now})
+        webhooks.forget(connection=row)
         depends = {
             "workspaces": sorted(row.workspaces.values_list("remote_id", flat=True)),
             "companies": sorted(row.companies.values_list("party_id", flat=True)),
@@ -339,6 +352,7 @@ def _drop(row: Workspace | Company) -> bool:
 def _open(things: Mapping[int, Any]) -> str:
     """What the credential does open, so that a mistyped id is seen at once."""
     if not things:
-        return "it opens none"
+        return gettext("it opens none")
     shown = ", ".join(f"{remote_id} {thing.name}" for remote_id, thing in sorted(things.items())[:10])
-    return f"it opens {shown}" + (" and others" if len(things) > 10 else "")
+    sentence = gettext("it opens %(these)s and others") if len(things) > 10 else gettext("it opens %(these)s")
+    return sentence % {"these": shown}

@@ -97,6 +97,26 @@ def billit_api(company: Company) -> billit.Api:
     )
 
 
+@contextmanager
+def asking_toggl(workspace: Workspace) -> Iterator[toggl.Api]:
+    """A client for one workspace while it is needed. Raises what ``toggl_api`` raises."""
+    api = toggl_api(workspace.connection, organization_id=workspace.organization_id, now=timezone.now())
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+@contextmanager
+def asking_billit(company: Company) -> Iterator[billit.Api]:
+    """A client for one company while it is needed. Raises what ``billit_api`` raises."""
+    api = billit_api(company)
+    try:
+        yield api
+    finally:
+        api.close()
+
+
 def sync_workspace(
     *, workspace: Workspace, now: datetime, full: bool = False, since: date | None = None, background: bool = False
 ) -> WorkspaceSync:

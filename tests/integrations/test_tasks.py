@@ -64,6 +64,7 @@ def test_beat_only_ticks_and_each_tick_expires() -> None:
         "invoicing.tasks.tick_sync",
         "invoicing.tasks.tick_runs",
         "invoicing.tasks.tick_delivery",
+        "invoicing.tasks.tick_reconcile",
     }
     for row in entries.values():
         assert row["task"] in our_tasks()

@@ -12,7 +12,7 @@ from integrations.sandbox.recorder import VARIABLE
 from tests.specs import swagger
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def specifications() -> None:
     """Skips, aloud, where the vendors' files are not at hand: they are not ours to ship."""
     if reason := swagger.absent():

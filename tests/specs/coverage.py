@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-from integrations import billit, toggl
+from integrations import billit, subscriptions, toggl
 from tests.specs.conformity import operation_of, ours
 from tests.specs.swagger import Record
 
@@ -39,11 +39,22 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "billit_sign_in.by_code": ("POST /OAuth2/token", "grant_type=authorization_code"),
     "billit_sign_in.renew": ("POST /OAuth2/token", "grant_type=refresh_token"),
     "billit_sign_in.revoke": ("POST /OAuth2/revoke", ""),
+    "subscriptions.subscribe_to_entries": ("POST /webhooks/api/v1/subscriptions/{workspace_id}", ""),
+    "subscriptions.entry_subscriptions": ("GET /webhooks/api/v1/subscriptions/{workspace_id}", ""),
+    "subscriptions.end_entry_subscription": (
+        "DELETE /webhooks/api/v1/subscriptions/{workspace_id}/{subscription_id}",
+        "",
+    ),
+    "subscriptions.subscribe_to_orders": ("POST /v1/webhooks", ""),
+    "subscriptions.order_subscriptions": ("GET /v1/webhooks", ""),
+    "subscriptions.end_order_subscription": ("DELETE /v1/webhooks/{webhookID}", ""),
 }
 SIGN_IN = {name for name in REQUESTS if name.startswith("billit_sign_in.")}
 """What the short journey leaves out: it takes a person at a browser, whom the tests of the sign-in play."""
+SUBSCRIPTIONS = {name for name in REQUESTS if name.startswith("subscriptions.")}
+"""The same: the services must reach the site, which the tests of the webhooks start."""
 # What sends nothing.
-_SILENT = {"calls", "close"}
+_SILENT = {"calls", "close", "transport"}
 
 
 def methods() -> set[str]:
@@ -54,7 +65,12 @@ def methods() -> set[str]:
         for name, _ in inspect.getmembers(module.Api)
         if not name.startswith("_") and name not in _SILENT
     }
-    return found | {"billit.companies"} | SIGN_IN
+    told = {
+        f"subscriptions.{name}"
+        for name, member in inspect.getmembers(subscriptions, inspect.isfunction)
+        if member.__module__ == subscriptions.__name__ and not name.startswith("_")
+    }
+    return found | told | {"billit.companies"} | SIGN_IN
 
 
 def unseen(rows: Iterable[Record]) -> set[str]:

@@ -49,16 +49,20 @@ def suite() -> list[Record]:
     return rows
 
 
-@replayed
-@pytest.mark.usefixtures("specifications")
-def test_the_suite_keeps_to_the_specifications(suite: list[Record]) -> None:
-    assert unexcused(gathered(suite)) == []
+@pytest.fixture(scope="module")
+def differences(suite: list[Record], specifications: None) -> dict[Finding, int]:
+    """Where it is not what the specifications say; looked for once, as the traffic is long."""
+    return gathered(suite)
 
 
 @replayed
-@pytest.mark.usefixtures("specifications")
-def test_every_known_fault_is_needed(suite: list[Record]) -> None:
-    met = {pair for finding in gathered(suite) for pair in excusing(finding)}
+def test_the_suite_keeps_to_the_specifications(differences: dict[Finding, int]) -> None:
+    assert unexcused(differences) == []
+
+
+@replayed
+def test_every_known_fault_is_needed(differences: dict[Finding, int]) -> None:
+    met = {pair for finding in differences for pair in excusing(finding)}
     listed = {(fault, place) for fault in FAULTS for place in fault.places}
     assert {f"{fault.operation}: {place} ({fault.kind})" for fault, place in listed - met} == set()
 
@@ -100,7 +104,7 @@ def test_a_short_journey_keeps_to_the_specifications(
     ask_billit(sandbox, orders[0])
     rows = list(recorded(recording))
     assert unexcused(gathered(rows)) == []
-    assert coverage.unseen(rows) == coverage.SIGN_IN
+    assert coverage.unseen(rows) == coverage.SIGN_IN | coverage.SUBSCRIPTIONS
 
 
 def ask_toggl(sandbox: Process) -> None:
@@ -120,7 +124,8 @@ def ask_billit(sandbox: Process, order: dict[str, Any]) -> None:
     assert api.search_companies("Nobody of this name") == []
     assert api.participant(GARAGE_NUMBER).registered
     assert api.order(order["OrderID"]).external_id == reference
-    assert len(api.find_orders(reference)) == len(api.orders_with_prefix(reference)) == 1
+    assert len(api.find_orders(reference)) == 1
+    assert reference in {found.external_id for found in api.orders_with_prefix("tb-")}
     assert len(api.orders_between(order["OrderID"], order["OrderID"])) == 1
     short = billit.Order(
         external_id="tb-journey",

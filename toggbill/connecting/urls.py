@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from toggbill.connecting import views
+from toggbill.connecting import hooks, views
 
 urlpatterns = [
     path("connections/", views.listing, name="connections"),
@@ -14,5 +14,6 @@ urlpatterns = [
     path("connections/<slug:service>/<slug:key>/rotate/", views.rotate, name="connection_rotate"),
     path("connections/<slug:service>/<slug:key>/pause/", views.pause, name="connection_pause"),
     path("connections/<slug:service>/<slug:key>/resume/", views.resume, name="connection_resume"),
+    path("connections/<slug:service>/<slug:key>/webhook/<int:remote_id>/", hooks.webhook, name="connection_webhook"),
     path("connections/<slug:service>/<slug:key>/remove/", views.remove, name="connection_remove"),
 ]

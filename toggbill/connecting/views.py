@@ -24,7 +24,8 @@ from integrations.billit_sign_in import Pair
 from integrations.connections import BillitAccess, TogglAccess
 from integrations.models import Connection
 from integrations.transport import ServiceError
-from toggbill.connecting import health
+from invoicing.sentences import told
+from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
 
@@ -105,7 +106,7 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
             connections.ask_billit(api_key=secret)
             row, _outcome = connections.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
     except ServiceError as error:
-        form.add_error("secret", str(error))
+        form.add_error("secret", told(str(error)))
         return None
     return row
 
@@ -152,7 +153,7 @@ def signed_in(request: FirmRequest) -> HttpResponse:
     try:
         row, kept = _connect_signed_in(request, key)
     except ServiceError as error:
-        messages.error(request, _("Nothing was connected. %(why)s") % {"why": error})
+        messages.error(request, _("Nothing was connected. %(why)s") % {"why": told(str(error))})
         return redirect("connections")
     if kept:
         messages.success(request, _("Signed in to Billit again: the connection works."))
@@ -196,7 +197,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
     try:
         access = connections.ask_again(connection=row, now=timezone.now())
     except ServiceError as error:
-        messages.error(request, str(error))
+        messages.error(request, told(str(error)))
         return redirect("connection", service=service, key=key)
     if request.method == "POST":
         chosen = {int(text) for text in request.POST.getlist("chosen") if text.isdecimal() and len(text) < 19}
@@ -221,6 +222,8 @@ def _hindrances(row: Connection, access: TogglAccess | BillitAccess, chosen: set
 def _chosen(
     request: FirmRequest, row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]
 ) -> HttpResponse:
+    dropped = [target for target in hooks.targets(row) if hooks.number(target) not in chosen]
+    hooks.close(request, dropped)
     kept = connections.choose(connection=row, access=access, ids=chosen, by=actor(request), now=timezone.now())
     for name in kept:
         messages.warning(request, _("“%(name)s” stays: a dossier or hours hang on it.") % {"name": name})
@@ -289,7 +292,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
             access = connections.ask_billit(api_key=secret)
             used = set(row.companies.values_list("party_id", flat=True))
     except ServiceError as error:
-        form.add_error("secret", str(error))
+        form.add_error("secret", told(str(error)))
         return False
     for sentence in (hindrances := _hindrances(row, access, used)):
         form.add_error("secret", sentence)
@@ -338,12 +341,13 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
         found = health.of(row, firm=request.firm, now=timezone.now())
         return render(request, "connections/remove.html", {"health": found, "connection": row})
     access = row.secret if row.method == Connection.Method.SIGN_IN else ""
+    hooks.close(request, hooks.targets(row))
     connections.remove(connection=row, by=actor(request), now=timezone.now())
     trouble = oauth.revoke(access=access) if access else ""
     messages.success(request, _("Removed: its secrets are destroyed. What was read and billed through it is kept."))
     if trouble:
         text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
-        messages.warning(request, text % {"why": trouble})
+        messages.warning(request, text % {"why": told(trouble)})
     return redirect("connections")
 
 
@@ -357,6 +361,8 @@ def _page(request: FirmRequest, row: Connection, form: RotateForm) -> HttpRespon
         "health": health.of(row, firm=request.firm, now=timezone.now()),
         "connection": row,
         "form": form,
+        "told": hooks.listed(row),
+        "are_reachable": hooks.are_reachable(),
         "now": timezone.now(),
         "may_connect": may(request.membership, "connect"),
         "may_sign_in": row.service == Connection.Service.BILLIT and oauth.is_set_up(),

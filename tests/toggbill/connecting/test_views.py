@@ -11,8 +11,10 @@ import requests
 from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
+from pytest_django.live_server_helper import LiveServer
 
-from integrations.models import Company, Connection, Workspace
+from integrations import webhooks
+from integrations.models import Company, Connection, Webhook, Workspace
 from integrations.sandbox.process import Process
 from tests.factories import (
     CompanyFactory,
@@ -21,6 +23,7 @@ from tests.factories import (
     EntryFactory,
     FirmFactory,
     MembershipFactory,
+    WebhookFactory,
     WorkspaceFactory,
 )
 from tests.visitors import events, signed_in, text
@@ -288,3 +291,56 @@ def test_a_connection_of_another_firm_is_not_found(firm: Firm) -> None:
     assert browser.get("/connections/toggl/theirs/").status_code == 404
     for step in ("pause", "resume", "remove", "rotate", "choose"):
         assert browser.post(f"/connections/toggl/theirs/{step}/").status_code == 404
+
+
+# --- webhooks -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_webhook_is_switched_on_renewed_and_off(sandbox: Process, live_server: LiveServer, settings: Settings) -> None:
+    settings.PUBLIC_URL = live_server.url
+    firm = FirmFactory(slug="ours")
+    row = ConnectionFactory(firm=firm, key="main", secret=TOKEN)
+    WorkspaceFactory(firm=firm, connection=row, remote_id=4001, name="Bureau")
+    browser = signed_in(firm)
+    assert "Switch on" in text(browser, "/connections/toggl/main/")
+    path = "/connections/toggl/main/webhook/4001/"
+    page = browser.post(path, {"do": "open"}, follow=True).content.decode()
+    assert "From now on changes in “Bureau” are told at once." in page
+    first = Webhook.objects.get()
+    assert webhooks.address(first) in page
+    assert first.secret not in page
+    assert webhooks.address(first) not in text(signed_in(firm, "viewer"), "/connections/toggl/main/")
+    browser.post(path, {"do": "open"})
+    second = Webhook.objects.get()
+    assert second.token != first.token
+    page = browser.post(path, {"do": "close"}, follow=True).content.decode()
+    assert "“Bureau” is read every quarter of an hour again." in page
+    assert not Webhook.objects.exists()
+    assert [data for _kind, _subject, data in events(firm)] == [
+        {"new": {"webhook": "workspace 4001"}},
+        {"new": {"webhook": "workspace 4001"}},
+        {"old": {"webhook": "workspace 4001"}},
+    ]
+    assert first.token not in str(events(firm))
+
+
+def test_webhook_that_cannot_be_opened_says_why(firm: Firm, sandbox: Process, settings: Settings) -> None:
+    settings.PUBLIC_URL = "http://127.0.0.1:9"
+    row = ConnectionFactory(firm=firm, key="main", secret=TOKEN)
+    WorkspaceFactory(firm=firm, connection=row, remote_id=4001)
+    browser = signed_in(firm)
+    page = browser.post("/connections/toggl/main/webhook/4001/", {"do": "open"}, follow=True).content.decode()
+    assert "Toggl refused the new webhook of workspace 4001 (HTTP 400)" in page
+    assert not Webhook.objects.exists()
+    assert browser.post("/connections/toggl/main/webhook/4002/", {"do": "open"}).status_code == 404
+    assert browser.post("/connections/toggl/main/webhook/4001/").status_code == 302
+
+
+def test_webhook_of_a_removed_connection_is_ended_at_toggl(firm: Firm, sandbox: Process, settings: Settings) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret="a-token-that-nobody-has")
+    hook = WebhookFactory(workspace=WorkspaceFactory(firm=firm, connection=row, name="Bureau"))
+    browser = signed_in(firm)
+    page = browser.post("/connections/toggl/main/remove/", follow=True).content.decode()
+    assert "The webhook of “Bureau” is dead here, but could not be ended at the service." in page
+    assert not Webhook.objects.filter(pk=hook.pk).exists()
