@@ -37,20 +37,23 @@ demo: $(RUN) ## sandbox, main job and dashboard on this machine (ARGS="--port 80
 
 test: $(DEV) ## all tests, on a private PostgreSQL and Redis
 	@record=$$(mktemp -d); trap 'rm -rf "$$record"' EXIT; status=0; \
-	SANDBOX_RECORD="$$record" $(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 $(ARGS) || status=$$?; \
+	SANDBOX_RECORD="$$record" $(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS) || status=$$?; \
 	$(if $(strip $(ARGS)),,echo "the recorded traffic against the vendors' specifications"; \
 	SANDBOX_REPLAY="$$record" DEBUG=1 $(BIN)/python -m pytest -q tests/specs/test_traffic.py -k "suite or needed" || status=$$?;) \
 	exit $$status
 
 test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
-	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(DEV) ## format, lint, types, imports, migrations, deployment settings
+check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	DEBUG=1 $(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	env -u DATABASE_URL -u REDIS_URL DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python -m pip --disable-pip-version-check check
+	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt >/dev/null 2>&1 || true
+	$(BIN)/python tests/advisories.py requirements.txt
 	@echo "manage.py check --deploy, as in production"
 	@secret() { $(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))'; }; \
 	key() { $(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'; }; \

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -19,12 +20,15 @@ from allauth.mfa.totp.internal.auth import (
 from django.contrib.auth.hashers import identify_hasher
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 from pytest_django import Settings
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.visitors import events, signed_in, text
 from toggbill import settings as site
 from toggbill.firms import mfa
+from toggbill.firms.audit import Actor
+from toggbill.firms.invitations import add_member
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -45,6 +49,14 @@ def test_sign_up_opens_a_firm_once_the_address_is_proven(settings: Settings) -> 
     browser = Client()
     answer = browser.post("/accounts/signup/", SIGN_UP)
     assert (answer.status_code, answer["Location"]) == (302, "/accounts/confirm-email/")
+    assert not Firm.objects.exists()
+    assert identify_hasher(User.objects.get().password).algorithm == "argon2"
+    assert browser.get("/").status_code == 302
+    sign_in = {"login": "new@example.com", "password": PASSWORD}
+    assert Client().post("/accounts/login/", sign_in)["Location"] == "/accounts/confirm-email/"
+    link = re.search(r"http://testserver(/accounts/confirm-email/\S+)", str(mail.outbox[0].body))
+    assert link
+    assert browser.post(link[1]).status_code == 302
     row = Membership.objects.get(user__email="new@example.com")
     assert (row.firm.slug, row.firm.name, row.role, row.user.is_staff) == (
         "fiduciaire-ete",
@@ -52,21 +64,52 @@ def test_sign_up_opens_a_firm_once_the_address_is_proven(settings: Settings) -> 
         "owner",
         True,
     )
-    assert identify_hasher(row.user.password).algorithm == "argon2"
-    assert browser.get("/").status_code == 302
-    sign_in = {"login": "new@example.com", "password": PASSWORD}
-    assert Client().post("/accounts/login/", sign_in)["Location"] == "/accounts/confirm-email/"
-    link = re.search(r"http://testserver(/accounts/confirm-email/\S+)", str(mail.outbox[0].body))
-    assert link
-    assert browser.post(link[1]).status_code == 302
     assert Client().post("/accounts/login/", sign_in)["Location"] == "/"
     assert events(row.firm) == [("member_joined", "member new@example.com", {"role": "owner"})]
+    assert browser.post(link[1]).status_code == 404
+    assert Firm.objects.count() == 1
+
+
+def proven(email: str) -> None:
+    """Follow the link in the latest mail to an address."""
+    body = next(str(message.body) for message in reversed(mail.outbox) if message.to == [email])
+    link = re.search(r"http://testserver(/accounts/confirm-email/\S+)", body)
+    assert link
+    assert Client().post(link[1]).status_code == 302
+
+
+def test_account_that_is_never_proven_leaves_nothing_behind(settings: Settings) -> None:
+    settings.SIGNUP_OPEN = True
+    Client().post("/accounts/signup/", SIGN_UP)
+    Client().post("/accounts/signup/", SIGN_UP | {"email": "proven@example.com"})
+    proven("proven@example.com")
+    UserFactory(email="made-by-a-firm@example.com")
+    week = timedelta(days=7, seconds=1)
+    User.objects.update(joined_at=timezone.now() - week)
+    Client().post("/accounts/signup/", SIGN_UP | {"email": "another@example.com"})
+    assert sorted(User.objects.values_list("email", flat=True)) == [
+        "another@example.com",
+        "made-by-a-firm@example.com",
+        "proven@example.com",
+    ]
+    assert not EmailAddress.objects.filter(email="new@example.com").exists()
+    assert Firm.objects.count() == 1
+
+
+def test_account_that_is_invited_before_it_is_proven_opens_no_firm(settings: Settings) -> None:
+    settings.SIGNUP_OPEN = True
+    Client().post("/accounts/signup/", SIGN_UP)
+    firm = FirmFactory(slug="ours")
+    add_member(firm=firm, email="new@example.com", role="viewer", by=Actor("x", ""), now=timezone.now())
+    assert User.objects.get().asked_firm == ""
+    assert Firm.objects.count() == 1
 
 
 def test_sign_up_of_a_second_firm_of_that_name_gets_a_number(settings: Settings) -> None:
     settings.SIGNUP_OPEN = True
     FirmFactory(slug="fiduciaire-ete")
     Client().post("/accounts/signup/", SIGN_UP)
+    proven("new@example.com")
     assert Firm.objects.filter(slug="fiduciaire-ete-2").exists()
 
 

@@ -93,6 +93,8 @@ _BY_ANY = {
     "invoicing.invoiceline": "invoice__dossier",
     "invoicing.claim": "line__invoice__dossier",
     "invoicing.correction": "invoice__dossier",
+    "invoicing.drift": "dossier",
+    "invoicing.reportedmonth": "dossier",
     "invoicing.attempt": "invoice__dossier",
     "integrations.entry": "ledger_row__dossier",
     "integrations.workspace": "dossiers",
@@ -111,6 +113,7 @@ WHOLE_FIRM = frozenset(
     {
         "integrations.connection",
         "integrations.quota",
+        "integrations.webhook",
         "firms.auditevent",
         "firms.membership",
         "firms.membershipdossier",

@@ -12,10 +12,11 @@ from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.models import Membership, User
+from toggbill.firms.signup import open_asked_firm
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +44,18 @@ class AccountAdapter(DefaultAccountAdapter):
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
         response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return response
+
+    def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
+        """An address is proven: the firm that its owner asked for when he signed up is opened."""
+        if not super().confirm_email(request, email_address):
+            return False
+        open_asked_firm(
+            user=email_address.user,
+            language=(translation.get_language() or "fr")[:2],
+            origin=f"web {self.get_client_ip(request)}",
+            now=timezone.now(),
+        )
+        return True
 
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse after too many failures, and write that down (design section 9)."""

@@ -80,7 +80,8 @@ def forget_unproven(user: User) -> None:
     addresses = EmailAddress.objects.filter(user=user)
     if addresses.exists() and not addresses.filter(verified=True).exists():
         user.set_unusable_password()
-        user.save(update_fields=["password"])
+        user.asked_firm = ""
+        user.save(update_fields=["password", "asked_firm"])
         addresses.delete()
 
 
@@ -213,6 +214,7 @@ def accept_as_new(*, invitation: Invitation, name: str, password: str, origin: s
     user.set_password(password)
     user.save()
     if forget:
+        User.objects.filter(pk=user.pk).update(asked_firm="")
         EmailAddress.objects.filter(user=user).delete()
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     _join(row, user, origin=origin, now=now)

@@ -35,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     joined_at = models.DateTimeField(_("joined"), auto_now_add=True)
+    # The name of the firm that a stranger asked for: made once the address is proven, "" from then on.
+    asked_firm = models.CharField(max_length=200, blank=True, default="", editable=False)
 
     objects: ClassVar[UserManager] = UserManager()
 

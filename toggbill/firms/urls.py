@@ -9,6 +9,7 @@ urlpatterns = [
     path("members/invite/", views.invite, name="invite"),
     path("members/two-steps/", views.require_mfa, name="require_mfa"),
     path("members/<int:pk>/", views.member, name="member"),
+    path("members/<int:pk>/second-step/", views.reset_mfa, name="reset_mfa"),
     path("members/<int:pk>/remove/", views.remove, name="remove_member"),
     path("members/invitations/<int:pk>/again/", views.invite_again, name="invite_again"),
     path("members/invitations/<int:pk>/revoke/", views.revoke, name="revoke_invitation"),

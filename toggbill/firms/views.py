@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from toggbill.firms import invitations, members
+from toggbill.firms import invitations, lost_step, members
 from toggbill.firms import mfa as second_step
 from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member_required
 from toggbill.firms.forms import InviteForm, JoinForm, ReachForm
@@ -146,7 +146,13 @@ def member(request: FirmRequest, pk: int) -> HttpResponse:
             messages.success(request, _("%(email)s is changed.") % {"email": row.user.email})
             return redirect("members")
     status = 422 if form.is_bound else 200
-    context = {"row": row, "form": form, "is_only_owner": members.is_only_owner(row)}
+    context = {
+        "row": row,
+        "form": form,
+        "is_only_owner": members.is_only_owner(row),
+        "has_second_step": second_step.has_second_step(row.user),
+        "why_no_reset": lost_step.hindrance(membership=row, by=request.user),
+    }
     return render(request, "firms/member.html", context, status=status)
 
 
@@ -162,6 +168,25 @@ def remove(request: FirmRequest, pk: int) -> HttpResponse:
     else:
         messages.success(request, _("%(email)s is no member any more.") % {"email": row.user.email})
     return redirect("members" if row.user_id != request.user.pk else "dossiers")
+
+
+@member_required("members")
+@require_POST
+def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
+    """Take the second step of a member away who lost it; he is told by mail."""
+    row = _member(request, pk)
+    try:
+        lost_step.reset_by_owner(membership=row, owner=request.user, by=actor(request), now=timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return redirect("member", pk=pk)
+    told = {"email": row.user.email}
+    messages.success(request, _("The second step of %(email)s is removed, and every session ended.") % told)
+    try:
+        lost_step.mail_reset(user=row.user, by=request.user.email, language=row.firm.language)
+    except OSError:
+        messages.error(request, _("%(email)s could not be told by mail: tell the person yourself.") % told)
+    return redirect("member", pk=pk)
 
 
 @member_required("members")

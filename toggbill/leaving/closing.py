@@ -66,7 +66,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     _destroy_secrets(firm)
     Dossier.objects.for_firm(firm).update(due_at=None, waiting_text="")
     Workspace.objects.for_firm(firm).update(next_sync_at=None)
-    Company.objects.for_firm(firm).update(next_sync_at=None)
+    Company.objects.for_firm(firm).update(next_sync_at=None, orders_due_at=None)
     Invoice.objects.for_firm(firm).update(post_requested_at=None, send_requested_at=None)
     data = {"connections": len(standing), "unfinished": unfinished(firm)}
     audit.record(firm=firm, news=[News("firm_closed", f"firm {firm.slug}", data)], by=by, now=now)

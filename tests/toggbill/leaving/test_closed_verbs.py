@@ -1,0 +1,322 @@
+"""No verb changes the books of a closed firm: every verb there is, each on something that it would change.
+
+Verbs are found by what they take (``by`` and ``now``), so a new one fails here until it stands in the table. Each is
+called twice: in an open firm, where it must do something (else the second half proves nothing), and in a closed one.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import models
+
+import integrations
+import invoicing
+import toggbill.firms
+import toggbill.leaving
+from integrations.billit_sign_in import Pair
+from integrations.connections import BillitAccess, TogglAccess
+from integrations.models import Connection
+from integrations.toggl import Workspace as TogglWorkspace
+from integrations.transport import BadCredentials
+from invoicing import setup
+from invoicing.mapping import ClientRule, TagRule
+from invoicing.models import Attempt, Correction, Dossier, LedgerRow
+from tests.factories import (
+    NOW,
+    AttemptFactory,
+    CompanyFactory,
+    CorrectionFactory,
+    DossierFactory,
+    FirmFactory,
+    InvoiceFactory,
+    LedgerRowFactory,
+    ProductFactory,
+    WebhookFactory,
+    WorkspaceFactory,
+)
+from toggbill.firms.audit import Actor, Closed, News
+from toggbill.firms.models import Firm, FirmOwned
+from toggbill.leaving import closing
+
+pytestmark = pytest.mark.django_db
+
+BY = Actor("owner@example.com", "web 127.0.0.1")
+Made = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a verb is called with, and how it refuses: most by ``Closed``, where every audit event is written.
+
+    ``asks``: in an open firm it asks a service, which this test has none of; in a closed one there is no credential.
+    """
+
+    made: Callable[[Dossier], Made]
+    refusal: type[Exception] | None = Closed
+    asks: bool = False
+
+
+def _invoice(status: str, **fields: Any) -> Callable[[Dossier], Made]:
+    return lambda dossier: {"invoice": InvoiceFactory(dossier=dossier, status=status, **fields)}
+
+
+def _entries(state: str) -> Callable[[Dossier], Made]:
+    def made(dossier: Dossier) -> Made:
+        return {"entries": [LedgerRowFactory(dossier=dossier, state=state).entry]}
+
+    return made
+
+
+def _reasoned(state: str) -> Callable[[Dossier], Made]:
+    return lambda dossier: _entries(state)(dossier) | {"reason": "Agreed with the customer"}
+
+
+def _correction(**fields: Any) -> Callable[[Dossier], Made]:
+    def made(dossier: Dossier) -> Made:
+        invoice = InvoiceFactory(dossier=dossier, status="posted", **fields)
+        row = CorrectionFactory(invoice=invoice)
+        LedgerRow.objects.filter(entry=row.entry).update(correction_seconds=row.seconds)
+        return {"correction": row}
+
+    return made
+
+
+def _in_doubt(dossier: Dossier) -> Made:
+    invoice = InvoiceFactory(dossier=dossier, status="in_doubt", needs_person=True)
+    AttemptFactory(invoice=invoice, outcome=Attempt.Outcome.NO_ANSWER)
+    return {"invoice": invoice}
+
+
+def _credit(dossier: Dossier) -> Made:
+    made = _correction(delivery="sent")(dossier)
+    return made | {"entries": [made["correction"].entry_id], "rebill": True}
+
+
+def _choose(dossier: Dossier) -> Made:
+    found = TogglWorkspace(id=4999, organization_id=1, name="New", admin=True, premium=False)
+    access = TogglAccess("An Example", {4999: found})
+    return {"connection": dossier.workspace.connection, "access": access, "ids": [4999]}
+
+
+def _connect(dossier: Dossier) -> Made:
+    access = TogglAccess("An Example", {})
+    return {"firm": dossier.firm, "key": "new", "token": "t" * 32, "accept_partial": False, "access": access}
+
+
+def _drafting(dossier: Dossier) -> Made:
+    ProductFactory(company=dossier.company, reference="ADV")
+    LedgerRowFactory(dossier=dossier)
+    return {"dossier": dossier, "cut_off": date(2026, 11, 19)}
+
+
+def _of(dossier: Dossier) -> Made:
+    return {"connection": dossier.workspace.connection}
+
+
+def _paused(dossier: Dossier) -> Made:
+    Connection.objects.filter(pk=dossier.workspace.connection_id).update(paused_at=NOW)
+    return _of(dossier)
+
+
+def _signed_in(dossier: Dossier) -> Made:
+    pair = Pair("a" * 32, "r" * 32, 3600)
+    return {"firm": dossier.firm, "key": "new", "pair": pair, "access": BillitAccess({}, "An Example")}
+
+
+def _with_webhook(dossier: Dossier) -> Made:
+    WebhookFactory(workspace=dossier.workspace)
+    return {"target": dossier.workspace}
+
+
+def _decided(dossier: Dossier) -> Made:
+    made = _correction()(dossier)
+    made["correction"].decision = Correction.Decision.NEXT_INVOICE
+    made["correction"].decided_at, made["correction"].decided_by = NOW, "owner@example.com"
+    made["correction"].save()
+    return made
+
+
+def _pairing(dossier: Dossier) -> Made:
+    workspace, company = WorkspaceFactory(firm=dossier.firm), CompanyFactory(firm=dossier.firm)
+    rules = setup.DossierRules(key="new", name="New", start=date(2026, 9, 1))
+    return {"firm": dossier.firm, "pairings": [setup.Pairing(workspace, company, rules)]}
+
+
+def _firm(dossier: Dossier) -> Made:
+    return {"slug": dossier.firm.slug, "name": "Another", "timezone": "Europe/Brussels", "language": "nl"}
+
+
+def _replacing(dossier: Dossier) -> Made:
+    invoice = InvoiceFactory(dossier=dossier, status="posted", replacing_since=NOW)
+    AttemptFactory(invoice=invoice, intent=Attempt.Intent.DELETE, outcome=Attempt.Outcome.NO_ANSWER)
+    return {"invoice": invoice}
+
+
+def _together(dossier: Dossier) -> Made:
+    return {"invoices": [InvoiceFactory(dossier=dossier, status="approved")]}
+
+
+def _due(dossier: Dossier) -> Made:
+    Dossier.objects.filter(pk=dossier.pk).update(due_at=NOW, every="daily")
+    dossier.refresh_from_db()
+    return {"dossier": dossier}
+
+
+CASES: dict[str, Case] = {
+    "integrations.connections.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
+    "integrations.connections.choose": Case(_choose),
+    "integrations.connections.connect_billit": Case(lambda d: {"firm": d.firm, "key": "new", "api_key": "k" * 32}),
+    "integrations.connections.connect_toggl": Case(_connect),
+    "integrations.connections.pause": Case(_of, refusal=None),
+    "integrations.connections.connect_billit_signed_in": Case(_signed_in),
+    "integrations.connections.remove": Case(_of, refusal=None),
+    "integrations.connections.resume": Case(_paused, refusal=None),
+    "integrations.webhooks.close_for": Case(_with_webhook, refusal=None),
+    "integrations.webhooks.hasten": Case(
+        lambda dossier: {"webhook": WebhookFactory(workspace=dossier.workspace)}, refusal=None
+    ),
+    "integrations.webhooks.open_for": Case(
+        lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
+    ),
+    "invoicing.corrections.accept": Case(_correction()),
+    "invoicing.corrections.bill_next": Case(_correction()),
+    "invoicing.corrections.credit": Case(_credit),
+    "invoicing.corrections.withdraw": Case(_decided),
+    "invoicing.posting.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
+    "invoicing.posting.post_together": Case(_together, refusal=None, asks=True),
+    "invoicing.doubt.recover": Case(_in_doubt, refusal=BadCredentials, asks=True),
+    "invoicing.delivery.work_off": Case(_together, refusal=None, asks=True),
+    "invoicing.doubt.post_anew": Case(_in_doubt),
+    "invoicing.delivery.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
+    "invoicing.holding.hold": Case(_reasoned("open")),
+    "invoicing.holding.release": Case(_entries("held")),
+    "invoicing.holding.reopen": Case(_entries("written_off")),
+    "invoicing.holding.write_off": Case(_reasoned("open")),
+    "invoicing.replacing.bill_anew": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.replacing.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
+    "invoicing.replacing.replace": Case(_correction(), refusal=BadCredentials, asks=True),
+    "invoicing.rounds.serve": Case(_due, refusal=None, asks=True),
+    "invoicing.rules.mapping_changed": Case(lambda dossier: {"dossier": dossier, "old": None, "new": {"tag": "x"}}),
+    "invoicing.rules.rule_changed": Case(lambda dossier: {"dossier": dossier, "old": {}, "new": {"a": 1}}),
+    "invoicing.runs.approve": Case(_invoice("draft")),
+    "invoicing.runs.draft": Case(_drafting),
+    "invoicing.runs.void": Case(_invoice("draft")),
+    "invoicing.sending.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.setup.map_clients": Case(
+        lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
+    ),
+    "invoicing.setup.map_tags": Case(lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}),
+    "invoicing.setup.set_up_dossiers": Case(_pairing),
+    "invoicing.setup.set_up_firm": Case(_firm),
+    "toggbill.firms.audit.record": Case(
+        lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
+    ),
+    "toggbill.leaving.closing.close": Case(lambda dossier: {"firm": dossier.firm}, refusal=closing.CannotClose),
+    "toggbill.firms.members.require_mfa": Case(lambda dossier: {"firm": dossier.firm, "wanted": True}),
+}
+
+
+# What goes on in a closed firm: who reads its books, that they are taken along (and a new firm is another one).
+STAYS = {
+    "toggbill.firms.invitations.add_member",
+    "toggbill.firms.invitations.invite",
+    "toggbill.firms.invitations.renew",
+    "toggbill.firms.invitations.revoke",
+    "toggbill.firms.lost_step.reset_by_operator",
+    "toggbill.firms.lost_step.reset_by_owner",
+    "toggbill.firms.members.change_reach",
+    "toggbill.firms.members.change_role",
+    "toggbill.firms.members.remove",
+    "toggbill.firms.members.restrict",
+    "toggbill.firms.signup.open_firm",
+    "toggbill.leaving.archive.write",
+}
+# Part of other verbs, in whose transaction they are: those write the event, and are refused there.
+PARTS = {
+    "invoicing.differences.decide",
+    "invoicing.posting.mark_in_doubt",
+    "invoicing.posting.settle",
+    "invoicing.runs.draft_again",
+}
+# Verbs that say not who does it: a service does, or the wish stands in the row.
+WITHOUT_ACTOR = {"invoicing.delivery.request", "integrations.webhooks.hasten"}
+
+
+def verbs() -> Iterator[str]:
+    """Every function that says who does something, and when."""
+    for package in (integrations, invoicing, toggbill.firms, toggbill.leaving):
+        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+            if found.name.rpartition(".")[2] in {"sandbox", "migrations", "management", "probing"}:
+                continue
+            module = importlib.import_module(found.name)
+            for name, function in inspect.getmembers(module, inspect.isfunction):
+                told = inspect.signature(function).parameters
+                if function.__module__ == found.name and not name.startswith("_") and {"by", "now"} <= told.keys():
+                    yield f"{found.name}.{name}"
+
+
+def test_every_verb_is_in_the_table() -> None:
+    assert set(verbs()) == (CASES.keys() - WITHOUT_ACTOR) | STAYS | PARTS
+
+
+# When a worker looks at a row again: no matter of the books.
+_PAUSES = {"not_before"}
+
+
+def _books(firm: Firm) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of the firm, and the firm."""
+    found = {}
+    for model in [model for model in apps.get_models() if issubclass(model, FirmOwned)]:
+        names = [field.attname for field in model._meta.concrete_fields if field.attname not in _PAUSES]
+        found[model._meta.label] = list(model._default_manager.filter(firm=firm).order_by("pk").values_list(*names))
+    return found | {"firm": list(Firm.objects.filter(pk=firm.pk).values_list())}
+
+
+def _function(name: str) -> Callable[..., object]:
+    module, _, function = name.rpartition(".")
+    found: Callable[..., object] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _called(name: str, made: Made) -> object:
+    function = _function(name)
+    more = {"by": BY} if "by" in inspect.signature(function).parameters else {}
+    return function(**made, **more, now=NOW)
+
+
+@pytest.fixture
+def dossier() -> Dossier:
+    return DossierFactory(firm=FirmFactory(slug="ours"))
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.asks])
+def test_verb_changes_an_open_firm(name: str, dossier: Dossier) -> None:
+    made = CASES[name].made(dossier)
+    before = _books(dossier.firm)
+    _called(name, made)
+    assert _books(dossier.firm) != before
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_verb_changes_nothing_of_a_closed_firm(name: str, dossier: Dossier) -> None:
+    case = CASES[name]
+    made = case.made(dossier)
+    closing.close(firm=dossier.firm, by=BY, now=NOW)
+    for value in made.values():
+        for row in value if isinstance(value, list) else [value]:
+            if isinstance(row, models.Model) and type(row)._default_manager.filter(pk=row.pk).exists():
+                row.refresh_from_db()
+    before = _books(dossier.firm)
+    with nullcontext() if case.refusal is None else pytest.raises(case.refusal):
+        _called(name, made)
+    assert _books(dossier.firm) == before
