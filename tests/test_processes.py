@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
+from integrations.models import Company, Workspace
 from integrations.sandbox.process import Process
 from invoicing import balance, schedule
 from invoicing.books import schedule_of
@@ -120,8 +121,12 @@ def test_schedule_syncs_drafts_posts_and_reads_back_over_worker_and_beat(
     firm = onboard("demo")
     today = timezone.now().astimezone(firm.zone).date()
     Dossier.objects.filter(firm=firm).update(
-        every="monthly", day=1, mode="post", auto_limit=None, due_at=timezone.now(), scheduled_through=None
+        every="monthly", day=1, mode="post", auto_limit=None, due_at=None, scheduled_through=None
     )
+
+    def synced() -> bool:
+        unread = Workspace.objects.filter(firm=firm, synced_at__isnull=True).exists()
+        return not unread and not Company.objects.filter(firm=firm, synced_at__isnull=True).exists()
 
     def done() -> bool:
         waiting = Dossier.objects.filter(firm=firm, scheduled_through__isnull=True).exists()
@@ -129,6 +134,9 @@ def test_schedule_syncs_drafts_posts_and_reads_back_over_worker_and_beat(
         return not waiting and not unread and Invoice.objects.filter(firm=firm).exists()
 
     with _workers(sandbox, tmp_path, "1" if worker_id == "gw0" else "2") as log:
+        _until(synced, log)
+        # Not before: a run that finds its workspace being read comes again after 20 seconds.
+        Dossier.objects.filter(firm=firm).update(due_at=timezone.now())
         _until(done, log)
     invoices = list(Invoice.objects.filter(firm=firm))
     assert {invoice.status for invoice in invoices} == {"posted"}

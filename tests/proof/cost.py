@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from integrations.models import Company
 from integrations.sandbox.process import start
-from invoicing import delivery
+from invoicing import delivery, reading_back
 from invoicing.models import Attempt, Invoice
 from invoicing.tasks import tick_delivery
 from tests.proof.processes import Place, database_url, kill
@@ -29,7 +29,8 @@ THREADS = 8
 LATENCY = 0.05
 """Seconds that Billit takes for an order, besides its own work."""
 
-WARM_UP = 16
+WARM_UP = THREADS * delivery.TOGETHER
+"""A turn for each thread: a connection compiles the triggers of the database when it first meets them."""
 
 
 def measure(*, invoices: int, rounds: int) -> list[str]:
@@ -56,7 +57,7 @@ def measure(*, invoices: int, rounds: int) -> list[str]:
         worker = place.worker(THREADS)
         try:
             _by_worker(waiting[:WARM_UP], place)
-            delivery.read_back(company=Company.objects.get(), now=timezone.now())
+            reading_back.read_back(company=Company.objects.get(), now=timezone.now())
             _bare(_bodies(waiting[:WARM_UP]))
             sandbox.control.clear_log()
             worked, bare, posts, readings = 0.0, 0.0, 0, 0

@@ -88,11 +88,11 @@ class Place:
         return self.start([*_CELERY, "beat", "--schedule", str(schedule)])
 
     @contextmanager
-    def at_work(self, *, workers: int = 1, beats: int = 1) -> Iterator[list[subprocess.Popen[bytes]]]:
-        """So many workers and beats; in the end they are killed, as everything here must bear. Workers stand first."""
+    def at_work(self, *, workers: int = 1, beats: int = 1) -> Iterator[None]:
+        """So many workers and beats; in the end they are killed, as everything here must bear."""
         running = [self.worker() for _ in range(workers)] + [self.beat() for _ in range(beats)]
         try:
-            yield running
+            yield
         finally:
             for process in running:
                 kill(process)

@@ -26,7 +26,7 @@ from django.utils import timezone
 from integrations.models import Company, Quota, Workspace
 from integrations.sandbox.process import start
 from integrations.transport import ServiceError
-from invoicing import corrections, delivery, runs
+from invoicing import corrections, delivery, doubt, runs
 from invoicing.models import Attempt, Correction, Dossier, Invoice
 from tests.proof.assertions import Figures, figures, wrong
 from tests.proof.processes import Place, database_url, kill
@@ -196,7 +196,7 @@ class _Soak:
         for invoice in Invoice.objects.filter(status=_STATUS.IN_DOUBT, needs_person=True):
             if invoice.reference not in there:
                 with suppress(runs.NotPossible):
-                    delivery.post_anew(invoice=invoice, by=_BY, now=now)
+                    doubt.post_anew(invoice=invoice, by=_BY, now=now)
             else:
                 # The order came after the look-up: the next look-up finds it.
                 Invoice.objects.filter(pk=invoice.pk, status=_STATUS.IN_DOUBT).update(needs_person=False)

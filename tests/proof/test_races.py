@@ -13,20 +13,21 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from integrations.sync import sync_workspace
-from invoicing import corrections, delivery, ledger, reconcile, runs
+from invoicing import corrections, delivery, doubt, ledger, posting, reconcile, runs, sending
 from invoicing.models import Attempt, ClientMapping, Correction, Dossier, Invoice, LedgerRow
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.proof.assertions import prove
 from tests.proof.processes import PATIENCE, ROOT, Place
 from tests.proof.world import SLUG, yesterday
-from tests.worlds import COMPANY, GARAGE_PARTY, NOW, client, entry
+from tests.worlds import COMPANY, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry
 from toggbill.firms.audit import Actor
 from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Make = Callable[..., Scene]
 HOUR = timedelta(hours=1)
+SEND = "/v1/orders/commands/send"
 ORDERS = {"service": "billit", "method": "POST", "path": "^/v1/orders$"}
 _TWICE = """
 import django; django.setup()
@@ -75,7 +76,7 @@ def _under_way(
     books: Scene, invoice: Invoice, requests: int = 1, at: timedelta = timedelta(0)
 ) -> Callable[[], Invoice]:
     """A post that has reached Billit and waits for its answer; call it for what it came to."""
-    finish = in_thread(lambda: delivery.post(invoice=invoice, by=BY, now=NOW + at))
+    finish = in_thread(lambda: posting.post(invoice=invoice, by=BY, now=NOW + at))
     until(lambda: len(books.asked("POST", "/v1/orders")) == requests)
     return finish
 
@@ -86,8 +87,8 @@ def test_clock_an_hour_ahead_while_the_order_is_under_way_makes_no_second_order(
     with books.fault("slow", seconds=0.8, times=1):
         first = _under_way(books, invoice)
         ahead = NOW + HOUR
-        assert delivery.recover(invoice=invoice, by=BY, now=ahead).status == "approved"
-        second = delivery.post(invoice=invoice, by=BY, now=ahead)
+        assert doubt.recover(invoice=invoice, by=BY, now=ahead).status == "approved"
+        second = posting.post(invoice=invoice, by=BY, now=ahead)
         assert second.status == "posted"
         assert first().status == "posted"
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["absent", "accepted"]
@@ -101,15 +102,15 @@ def test_clock_an_hour_behind_after_the_claim_waits_and_then_posts_once(scene: M
     books = scene(entries=[entry(1)])
     invoice = books.approved()
     with books.fault("cut_after" if done else "cut_before"):
-        assert delivery.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "in_doubt"
-    found = delivery.recover(invoice=invoice, by=BY, now=NOW)
+        assert posting.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "in_doubt"
+    found = doubt.recover(invoice=invoice, by=BY, now=NOW)
     if done:
         assert found.status == "posted"
     else:
         assert found.status == "in_doubt"
         assert found.not_before == NOW + HOUR + timedelta(seconds=120)
-        assert delivery.recover(invoice=invoice, by=BY, now=NOW + HOUR + timedelta(seconds=121)).status == "approved"
-        assert delivery.post(invoice=invoice, by=BY, now=NOW).status == "posted"
+        assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR + timedelta(seconds=121)).status == "approved"
+        assert posting.post(invoice=invoice, by=BY, now=NOW).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 
 
@@ -118,10 +119,10 @@ def test_lease_of_a_clock_that_ran_ahead_is_taken_up_when_it_is_over(scene: Make
     invoice = books.approved()
     Invoice.objects.filter(pk=invoice.pk).update(status="posting", posting_since=NOW + HOUR)
     Attempt.objects.create(firm=books.firm, invoice=invoice, intent="post", key=invoice.key, started_at=NOW + HOUR)
-    assert delivery.recover(invoice=invoice, by=BY, now=NOW).status == "posting"
+    assert doubt.recover(invoice=invoice, by=BY, now=NOW).status == "posting"
     late = NOW + HOUR + timedelta(seconds=301)
-    assert delivery.recover(invoice=invoice, by=BY, now=late).status == "approved"
-    assert delivery.post(invoice=invoice, by=BY, now=late).status == "posted"
+    assert doubt.recover(invoice=invoice, by=BY, now=late).status == "approved"
+    assert posting.post(invoice=invoice, by=BY, now=late).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 
 
@@ -130,10 +131,10 @@ def test_answer_that_comes_when_the_invoice_is_approved_again_settles_it(scene: 
     invoice = books.approved()
     with books.fault("slow", seconds=0.6, times=1):
         first = _under_way(books, invoice)
-        assert delivery.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
+        assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
         assert first().status == "posted"
     # Nothing is sent again, and nobody can drop an invoice that Billit has.
-    assert delivery.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "posted"
+    assert posting.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "posted"
     with pytest.raises(runs.NotPossible):
         runs.void(invoice=invoice, by=BY, now=NOW + HOUR)
     assert len(books.asked("POST", "/v1/orders")) == 1
@@ -147,7 +148,7 @@ def test_no_to_an_attempt_that_was_given_up_says_nothing_of_the_one_under_way(sc
     slow = ORDERS | {"kind": "slow", "times": 1}
     books.control.faults(slow | {"seconds": 1.0}, slow | {"seconds": 2.0})
     first = _under_way(books, invoice)
-    assert delivery.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
+    assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
     second = _under_way(books, invoice, requests=2, at=HOUR)
     # Billit refuses the first when its turn comes, and takes the second.
     books.control.put_billit("parties", {"PartyID": GARAGE_PARTY, "CompanyID": 7999})
@@ -189,7 +190,7 @@ def test_verdict_that_was_read_before_the_claim_is_not_written_after_it(scene: M
     verbs: dict[str, Callable[[], object]] = {"draft": books.draft}
     if verb == "post":
         invoice = books.approved()
-        verbs["post"] = lambda: delivery.post(invoice=invoice, by=BY, now=NOW)
+        verbs["post"] = lambda: posting.post(invoice=invoice, by=BY, now=NOW)
 
     def judge() -> int:
         """What a sync does when the entry has changed."""
@@ -245,3 +246,44 @@ def test_reconciliation_says_nothing_of_an_order_that_is_being_replaced(scene: M
     (anew,) = corrections.recover_replacement(invoice=invoice, by=BY, now=NOW)
     assert books.post(anew).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
+
+
+def _sending(books: Scene, invoice: Invoice, requests: int, at: timedelta) -> Callable[[], Invoice]:
+    """A sending that has reached Billit and waits for its answer; call it for what it came to."""
+    finish = in_thread(lambda: sending.send(invoice=invoice, by=BY, now=NOW + at))
+    until(lambda: len(books.asked("POST", SEND)) == requests)
+    return finish
+
+
+def test_no_to_a_sending_that_was_given_up_says_nothing_of_the_one_under_way(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    posted = books.posted()
+    slow = {"service": "billit", "method": "POST", "path": SEND, "kind": "slow", "times": 1}
+    books.control.faults(slow | {"seconds": 1.5}, slow | {"seconds": 3.0})
+    first = _sending(books, posted, 1, timedelta(0))
+    # After its lease it is looked up, given up, and sent anew.
+    second = _sending(books, posted, 2, HOUR)
+    # Billit refuses the first when its turn comes, and takes the second.
+    books.control.put_peppol({"number": GARAGE_NUMBER, "documents": []})
+    first()
+    books.control.put_peppol({"number": GARAGE_NUMBER})
+    second()
+    assert posting.fresh(posted).delivery == "sent"
+    assert [attempt.outcome for attempt in books.attempts(posted, "send")] == ["absent", "accepted"]
+    assert len(books.control.outbox()) == 1
+
+
+def test_yes_to_a_sending_that_was_given_up_is_noted_and_nothing_is_sent_again(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    posted = books.posted()
+    with books.fault("slow", path=SEND, seconds=1.5, times=1):
+        first = _sending(books, posted, 1, timedelta(0))
+        late = NOW + HOUR
+        attempt = posted.attempts.get(intent="send")
+        sending._settle(
+            posting.fresh(posted), attempt, Invoice.Delivery.NOT_SENT, Attempt.Outcome.ABSENT, "not there", BY, late
+        )
+        assert posting.fresh(posted).delivery == "not_sent"
+        assert first().delivery == "sent"
+    assert sending.send(invoice=posted, by=BY, now=late).delivery == "sent"
+    assert (len(books.asked("POST", SEND)), len(books.control.outbox())) == (1, 1)

@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from integrations import billit
 from integrations.models import Entry
 from integrations.transport import ServiceError
-from invoicing import corrections, delivery, reconcile, runs
+from invoicing import corrections, doubt, reading_back, reconcile, runs
 from invoicing.models import Correction, Invoice
 from tests.invoicing.scene import BY, Scene
 from tests.proof.assertions import figures, prove, wrong
@@ -170,7 +170,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule()
     def read_back(self) -> None:
-        delivery.read_back(company=self.books.dossier.company, now=timezone.now())
+        reading_back.read_back(company=self.books.dossier.company, now=timezone.now())
 
     @rule()
     def reconcile(self) -> None:
@@ -233,7 +233,7 @@ class Billing(RuleBasedStateMachine):
         left = self.books.invoices(status="in_doubt", needs_person=True).exclude(reference__in=there)
         invoice = _pick(left, number)
         if invoice is not None:
-            delivery.post_anew(invoice=invoice, by=BY, now=timezone.now())
+            doubt.post_anew(invoice=invoice, by=BY, now=timezone.now())
 
     def _post(self, invoice: Invoice) -> None:
         with suppress(ServiceError, runs.NotPossible):
