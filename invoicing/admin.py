@@ -1,23 +1,22 @@
-"""The admin of the books: dossiers and mappings are changed here, through one verb; the rest is only looked at."""
+"""The admin of dossiers and mappings, which are changed here, through one verb. The books are in ``admin_books``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.db.models import Min, QuerySet
+from django.db.models import Min, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import Workspace
+from integrations.models import Client, Customer, Workspace
+from invoicing import admin_books as admin_books  # its admins are registered by it
 from invoicing import examination, rules, runs
-from invoicing.admin_trial import TrialMixin
+from invoicing.admin_trial import ByNameMixin, TrialMixin
 from invoicing.forms import (
     ClientMappingForm,
     DossierClientForm,
@@ -25,24 +24,24 @@ from invoicing.forms import (
     RowsOfOneDossier,
     TagMappingForm,
 )
+from invoicing.known import line
 from invoicing.models import (
-    Attempt,
-    Claim,
     ClientMapping,
-    Correction,
-    CustomerPin,
     Dossier,
     DossierClient,
     Invoice,
-    InvoiceLine,
-    LedgerRow,
-    Run,
     TagMapping,
 )
 from invoicing.resources import ClientMappings, Dossiers, FilesMixin, TagMappings
 from invoicing.trial import last_month
 from toggbill.firms.access import FirmRequest, actor
-from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline, ReadOnlyAdmin, ReadOnlyInline, allowed, firm_of
+from toggbill.firms.admin import (
+    FirmModelAdmin,
+    FirmTabularInline,
+    allowed,
+    firm_of,
+    scoped,
+)
 
 _Related = admin.RelatedOnlyFieldListFilter
 
@@ -56,7 +55,7 @@ class TagMappingInline(FirmTabularInline):
     fields = ("tag", "bill", "product_reference", "priority")
 
 
-class ClientMappingInline(FirmTabularInline):
+class ClientMappingInline(ByNameMixin, FirmTabularInline):
     """The customers of the dossier."""
 
     model = ClientMapping
@@ -74,7 +73,7 @@ class ClientMappingInline(FirmTabularInline):
     readonly_fields = ("is_proposed",)
 
 
-class DossierClientInline(FirmTabularInline):
+class DossierClientInline(ByNameMixin, FirmTabularInline):
     """Which Toggl clients the dossier bills; none: all of its workspace."""
 
     model = DossierClient
@@ -263,9 +262,9 @@ class ClientMappingAdmin(MappingAdmin):
 
     resource_classes: ClassVar[Any] = (ClientMappings,)
     form = ClientMappingForm
-    list_display = ("client_remote_id", "number", "customer_party_id", "is_proposed", "treatment", "dossier")
+    list_display = ("client", "number", "customer", "is_proposed", "treatment", "dossier")
     list_filter = (("dossier", _Related), "is_proposed", "treatment")
-    search_fields = ("=client_remote_id", "number", "=customer_party_id")
+    search_fields = ("=client_remote_id", "number", "=customer_party_id", "client_name", "customer_name")
     readonly_fields = ("is_proposed",)
     fields = (
         "dossier",
@@ -278,137 +277,23 @@ class ClientMappingAdmin(MappingAdmin):
         "buyer_reference",
     )
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With the names of client and customer, as far as the person may see them."""
+        clients = scoped(request, Client.objects.filter(workspace=OuterRef("dossier__workspace")))
+        customers = scoped(request, Customer.objects.filter(company=OuterRef("dossier__company")))
+        rows: QuerySet[Any] = super().get_queryset(request)
+        named: QuerySet[Any] = rows.annotate(
+            client_name=Subquery(clients.filter(remote_id=OuterRef("client_remote_id")).values("name")[:1]),
+            customer_name=Subquery(customers.filter(party_id=OuterRef("customer_party_id")).values("name")[:1]),
+        )
+        return named
 
-@admin.register(DossierClient)
-class DossierClientAdmin(ReadOnlyAdmin):
-    """Which Toggl clients a dossier bills: changed on the dossier's page."""
+    @admin.display(description=_("Toggl client"), ordering="client_name")
+    def client(self, obj: Any) -> str:
+        """By name."""
+        return line(obj.client_remote_id, obj.client_name or "")
 
-    list_display = ("client_remote_id", "dossier", "workspace")
-    list_select_related = ("dossier", "workspace")
-    list_filter = (("dossier", _Related),)
-
-
-@admin.register(CustomerPin)
-class CustomerPinAdmin(ReadOnlyAdmin):
-    """The Billit party behind each number."""
-
-    list_display = ("number", "party_id", "company", "pinned_at")
-    list_select_related = ("company",)
-    list_filter = (("company", _Related),)
-    search_fields = ("number", "=party_id")
-
-
-@admin.register(LedgerRow)
-class LedgerRowAdmin(ReadOnlyAdmin):
-    """The state of each entry."""
-
-    list_display = ("entry", "day", "seconds", "state", "reason", "client_name", "product_reference", "dossier")
-    list_select_related = ("dossier", "entry")
-    list_filter = (("dossier", _Related), "state", "reason")
-    search_fields = ("client_name", "buyer_name", "=entry__remote_id")
-    date_hierarchy = "day"
-
-
-@admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
-    """Passes of drafting."""
-
-    list_display = ("dossier", "cut_off", "started_at", "started_by", "mirror_as_of")
-    list_select_related = ("dossier",)
-    list_filter = (("dossier", _Related),)
-
-
-class InvoiceLineInline(ReadOnlyInline):
-    """The lines of the invoice."""
-
-    model = InvoiceLine
-    fields = ("position", "product_reference", "description", "quantity", "unit_price", "vat_rate", "total", "is_late")
-
-
-class AttemptInline(ReadOnlyInline):
-    """What was tried at Billit."""
-
-    model = Attempt
-    fields = ("intent", "key", "started_at", "finished_at", "outcome", "http_status")
-
-
-@admin.register(Invoice)
-class InvoiceAdmin(ReadOnlyAdmin):
-    """Invoices: they are approved, posted and dropped on their own pages."""
-
-    list_display = ("__str__", "dossier", "customer_name", "status", "delivery", "payment", "total_excl", "drafted_at")
-    list_select_related = ("dossier",)
-    list_filter = (("dossier", _Related), "status", "delivery", "payment")
-    search_fields = ("reference", "order_number", "customer_name", "customer_vat")
-    inlines = (InvoiceLineInline, AttemptInline)
-    actions = ("approve", "drop")
-
-    def has_approve_permission(self, request: HttpRequest) -> bool:
-        """By role."""
-        return allowed(request, "approve_any")
-
-    def has_drop_permission(self, request: HttpRequest) -> bool:
-        """By role."""
-        return allowed(request, "draft")
-
-    @admin.action(description=_("Approve"), permissions=["approve"])
-    def approve(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
-        """Each by itself; what cannot be approved says why."""
-        self._each(request, queryset, runs.approve, gettext("approved"))
-
-    @admin.action(description=_("Drop: the hours are free again"), permissions=["drop"])
-    def drop(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
-        """Each by itself; what Billit has already says so."""
-        self._each(request, queryset, runs.void, gettext("dropped"))
-
-    def _each(self, request: HttpRequest, queryset: QuerySet[Invoice], verb: Callable[..., Invoice], done: str) -> None:
-        by, now = actor(cast(FirmRequest, request)), timezone.now()
-        for invoice in queryset.order_by("pk"):
-            try:
-                verb(invoice=invoice, by=by, now=now)
-            except runs.NotPossible as refusal:
-                self.message_user(request, str(refusal), messages.ERROR)
-            else:
-                self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)
-
-    def view_on_site(self, obj: Invoice) -> str:
-        """The page where something can be done."""
-        return reverse("invoice", args=[obj.reference])
-
-
-@admin.register(InvoiceLine)
-class InvoiceLineAdmin(ReadOnlyAdmin):
-    """Lines."""
-
-    list_display = ("invoice", "position", "product_reference", "description", "quantity", "unit_price", "total")
-    list_select_related = ("invoice",)
-    search_fields = ("invoice__reference", "description")
-
-
-@admin.register(Claim)
-class ClaimAdmin(ReadOnlyAdmin):
-    """Which entry stands on which line."""
-
-    list_display = ("entry", "line", "seconds", "day", "person_name", "released_at")
-    list_select_related = ("entry", "line")
-    search_fields = ("=entry__remote_id", "person_name", "description")
-
-
-@admin.register(Correction)
-class CorrectionAdmin(ReadOnlyAdmin):
-    """What changed in Toggl after billing, and what a person decided."""
-
-    list_display = ("entry", "invoice", "opened_at", "seconds", "decision", "decided_by")
-    list_select_related = ("entry", "invoice")
-    list_filter = ("decision",)
-    search_fields = ("=entry__remote_id", "invoice__reference")
-
-
-@admin.register(Attempt)
-class AttemptAdmin(ReadOnlyAdmin):
-    """What was tried at Billit."""
-
-    list_display = ("invoice", "intent", "key", "started_at", "outcome", "http_status")
-    list_select_related = ("invoice",)
-    list_filter = ("intent", "outcome")
-    search_fields = ("key",)
+    @admin.display(description=_("Billit customer"), ordering="customer_name")
+    def customer(self, obj: Any) -> str:
+        """By name; empty when the number says who it is."""
+        return "" if obj.customer_party_id is None else line(obj.customer_party_id, obj.customer_name or "")

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from invoicing import reasons, trial
+from invoicing.known import known
 from invoicing.models import Dossier
 
 # Generic for the type checker only, not at run time.
@@ -56,6 +57,18 @@ class TrialMixin(_ModelAdmin):
         tried = trial.compare(dossier, before=before, after=after[1], entries=entries, now=now)
         return self._shown(request, dossier, tried)
 
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """With the lists of what the services have, from which the fields offer."""
+        return super().render_change_form(
+            request, context | {"offers": known(request, _dossier(context.get("original"))).offers}, *args, **kwargs
+        )
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """A form that knows the names of the dossier's clients and customers."""
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.known = known(request, _dossier(obj))
+        return form
+
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
         """What saving would announce did not happen when it is only tried."""
         if TRY not in request.POST:
@@ -83,6 +96,22 @@ class TrialMixin(_ModelAdmin):
             "kept": kept,
         }
         return TemplateResponse(request, "admin/invoicing/trial.html", context)
+
+
+class ByNameMixin:
+    """An inline of a dossier whose forms know the names of its clients and customers."""
+
+    def get_formset(self, request: HttpRequest, obj: Dossier | None = None, **kwargs: Any) -> Any:
+        """Told once to all rows."""
+        formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]  # of the inline beside it
+        formset.form.known = known(request, obj)
+        return formset
+
+
+def _dossier(row: Any) -> Dossier | None:
+    if row is None or isinstance(row, Dossier):
+        return row
+    return cast(Dossier, row.dossier)
 
 
 def _remember(request: HttpRequest, obj: models.Model) -> None:

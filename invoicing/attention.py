@@ -86,6 +86,21 @@ def _cause(reason: str, row: dict[str, Any]) -> str:
     return ""
 
 
+def cause_of(row: LedgerRow) -> str:
+    """What the decision on one entry is about, in words of Toggl: a client, tags, a product, a person."""
+    return _cause(row.reason, _facts_of(row))
+
+
+def _facts_of(row: LedgerRow) -> dict[str, Any]:
+    return {
+        "client_name": row.client_name,
+        "product_reference": row.product_reference,
+        "entry__tags": row.entry.tags,
+        "entry__person_name": row.entry.person_name,
+        "entry__project_remote_id": row.entry.project_remote_id,
+    }
+
+
 _FACTS = (
     "dossier_id",
     "reason",
@@ -124,14 +139,7 @@ def decisions(*, membership: Membership, dossier: Dossier | None = None) -> list
     }
     found: dict[Cause, Decision] = {}
     for row in rows:
-        facts = {
-            "client_name": row.client_name,
-            "product_reference": row.product_reference,
-            "entry__tags": row.entry.tags,
-            "entry__person_name": row.entry.person_name,
-            "entry__project_remote_id": row.entry.project_remote_id,
-        }
-        cause = Cause(row.dossier_id, row.reason, _cause(row.reason, facts))
+        cause = Cause(row.dossier_id, row.reason, cause_of(row))
         decision = found.get(cause)
         if decision is None:
             decision = found[cause] = Decision(row.dossier, row.reason, cause.text)

@@ -24,8 +24,9 @@ from django.db.models import (
 from django.db.models.functions import Coalesce, TruncDate, TruncMonth
 
 from integrations.models import Entry, Workspace
+from invoicing import totals
 from invoicing.books import Books
-from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, ReportedMonth
 
 _State = LedgerRow.State
 
@@ -40,7 +41,10 @@ class Tally:
 
 @dataclass(slots=True)
 class Month:
-    """A dossier's month: tallies by state, by reason of attention, of open corrections; ``balanced`` is the proof."""
+    """A dossier's month: tallies by state, by reason of attention, of open corrections; ``balanced`` is the proof.
+
+    ``reported``: what Toggl's own total said, when that is why the month is not balanced.
+    """
 
     dossier: Dossier
     month: date
@@ -48,6 +52,7 @@ class Month:
     attention: dict[str, Tally] = field(default_factory=dict)
     corrections: Tally = Tally()
     balanced: bool = False
+    reported: ReportedMonth | None = None
 
 
 def months(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Month]:
@@ -73,9 +78,13 @@ def months(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Mo
     by_month = corrected.values("dossier_id", "month").annotate(entries=Count("pk"), total=Sum("correction_seconds"))
     for changed in by_month:
         sheet(changed["dossier_id"], changed["month"]).corrections = Tally(changed["entries"], changed["total"])
+    for reported in totals.differing(dossiers):
+        # A month of which nothing is mirrored has no rows, and Toggl reports it all the same.
+        if month in (None, reported.month):
+            sheet(reported.dossier_id, reported.month).reported = reported
     unbalanced = _unbalanced(dossiers)
     for key, result in found.items():
-        result.balanced = key not in unbalanced
+        result.balanced = key not in unbalanced and result.reported is None
     return sorted(found.values(), key=lambda result: (result.dossier.key, result.month))
 
 

@@ -1,14 +1,15 @@
 """After billing (design section 6): an entry as it is mirrored now against what was billed of it. Writes corrections.
 
-``mirrored`` of a correction holds the facts that it rests on: ``seconds`` (0 when deleted), ``deleted``, ``tags``,
-``project``, ``client`` (Toggl's ids), ``product`` (reference) and ``customer`` (key) as judged, null when there is
-none, and ``accepted``: the difference that is accepted in all once a person accepts this one.
+``mirrored`` of a correction holds the facts that it rests on: ``seconds`` (0 when deleted), ``deleted``, ``start``,
+``description``, ``tags``, ``project``, ``client`` (Toggl's ids), ``product`` (reference) and ``customer`` (key) as
+judged, null when there is none, and ``accepted``: the difference that is accepted in all once a person accepts this
+one.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -93,6 +94,8 @@ def judge(
     facts: dict[str, Any] = {
         "seconds": seconds,
         "deleted": entry.deleted,
+        "start": row.started_at.isoformat(),
+        "description": row.description,
         "tags": sorted(entry.tags),
         "project": entry.project_id,
         "client": entry.client_id,
@@ -228,11 +231,16 @@ def settled_seconds(line_id: int) -> dict[int, int]:
     """By live claim (row id) of a line's entries: its seconds, with the differences on invoices that wait no longer."""
     claims = Claim.objects.filter(line=line_id, kind=Claim.Kind.ENTRY, released_at__isnull=True)
     found = dict(claims.values_list("pk", "seconds"))
-    later = Claim.objects.filter(
-        kind=Claim.Kind.DIFFERENCE, released_at__isnull=True, correction__claim__in=found
-    ).exclude(line__invoice__status=Invoice.Status.DRAFT)
-    for claim_id, seconds in later.values_list("correction__claim", "seconds"):
-        found[claim_id] += seconds
+    later = Claim.objects.filter(kind=Claim.Kind.DIFFERENCE, released_at__isnull=True, correction__claim__in=found)
+    return settled(found, later.select_related("correction", "line__invoice"))
+
+
+def settled(claims: Mapping[int, int], later: Iterable[Claim]) -> dict[int, int]:
+    """Seconds by claim (row id) of entries, with those of their live later differences that no draft holds."""
+    found = dict(claims)
+    for claim in later:
+        if claim.correction is not None and claim.line.invoice.status != Invoice.Status.DRAFT:
+            found[claim.correction.claim_id] += claim.seconds
     return found
 
 

@@ -11,7 +11,8 @@ from django.utils.translation import ngettext
 from integrations.models import Connection, Product
 from invoicing import balance, reasons
 from invoicing.mapping import tag_key
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.sentences import told
 from toggbill.firms import audit
 
 STALE = timedelta(days=2)
@@ -38,6 +39,11 @@ def _books(dossier: Dossier) -> list[str]:
             _("%(n)d entries are in no state yet: run a sync; if it stays, tell whoever runs toggbill.")
             % {"n": proof.lost}
         )
+    uneven = balance.uneven(InvoiceLine.objects.filter(invoice__dossier=dossier))
+    if places := [f"{line.invoice}, {line.position}" for line in uneven.select_related("invoice").order_by("pk")[:10]]:
+        found.append(
+            _("The hours on these lines are not those of their entries: %(lines)s.") % {"lines": "; ".join(places)}
+        )
     months = [row.month for row in balance.months(dossiers=[dossier]) if not row.balanced]
     if months:
         names = ", ".join(f"{month:%m/%Y}" for month in months)
@@ -57,7 +63,8 @@ def _connections(dossier: Dossier, now: datetime) -> list[str]:
         elif row.paused_at is not None:
             found.append(_("The connection %(name)s is paused.") % {"name": name})
         elif row.failure != Connection.Failure.NONE:
-            found.append(_("The connection %(name)s does not work: %(why)s") % {"name": name, "why": row.failure_text})
+            words = {"name": name, "why": told(row.failure_text)}
+            found.append(_("The connection %(name)s does not work: %(why)s") % words)
     if not dossier.workspace.is_admin and not dossier.workspace.connection.accept_partial:
         found.append(_("The Toggl token is not an admin's, so hours of others are missing."))
     if not dossier.company.api_allowed:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Client
 from invoicing import mapping, schedule
+from invoicing.known import CLIENT_HELP, CLIENTS, CUSTOMER_HELP, CUSTOMERS, PRODUCTS, Known, NamedIdField, offered
 from invoicing.mapping import tag_key
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
 
@@ -23,6 +24,20 @@ if TYPE_CHECKING:
 else:
     _DossierForm = _TagMappingForm = _ClientMappingForm = _DossierClientForm = forms.ModelForm
     _FormSet = BaseInlineFormSet
+
+
+class _ByName:
+    """Of a form whose fields give ids by name: the admin says on the class what is known (``known.known``)."""
+
+    known: Known = Known()
+    fields: dict[str, forms.Field]
+
+    def name_the_ids(self) -> None:
+        """Tell the fields the names."""
+        for name, names in (("client_remote_id", self.known.clients), ("customer_party_id", self.known.customers)):
+            found = self.fields.get(name)
+            if isinstance(found, NamedIdField):
+                found.names = names
 
 
 class DossierForm(_DossierForm):
@@ -51,6 +66,7 @@ class DossierForm(_DossierForm):
             "payment_days",
             "email_allowed",
         )
+        widgets = {"default_product": offered(PRODUCTS)}
 
     def clean(self) -> dict[str, Any]:
         """The day fits the schedule, and the firm has no other dossier of this short name."""
@@ -96,6 +112,7 @@ class TagMappingForm(_TagMappingForm):
     class Meta:
         model = TagMapping
         fields = ("dossier", "tag", "bill", "product_reference", "priority")
+        widgets = {"product_reference": offered(PRODUCTS)}
 
     def clean(self) -> dict[str, Any]:
         """The tag is compared trimmed, case ignored; it is mapped once; a billed tag names a product."""
@@ -119,8 +136,13 @@ class TagMappingForm(_TagMappingForm):
         return tag_key(self.cleaned_data.get("tag") or "")
 
 
-class ClientMappingForm(_ClientMappingForm):
+class ClientMappingForm(_ByName, _ClientMappingForm):
     """A Toggl client and the customer that is billed for it."""
+
+    client_remote_id = NamedIdField(offers=CLIENTS, label=_("Toggl client"), help_text=CLIENT_HELP)
+    customer_party_id = NamedIdField(
+        offers=CUSTOMERS, label=_("Billit customer"), help_text=CUSTOMER_HELP, required=False
+    )
 
     class Meta:
         model = ClientMapping
@@ -133,11 +155,11 @@ class ClientMappingForm(_ClientMappingForm):
             "purchase_order",
             "buyer_reference",
         )
-        help_texts = {
-            "client_remote_id": _("The number of the client in Toggl; see Toggl clients."),
-            "number": _("Leave empty to bill the number in the client's name."),
-            "customer_party_id": _("Instead of a number: the customer's PartyID in Billit."),
-        }
+        help_texts = {"number": _("Leave empty to bill the number in the client's name.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name_the_ids()
 
     def clean_number(self) -> str:
         """A number is normalised, or refused."""
@@ -171,12 +193,18 @@ class ClientMappingForm(_ClientMappingForm):
         return str(self.cleaned_data.get("client_remote_id"))
 
 
-class DossierClientForm(_DossierClientForm):
+class DossierClientForm(_ByName, _DossierClientForm):
     """A Toggl client that the dossier bills."""
+
+    client_remote_id = NamedIdField(offers=CLIENTS, label=_("Toggl client"), help_text=CLIENT_HELP)
 
     class Meta:
         model = DossierClient
         fields = ("client_remote_id",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.name_the_ids()
 
     def clean(self) -> dict[str, Any]:
         """A client is billed by one dossier of its workspace (R1)."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext, ngettext
 
 from integrations.models import Entry, Workspace
 from invoicing import ledger
@@ -18,7 +19,7 @@ from toggbill.firms.models import Firm
 _State = LedgerRow.State
 _Decision = LedgerRow.Decision
 _UNDECIDED = (_State.OPEN, _State.ATTENTION)
-_LONGEST_REASON = 500
+LONGEST_REASON = 500
 
 
 def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
@@ -26,13 +27,13 @@ def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> 
 
     All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing.
     """
-    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason, "hold"), "entry_held", by, now)
+    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), "entry_held", by, now)
 
 
 def write_off(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
     """Never bill unbilled entries of one firm; held ones, too. Else as ``hold``."""
     states = (*_UNDECIDED, _State.HELD)
-    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason, "write off"), "entry_written_off", by, now)
+    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), "entry_written_off", by, now)
 
 
 def release(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
@@ -70,13 +71,24 @@ def _decide(
     _derive(stale, now)
     rows = list(LedgerRow.objects.filter(entry__in=ids).select_related("entry").order_by("entry__remote_id"))
     if len(rows) < len(ids):
-        raise NotPossible(f"{len(ids) - len(rows)} of the entries are outside the books. Choose entries of a dossier.")
+        outside = len(ids) - len(rows)
+        raise NotPossible(
+            ngettext(
+                "%(n)d of the entries is outside the books. Choose entries of a dossier.",
+                "%(n)d of the entries are outside the books. Choose entries of a dossier.",
+                outside,
+            )
+            % {"n": outside}
+        )
     for row in rows:
         if row.state not in states:
-            possible = " or ".join(str(state.label) for state in states)
             raise NotPossible(
-                f"Entry {row.entry.remote_id} is {row.get_state_display()}: this needs one that is {possible}. "
-                "Nothing was changed."
+                gettext("Entry %(entry)s is %(state)s: this needs one that is %(possible)s. Nothing was changed.")
+                % {
+                    "entry": row.entry.remote_id,
+                    "state": row.get_state_display(),
+                    "possible": gettext(" or ").join(str(state.label) for state in states),
+                }
             )
     LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
     ledger.mark(entries=ids, now=now)
@@ -95,10 +107,13 @@ def _news(event: str, row: LedgerRow, reason: str) -> News:
     return News(event, f"entry {row.entry.remote_id}", data | {"seconds": row.seconds})
 
 
-def _reason(text: str, verb: str) -> str:
+def _reason(text: str) -> str:
     reason = text.strip()
     if not reason:
-        raise NotPossible(f"Say why: to {verb} hours needs a reason.")
-    if len(reason) > _LONGEST_REASON:
-        raise NotPossible(f"The reason has {len(reason)} characters; {_LONGEST_REASON} are the most.")
+        raise NotPossible(gettext("Say why: to hold hours or write them off needs a reason."))
+    if len(reason) > LONGEST_REASON:
+        raise NotPossible(
+            gettext("The reason has %(n)s characters; %(most)s are the most.")
+            % {"n": len(reason), "most": LONGEST_REASON}
+        )
     return reason

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from integrations.models import Company, Entry, Project, Workspace
-from invoicing import differences, mapping
+from invoicing import differences, mapping, sentences
 from invoicing.books import Books, in_scope
 from invoicing.differences import same_buyer as same_buyer
 from invoicing.models import Claim, ClientMapping, Correction, CustomerPin, Dossier, Invoice, LedgerRow
@@ -284,7 +284,10 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     Claim.objects.filter(pk__in=credits.values("takes_back"), released_at__isnull=True).update(released_at=now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
-        rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=f"credit note {note.reference}")
+        rows.update(
+            decision=LedgerRow.Decision.CREDITED,
+            decision_text=sentences.BY_CREDIT_NOTE.english(reference=note.reference),
+        )
     _derive_these(list(entries), workspace=note.dossier.workspace, now=now)
     return sorted(entries.values())
 

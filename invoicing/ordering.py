@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from integrations import billit
 from integrations.transport import Refused
-from invoicing import mapping
+from invoicing import mapping, sentences
 from invoicing.models import CustomerPin, Invoice
 from invoicing.runs import NotPossible
 
@@ -53,8 +55,11 @@ def _number_of(invoice: Invoice, api: billit.Api) -> str:
         Invoice.objects.filter(pk=invoice.pk).update(order_number=invoice.order_number)
     if not invoice.order_number:
         raise NotPossible(
-            f"Billit has not numbered order {invoice.order_id} of invoice {invoice} yet, so a credit note cannot name "
-            "it. Number it in Billit, then post the credit note again."
+            gettext(
+                "Billit has not numbered order %(order)s of invoice %(invoice)s yet, so a credit note cannot name it. "
+                "Number it in Billit, then post the credit note again."
+            )
+            % {"order": invoice.order_id, "invoice": invoice}
         )
     return invoice.order_number
 
@@ -69,12 +74,11 @@ def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | No
             if mapping.customer_number(customer.vat_number) == invoice.customer_vat
         }
         if len(found) > 1:
-            sentence = (
-                f"Billit has {len(found)} customers with number {invoice.customer_vat} (PartyID "
-                f"{', '.join(map(str, sorted(found)))}). Map the Toggl client to one of them, then draft again."
+            sentence = sentences.SEVERAL_CUSTOMERS.english(
+                n=len(found), number=invoice.customer_vat, ids=", ".join(map(str, sorted(found)))
             )
             Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, post_requested_at=None)
-            raise NotPossible(sentence)
+            raise NotPossible(sentences.told(sentence))
         if not found:
             return None
         pin = pin_customer(invoice, found.pop(), now)

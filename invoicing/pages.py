@@ -7,21 +7,22 @@ Days and months are the firm's local ones.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
+from django.http import Http404
 
 from integrations.models import Connection
-from invoicing import balance
+from invoicing import balance, drift_rows, remedies
 from invoicing.attention import causes_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from toggbill.firms.access import visible
-from toggbill.firms.models import Membership
+from toggbill.firms.models import AuditEvent, Firm, Membership
 
 State = LedgerRow.State
 
@@ -83,6 +84,8 @@ class DossierRow:
     decisions: int = 0
     drafts: int = 0
     stuck: int = 0
+    differences: int = 0
+    corrections: int = 0
 
     @property
     def broken(self) -> Connection | None:
@@ -117,6 +120,8 @@ class Portfolio:
     drafts: int
     drafts_value: Decimal
     stuck: int
+    differences: int
+    corrections: int
     proof: Proof
 
 
@@ -175,14 +180,23 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
             stuck=Count("pk", filter=NEEDS_PERSON),
         )
     }
+    corrections = Counter(remedies.open_of(membership).values_list("invoice__dossier", flat=True))
+    differences = drift_rows.counts(membership, [row.dossier for row in rows.values()])
     for pk, row in rows.items():
         row.month = bar(month[pk])
+        row.differences = differences[pk]
+        row.corrections = corrections[pk]
         row.decisions = causes[pk]
         row.drafts = invoices[pk]["drafts"] if pk in invoices else 0
         row.stuck = invoices[pk]["stuck"] if pk in invoices else 0
     return Portfolio(
         rows=sorted(
-            rows.values(), key=lambda row: (-row.decisions - row.stuck, -row.drafts, row.dossier.name.casefold())
+            rows.values(),
+            key=lambda row: (
+                -row.decisions - row.corrections - row.stuck - row.differences,
+                -row.drafts,
+                row.dossier.name.casefold(),
+            ),
         ),
         open=everything,
         attention=attention,
@@ -190,6 +204,8 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         drafts=sum(line["drafts"] for line in invoices.values()),
         drafts_value=sum((line["value"] for line in invoices.values()), Decimal(0)),
         stuck=sum(line["stuck"] for line in invoices.values()),
+        differences=differences.total(),
+        corrections=corrections.total(),
         proof=proof(membership),
     )
 
@@ -281,6 +297,55 @@ def hours_of(dossier: Dossier, *, state: str = "", month: date | None = None, bu
     return rows.filter(buyer_key=buyer) if buyer else rows
 
 
+def invoices_of(rows: QuerySet[Invoice], *, status: str = "", dossier: str = "") -> QuerySet[Invoice]:
+    """Invoices by the status (or `attention`) and dossier key that their page was asked for. Raises ``Http404``."""
+    if dossier:
+        rows = rows.filter(dossier__key=dossier)
+    if status == "attention":
+        return rows.filter(NEEDS_PERSON)
+    if status and status not in Invoice.Status.values:
+        raise Http404
+    return rows.filter(status=status) if status else rows
+
+
+# States of entries that a person can decide on: see ``holding``.
+DECIDABLE = (State.OPEN, State.ATTENTION, State.HELD, State.WRITTEN_OFF, State.CREDITED)
+
+
+def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
+    """What can be decided of some of these rows, by the states that the verbs of ``holding`` start from."""
+    states = {row.state for row in rows}
+    found = {
+        "hold": {State.OPEN, State.ATTENTION},
+        "write-off": {State.OPEN, State.ATTENTION, State.HELD},
+        "release": {State.HELD},
+        "reopen": {State.WRITTEN_OFF, State.CREDITED},
+    }
+    return tuple(name for name, needed in found.items() if states & needed)
+
+
+class Decided(NamedTuple):
+    """Who held an entry or wrote it off, and when."""
+
+    actor: str
+    at: datetime
+
+
+_BY_PERSON: dict[str, str] = {
+    LedgerRow.Decision.HELD: "entry_held",
+    LedgerRow.Decision.WRITTEN_OFF: "entry_written_off",
+}
+
+
+def who_decided(firm: Firm, rows: Iterable[LedgerRow]) -> dict[int, Decided]:
+    """By ledger row (its id): who held its entry or wrote it off, as the log has it."""
+    subjects = {f"entry {row.entry.remote_id}": row.pk for row in rows if row.decision in _BY_PERSON}
+    if not subjects:
+        return {}
+    events = AuditEvent.objects.for_firm(firm).filter(subject__in=subjects, type__in=_BY_PERSON.values())
+    return {subjects[event.subject]: Decided(event.actor, event.at) for event in events.order_by("number")}
+
+
 # --- the bar on top ---------------------------------------------------------------------------------------------------
 
 
@@ -290,11 +355,13 @@ class Waiting(NamedTuple):
     decisions: int
     drafts: int
     stuck: int
+    corrections: int
 
 
 def waiting(membership: Membership) -> Waiting:
-    """A member's decisions, drafts and invoices that need a person: two queries."""
+    """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
     counts = visible(membership, Invoice.objects.all()).aggregate(
         drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
     )
-    return Waiting(len(causes_of(membership)), counts["drafts"], counts["stuck"])
+    corrections = remedies.open_of(membership).count()
+    return Waiting(len(causes_of(membership)), counts["drafts"], counts["stuck"], corrections)

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from integrations.models import Connection
+from invoicing import comparing
 from invoicing.models import Dossier
 
 # A row that waits longer than this for a worker means that no worker is at work.
@@ -61,6 +62,7 @@ def _oldest_due(now: datetime) -> datetime | None:
     served = Connection.objects.filter(paused_at__isnull=True).exclude(failure=Connection.Failure.CREDENTIALS)
     dues = [
         Dossier.objects.filter(due_at__lte=now, waiting_text="").aggregate(due=Min("due_at"))["due"],
+        comparing.due(now=now).aggregate(due=Min("reconcile_at"))["due"],
         served.aggregate(due=Min("workspaces__next_sync_at", filter=Q(workspaces__next_sync_at__lte=now)))["due"],
         served.aggregate(due=Min("companies__next_sync_at", filter=Q(companies__next_sync_at__lte=now)))["due"],
     ]

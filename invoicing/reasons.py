@@ -8,6 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.mapping import Reason
+from invoicing.planning import CORRECTION_WAITS, HELD, ROUNDS_TO_ZERO
 
 
 class Words(NamedTuple):
@@ -95,7 +96,26 @@ WORDS: dict[str, Words] = {
         _("Foreign customer without a VAT treatment"),
         _("Choose the VAT treatment of this customer in the client mapping."),
     ),
+    # Not attention, but why a run leaves an entry, or its difference, where it is.
+    HELD: Words(
+        _("Held"),
+        _("A person holds these entries back: release them on the page of the hours to have them billed."),
+    ),
+    ROUNDS_TO_ZERO: Words(
+        _("Rounds to zero"),
+        _("By the rounding of the dossier these entries come to 0.00 hours: they wait for more, or are written off."),
+    ),
+    CORRECTION_WAITS: Words(
+        _("Correction that waits"),
+        _(
+            "These corrections take more off than the customer's next invoice holds: they wait for one that is large "
+            "enough, or are taken back and credited."
+        ),
+    ),
 }
+
+# What a run tells of by itself: nobody has to decide, and nothing of it stands under attention.
+LEFT_BY_RUNS = (ROUNDS_TO_ZERO, CORRECTION_WAITS)
 
 # What a decision is about: entries with the same reason and the same cause are decided at once.
 ABOUT_CLIENT = frozenset(

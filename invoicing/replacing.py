@@ -1,5 +1,7 @@
 """Replacing an unsent order (design section 6): deleted at Billit once, void here, drafted and approved anew.
 
+And what is left to do when somebody deleted it in Billit: the same without the deletion.
+
 The machine of posting once more: claim (a conditional update and an attempt of its own, commit); one DELETE outside any
 transaction; settle in one transaction. Without an answer a look-up among the live and the deleted orders leads on.
 """
@@ -14,14 +16,15 @@ from enum import StrEnum, auto
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
 
 from integrations import billit
 from integrations.models import Entry
 from integrations.sync import billit_api
 from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater
-from invoicing import differences, ledger, runs
-from invoicing.delivery import fresh
-from invoicing.models import Attempt, Claim, Correction, Invoice
+from invoicing import differences, ledger, runs, sentences
+from invoicing.models import Attempt, Claim, Correction, Drift, Invoice
+from invoicing.posting import fresh
 from invoicing.runs import NotPossible
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -52,10 +55,7 @@ def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice
     """
     invoice = fresh(correction.invoice)
     if invoice.replacing_since is not None:
-        raise NotPossible(
-            f"Order {invoice.order_id} of invoice {invoice} is being deleted at Billit already. "
-            "What became of it is looked up; wait until it is clear."
-        )
+        raise NotPossible(under_way(invoice))
     _replaceable(correction, invoice)
     api = billit_api(invoice.company)
     try:
@@ -63,13 +63,41 @@ def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice
         if place == _Place.sent:
             _note_sent(invoice, by, now)
         if place in (_Place.sent, _Place.nowhere):
-            raise NotPossible(_why_not(invoice, place))
+            raise NotPossible(sentences.told(_where(invoice, place)))
         attempt = _claim(correction, invoice, by, now)
         if place == _Place.deleted:
             return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
         return _delete(invoice, attempt, api, by, now)
     finally:
         api.close()
+
+
+def bill_anew(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
+    """The order of a posted invoice was deleted in Billit by hand: void here, its hours drafted anew and approved.
+
+    Returns the new invoices, as ``replace`` does. Raises ``NotPossible`` when Billit does not show the order as deleted
+    or when the invoice cannot be replaced, ``ServiceError`` when Billit could not be asked.
+    """
+    invoice = fresh(invoice)
+    if invoice.replacing_since is not None:
+        raise NotPossible(under_way(invoice))
+    _replaceable(None, invoice)
+    api = billit_api(invoice.company)
+    try:
+        if _place(invoice, api) != _Place.deleted:
+            raise NotPossible(
+                gettext(
+                    "Billit does not show order %(order)s of invoice %(invoice)s as deleted: its hours are not billed "
+                    "a second time."
+                )
+                % {"order": invoice.order_id, "invoice": invoice}
+            )
+    finally:
+        api.close()
+    made = _settle(invoice, _claim(None, invoice, by, now), _Outcome.ADOPTED, by, now)
+    settled = Drift.objects.filter(dossier=invoice.dossier, reference=invoice.reference, kind=Drift.Kind.ORDER_DELETED)
+    settled.filter(gone_at__isnull=True).update(gone_at=now)
+    return made
 
 
 def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
@@ -94,11 +122,11 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
     late_enough = now - attempt.started_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if place == _Place.sent:
         _note_sent(invoice, by, now)
-        _give_up(invoice, attempt, _Outcome.ABSENT, _why_not(invoice, place), now)
+        _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
     elif place == _Place.unsent and late_enough:
-        _give_up(invoice, attempt, _Outcome.ABSENT, "Billit still has the order: it was not deleted.", now)
+        _give_up(invoice, attempt, _Outcome.ABSENT, sentences.NOT_DELETED.english(), now)
     else:
-        sentence = _why_not(invoice, place) if place == _Place.nowhere else ""
+        sentence = _where(invoice, place) if place == _Place.nowhere else ""
         wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
         Invoice.objects.filter(pk=invoice.pk, replacing_since__isnull=False).update(not_before=wait, attention=sentence)
     return []
@@ -120,10 +148,16 @@ def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now:
         raise
     except NoAnswer as error:
         _doubt(invoice, attempt, error, by, now)
-        raise NotPossible(f"{error} It will be looked up; until then invoice {invoice} stays as it is.") from error
+        raise NotPossible(
+            gettext("%(why)s It will be looked up; until then invoice %(invoice)s stays as it is.")
+            % {"why": sentences.told(str(error)), "invoice": invoice}
+        ) from error
     except (Refused, BadCredentials) as error:
         _give_up(invoice, attempt, _Outcome.REFUSED, str(error), now)
-        raise NotPossible(f"Invoice {invoice} cannot be replaced. {error}") from error
+        raise NotPossible(
+            gettext("Invoice %(invoice)s cannot be replaced. %(why)s")
+            % {"invoice": invoice, "why": sentences.told(str(error))}
+        ) from error
     return _settle(invoice, attempt, _Outcome.ACCEPTED, by, now)
 
 
@@ -135,36 +169,59 @@ def _place(invoice: Invoice, api: billit.Api) -> _Place:
     return _Place.deleted if deleted else _Place.nowhere
 
 
-def _why_not(invoice: Invoice, place: _Place) -> str:
-    if place == _Place.sent:
-        return f"Order {invoice.order_id} of invoice {invoice} was sent from Billit meanwhile: credit it instead."
-    return (
-        f"Billit shows order {invoice.order_id} of invoice {invoice} neither among its orders nor among the deleted "
-        "ones. Find out in Billit what became of it before anything is billed again."
-    )
+def _where(invoice: Invoice, place: _Place) -> str:
+    sentence = sentences.SENT_MEANWHILE if place == _Place.sent else sentences.ORDER_NOWHERE
+    return sentence.english(order=invoice.order_id, invoice=invoice)
 
 
-def _replaceable(correction: Correction, invoice: Invoice) -> None:
-    """Raises ``NotPossible`` with the reason when it is not."""
-    current = Correction.objects.get(pk=correction.pk)
-    if current.decision not in (Correction.Decision.OPEN, Correction.Decision.NEXT_INVOICE):
-        raise NotPossible(f"This correction is decided already: {current.get_decision_display()}.")
-    if invoice.status != _Status.POSTED or invoice.kind != Invoice.Kind.INVOICE:
-        raise NotPossible(f"Invoice {invoice} is {invoice.get_status_display()}: only a posted one can be replaced.")
-    if invoice.delivery not in _UNSENT:
+def _replaceable(correction: Correction | None, invoice: Invoice) -> None:
+    """Raises ``NotPossible`` with the reason when it is not; ``correction``: the one that shall be settled by it."""
+    current = None if correction is None else Correction.objects.get(pk=correction.pk)
+    waiting = (Correction.Decision.OPEN, Correction.Decision.NEXT_INVOICE)
+    if current is not None and current.decision not in waiting:
         raise NotPossible(
-            f"Invoice {invoice} is {invoice.get_delivery_display()}: what the customer has is not replaced. Credit it."
+            gettext("This correction is decided already: %(decision)s.") % {"decision": current.get_decision_display()}
         )
-    if invoice.payment == Invoice.Payment.PAID:
-        raise NotPossible(f"Invoice {invoice} is paid: it is not replaced. Credit it once it is sent.")
-    if invoice.credit_notes.exclude(status=_Status.VOID).exists():
-        raise NotPossible(f"A credit note is about invoice {invoice}: what it credits cannot be replaced as well.")
+    has_note = invoice.credit_notes.exclude(status=_Status.VOID).exists()
     later = _later_differences(invoice).select_related("entry", "line__invoice").first()
+    if why := why_not(invoice, has_note, later):
+        raise NotPossible(why)
+
+
+def under_way(invoice: Invoice) -> str:
+    """Why nothing is decided of an invoice at this moment: its order is being deleted."""
+    return gettext(
+        "Order %(order)s of invoice %(invoice)s is being deleted at Billit already. "
+        "What became of it is looked up; wait until it is clear."
+    ) % {"order": invoice.order_id, "invoice": invoice}
+
+
+def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str:
+    """Why a billed invoice cannot be replaced, as far as our rows tell, "" when it can.
+
+    ``later``: a difference of one of its entries that stands on another invoice.
+    """
+    words = {
+        "invoice": invoice,
+        "status": invoice.get_status_display(),
+        "delivery": invoice.get_delivery_display(),
+    }
+    if invoice.status != _Status.POSTED or invoice.kind != Invoice.Kind.INVOICE:
+        return gettext("Invoice %(invoice)s is %(status)s: only a posted one can be replaced.") % words
+    if invoice.delivery not in _UNSENT:
+        sentence = gettext("Invoice %(invoice)s is %(delivery)s: what the customer has is not replaced. Credit it.")
+        return sentence % words
+    if invoice.payment == Invoice.Payment.PAID:
+        return gettext("Invoice %(invoice)s is paid: it is not replaced. Credit it once it is sent.") % words
+    if has_credit_note:
+        sentence = gettext("A credit note is about invoice %(invoice)s: what it credits cannot be replaced as well.")
+        return sentence % words
     if later is not None:
-        raise NotPossible(
-            f"A difference of entry {later.entry} stands on invoice {later.line.invoice}. Drop that invoice first, or "
-            "credit the entry once this one is sent."
-        )
+        return gettext(
+            "A difference of entry %(entry)s stands on invoice %(invoice)s. Drop that invoice first, or credit the "
+            "entry once this one is sent."
+        ) % {"entry": later.entry, "invoice": later.line.invoice}
+    return ""
 
 
 def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
@@ -174,12 +231,15 @@ def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
 
 
 @transaction.atomic
-def _claim(correction: Correction, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
+def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
     free = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
     if not free.filter(replacing_since__isnull=True).update(
         replacing_since=now, not_before=None, send_requested_at=None
     ):
-        raise NotPossible(f"Invoice {invoice} is being sent or replaced by somebody else at this moment.")
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is being sent or replaced by somebody else at this moment.")
+            % {"invoice": invoice}
+        )
     # What was looked at before the claim is looked at once more under it; no run and no decision is under way now.
     ledger.hold_log(invoice.firm)
     _replaceable(correction, fresh(invoice))

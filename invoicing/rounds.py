@@ -9,7 +9,7 @@ from django.db import transaction
 from integrations import sync
 from integrations.models import Company, Workspace
 from integrations.transport import ServiceError
-from invoicing import delivery, ledger, runs, schedule
+from invoicing import delivery, ledger, runs, schedule, sentences
 from invoicing.books import schedule_of
 from invoicing.models import Dossier, Invoice
 from toggbill.firms.audit import Actor
@@ -45,7 +45,7 @@ def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> No
     except ServiceError as error:
         raise Waits(str(error), now + RETRY_AFTER) from error
     if done.deferred_until is not None:
-        raise Waits(f"Toggl's hourly quota for workspace {workspace} is used up.", done.deferred_until)
+        raise Waits(sentences.QUOTA_USED_UP.english(workspace=workspace), done.deferred_until)
 
 
 def reread_prices(*, company: Company, now: datetime) -> None:

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.utils.translation import gettext
 
 from integrations.models import Entry, Project
 from invoicing import differences, drafts, ledger, planning
@@ -141,13 +142,17 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     invoice = _locked(invoice)
     if invoice.status not in (_Status.DRAFT, _Status.REFUSED):
         raise NotPossible(
-            f"Invoice {invoice} is {invoice.get_status_display()}: only a draft or a refused one can be approved."
+            gettext("Invoice %(invoice)s is %(status)s: only a draft or a refused one can be approved.")
+            % {"invoice": invoice, "status": invoice.get_status_display()}
         )
     ledger.hold_log(invoice.firm)
     if invoice.status == _Status.DRAFT and (changed := _changed_since(invoice)):
         raise NotPossible(
-            f"Invoice {invoice}: {changed} of its entries changed in Toggl since it was drafted. "
-            "Draft again, then approve."
+            gettext(
+                "Invoice %(invoice)s: %(n)s of its entries changed in Toggl since it was drafted. "
+                "Draft again, then approve."
+            )
+            % {"invoice": invoice, "n": changed}
         )
     invoice.status = _Status.APPROVED
     invoice.approved_at, invoice.approved_by = now, by.name
@@ -164,7 +169,8 @@ def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     invoice = _locked(invoice)
     if invoice.status not in (_Status.DRAFT, _Status.APPROVED, _Status.REFUSED):
         raise NotPossible(
-            f"Invoice {invoice} is {invoice.get_status_display()}: only one that Billit does not have can be dropped."
+            gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
+            % {"invoice": invoice, "status": invoice.get_status_display()}
         )
     ledger.hold_log(invoice.firm)
     news = [_void_news(invoice, "dropped by a person")]
@@ -276,7 +282,10 @@ def _late_through(dossier: Dossier) -> date | None:
 def _refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:
     today = now.astimezone(dossier.firm.zone).date()
     if cut_off > today:
-        raise NotPossible(f"{cut_off} is after today ({today}): hours that are not worked yet cannot be drafted.")
+        raise NotPossible(
+            gettext("%(day)s is after today (%(today)s): hours that are not worked yet cannot be drafted.")
+            % {"day": cut_off, "today": today}
+        )
 
 
 def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime) -> list[int]:

@@ -13,8 +13,9 @@ from integrations import billit
 from integrations.models import Customer
 from integrations.sync import billit_api
 from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater
-from invoicing.delivery import fresh
+from invoicing import sentences
 from invoicing.models import Attempt, Invoice
+from invoicing.posting import fresh
 from invoicing.runs import NotPossible
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -32,12 +33,15 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent.
     """
     invoice = fresh(invoice)
-    if invoice.status != Invoice.Status.POSTED or invoice.order_id is None or invoice.replacing_since is not None:
+    order_id = invoice.order_id
+    if invoice.status != Invoice.Status.POSTED or order_id is None or invoice.replacing_since is not None:
         return invoice
     api = billit_api(invoice.company)
     try:
         if invoice.delivery in (_Delivery.SENDING, _Delivery.IN_DOUBT):
-            return _look(invoice, api, by, now)
+            invoice = _look(invoice, api, by, now)
+            if invoice.delivery != _Delivery.NOT_SENT:
+                return invoice
         if invoice.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
             return invoice
         way = _way(invoice, api)
@@ -45,7 +49,7 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         if attempt is None:
             return fresh(invoice)
         try:
-            api.send_order(invoice.order_id, transport=way, key=attempt.key)
+            api.send_order(order_id, transport=way, key=attempt.key)
         except RetryLater as error:
             wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
             _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, str(error), by, now, not_before=wait)
@@ -72,16 +76,16 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
         return invoice
     if api.order(invoice.order_id).is_sent:
-        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, "Billit shows it as sent", by, now)
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, sentences.SHOWN_AS_SENT.english(), by, now)
     elif now - attempt.started_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
         pass
     elif attempt.http_status == 409:
         # As with a post: a used key without its effect is for a person, who may send anew, with a new key.
-        sentence = "Billit says that the key was used, but shows the order as not sent. Look there, then send again."
+        sentence = sentences.NOT_SENT_AFTER_ALL.english()
         number = (invoice.send_key_number or 0) + 1
         _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, sentence, by, now, send_key_number=number)
     else:
-        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, "Billit shows it as not sent", by, now)
+        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, sentences.SHOWN_AS_NOT_SENT.english(), by, now)
     return fresh(invoice)
 
 
@@ -93,13 +97,11 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
     customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
     if invoice.dossier.email_allowed and customer is not None and customer.email:
         return "SMTP"
-    sentence = (
-        f"{invoice.customer_name} ({invoice.customer_vat or 'no number'}) does not receive invoices over Peppol, and "
-        "e-mail is not open for it. Have the customer register at Peppol, or allow e-mail in the dossier and add "
-        "an address."
+    sentence = sentences.NO_WAY_TO_SEND.english(
+        customer=invoice.customer_name, number=invoice.customer_vat or sentences.NO_NUMBER.english()
     )
     Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, send_requested_at=None)
-    raise NotPossible(sentence)
+    raise NotPossible(sentences.told(sentence))
 
 
 @transaction.atomic
@@ -136,7 +138,15 @@ def _settle(
     **fields: object,
 ) -> None:
     problem = answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else ""
-    rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.SENDING, _Delivery.IN_DOUBT])
+    under_way = [_Delivery.SENDING, _Delivery.IN_DOUBT]
+    rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=under_way)
+    if delivery == _Delivery.SENT:
+        # A yes that comes late is one all the same, whatever the row fell back to.
+        rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=[*under_way, _Delivery.NOT_SENT, _Delivery.FAILED])
+    else:
+        # A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
+        known = Attempt.objects.filter(pk=attempt.pk, outcome__in=[_Outcome.PENDING, _Outcome.NO_ANSWER])
+        rows = rows.filter(pk__in=known.values("invoice"))
     if not rows.update(delivery=delivery, sending_since=None, delivery_problem=problem, **fields):
         return
     attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now

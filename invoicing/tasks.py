@@ -11,7 +11,7 @@ from integrations.models import Company, Connection, Workspace
 from integrations.sync import LEASE
 from integrations.tasks import sync_company, sync_workspace
 from integrations.transport import ServiceError
-from invoicing import delivery, ledger, replacing, rounds, sending
+from invoicing import comparing, delivery, ledger, reading_back, replacing, rounds, sending, tidings
 from invoicing.models import Dossier, Invoice
 from invoicing.runs import NotPossible
 from toggbill.firms.audit import Actor
@@ -39,6 +39,13 @@ def tick_runs(**_: object) -> None:
 
 
 @shared_task
+def tick_reconcile(**_: object) -> None:
+    """Enqueue the dossiers whose comparison with both services is due; those of a workspace are compared together."""
+    for dossier_id in comparing.take_due(now=timezone.now()):
+        reconcile_dossier.delay(dossier_id=dossier_id)
+
+
+@shared_task
 def tick_delivery(**_: object) -> None:
     """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
     now = timezone.now()
@@ -49,8 +56,10 @@ def tick_delivery(**_: object) -> None:
             send_invoice.delay(invoice_id=invoice.pk)
     for invoice_id in replacing.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
-    for company_id in delivery.unread(now=now):
+    for company_id in reading_back.unread(now=now):
         read_back.delay(company_id=company_id)
+    for company_id in tidings.due(now=now):
+        read_tidings.delay(company_id=company_id)
 
 
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:
@@ -79,6 +88,13 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)
     enqueue_posts(rounds.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()))
+
+
+@shared_task
+def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
+    """Compare a dossier whose comparison is due, with the others of its workspace; what is found stands in rows."""
+    dossier = Dossier.objects.select_related("firm").get(pk=dossier_id)
+    comparing.serve(dossier=dossier, now=timezone.now())
 
 
 @shared_task
@@ -116,6 +132,16 @@ def read_back(*, company_id: int, **_: object) -> None:
     """Read the legal totals of a company's newly posted orders; a failure is tried again at the next tick."""
     company = Company.objects.select_related("connection").get(pk=company_id)
     try:
-        delivery.read_back(company=company, now=timezone.now())
+        reading_back.read_back(company=company, now=timezone.now())
     except ServiceError:
         return
+
+
+@shared_task
+def read_tidings(*, company_id: int, **_: object) -> None:
+    """Read what became of a company's posted orders, since Billit said that some changed."""
+    company = Company.objects.select_related("connection").get(pk=company_id)
+    try:
+        tidings.read(company=company, now=timezone.now())
+    except ServiceError:
+        tidings.postpone(company=company, now=timezone.now())

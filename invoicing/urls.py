@@ -2,18 +2,28 @@
 
 from django.urls import path
 
-from invoicing import readiness, views
+from invoicing import readiness
+from invoicing.views import attention, comparing, corrections, dossiers, exports, hours, invoices
 
 urlpatterns = [
-    path("", views.dossiers, name="dossiers"),
-    path("dossiers/<slug:key>/", views.dossier, name="dossier"),
-    path("dossiers/<slug:key>/hours/", views.hours, name="hours"),
-    path("dossiers/<slug:key>/draft/", views.draft, name="draft"),
-    path("attention/", views.attention, name="attention"),
-    path("invoices/", views.invoices, name="invoices"),
-    path("invoices/<str:reference>/", views.invoice, name="invoice"),
-    path("invoices/<str:reference>/<slug:step>/", views.step, name="step"),
-    path("firm/", views.choose_firm, name="choose_firm"),
+    path("", dossiers.dossiers, name="dossiers"),
+    path("dossiers/<slug:key>/", dossiers.dossier, name="dossier"),
+    path("dossiers/<slug:key>/hours/", hours.hours, name="hours"),
+    path("dossiers/<slug:key>/hours/export.<slug:kind>", exports.hours, name="hours_export"),
+    path("dossiers/<slug:key>/hours/<slug:decision>/", hours.decide, name="decide_hours"),
+    path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
+    path("dossiers/<slug:key>/compare/", comparing.compare, name="compare"),
+    path("attention/", attention.attention, name="attention"),
+    path("attention/export.<slug:kind>", exports.attention, name="attention_export"),
+    path("corrections/", corrections.corrections, name="corrections"),
+    path("corrections/export.<slug:kind>", exports.corrections, name="corrections_export"),
+    path("corrections/<int:pk>/<slug:remedy>/", corrections.decide, name="decide"),
+    path("months/export.<slug:kind>", exports.months, name="months_export"),
+    path("invoices/", invoices.invoices, name="invoices"),
+    path("invoices/export.<slug:kind>", exports.invoices, name="invoices_export"),
+    path("invoices/<str:reference>/", invoices.invoice, name="invoice"),
+    path("invoices/<str:reference>/<slug:step>/", invoices.step, name="step"),
+    path("firm/", dossiers.choose_firm, name="choose_firm"),
     path("healthz", readiness.healthz, name="healthz"),
     path("readyz", readiness.readyz, name="readyz"),
 ]

@@ -14,12 +14,20 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import translation
 from pytest_django import Settings
 
 from integrations.sandbox.process import Process, start
 from tests.queues import Queue, broker
 from toggbill.firms import triggers
 from toggbill.firms.models import AuditEvent, Firm
+
+
+@pytest.fixture(autouse=True)
+def _in_english() -> Iterator[None]:
+    """The language of the latest page stays in force in its thread; every test begins in the one of the sources."""
+    with translation.override("en"):
+        yield
 
 
 @pytest.fixture(autouse=True)

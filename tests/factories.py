@@ -9,6 +9,7 @@ Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossie
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -18,7 +19,7 @@ from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribu
 from factory.django import Password
 from factory.helpers import post_generation
 
-from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Workspace
+from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Webhook, Workspace
 from invoicing.mapping import tag_key
 from invoicing.models import (
     Attempt,
@@ -27,9 +28,11 @@ from invoicing.models import (
     Correction,
     Dossier,
     DossierClient,
+    Drift,
     Invoice,
     InvoiceLine,
     LedgerRow,
+    ReportedMonth,
     Run,
     TagMapping,
 )
@@ -164,6 +167,23 @@ class CompanyFactory(DjangoModelFactory[Company]):
     vat_number = Sequence(lambda n: enterprise_number(5000 + n))
     next_sync_at = NOW + timedelta(minutes=5)
     synced_at = NOW - timedelta(minutes=4)
+
+
+class WebhookFactory(DjangoModelFactory[Webhook]):
+    """A webhook of a workspace; of a company with `company=`, `workspace=None` and a topic of Billit's."""
+
+    class Meta:
+        model = Webhook
+
+    firm = LazyAttribute(lambda o: (o.workspace or o.company).firm)
+    workspace = SubFactory(WorkspaceFactory)
+    company = None
+    topic = Webhook.Topic.ENTRIES
+    token = Sequence(lambda n: f"token-of-webhook-{n}")
+    token_hash = LazyAttribute(lambda o: hashlib.sha256(o.token.encode()).hexdigest())
+    secret = Sequence(lambda n: f"secret-of-webhook-{n}")
+    remote_id = Sequence(lambda n: 70_001 + n)
+    made_at = NOW
 
 
 class ClientFactory(DjangoModelFactory[Client]):
@@ -467,6 +487,40 @@ class CorrectionFactory(DjangoModelFactory[Correction]):
     decision = Correction.Decision.OPEN
     decided_at = LazyAttribute(lambda o: None if o.decision == "open" else NOW)
     decided_by = LazyAttribute(lambda o: "" if o.decision == "open" else "owner@example.com")
+
+
+class DriftFactory(DjangoModelFactory[Drift]):
+    """An order that was deleted in Billit, found last night; `gone_at=` when it is no longer."""
+
+    class Meta:
+        model = Drift
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    kind = Drift.Kind.ORDER_DELETED
+    order_id = Sequence(lambda n: 4_471_203 + n)
+    reference = Sequence(lambda n: f"tb-{n}")
+    about = LazyAttribute(lambda o: f"/{o.order_id}/{o.reference}")
+    facts = LazyAttribute(lambda o: {"invoice": o.reference})
+    first_seen_at = NOW - timedelta(hours=6)
+    last_seen_at = SelfAttribute("first_seen_at")
+
+
+class ReportedMonthFactory(DjangoModelFactory[ReportedMonth]):
+    """October 2026: ten hours in Toggl, and as many mirrored."""
+
+    class Meta:
+        model = ReportedMonth
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    month = date(2026, 10, 1)
+    since = SelfAttribute("month")
+    through = date(2026, 10, 31)
+    toggl_seconds = 36_000
+    own_seconds = 36_000
+    read_at = NOW - timedelta(hours=6)
+    differs_since = LazyAttribute(lambda o: None if o.toggl_seconds == o.own_seconds else o.read_at)
 
 
 class AttemptFactory(DjangoModelFactory[Attempt]):

@@ -11,6 +11,7 @@ from tests.factories import (
     CustomerFactory,
     DossierClientFactory,
     DossierFactory,
+    DriftFactory,
     EntryFactory,
     InvitationFactory,
     InvoiceFactory,
@@ -18,8 +19,10 @@ from tests.factories import (
     MembershipDossierFactory,
     ProductFactory,
     ProjectFactory,
+    ReportedMonthFactory,
     RunFactory,
     TagMappingFactory,
+    WebhookFactory,
     WorkspaceFactory,
     enterprise_number,
 )
@@ -35,6 +38,7 @@ def furnish(firm: Firm, mark: str) -> None:
     toggl.quotas.create(firm=firm, remaining=3, resets_at="2026-11-20T10:00Z")
     ClientFactory(workspace=workspace, name=mark)
     ProjectFactory(workspace=workspace, name=mark)
+    WebhookFactory(workspace=workspace)
     EntryFactory(workspace=workspace, description=mark)
     ProductFactory(company=dossier.company, description=mark, reference=mark)
     CustomerFactory(company=dossier.company, name=mark)
@@ -47,6 +51,8 @@ def furnish(firm: Firm, mark: str) -> None:
     invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="posted")
     AttemptFactory(invoice=invoice)
     CorrectionFactory(invoice=invoice)
+    DriftFactory(dossier=dossier, facts={"invoice": mark})
+    ReportedMonthFactory(dossier=dossier)
     MembershipDossierFactory(dossier=dossier, membership__user__email=f"{mark}@example.com")
     InvitationFactory(firm=firm, email=f"{mark}-invited@example.com")
     record(firm=firm, news=[News("run", f"dossier {mark}", {})], by=Actor(mark, ""), now=invoice.drafted_at)

@@ -22,7 +22,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory, UserFactory
 from tests.furniture import furnish
 from toggbill.firms.audit import Actor
@@ -121,11 +121,21 @@ def _row(label: str, firm: Firm, mark: str) -> Any:
     return row
 
 
-def _values(address: Address, firm: Firm, mark: str, token: str) -> dict[str, Any]:
-    invoice = Invoice.objects.filter(firm=firm, dossier__key=mark).order_by("pk").first()
-    assert invoice is not None
-    connection = Dossier.objects.get(firm=firm, key=mark).workspace.connection
-    member = Membership.objects.get(firm=firm, user__email=f"{mark}@example.com")
+def _named(firm: Firm, mark: str) -> dict[str, Any]:
+    """What the addresses of a dossier name, looked up once: what a request changes is undone."""
+    dossier = Dossier.objects.select_related("workspace__connection").get(firm=firm, key=mark)
+    return {
+        "invoice": Invoice.objects.filter(firm=firm, dossier=dossier).order_by("pk")[0].reference,
+        "service": dossier.workspace.connection.service,
+        "connection": dossier.workspace.connection.key,
+        "workspace": dossier.workspace.remote_id,
+        "member": Membership.objects.get(firm=firm, user__email=f"{mark}@example.com").pk,
+        "invitation": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk,
+        "correction": Correction.objects.get(firm=firm, invoice__dossier=dossier).pk,
+    }
+
+
+def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], token: str) -> dict[str, Any]:
     own: dict[str, dict[str, Any]] = {
         "account_confirm_email": {"key": "unknown"},
         "account_reset_password_from_key": {"uidb36": "1", "key": "unknown"},
@@ -133,23 +143,35 @@ def _values(address: Address, firm: Firm, mark: str, token: str) -> dict[str, An
         "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
         "/admin/(?P<url>.*)$": {"url": "nowhere/"},
         "connection_add": {"service": "toggl"},
+        "toggl_hook": {"token": "unknown"},
+        "billit_hook": {"token": "unknown"},
         "invitation": {"token": token},
-        "invite_again": {"pk": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk},
-        "revoke_invitation": {"pk": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk},
-        "member": {"pk": member.pk},
-        "remove_member": {"pk": member.pk},
+        "invite_again": {"pk": named["invitation"]},
+        "revoke_invitation": {"pk": named["invitation"]},
+        "member": {"pk": named["member"]},
+        "remove_member": {"pk": named["member"]},
+        "reset_mfa": {"pk": named["member"]},
         "mfa_edit_webauthn": {"pk": 1},
         "mfa_remove_webauthn": {"pk": 1},
-        "step": {"reference": invoice.reference, "step": "drop"},
+        "step": {"reference": named["invoice"], "step": "drop"},
+        "decide": {"pk": named["correction"], "remedy": "accept"},
+        "decide_hours": {"key": mark, "decision": "hold"},
     }
     if address.name in own:
         return own[address.name]
     in_admin = r"admin:([a-z]+)_([a-z]+)_\w+|/admin/([a-z]+)/([a-z]+)/<path:object_id>/"
     if match := re.fullmatch(in_admin, address.name):
         label = f"{match[1] or match[3]}.{match[2] or match[4]}"
-        return {name: _row(label, firm, mark).pk for name in address.wants}
-    general = {"reference": invoice.reference, "service": connection.service}
-    general["key"] = connection.key if "service" in address.wants else mark
+        if address.wants and label not in named:
+            named[label] = _row(label, firm, mark).pk
+        return dict.fromkeys(address.wants, named.get(label))
+    general: dict[str, Any] = {
+        "reference": named["invoice"],
+        "service": named["service"],
+        "remote_id": named["workspace"],
+    }
+    general["kind"] = "csv"
+    general["key"] = named["connection"] if "service" in address.wants else mark
     assert set(address.wants) <= set(general), f"{address.name}: what is {address.wants}? Say it in _values."
     return {name: general[name] for name in address.wants}
 
@@ -231,8 +253,8 @@ def scene(settings: Settings, db: None) -> Scene:
                 MembershipDossierFactory(membership=row, dossier=Dossier.objects.get(firm=ours, key="bakery"))
             client.force_login(row.user)
         clients[visitor] = client
-    things = {"": {"firm": ours, "mark": "bakery"}, " hidden": {"firm": ours, "mark": "hidden"}}
-    things[" third"] = {"firm": third, "mark": "third"}
+    whose = {"": (ours, "bakery"), " hidden": (ours, "hidden"), " third": (third, "third")}
+    things = {name: {"firm": firm, "mark": mark, "named": _named(firm, mark)} for name, (firm, mark) in whose.items()}
     _invitation, token = invite(firm=ours, email="somebody@example.com", role="viewer", by=Actor("x", ""), now=NOW)
     Invitation.objects.filter(email="somebody@example.com").update(expires_at="2999-01-01T00:00Z")
     return Scene(clients, things, token)
@@ -252,7 +274,7 @@ def _met(scene: Scene, visitor: str) -> dict[str, str]:
                 continue
             if suffix == " third" and visitor not in {"owner", "restricted", "outsider"}:
                 continue
-            url = _url(address, _values(address, thing["firm"], thing["mark"], scene.token))
+            url = _url(address, _values(address, **thing, token=scene.token))
             letters = _answer(scene, visitor, url, "get") + _answer(scene, visitor, url, "post")
             met[address.name + suffix] = letters
     return met
@@ -269,6 +291,12 @@ _NO_ROW = {
     "invitation",
     "mfa_edit_webauthn",
     "mfa_remove_webauthn",
+    "toggl_hook",
+    "billit_hook",
+    "attention_export",
+    "corrections_export",
+    "invoices_export",
+    "months_export",
 }
 
 

@@ -39,6 +39,7 @@ def pages_of(dossier: Dossier, invoice: Invoice) -> list[str]:
         f"/dossiers/{dossier.key}/",
         f"/dossiers/{dossier.key}/hours/",
         "/attention/",
+        "/corrections/",
         "/invoices/",
         f"/invoices/{invoice.reference}/",
     ]

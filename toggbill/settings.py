@@ -175,13 +175,16 @@ CELERY_TASK_ROUTES = {
     "integrations.tasks.sync_workspace": {"queue": "sync"},
     "integrations.tasks.sync_company": {"queue": "sync"},
     "invoicing.tasks.run_dossier": {"queue": "sync"},
+    "invoicing.tasks.reconcile_dossier": {"queue": "sync"},
     "invoicing.tasks.post_invoices": {"queue": "post"},
     "invoicing.tasks.read_back": {"queue": "post"},
+    "invoicing.tasks.read_tidings": {"queue": "post"},
     "invoicing.tasks.recover_replacement": {"queue": "post"},
     "invoicing.tasks.send_invoice": {"queue": "send"},
     "invoicing.tasks.tick_sync": {"queue": "ticks"},
     "invoicing.tasks.tick_runs": {"queue": "ticks"},
     "invoicing.tasks.tick_delivery": {"queue": "ticks"},
+    "invoicing.tasks.tick_reconcile": {"queue": "ticks"},
     "invoicing.tasks.derive": {"queue": "ticks"},
     "invoicing.tasks.derive_marked": {"queue": "ticks"},
 }
@@ -196,6 +199,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task in {
         "sync what is due": "invoicing.tasks.tick_sync",
         "draft what is due": "invoicing.tasks.tick_runs",
+        "compare what is due": "invoicing.tasks.tick_reconcile",
         "post, recover and read back": "invoicing.tasks.tick_delivery",
     }.items()
 }
@@ -242,6 +246,8 @@ ACCOUNT_RATE_LIMITS = {
     "accept": "20/m/ip",
     "invite": "30/h/user",
     "csp_report": "30/m/ip",
+    "webhook": "600/m/key",  # of one webhook; a service sends all of a firm's from few addresses
+    "webhook_refused": "60/m/ip",
 }
 # Proxies in front that set X-Forwarded-For; without them everybody's address is the connection's.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)

@@ -7,6 +7,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("accounts/", include("allauth.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
+    path("", include("integrations.urls")),
     path("", include("toggbill.connecting.urls")),
     path("", include("toggbill.leaving.urls")),
     path("", include("toggbill.firms.urls")),

@@ -1,6 +1,7 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
+from invoicing.models.drift import Drift, ReportedMonth
 from invoicing.models.invoices import Attempt, Claim, Invoice, InvoiceLine, Run
 from invoicing.models.ledger import Correction, LedgerRow
 
@@ -12,9 +13,11 @@ __all__ = [
     "CustomerPin",
     "Dossier",
     "DossierClient",
+    "Drift",
     "Invoice",
     "InvoiceLine",
     "LedgerRow",
+    "ReportedMonth",
     "Run",
     "TagMapping",
 ]

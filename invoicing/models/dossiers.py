@@ -106,6 +106,12 @@ class Dossier(FirmOwned):
     due_at = models.DateTimeField(_("next run"), null=True, blank=True, db_index=True)
     scheduled_through = models.DateField(null=True, blank=True, editable=False)
     waiting_text = models.TextField(_("why the run waits"), blank=True)
+    # When the books are next compared with Toggl and Billit: at night, or when a person asked for it; and whether they
+    # were, or why not yet.
+    reconcile_at = models.DateTimeField(_("next comparison"), null=True, blank=True, editable=False, db_index=True)
+    reconcile_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reconciled_at = models.DateTimeField(_("latest comparison"), null=True, blank=True, editable=False)
+    reconcile_text = models.TextField(_("why the comparison waits"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     class Meta:

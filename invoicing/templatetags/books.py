@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from invoicing import pages, reasons, wording
+from invoicing import pages, reasons, remedies, sentences, wording
 from invoicing.models import Invoice, LedgerRow
 from toggbill.firms.access import FirmRequest
 from toggbill.firms.access import may as _may
@@ -29,10 +29,11 @@ def money(amount: Decimal | None) -> str:
     """An amount in euro, written as the language does."""
     if amount is None:
         return "–"
-    number = formats.number_format(amount.quantize(_CENT, ROUND_HALF_UP), 2)
+    number = formats.number_format(abs(amount).quantize(_CENT, ROUND_HALF_UP), 2)
+    sign = f"−{_NO_BREAK}" if amount < 0 else ""
     if (translation.get_language() or "en").startswith("fr"):
-        return f"{number}{_NO_BREAK}€"
-    return f"€{_NO_BREAK}{number}"
+        return f"{sign}{number}{_NO_BREAK}€"
+    return f"{sign}€{_NO_BREAK}{number}"
 
 
 @register.filter
@@ -68,6 +69,25 @@ def rate(value: Decimal) -> str:
 def number(seconds: int | None) -> str:
     """Seconds as hours with two decimals, without the unit: for columns whose heading says it."""
     return hours(seconds).removesuffix(f"{_NO_BREAK}h")
+
+
+@register.filter
+def signed(hours: Decimal) -> str:
+    """Hours with their sign: + 0.50 h."""
+    sign = "−" if hours < 0 else "+"
+    return f"{sign}{_NO_BREAK}{formats.number_format(abs(hours), 2)}{_NO_BREAK}h"
+
+
+@register.filter
+def difference(seconds: int) -> str:
+    """Seconds more or less, as hours with their sign: + 0.50 h."""
+    return signed((Decimal(seconds) / 3600).quantize(_CENT, ROUND_HALF_UP)) if seconds else "–"
+
+
+@register.filter
+def told(text: str) -> str:
+    """A sentence of ours that stands in a row, in the reader's language; another text as it is."""
+    return sentences.told(text)
 
 
 @register.filter
@@ -126,6 +146,12 @@ def age(since: date | None, today: date) -> str:
 
 
 @register.filter
+def invoice_name(invoice: Invoice) -> str:
+    """An invoice as people say it: Billit's number, else the first characters of our reference."""
+    return remedies.name_of(invoice)
+
+
+@register.filter
 def short(reference: str) -> str:
     """Our reference as people say it: its first eight characters."""
     return reference.removeprefix("tb-")[:8]
@@ -171,6 +197,10 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_paid": gettext_lazy("Paid"),
     "invoice_void": gettext_lazy("Dropped"),
     "invoice_credited": gettext_lazy("Credited"),
+    "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),
+    "invoice_send_in_doubt": gettext_lazy("Sent: in doubt"),
+    "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),
+    "invoice_replacing_in_doubt": gettext_lazy("Deletion in doubt: no clear answer"),
 }
 
 
@@ -183,7 +213,7 @@ def event_title(kind: str) -> str | Promise:
 @register.filter
 def who(name: str) -> str:
     """The actor of an event, in words where it is not a person."""
-    return {"schedule": _("schedule"), "operator": _("operator")}.get(name, name)
+    return {"schedule": _("schedule"), "operator": _("operator"), "sync": _("reading of Toggl")}.get(name, name)
 
 
 _STATUS_COLOUR = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
@@ -11,6 +13,7 @@ from tests.browser.conftest import sign_in
 from tests.factories import (
     PASSWORD,
     AttemptFactory,
+    CorrectionFactory,
     DossierFactory,
     InvoiceFactory,
     LedgerRowFactory,
@@ -67,12 +70,47 @@ def test_pages_fit_the_screen_in_every_language(
     page.set_viewport_size({"width": width, "height": 844})
     sign_in(page, live_server, user)
     page.context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
-    paths = ["/", "/dossiers/bakery/", "/dossiers/bakery/hours/", "/attention/", "/invoices/"]
-    for path in [*paths, f"/invoices/{invoice.reference}/"]:
+    billed = InvoiceFactory(dossier=invoice.dossier, status="posted", delivery="sent")
+    CorrectionFactory(invoice=billed)
+    LedgerRowFactory(dossier=invoice.dossier, state="held", decision="held", decision_text="The client contests it")
+    paths = ["/", "/dossiers/bakery/", "/dossiers/bakery/hours/", "/attention/", "/invoices/", "/corrections/"]
+    paths += [f"/invoices/{row.reference}/" for row in (invoice, billed)]
+    for path in [*paths, "/corrections/?state=waiting", "/corrections/?state=decided"]:
         page.goto(live_server.url + path)
+        for summary in page.locator("main details:not([open]) > summary").all():
+            summary.click()
         assert page.evaluate("document.documentElement.lang") == language
         beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert beyond <= 0, path
+
+
+@pytest.mark.usefixtures("complaints")
+def test_hours_are_chosen_at_once_and_held(page: Page, live_server: LiveServer, user: User, dossier: Dossier) -> None:
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/dossiers/bakery/hours/")
+    page.get_by_label("All of these").check()
+    expect(page.locator("[name=entry]:checked")).to_have_count(2)
+    page.get_by_label("Reason", exact=True).fill("The client contests it")
+    page.get_by_role("button", name="Hold").click()
+    expect(page.get_by_role("status")).to_have_text("2 entries are held: no run bills them.")
+    assert set(dossier.ledger_rows.values_list("decision", flat=True)) == {"held"}
+
+
+@pytest.mark.usefixtures("complaints")
+def test_correction_is_accepted_with_a_note(page: Page, live_server: LiveServer, user: User, invoice: Invoice) -> None:
+    row = CorrectionFactory(invoice=InvoiceFactory(dossier=invoice.dossier, status="posted"))
+    sign_in(page, live_server, user)
+    page.get_by_role("link", name="Corrections 1").click()
+    page.get_by_text("Not possible now").click()
+    expect(page.get_by_text("replace it rather than credit it.")).to_be_visible()
+    page.get_by_label("Note (optional)").fill("By word of mouth")
+    button = page.get_by_role("button", name="Accept the difference")
+    expect(button).to_have_accessible_description(re.compile("this difference is never billed"))
+    button.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("No correction waits")
+    expect(page.get_by_role("status")).to_have_text("Accepted: this difference is settled.")
+    row.refresh_from_db()
+    assert (row.decision, row.note) == ("accepted", "By word of mouth")
 
 
 @pytest.mark.usefixtures("complaints")

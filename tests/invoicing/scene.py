@@ -23,7 +23,7 @@ from django.utils import timezone
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from integrations.sync import sync_company, sync_workspace
-from invoicing import delivery, ledger, runs, sending
+from invoicing import delivery, doubt, ledger, posting, reading_back, runs, sending
 from invoicing.models import Attempt, Dossier, Invoice, LedgerRow
 from tests.conftest import Outcome
 from tests.factories import enterprise_number
@@ -97,7 +97,7 @@ class Scene:
         return invoice
 
     def post(self, invoice: Invoice) -> Invoice:
-        return delivery.post(invoice=invoice, by=BY, now=timezone.now())
+        return posting.post(invoice=invoice, by=BY, now=timezone.now())
 
     def posted(self, through: date = OCTOBER) -> Invoice:
         """The only invoice, at Billit."""
@@ -106,13 +106,13 @@ class Scene:
         return invoice
 
     def recover(self, invoice: Invoice) -> Invoice:
-        return delivery.recover(invoice=invoice, by=BY, now=timezone.now())
+        return doubt.recover(invoice=invoice, by=BY, now=timezone.now())
 
     def send(self, invoice: Invoice) -> Invoice:
         return sending.send(invoice=invoice, by=BY, now=timezone.now())
 
     def read_back(self) -> int:
-        return delivery.read_back(company=self.dossier.company, now=timezone.now())
+        return reading_back.read_back(company=self.dossier.company, now=timezone.now())
 
     def due(self, now: datetime | None = None) -> list[Invoice]:
         """What a tick would enqueue at this moment; nothing is taken."""

@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from integrations.models import Connection
 from invoicing import ledger, trial
-from invoicing.models import ClientMapping, Dossier, Invoice, TagMapping
+from invoicing.models import Claim, ClientMapping, Dossier, Invoice, TagMapping
 from tests.factories import (
     NOW,
     ClientFactory,
@@ -165,6 +165,15 @@ def test_examination_finds_nothing_or_says_what(firm: Firm, dossier: Dossier) ->
         "Billit refused the number.",
     ):
         assert sentence in page
+
+
+def test_examination_finds_lines_whose_hours_are_not_those_of_their_entries(firm: Firm, dossier: Dossier) -> None:
+    invoice = InvoiceFactory(dossier=dossier, status="posted")
+    form = {"action": "examine", "_selected_action": [dossier.pk]}
+    browser, sentence = staff(firm), f"The hours on these lines are not those of their entries: {invoice}, 1."
+    assert sentence not in words(browser.post(address(Dossier, "changelist"), form).content)
+    Claim.objects.filter(line__invoice=invoice).update(seconds=60)
+    assert sentence in words(browser.post(address(Dossier, "changelist"), form).content)
 
 
 def test_a_sound_dossier_has_nothing_wrong(firm: Firm) -> None:

@@ -14,7 +14,18 @@ import pytest
 from django.apps import apps
 from django.db import IntegrityError, connection, models, transaction
 
-from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Quota, Workspace
+from integrations.models import (
+    Client,
+    Company,
+    Connection,
+    Customer,
+    Entry,
+    Product,
+    Project,
+    Quota,
+    Webhook,
+    Workspace,
+)
 from invoicing.models import (
     Attempt,
     Claim,
@@ -23,9 +34,11 @@ from invoicing.models import (
     CustomerPin,
     Dossier,
     DossierClient,
+    Drift,
     Invoice,
     InvoiceLine,
     LedgerRow,
+    ReportedMonth,
     Run,
     TagMapping,
 )
@@ -41,6 +54,7 @@ from tests.factories import (
     CustomerFactory,
     DossierClientFactory,
     DossierFactory,
+    DriftFactory,
     EntryFactory,
     FirmFactory,
     InvoiceFactory,
@@ -49,9 +63,11 @@ from tests.factories import (
     MembershipFactory,
     ProductFactory,
     ProjectFactory,
+    ReportedMonthFactory,
     RunFactory,
     TagMappingFactory,
     UserFactory,
+    WebhookFactory,
     WorkspaceFactory,
 )
 from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, MembershipDossier, User
@@ -241,6 +257,27 @@ def test_workspace_twice_in_a_firm() -> None:
     first = WorkspaceFactory(remote_id=4001)
     WorkspaceFactory(remote_id=4001)  # another firm's
     WorkspaceFactory(remote_id=4001, firm=first.firm)
+
+
+@refuses(Webhook, "webhook_of_workspace_once")
+def test_webhook_of_a_workspace_twice() -> None:
+    WebhookFactory(workspace=WebhookFactory().workspace)
+
+
+@refuses(Webhook, "webhook_of_company_once")
+def test_webhook_of_a_company_twice() -> None:
+    first = WebhookFactory(workspace=None, company=CompanyFactory(), topic="orders")
+    WebhookFactory(workspace=None, company=first.company, topic="orders")
+
+
+@refuses(Webhook, "webhook_of_one_service")
+def test_webhook_of_a_workspace_that_tells_of_orders() -> None:
+    Webhook.objects.filter(pk=WebhookFactory().pk).update(topic="orders")
+
+
+@refuses(Webhook, "token_hash")
+def test_webhook_with_the_address_of_another() -> None:
+    WebhookFactory(token=WebhookFactory().token)
 
 
 @refuses(Client, "client_once")
@@ -728,6 +765,37 @@ def test_open_correction_that_is_settled() -> None:
 def test_correction_of_no_seconds_on_the_next_invoice() -> None:
     row = CorrectionFactory(decision="next_invoice", decided_at=NOW, decided_by="owner@example.com")
     Correction.objects.filter(pk=row.pk).update(seconds=0)
+
+
+# --- comparisons ------------------------------------------------------------------------------------------------------
+
+
+@refuses(Drift, "drift_stands_once")
+def test_difference_that_stands_twice() -> None:
+    row = DriftFactory()
+    DriftFactory(dossier=row.dossier, about=row.about, gone_at=NOW)
+    DriftFactory(dossier=row.dossier, about=row.about)
+
+
+@refuses(Drift, "drift_gone_after_seen")
+def test_difference_that_was_gone_before_it_was_seen() -> None:
+    Drift.objects.filter(pk=DriftFactory().pk).update(gone_at=NOW - timedelta(days=1))
+
+
+@refuses(ReportedMonth, "reported_month_once")
+def test_month_that_is_reported_twice() -> None:
+    ReportedMonthFactory(dossier=ReportedMonthFactory().dossier)
+
+
+@refuses(ReportedMonth, "reported_month_has_days")
+def test_reported_month_that_ends_before_it_begins() -> None:
+    row = ReportedMonthFactory()
+    ReportedMonth.objects.filter(pk=row.pk).update(through=row.month - timedelta(days=1))
+
+
+@refuses(ReportedMonth, "reported_month_not_negative")
+def test_reported_month_of_fewer_than_no_seconds() -> None:
+    ReportedMonth.objects.filter(pk=ReportedMonthFactory().pk).update(own_seconds=-1)
 
 
 # --- no constraint is forgotten ---------------------------------------------------------------------------------------

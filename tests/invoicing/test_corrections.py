@@ -12,7 +12,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing import corrections, delivery, runs
+from invoicing import corrections, posting, runs
 from invoicing.models import Claim, Correction
 from invoicing.statement import statements
 from tests.invoicing.after_billing import (
@@ -206,7 +206,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     preview = runs.preview(dossier=books.dossier, cut_off=NOVEMBER, now=timezone.now())
     drafting = books.draft(NOVEMBER)
     assert preview.plan == drafting.plan
-    number = delivery.fresh(first).order_number
+    number = posting.fresh(first).order_number
     invoice = books.invoices(status="draft").get()
     assert bill(invoice) == [
         ("Advice", Decimal("2.00"), Decimal(95), Decimal("190.00"), 7200),
@@ -260,7 +260,7 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
     deleted(books, 1)
     bill_next(correction())
     books.draft(NOVEMBER)
-    number = delivery.fresh(first).order_number
+    number = posting.fresh(first).order_number
     (approved,) = books.approve()
     assert bill(approved) == [
         ("Advice", Decimal("2.00"), Decimal(95), Decimal("190.00"), 7200),
@@ -276,7 +276,7 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
     books.read_back()
     line = at_billit(books, posted)["OrderLines"][1]
     assert (line["Quantity"], line["UnitPriceExcl"], line["TotalExcl"]) == (1, -95, -95)
-    posted = delivery.fresh(posted)
+    posted = posting.fresh(posted)
     assert (posted.legal_excl, posted.legal_vat, posted.legal_incl, posted.attention) == (
         Decimal("95.00"),
         Decimal("19.95"),
@@ -379,7 +379,7 @@ def test_other_product_after_the_decision_asks_again(scene: Make) -> None:
     bill_next(correction())
     changed(books, entry(1, seconds=7200, tag="Books"))
     assert said(correction()) == (3600, ["seconds", "product"], "open")
-    with pytest.raises(runs.NotPossible, match="differs in seconds and product"):
+    with pytest.raises(runs.NotPossible, match="another product’s or customer’s now"):
         bill_next(correction())
     prove(books)
 

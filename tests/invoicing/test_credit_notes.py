@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing import corrections, delivery, pages, runs
+from invoicing import corrections, delivery, pages, posting, runs
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
 from invoicing.statement import statements
 from tests.factories import MembershipFactory
@@ -42,7 +42,7 @@ def sent(books: Scene) -> Invoice:
     """The only invoice, posted, read back and delivered."""
     invoice = books.posted()
     books.read_back()
-    return books.send(delivery.fresh(invoice))
+    return books.send(posting.fresh(invoice))
 
 
 def credit(*serials: int, rebill: bool = True) -> Invoice:
@@ -105,7 +105,7 @@ def test_one_of_three_entries_of_a_line_is_credited(scene: Make, level: str, bil
         f"invoice {invoice.reference}",
         {"credit_note": note.reference, "entries": ids(2)},
     )
-    assert bill(delivery.fresh(invoice))[0][1] == Decimal(billed)
+    assert bill(posting.fresh(invoice))[0][1] == Decimal(billed)
     prove(books)
     assert pages.proof(MembershipFactory(firm=books.firm)).holds
 
@@ -211,7 +211,7 @@ def test_what_was_taken_off_later_is_not_credited_again(scene: Make) -> None:
     books.draft()
     first = books.post(books.approve()[0])
     books.read_back()
-    books.send(delivery.fresh(first))
+    books.send(posting.fresh(first))
     changed(books, entry(1, seconds=1800))
     bill_next(correction())
     books.draft(NOVEMBER)
@@ -326,7 +326,7 @@ def test_number_is_read_when_nobody_did_yet(scene: Make) -> None:
     posted = post(books, credit(1))
     number = at_billit(books, invoice)["OrderNumber"]
     assert at_billit(books, posted)["AboutInvoiceNumber"] == number
-    assert delivery.fresh(invoice).order_number == number
+    assert posting.fresh(invoice).order_number == number
 
 
 def test_credit_note_is_sent_to_who_takes_credit_notes(scene: Make) -> None:
@@ -418,7 +418,7 @@ def test_two_workers_post_one_credit_note(scene: Make) -> None:
 
     for worker in [in_thread(work) for _ in range(2)]:
         worker()
-    assert delivery.fresh(note).status == "posted"
+    assert posting.fresh(note).status == "posted"
     assert len([order for order in books.control.orders() if order["OrderType"] == "CreditNote"]) == 1
     assert len(books.events("invoice_credited")) == 1
     prove(books)

@@ -8,10 +8,11 @@ from decimal import Decimal
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import translation
 from pytest_django import Settings
 
 from integrations.models import Connection
-from invoicing import reasons
+from invoicing import planning, reasons
 from invoicing.mapping import Reason
 from invoicing.models import Claim, Dossier
 from invoicing.templatetags import books
@@ -139,12 +140,25 @@ def test_attention_without_decisions_says_so(firm: Firm, dossier: Dossier) -> No
     assert "Nothing to decide" in text(signed_in(firm), "/attention/")
 
 
-@pytest.mark.parametrize("reason", list(Reason))
-def test_reasons_have_words(reason: Reason) -> None:
-    title, todo = reasons.words(reason)
-    assert reason in reasons.WORDS
-    assert len(str(title)) > 5
-    assert str(todo).endswith(".")
+# What a run may say of an entry that it leaves: the reasons of attention, and the words of `planning` itself.
+SHOWN = {*Reason, *(value for name, value in vars(planning).items() if name.isupper() and isinstance(value, str))}
+
+
+def test_reasons_that_can_be_shown_are_those_with_words() -> None:
+    assert set(reasons.WORDS) == SHOWN
+    assert {"held", "rounds_to_zero", "correction_waits"} < SHOWN
+
+
+@pytest.mark.parametrize("reason", sorted(SHOWN))
+def test_reasons_have_a_title_and_an_advice_in_three_languages(reason: str) -> None:
+    read = []
+    for language in ("en", "fr", "nl"):
+        with translation.override(language):
+            title, todo = map(str, reasons.words(reason))
+        assert len(title) > 3
+        assert todo.endswith(".")
+        read.append((title, todo))
+    assert len({title for title, _todo in read}) == len({todo for _title, todo in read}) == 3
 
 
 def test_reasons_unknown_is_shown_by_name() -> None:

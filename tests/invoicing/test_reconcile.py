@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry, Workspace
-from invoicing.models import Claim, Invoice, LedgerRow
+from invoicing.models import Claim, Drift, Invoice, LedgerRow
 from tests.conftest import Outcome
 from tests.invoicing.scene import OCTOBER, Scene
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, ORGANIZATION, entry
@@ -30,28 +30,45 @@ def invoice() -> Invoice:
     return Invoice.objects.get()
 
 
+DECIDE = (
+    "Decide on its correction: accept the difference, settle it on the next invoice, or correct the invoice. If Toggl "
+    "is wrong, change it back there."
+)
+WORDS = (
+    "The hours are billed right. Change the entry back in Toggl if the invoice has the right words; else have the "
+    "invoice corrected, or leave it."
+)
+
+
 def reconciled(scene: Scene) -> Outcome:
     return scene.command("reconcile", "--firm", scene.firm.slug)
 
 
 def drift(scene: Scene) -> list[dict[str, Any]]:
-    """What reconcile finds; its sentences stand on standard error, too, and the exit code goes with it."""
+    """What reconcile finds; its sentences stand on standard error with what to do, and the exit code tells."""
     done = reconciled(scene)
     found: list[dict[str, Any]] = done.answer["drift"]
     assert done.code == (1 if found else 0)
-    assert [row["sentence"] in done.words for row in found] == [True] * len(found)
+    assert [f"{row['sentence']} {row['action']}" in done.words for row in found] == [True] * len(found)
+    assert Drift.objects.filter(gone_at__isnull=True).count() == len(found)
     return found
 
 
 def test_three_sides_that_agree_have_no_drift(billed: Scene) -> None:
     done = reconciled(billed)
-    assert (done.code, done.answer) == (0, {"checked": {"entries": 2, "invoices": 1, "orders": 1}, "drift": []})
+    assert (done.code, done.answer) == (
+        0,
+        {"checked": {"entries": 2, "invoices": 1, "orders": 1, "months": 3}, "drift": []},
+    )
     assert reconciled(billed).answer == done.answer
 
 
 def test_a_firm_that_billed_nothing_has_no_drift(scene: Callable[..., Scene]) -> None:
     done = reconciled(scene())
-    assert (done.code, done.answer) == (0, {"checked": {"entries": 0, "invoices": 0, "orders": 0}, "drift": []})
+    assert (done.code, done.answer) == (
+        0,
+        {"checked": {"entries": 0, "invoices": 0, "orders": 0, "months": 3}, "drift": []},
+    )
 
 
 # --- Toggl against the ledger -----------------------------------------------------------------------------------------
@@ -80,6 +97,7 @@ def test_an_invoiced_entry_that_changed_in_toggl_is_drift(billed: Scene, change:
             "reference": invoice().reference,
             "sentence": f"Entry {FIRST_ENTRY + 1} of 2026-10-05 changed in Toggl after invoice {invoice()} billed it: "
             f"{named}.",
+            "action": WORDS if named in {"start", "description"} else DECIDE,
         }
     ]
     assert Claim.objects.get(entry__remote_id=FIRST_ENTRY + 1).seconds == 3600
@@ -111,6 +129,7 @@ def test_an_invoiced_entry_that_was_deleted_in_toggl_is_drift_until_it_returns(b
             "reference": invoice().reference,
             "sentence": f"Entry {FIRST_ENTRY + 2} of 2026-10-06 was deleted in Toggl after invoice {invoice()} "
             "billed it.",
+            "action": DECIDE,
         }
     ]
     assert drift(billed) == expected
@@ -129,6 +148,7 @@ def test_an_entry_that_came_late_into_an_invoiced_month_is_missing(billed: Scene
             "entry": FIRST_ENTRY + 9,
             "sentence": f"Entry {FIRST_ENTRY + 9} of 2026-10-30 was in Toggl but not mirrored. It is now, and "
             "stands in the books as open.",
+            "action": "Nothing: the next run takes it along. If it happens again, read the workspace whole.",
         }
     ]
     assert drift(billed) == []
@@ -167,8 +187,9 @@ def test_an_order_that_billit_does_not_have_is_missing(billed: Scene) -> None:
         ("order_missing", number + 1000, invoice().reference),
         ("order_unknown", number, invoice().reference),
     ]
-    assert found[0]["sentence"] == (
-        f"Order {number + 1000} of invoice {invoice()} is not in Billit. Find out who removed it."
+    assert found[0]["sentence"] == f"Order {number + 1000} of invoice {invoice()} is not in Billit."
+    assert found[0]["action"] == (
+        "Find out in Billit who removed it before anything is billed again: its hours count as invoiced."
     )
 
 
@@ -181,7 +202,11 @@ def test_an_order_that_was_deleted_in_billit_is_drift(billed: Scene) -> None:
             "kind": "order_deleted",
             "order_id": number,
             "reference": invoice().reference,
-            "sentence": f"Order {number} of invoice {invoice()} was deleted in Billit. Drop or post it anew here.",
+            "sentence": f"Order {number} of invoice {invoice()} was deleted in Billit.",
+            "action": (
+                "Bill its hours anew on the invoice’s page, or bring the order back in Billit: until then they count "
+                "as invoiced, and nobody owes them."
+            ),
         }
     ]
     assert invoice().status == "posted"
@@ -197,6 +222,7 @@ def test_an_order_of_other_totals_is_drift_each_time_until_a_person_decides(bill
             "order_id": number,
             "reference": invoice().reference,
             "sentence": f"Order {number} of invoice {invoice()} amounts to 363.00 in Billit, to 344.85 here.",
+            "action": "Set the order right in Billit; if the customer has it already, credit it and bill it again.",
         }
     ]
     assert drift(billed) == expected
@@ -213,6 +239,9 @@ def test_an_order_given_to_another_customer_is_drift(billed: Scene) -> None:
     assert (
         found[0]["sentence"] == f"Order {number} of invoice {invoice()} is for party 80012 in Billit, for 80011 here."
     )
+    assert found[0]["action"] == (
+        "Give the order its customer back in Billit; if it is sent, credit it and bill it again."
+    )
 
 
 def test_an_order_sent_by_hand_is_drift(billed: Scene) -> None:
@@ -225,6 +254,7 @@ def test_an_order_sent_by_hand_is_drift(billed: Scene) -> None:
             "order_id": number,
             "reference": invoice().reference,
             "sentence": f"Order {number} of invoice {invoice()} was sent in Billit by hand.",
+            "action": "Do not send the invoice again here: the customer has it.",
         }
     ]
 
@@ -245,7 +275,8 @@ def test_an_order_of_our_prefix_that_no_invoice_is_posted_as_is_unknown(billed: 
             "order_id": number,
             "reference": reference,
             "sentence": f"Billit has order {number} ({invoice().order_number}) with a reference of ours, but no "
-            "invoice here is posted as it. Look at it in Billit before anything is posted again.",
+            "invoice here is posted as it.",
+            "action": "Look at it in Billit before anything is posted again, and delete it there if it is a double.",
         }
     ]
 
@@ -311,7 +342,7 @@ def test_only_the_dossier_that_was_asked_for_is_compared(scene: Callable[..., Sc
     assert done.code == 0, done.words
     made.control.put_entries({"id": FIRST_ENTRY + 1, "description": "x"}, {"id": FIRST_ENTRY + 2, "description": "x"})
     found = made.command("reconcile", "--firm", "small", "--dossier", "second")
-    assert found.answer["checked"] == {"entries": 1, "invoices": 1, "orders": 2}
+    assert found.answer["checked"] == {"entries": 1, "invoices": 1, "orders": 2, "months": 3}
     assert [(row["kind"], row["entry"]) for row in found.answer["drift"]] == [("entry_changed", FIRST_ENTRY + 2)]
 
 

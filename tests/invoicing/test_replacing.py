@@ -8,11 +8,12 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db.models import F
 from django.utils import timezone
 
 from integrations.transport import RetryLater
-from invoicing import corrections, delivery, replacing, runs
-from invoicing.models import Attempt, Claim, Correction, Invoice
+from invoicing import corrections, posting, replacing, runs
+from invoicing.models import Attempt, Claim, Correction, Drift, Invoice
 from invoicing.tasks import recover_replacement, tick_delivery
 from tests.invoicing.after_billing import (
     at_billit,
@@ -54,7 +55,7 @@ def test_replaced_invoice_is_deleted_void_and_drafted_anew(scene: Make) -> None:
     old = books.posted()
     changed(books, entry(1, seconds=5400))
     (new,) = replace(correction())
-    old = delivery.fresh(old)
+    old = posting.fresh(old)
     assert (old.status, old.replacing_since, old.order_id) == ("void", None, at_billit(books, old)["OrderID"])
     assert at_billit(books, old)["Deleted"] is True
     assert (new.status, new.approved_by, new.approved_at) == ("approved", BY.name, NOW)
@@ -108,7 +109,7 @@ def test_replaced_without_an_hour_left_makes_no_invoice(scene: Make) -> None:
     old = books.posted()
     deleted(books, 1)
     assert replace(correction()) == []
-    assert (delivery.fresh(old).status, Invoice.objects.count()) == ("void", 1)
+    assert (posting.fresh(old).status, Invoice.objects.count()) == ("void", 1)
     assert books.states() == {ids(1)[0]: "deleted"}
     prove(books)
 
@@ -124,7 +125,7 @@ def test_replaced_invoice_takes_its_differences_along(scene: Make) -> None:
     changed(books, entry(2, "2026-11-05", seconds=7200))
     (new,) = replace(correction())
     assert [(line[1], line[4]) for line in bill(new)] == [(Decimal("2.00"), 7200), (Decimal("0.50"), 1800)]
-    assert delivery.fresh(second).status == "void"
+    assert posting.fresh(second).status == "void"
     assert row(1) == ("invoiced", 5400, 0, 1800, "")
     prove(books)
     books.post(new)
@@ -154,7 +155,7 @@ def test_replace_of_a_sent_invoice_is_refused(scene: Make) -> None:
     changed(books, entry(1, seconds=5400))
     with pytest.raises(runs.NotPossible, match=r"is sent: what the customer has is not replaced\. Credit it\."):
         replace(correction())
-    assert (deletions(books), delivery.fresh(invoice).status, correction().decision) == (0, "posted", "open")
+    assert (deletions(books), posting.fresh(invoice).status, correction().decision) == (0, "posted", "open")
 
 
 def test_replace_of_what_billit_sent_by_itself_is_refused_and_noted(scene: Make) -> None:
@@ -164,7 +165,7 @@ def test_replace_of_what_billit_sent_by_itself_is_refused_and_noted(scene: Make)
     books.control.change_order(invoice.order_id or 0, IsSent=True, OrderStatus="ToPay")
     with pytest.raises(runs.NotPossible, match="was sent from Billit meanwhile: credit it instead"):
         replace(correction())
-    invoice = delivery.fresh(invoice)
+    invoice = posting.fresh(invoice)
     assert (invoice.delivery, invoice.replacing_since, deletions(books)) == ("sent", None, 0)
     note = corrections.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
     assert note.about == invoice
@@ -185,7 +186,7 @@ def test_replace_of_an_order_that_was_deleted_by_hand_deletes_nothing(scene: Mak
     changed(books, entry(1, seconds=5400))
     books.control.change_order(invoice.order_id or 0, Deleted=True)
     (new,) = replace(correction())
-    assert (delivery.fresh(invoice).status, new.status, tries(invoice), deletions(books)) == (
+    assert (posting.fresh(invoice).status, new.status, tries(invoice), deletions(books)) == (
         "void",
         "approved",
         ["adopted"],
@@ -201,7 +202,7 @@ def test_replace_that_billit_refuses_leaves_everything(scene: Make) -> None:
     body = {"errors": [{"Code": "GenericError", "Description": "It is booked"}]}
     with books.fault("status", status=400, body=body, **DELETE), pytest.raises(runs.NotPossible, match="It is booked"):
         replace(correction())
-    invoice = delivery.fresh(invoice)
+    invoice = posting.fresh(invoice)
     assert (invoice.status, invoice.replacing_since, tries(invoice)) == ("posted", None, ["refused"])
     assert books.send(invoice).delivery == "sent"
     prove(books)
@@ -213,7 +214,7 @@ def test_replace_that_billit_puts_off_can_be_tried_again(scene: Make) -> None:
     changed(books, entry(1, seconds=5400))
     with books.fault("status", status=429, **DELETE), pytest.raises(RetryLater):
         replace(correction())
-    assert (delivery.fresh(invoice).replacing_since, tries(invoice)) == (None, ["not_sent"])
+    assert (posting.fresh(invoice).replacing_since, tries(invoice)) == (None, ["not_sent"])
     assert len(replace(correction())) == 1
     prove(books)
 
@@ -225,7 +226,7 @@ def test_deletion_without_an_answer_is_found_among_the_deleted(scene: Make, kind
     changed(books, entry(1, seconds=5400))
     with books.fault(kind, seconds=0.05, **DELETE), pytest.raises(runs.NotPossible, match="It will be looked up"):
         replace(correction())
-    doubtful = delivery.fresh(invoice)
+    doubtful = posting.fresh(invoice)
     assert (doubtful.status, doubtful.replacing_since, tries(invoice)) == ("posted", NOW, ["no_answer"])
     assert books.send(doubtful).delivery == "not_sent"
     with pytest.raises(runs.NotPossible, match="being deleted at Billit already"):
@@ -234,7 +235,7 @@ def test_deletion_without_an_answer_is_found_among_the_deleted(scene: Make, kind
     assert not replacing.due_replacements(now=NOW + timedelta(seconds=119)).exists()
     assert replacing.due_replacements(now=NOW + timedelta(seconds=120)).get() == invoice
     (new,) = recover(invoice)
-    assert (delivery.fresh(invoice).status, new.status, tries(invoice)) == ("void", "approved", ["adopted"])
+    assert (posting.fresh(invoice).status, new.status, tries(invoice)) == ("void", "approved", ["adopted"])
     assert recover(invoice) == []
     assert deletions(books) == 1
     prove(books)
@@ -249,10 +250,10 @@ def test_deletion_that_never_arrived_gives_the_invoice_back(scene: Make, kind: s
         replace(correction())
     books.later(seconds=119)
     assert recover(invoice) == []
-    assert delivery.fresh(invoice).replacing_since == NOW
+    assert posting.fresh(invoice).replacing_since == NOW
     books.later(seconds=1)
     assert recover(invoice) == []
-    assert (delivery.fresh(invoice).replacing_since, tries(invoice)) == (None, ["absent"])
+    assert (posting.fresh(invoice).replacing_since, tries(invoice)) == (None, ["absent"])
     assert correction().decision == "open"
     prove(books)
     assert len(replace(correction())) == 1
@@ -270,11 +271,11 @@ def test_worker_that_died_after_the_claim_is_followed_up_after_its_lease(scene: 
         books.control.change_order(invoice.order_id or 0, Deleted=True)
     books.later(seconds=299)
     assert recover(invoice) == []
-    assert delivery.fresh(invoice).replacing_since == NOW
+    assert posting.fresh(invoice).replacing_since == NOW
     books.later(seconds=2)
     assert replacing.due_replacements(now=timezone.now()).get() == invoice
     recover_replacement(invoice_id=invoice.pk)
-    assert (delivery.fresh(invoice).status, Invoice.objects.count()) == (("void", 2) if arrived else ("posted", 1))
+    assert (posting.fresh(invoice).status, Invoice.objects.count()) == (("void", 2) if arrived else ("posted", 1))
     prove(books)
 
 
@@ -287,7 +288,7 @@ def test_order_that_is_nowhere_is_left_to_a_person(scene: Make) -> None:
     books.control.change_order(invoice.order_id or 0, ExternalProviderID="lost")
     books.later(seconds=600)
     assert recover(invoice) == []
-    invoice = delivery.fresh(invoice)
+    invoice = posting.fresh(invoice)
     assert (invoice.status, invoice.replacing_since) == ("posted", NOW)
     assert "neither among its orders nor among the deleted ones" in invoice.attention
 
@@ -322,4 +323,54 @@ def test_tick_leaves_alone_what_is_not_due(scene: Make) -> None:
     replacing._claim(correction(), invoice, BY, NOW)
     assert not replacing.due_replacements(now=NOW).exists()
     tick_delivery()
-    assert delivery.fresh(invoice).replacing_since == NOW
+    assert posting.fresh(invoice).replacing_since == NOW
+
+
+# --- an order that somebody deleted in Billit -------------------------------------------------------------------------
+
+
+def test_hours_of_an_order_deleted_by_hand_are_billed_anew_once(scene: Make) -> None:
+    books = scene(entries=[entry(1), entry(2, seconds=1800)])
+    old = books.posted()
+    assert old.order_id is not None
+    books.control.change_order(old.order_id, Deleted=True)
+    Drift.objects.create(
+        firm=books.firm,
+        dossier=old.dossier,
+        kind="order_deleted",
+        order_id=old.order_id,
+        reference=old.reference,
+        about="1",
+        first_seen_at=NOW,
+        last_seen_at=NOW,
+    )
+    (new,) = replacing.bill_anew(invoice=old, by=BY, now=NOW)
+    old = posting.fresh(old)
+    assert (old.status, tries(old), deletions(books)) == ("void", ["adopted"], 0)
+    assert Drift.objects.get().gone_at == NOW
+    assert (new.status, new.reference != old.reference, bill(new)) == ("approved", True, bill(old))
+    with pytest.raises(runs.NotPossible, match="void"):
+        replacing.bill_anew(invoice=old, by=BY, now=NOW)
+    books.post(new)
+    live = [order for order in books.control.orders() if not order["Deleted"]]
+    assert [order["ExternalProviderID"] for order in live] == [new.reference]
+    prove(books)
+
+
+def test_hours_of_an_order_that_billit_has_are_not_billed_anew(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    old = books.posted()
+    with pytest.raises(runs.NotPossible, match=r"does not show order \d+ .* as deleted"):
+        replacing.bill_anew(invoice=old, by=BY, now=NOW)
+    assert (posting.fresh(old).status, tries(old)) == ("posted", [])
+    prove(books)
+
+
+def test_hours_of_an_order_that_billit_knows_nothing_of_are_not_billed_anew(scene: Make) -> None:
+    """Gone without a trace is not deleted: a person finds out first."""
+    books = scene(entries=[entry(1)])
+    old = books.posted()
+    Invoice.objects.filter(pk=old.pk).update(order_id=F("order_id") + 1000)  # as if Billit had lost it
+    with pytest.raises(runs.NotPossible, match=r"does not show order \d+ .* as deleted"):
+        replacing.bill_anew(invoice=old, by=BY, now=NOW)
+    assert posting.fresh(old).status == "posted"

@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.transport import RetryLater
-from invoicing import delivery, runs
+from invoicing import delivery, posting, runs
 from invoicing.models import Invoice
 from tests.invoicing.scene import Scene, in_thread
 from tests.worlds import GARAGE, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry, party
@@ -66,7 +66,7 @@ def test_receiver_that_does_not_take_it_is_attention_and_nothing_is_sent(
     delivery.request(invoice=posted, send=True, now=NOW)
     with pytest.raises(runs.NotPossible, match="does not receive invoices over Peppol"):
         books.send(posted)
-    row = delivery.fresh(posted)
+    row = posting.fresh(posted)
     assert (row.delivery, row.send_requested_at, row.status) == ("not_sent", None, "posted")
     assert f"Garage Vonk SRL ({GARAGE_NUMBER}) does not receive invoices over Peppol" in row.attention
     assert (books.asked("POST", SEND), books.attempts(posted, "send"), books.due()) == ([], [], [])
@@ -153,7 +153,7 @@ def test_429_at_sending_waits_and_goes_on_with_the_same_key(scene: Make) -> None
         pytest.raises(RetryLater),
     ):
         books.send(posted)
-    row = delivery.fresh(posted)
+    row = posting.fresh(posted)
     assert (row.delivery, row.not_before) == ("not_sent", NOW + timedelta(seconds=30))
     assert (books.due(NOW + timedelta(seconds=29)), books.due(NOW + timedelta(seconds=30))) == ([], [posted])
     assert books.send(row).delivery == "sent"
@@ -246,7 +246,7 @@ def test_two_workers_at_once_send_once(scene: Make) -> None:
         for worker in workers:
             worker()
     assert (len(books.asked("POST", SEND)), len(books.control.outbox())) == (1, 1)
-    assert delivery.fresh(posted).delivery == "sent"
+    assert posting.fresh(posted).delivery == "sent"
     assert audit.verify(firm=books.firm).ok
 
 

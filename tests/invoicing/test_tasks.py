@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Company, Workspace
-from invoicing import delivery, tasks
+from invoicing import delivery, posting, tasks
 from invoicing.models import Dossier, Invoice, Run
 from tests.invoicing.scene import Scene
 from tests.queues import Queue
@@ -91,7 +91,7 @@ def test_message_delivered_twice_posts_and_sends_once(scene: Make, queue: Queue)
         tasks.send_invoice(invoice_id=invoice.pk)
     queue.work()
     assert (len(books.asked("POST", "/v1/orders")), len(books.asked("POST", SEND))) == (1, 1)
-    assert delivery.fresh(invoice).delivery == "sent"
+    assert posting.fresh(invoice).delivery == "sent"
 
 
 def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
@@ -104,7 +104,7 @@ def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
     books.later(seconds=1)
     tasks.tick_delivery()
     queue.work()
-    assert (delivery.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
+    assert (posting.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
 
 
 def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
@@ -114,7 +114,7 @@ def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     books.later(seconds=60)
     tasks.tick_delivery()
     queue.work()
-    assert (delivery.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
+    assert (posting.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
@@ -123,12 +123,12 @@ def test_worker_resolves_a_doubt_by_itself_in_time(scene: Make, queue: Queue, ki
     tasks.tick_delivery()
     with books.fault(kind):
         queue.work()
-    assert delivery.fresh(invoice).status == "in_doubt"
+    assert posting.fresh(invoice).status == "in_doubt"
     for _ in range(8):
         books.later(seconds=60)
         tasks.tick_delivery()
         queue.work()
-    row = delivery.fresh(invoice)
+    row = posting.fresh(invoice)
     (order,) = books.control.orders()
     assert (row.status, row.order_id, row.legal_incl) == ("posted", order["OrderID"], order["TotalIncl"])
     assert len(books.asked("POST", "/v1/orders")) == (2 if kind == "cut_before" else 1)
@@ -143,7 +143,7 @@ def test_worker_takes_up_a_dead_lease(scene: Make, queue: Queue) -> None:
     books.later(seconds=301)
     tasks.tick_delivery()
     queue.work()
-    assert (delivery.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
+    assert (posting.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
 
 
 def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:
@@ -151,7 +151,7 @@ def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:
     with books.fault("status", status=400, body="no"):
         tasks.tick_delivery()
         queue.work()
-    row = delivery.fresh(invoice)
+    row = posting.fresh(invoice)
     assert (row.status, row.post_requested_at, row.send_requested_at) == ("refused", None, None)
     books.later(hours=1)
     tasks.tick_delivery()
@@ -169,7 +169,7 @@ def test_outage_of_billit_pauses_the_invoice_and_ends_with_one_order(scene: Make
     books.later(seconds=1)
     tasks.tick_delivery()
     queue.work()
-    assert (delivery.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 2)
+    assert (posting.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 2)
     assert len(books.control.orders()) == 1
 
 
@@ -179,11 +179,11 @@ def test_reading_back_that_fails_is_tried_again(scene: Make, queue: Queue) -> No
     with books.fault("status", method="GET", path="^/v1/orders$", status=503, headers={"Retry-After": "600"}):
         tasks.tick_delivery()
         assert queue.work() == ["read_back"]
-    assert delivery.fresh(invoice).legal_incl is None
+    assert posting.fresh(invoice).legal_incl is None
     books.later(seconds=60)
     tasks.tick_delivery()
     queue.work()
-    assert delivery.fresh(invoice).legal_incl == books.control.orders()[0]["TotalIncl"]
+    assert posting.fresh(invoice).legal_incl == books.control.orders()[0]["TotalIncl"]
     books.later(seconds=60)
     tasks.tick_delivery()
     assert queue.waiting() == [], "nothing is due any more"

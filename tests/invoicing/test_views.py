@@ -13,6 +13,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 from invoicing.models import Claim, Dossier, Invoice
 from tests.factories import (
     DossierFactory,
+    DriftFactory,
     FirmFactory,
     InvoiceFactory,
     LedgerRowFactory,
@@ -20,6 +21,7 @@ from tests.factories import (
 )
 from tests.invoicing.scene import Scene
 from tests.visitors import pages_of, signed_in, text
+from tests.worlds import entry
 from toggbill.firms.models import AuditEvent, Firm, Membership
 
 pytestmark = pytest.mark.django_db
@@ -193,6 +195,28 @@ def test_post_anew_is_offered_only_when_a_person_decides(firm: Firm) -> None:
     client.post(f"/invoices/{decided.reference}/post-anew/")
     decided.refresh_from_db()
     assert (decided.status, decided.key_number, decided.post_requested_at is not None) == ("approved", 2, True)
+
+
+def test_billing_anew_is_offered_only_where_the_order_was_deleted_in_billit(firm: Firm) -> None:
+    kept, gone = (InvoiceFactory(dossier__firm=firm, status="posted") for _ in range(2))
+    for invoice, kind in ((kept, "order_missing"), (gone, "order_deleted")):
+        DriftFactory(dossier=invoice.dossier, kind=kind, reference=invoice.reference, order_id=invoice.order_id)
+    client = signed_in(firm)
+    assert "/bill-anew/" not in client.get(f"/invoices/{kept.reference}/").content.decode()
+    page = client.get(f"/invoices/{gone.reference}/").content.decode()
+    assert ("/bill-anew/" in page, "/send/" in page) == (True, False)
+
+
+def test_hours_of_an_order_deleted_in_billit_are_billed_anew_from_its_page(scene: Callable[..., Scene]) -> None:
+    books = scene(entries=[entry(1)])
+    old = books.posted()
+    assert old.order_id is not None
+    books.control.change_order(old.order_id, Deleted=True)
+    assert books.command("reconcile", "--firm", books.firm.slug).code == 1
+    client = signed_in(books.firm)
+    answer = client.post(f"/invoices/{old.reference}/bill-anew/", follow=True)
+    assert "The hours stand on 1 new invoice, approved and not posted yet." in answer.content.decode()
+    assert list(books.invoices().order_by("pk").values_list("status", flat=True)) == ["void", "approved"]
 
 
 def test_send_of_a_sent_invoice_is_refused(firm: Firm) -> None:

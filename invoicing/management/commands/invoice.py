@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.models import Company
 from integrations.transport import BadCredentials, PlanFeature, ServiceError
-from invoicing import asked, delivery, rounds, runs, sending
+from invoicing import asked, delivery, doubt, posting, reading_back, rounds, runs, sending
 from invoicing.models import Dossier, Invoice
 from invoicing.statement import planned, statements
 from invoicing.tasks import enqueue_posts, send_invoice
@@ -124,19 +124,19 @@ class Command(JsonCommand):
         for invoice in left:
             before = invoice.status
             try:
-                found = delivery.recover(invoice=invoice, by=self._by, now=timezone.now())
-                found = delivery.post(invoice=found, by=self._by, now=timezone.now())
+                found = doubt.recover(invoice=invoice, by=self._by, now=timezone.now())
+                found = posting.post(invoice=found, by=self._by, now=timezone.now())
             except (ServiceError, runs.NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
                 self._judge(error)
-                found = delivery.fresh(invoice)
+                found = posting.fresh(invoice)
             if found.status != before or found.status == _Status.IN_DOUBT:
                 self._note([found])
         # Also those that an earlier call posted, and ended before it could read them.
         unread = mine.filter(status=_Status.POSTED, legal_excl__isnull=True)
         for company in Company.objects.filter(invoices__in=unread).select_related("connection").distinct():
             try:
-                delivery.read_back(company=company, now=timezone.now())
+                reading_back.read_back(company=company, now=timezone.now())
             except ServiceError as error:
                 self.say(f"The totals of company {company} are not read back yet: {error}")
 

@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from invoicing import asked, balance
+from invoicing import asked, balance, findings
 from toggbill.firms.command import DONE, JsonCommand
 
 
@@ -26,6 +26,10 @@ class Command(JsonCommand):
         dossiers = asked.dossiers(asked.firm(options["firm"]), options["dossier"])
         month = None if options["month"] is None else asked.month(options["month"])
         found = balance.months(dossiers=dossiers, month=month)
+        for sheet in found:
+            if sheet.reported is not None:
+                about = f"Dossier {sheet.dossier.key}, {sheet.month:%Y-%m}, compared {sheet.reported.read_at:%Y-%m-%d}"
+                self.say(f"{about}: {findings.month_sentence(sheet.reported)} {findings.month_action()}")
         return {
             "dossiers": [
                 {

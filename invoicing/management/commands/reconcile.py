@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
 
 from integrations import sync
 from integrations.transport import ServiceError
-from invoicing import asked
+from invoicing import asked, findings
 from invoicing import reconcile as reconciliation
 from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):
-    """Every difference has a kind and a sentence; exit 1 when there is one."""
+    """Every difference has a kind, a sentence and an action; exit 1 when there is one, or a month is not Toggl's."""
 
     help = "Compare the ledger with what Toggl and Billit say today."
 
@@ -32,7 +31,12 @@ class Command(JsonCommand):
             report = reconciliation.reconcile(dossiers=dossiers, now=timezone.now())
         except (ServiceError, sync.Busy) as error:
             raise Fault(str(error), WRONG) from error
-        drift = [{key: value for key, value in asdict(found).items() if value is not None} for found in report.drift]
         for found in report.drift:
-            self.say(found.sentence)
-        return {"checked": report.checked, "drift": drift}, WRONG if drift else DONE
+            self.say(f"{found.sentence} {found.action}")
+        for month in report.months:
+            about = f"Dossier {month.dossier.key}, {month.month:%Y-%m}"
+            self.say(f"{about}: {findings.month_sentence(month)} {findings.month_action()}")
+        for trouble in report.troubles:
+            self.say(f"Months were not compared with Toggl's totals: {trouble}")
+        drift = [found.told() for found in report.drift]
+        return {"checked": report.checked, "drift": drift}, WRONG if drift or report.months else DONE

@@ -1,8 +1,17 @@
 // Small comforts; every page works without them.
 (function () {
   "use strict";
+  document.querySelectorAll(".deciding-all").forEach(function (label) {
+    label.hidden = false;
+  });
   document.addEventListener("change", function (event) {
     var field = event.target;
+    // One box for all: those of the same form and name.
+    if (field.matches("[data-all]")) {
+      field.form.querySelectorAll("[type=checkbox][name=" + field.dataset.all + "]").forEach(function (box) {
+        box.checked = field.checked;
+      });
+    }
     if (field.matches("[data-submit]")) {
       field.form.requestSubmit();
     }

@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from integrations.models import Connection
 from integrations.transport import RetryLater
-from invoicing import delivery, runs
+from invoicing import delivery, posting, runs
 from invoicing.models import Invoice
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.worlds import (
@@ -99,7 +99,7 @@ def test_attempt_with_key_and_hash_is_committed_before_the_request_leaves(scene:
     with books.fault("slow", seconds=0.6):
         worker = in_thread(lambda: books.post(invoice))
         until(lambda: books.asked("POST", "/v1/orders"))
-        row = delivery.fresh(invoice)
+        row = posting.fresh(invoice)
         (attempt,) = books.attempts(invoice)
         worker()
     raw = attempt.body.encode()
@@ -108,7 +108,7 @@ def test_attempt_with_key_and_hash_is_committed_before_the_request_leaves(scene:
     assert attempt.body_hash == hashlib.sha256(raw).hexdigest()
     (request,) = books.asked("POST", "/v1/orders")
     assert int(request["headers"]["content-length"]) == len(raw)
-    assert delivery.fresh(invoice).status == "posted"
+    assert posting.fresh(invoice).status == "posted"
 
 
 def test_post_settles_row_attempt_ledger_and_audit(scene: Make) -> None:
@@ -211,7 +211,7 @@ def test_429_leaves_it_approved_for_later_with_the_same_key(scene: Make, headers
     invoice = books.approved()
     with books.fault("status", status=429, headers=headers), pytest.raises(RetryLater, match="HTTP 429"):
         books.post(invoice)
-    row = delivery.fresh(invoice)
+    row = posting.fresh(invoice)
     assert (row.status, row.posting_since, row.not_before) == ("approved", None, NOW + timedelta(seconds=pause))
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["not_sent"]
     delivery.request(invoice=row, send=False, now=NOW)
@@ -230,7 +230,7 @@ def test_refused_connection_leaves_it_approved(scene: Make, settings: Settings) 
         settings.BILLIT_API_URL = f"http://127.0.0.1:{probe.getsockname()[1]}"
         with pytest.raises(RetryLater, match="could not be reached"):
             books.post(invoice)
-    row = delivery.fresh(invoice)
+    row = posting.fresh(invoice)
     assert (row.status, row.not_before) == ("approved", NOW + timedelta(seconds=60))
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["not_sent"]
     settings.BILLIT_API_URL = books.sandbox.billit_url
@@ -247,7 +247,7 @@ def test_lookup_before_the_post_that_cannot_be_answered_writes_nothing(scene: Ma
         pytest.raises(RetryLater),
     ):
         books.post(invoice)
-    row = delivery.fresh(invoice)
+    row = posting.fresh(invoice)
     assert (row.status, row.posting_since, books.attempts(invoice)) == ("approved", None, [])
 
 
@@ -276,7 +276,7 @@ def test_postpone_never_shortens_a_longer_pause(scene: Make) -> None:
     invoice = books.approved()
     Invoice.objects.filter(pk=invoice.pk).update(not_before=NOW + timedelta(hours=1))
     delivery.postpone(invoice=invoice, now=NOW)
-    assert delivery.fresh(invoice).not_before == NOW + timedelta(hours=1)
+    assert posting.fresh(invoice).not_before == NOW + timedelta(hours=1)
     Invoice.objects.filter(pk=invoice.pk).update(not_before=None)
     delivery.postpone(invoice=invoice, now=NOW)
-    assert delivery.fresh(invoice).not_before == NOW + timedelta(seconds=60)
+    assert posting.fresh(invoice).not_before == NOW + timedelta(seconds=60)

@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from integrations import billit
 from integrations.models import Connection
-from invoicing import delivery, runs
+from invoicing import delivery, posting, runs
 from invoicing.models import Attempt, Invoice
 from tests.invoicing.scene import BY, Scene, many
 from tests.worlds import NOW, party
@@ -26,7 +26,7 @@ def _approved(books: Scene) -> list[Invoice]:
 
 
 def _together(invoices: list[Invoice]) -> dict[int, Exception]:
-    return dict(delivery.post_together(invoices=invoices, by=BY, now=NOW))
+    return dict(posting.post_together(invoices=invoices, by=BY, now=NOW))
 
 
 def _statuses(books: Scene) -> list[str]:
@@ -99,7 +99,7 @@ def test_silence_ends_the_turn_and_the_rest_was_never_sent(scene: Make, kind: st
     books.later(minutes=3)
     for invoice in invoices:
         books.recover(invoice)
-    delivery.post_together(invoices=invoices, by=BY, now=NOW)
+    posting.post_together(invoices=invoices, by=BY, now=NOW)
     assert _statuses(books) == ["posted"] * 4
     assert len(books.control.orders()) == 4
     keys = {request["headers"]["idempotency-key"] for request in books.asked("POST", "/v1/orders")}
@@ -135,7 +135,7 @@ def test_answers_are_settled_before_the_turn_ends(scene: Make, monkeypatch: pyte
     """A worker that dies late in its turn leaves little in doubt."""
     books = scene(**many(3))
     invoices = _approved(books)
-    monkeypatch.setattr(delivery, "_SETTLED_WITHIN", 0.0)
+    monkeypatch.setattr(posting, "_SETTLED_WITHIN", 0.0)
     seen: list[list[str]] = []
     create = billit.Api.create_order
 
@@ -178,14 +178,14 @@ def test_turn_ends_when_half_the_lease_is_gone(scene: Make, settings: Settings) 
 def test_invoice_dropped_between_reading_and_claim_is_not_sent(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books = scene(**many(2))
     invoices = _approved(books)
-    orders = delivery._orders
+    orders = posting._orders
 
     def drop(*args: object) -> object:
         found = orders(*args)  # type: ignore[arg-type]  # passed on
         runs.void(invoice=invoices[0], by=BY, now=NOW)
         return found
 
-    monkeypatch.setattr(delivery, "_orders", drop)
+    monkeypatch.setattr(posting, "_orders", drop)
     assert _together(invoices) == {}
     assert _statuses(books) == ["void", "posted"]
     assert len(books.asked("POST", "/v1/orders")) == 1

@@ -1,0 +1,57 @@
+"""What a page is about, found by its address: a row that is not there, or not for this member, is 404."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest
+from django.shortcuts import get_object_or_404
+
+from invoicing.models import Correction, Dossier, Invoice
+from toggbill.firms.access import FirmRequest, visible
+
+PER_PAGE = 50
+
+
+def paged(request: HttpRequest, rows: QuerySet[Any]) -> dict[str, Any]:
+    """One page of rows, the numbers of the pages around it, and the query that leads to another one."""
+    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    query = request.GET.copy()
+    query.pop("page", None)
+    return {
+        "page": page,
+        "numbers": page.paginator.get_elided_page_range(page.number, on_each_side=1),
+        "query": f"{query.urlencode()}&" if query else "",
+    }
+
+
+def dossier_of(request: FirmRequest, key: str) -> Dossier:
+    """The dossier of that short name. Raises ``Http404``."""
+    rows = visible(request.membership, Dossier.objects.all())
+    rows = rows.select_related("firm", "workspace__connection", "company__connection")
+    return get_object_or_404(rows, key=key)
+
+
+def invoice_of(request: FirmRequest, reference: str) -> Invoice:
+    """The invoice of that reference. Raises ``Http404``."""
+    rows = visible(request.membership, Invoice.objects.all()).select_related("dossier", "company", "firm")
+    return get_object_or_404(rows, reference=reference)
+
+
+def correction_of(request: FirmRequest, pk: int) -> Correction:
+    """The correction of that row id. Raises ``Http404``."""
+    rows = visible(request.membership, Correction.objects.all()).select_related("firm", "entry", "invoice")
+    return get_object_or_404(rows, pk=pk)
+
+
+def month_of(text: str) -> date | None:
+    """The first day of a month written YYYY-MM, None for an empty text. Raises ``Http404`` for another one."""
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(f"{text}-01")
+    except ValueError:
+        raise Http404 from None
