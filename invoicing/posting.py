@@ -54,13 +54,17 @@ def post_together(
     """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
 
     They share one claim, and the settling of answers that come within two seconds. Each has an attempt of its own, on
-    record before its request leaves, and its own outcome. When Billit is unwell the rest stays approved. In the
-    background nothing is sent while the connection is left alone.
+    record before its request leaves, and its own outcome. When Billit is unwell, or takes the credential no more, the
+    rest stays approved. In the background nothing is sent while the connection is left alone.
+
+    Raises ``ValueError`` for invoices of several companies.
     """
     rows = _to_post(invoices)
     if not rows:
         return {}
     company = rows[0].company
+    if any(row.company_id != company.pk for row in rows):
+        raise ValueError("invoices of several companies are not posted together")
     if background:
         try:
             circuit.check(company.connection, now=now)
@@ -135,6 +139,8 @@ def _send(
             except (Refused, BadCredentials) as error:
                 _refuse(invoice, attempt, error, by, now)
                 answered = True
+                # The others would meet the same.
+                unwell = error if isinstance(error, BadCredentials) else None
             else:
                 accepted.append((invoice, attempt, order_id))
                 answered = True

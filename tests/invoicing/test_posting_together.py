@@ -11,6 +11,7 @@ from integrations import billit
 from integrations.models import Connection
 from invoicing import delivery, posting, runs
 from invoicing.models import Attempt, Invoice
+from tests.factories import InvoiceFactory
 from tests.invoicing.scene import BY, Scene, many
 from tests.worlds import NOW, party
 from toggbill.firms import audit
@@ -83,6 +84,21 @@ def test_used_key_of_one_leaves_the_others_alone(scene: Make) -> None:
         assert _together(invoices) == {}
     assert _statuses(books) == ["posted", "in_doubt", "posted"]
     assert Connection.objects.get(service="billit").failures == 0
+
+
+def test_refused_credential_ends_the_turn(scene: Make) -> None:
+    books = scene(**many(3))
+    invoices = _approved(books)
+    body = {"errors": [{"Code": "ApiKeyNotValid", "Description": "The key is not valid"}]}
+    with books.fault("status", status=401, nth=2, body=body):
+        assert _together(invoices) == {}
+    assert _statuses(books) == ["posted", "refused", "approved"]
+    assert len(books.asked("POST", "/v1/orders")) == 2
+
+
+def test_invoices_of_several_companies_are_not_posted_together() -> None:
+    with pytest.raises(ValueError, match="several companies"):
+        _together([InvoiceFactory(status="approved"), InvoiceFactory(status="approved")])
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
