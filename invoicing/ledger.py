@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import transaction
 from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
@@ -15,7 +15,6 @@ from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 from integrations.models import Company, Entry, Project, Workspace
 from invoicing import differences, mapping, sentences
 from invoicing.books import Books, in_scope
-from invoicing.differences import same_buyer as same_buyer
 from invoicing.models import Claim, ClientMapping, Correction, CustomerPin, Dossier, Invoice, LedgerRow
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -258,19 +257,42 @@ def claimed(*, entries: Sequence[int]) -> None:
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
     live = Claim.objects.filter(line__invoice__in=invoices, released_at__isnull=True)
-    # Their entries are held as `_hold` does it, and read as they are then.
-    held = live.order_by("entry__remote_id").select_for_update(of=("entry",), no_key=True)
-    claims = list(held.select_related("entry").only(*_BILLED, *(f"entry__{name}" for name in _MIRRORED)))
-    LedgerRow.objects.filter(entry__in=[claim.entry_id for claim in claims]).update(state=_State.INVOICED)
+    _hold(Entry.objects.filter(claims__in=live))
+    billed = [_Billed(*row) for row in live.values_list(*_Billed._fields)]
+    LedgerRow.objects.filter(entry__in=[row.entry for row in billed]).update(state=_State.INVOICED)
     for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
-        mine = [claim for claim in claims if claim.entry.workspace_id == workspace.pk]
+        mine = [row for row in billed if row.entry__workspace == workspace.pk]
         projects = Project.objects.filter(
-            workspace=workspace, remote_id__in={claim.entry.project_remote_id for claim in mine}
+            workspace=workspace, remote_id__in={row.entry__project_remote_id for row in mine}
         )
         clients = dict(projects.values_list("remote_id", "client_remote_id"))
-        # A difference is settled by this: what is left of it, if anything, is judged anew.
-        changed = [claim.entry_id for claim in mine if claim.kind == Claim.Kind.DIFFERENCE or _changed(claim, clients)]
+        changed = [row.entry for row in mine if row.is_to_judge(clients)]
         _derive_these(changed, workspace=workspace, now=now)
+
+
+class _Billed(NamedTuple):
+    """A claim beside its entry as it is mirrored now; the names are those of the columns."""
+
+    kind: str
+    seconds: int
+    tags: list[str]
+    project_remote_id: int | None
+    client_remote_id: int | None
+    entry: int
+    entry__workspace: int
+    entry__seconds: int
+    entry__deleted_at: datetime | None
+    entry__tags: list[str]
+    entry__project_remote_id: int | None
+
+    def is_to_judge(self, clients: Mapping[int, int | None]) -> bool:
+        """Whether the entry is no longer what was billed, words apart; ``clients`` by project."""
+        # A difference is settled by this: what is left of it, if anything, is judged anew.
+        if self.kind == Claim.Kind.DIFFERENCE or self.entry__deleted_at is not None:
+            return True
+        now_is = (self.entry__seconds, sorted(self.entry__tags), self.entry__project_remote_id)
+        was = (self.seconds, sorted(self.tags), self.project_remote_id)
+        return now_is != was or clients.get(self.entry__project_remote_id or 0) != self.client_remote_id
 
 
 def credited(*, note: Invoice, now: datetime) -> list[int]:
@@ -325,19 +347,6 @@ def _derive_these(entries: Sequence[int], *, workspace: Workspace, now: datetime
     books = Books.load(workspace)
     for start in range(0, len(entries), _CHUNK):
         _derive_chunk(books, Entry.objects.filter(pk__in=entries[start : start + _CHUNK]), now)
-
-
-_MIRRORED = ("workspace", "seconds", "deleted_at", "tags", "project_remote_id")
-_BILLED = ("kind", "seconds", "tags", "project_remote_id", "client_remote_id")
-
-
-def _changed(claim: Claim, clients: Mapping[int, int | None]) -> bool:
-    """Whether the mirrored entry is no longer what was billed, words apart."""
-    entry = claim.entry
-    now_is = (entry.seconds, entry.deleted_at, sorted(entry.tags), entry.project_remote_id)
-    client_id = clients.get(entry.project_remote_id or 0)
-    was = (claim.seconds, None, sorted(claim.tags), claim.project_remote_id)
-    return now_is != was or client_id != claim.client_remote_id
 
 
 def release(*, claims: QuerySet[Claim], now: datetime) -> list[int]:

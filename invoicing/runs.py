@@ -200,7 +200,7 @@ def draft_again(
         terms=terms(dossier, cut_off=today, late_through=_late_through(dossier)),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )
-    his = [planned for planned in plan.invoices if ledger.same_buyer(planned.buyer, dropped)]
+    his = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
     rows = drafts.entry_rows(dossier, his)
     made, news = [], []
     for planned in his:
@@ -260,7 +260,7 @@ class _Sheet:
         buyer = planned.buyer
         for invoice in self.drafts:
             references = (invoice.purchase_order, invoice.buyer_reference)
-            if references == (buyer.purchase_order, buyer.buyer_reference) and ledger.same_buyer(buyer, invoice):
+            if references == (buyer.purchase_order, buyer.buyer_reference) and differences.same_buyer(buyer, invoice):
                 return invoice
         return None
 
