@@ -17,7 +17,7 @@ from toggbill.firms.audit import Actor
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
-TOGETHER = 20
+TOGETHER = 40
 """Invoices that one worker posts one after the other: as many as share the wait for the firm's log."""
 
 

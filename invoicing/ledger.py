@@ -5,12 +5,12 @@ A sync, a mapping or a claim marks the entries that it touches; ``derive`` bring
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet, Subquery
 
 from integrations.models import Company, Entry, Project, Workspace
 from invoicing import differences, mapping, sentences
@@ -258,20 +258,19 @@ def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
     live = Claim.objects.filter(line__invoice__in=invoices, released_at__isnull=True)
     _hold(Entry.objects.filter(claims__in=live))
-    billed = [_Billed(*row) for row in live.values_list(*_Billed._fields)]
+    project = Project.objects.filter(
+        workspace=OuterRef("entry__workspace"), remote_id=OuterRef("entry__project_remote_id")
+    )
+    client = Subquery(project.values("client_remote_id")[:1])
+    billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
     LedgerRow.objects.filter(entry__in=[row.entry for row in billed]).update(state=_State.INVOICED)
     for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
-        mine = [row for row in billed if row.entry__workspace == workspace.pk]
-        projects = Project.objects.filter(
-            workspace=workspace, remote_id__in={row.entry__project_remote_id for row in mine}
-        )
-        clients = dict(projects.values_list("remote_id", "client_remote_id"))
-        changed = [row.entry for row in mine if row.is_to_judge(clients)]
+        changed = [row.entry for row in billed if row.entry__workspace == workspace.pk and row.is_to_judge()]
         _derive_these(changed, workspace=workspace, now=now)
 
 
 class _Billed(NamedTuple):
-    """A claim beside its entry as it is mirrored now; the names are those of the columns."""
+    """A claim beside its entry as it is mirrored now, and the entry's client; the names are those of the columns."""
 
     kind: str
     seconds: int
@@ -284,15 +283,15 @@ class _Billed(NamedTuple):
     entry__deleted_at: datetime | None
     entry__tags: list[str]
     entry__project_remote_id: int | None
+    client_now: int | None
 
-    def is_to_judge(self, clients: Mapping[int, int | None]) -> bool:
-        """Whether the entry is no longer what was billed, words apart; ``clients`` by project."""
+    def is_to_judge(self) -> bool:
+        """Whether the entry is no longer what was billed, words apart."""
         # A difference is settled by this: what is left of it, if anything, is judged anew.
         if self.kind == Claim.Kind.DIFFERENCE or self.entry__deleted_at is not None:
             return True
-        now_is = (self.entry__seconds, sorted(self.entry__tags), self.entry__project_remote_id)
-        was = (self.seconds, sorted(self.tags), self.project_remote_id)
-        return now_is != was or clients.get(self.entry__project_remote_id or 0) != self.client_remote_id
+        now_is = (self.entry__seconds, sorted(self.entry__tags), self.entry__project_remote_id, self.client_now)
+        return now_is != (self.seconds, sorted(self.tags), self.project_remote_id, self.client_remote_id)
 
 
 def credited(*, note: Invoice, now: datetime) -> list[int]:

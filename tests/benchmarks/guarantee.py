@@ -14,8 +14,8 @@ import django
 def main() -> None:
     """Read the arguments, set Django up, measure."""
     parser = argparse.ArgumentParser(prog="guarantee", description=__doc__)
-    parser.add_argument("--invoices", type=int, default=1280, help="posted by each of the two")
-    parser.add_argument("--rounds", type=int, default=2, help="in which the two take turns")
+    parser.add_argument("--invoices", type=int, default=1920, help="posted by each of the two")
+    parser.add_argument("--rounds", type=int, default=3, help="in which the two take turns")
     options = parser.parse_args()
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "toggbill.settings",
