@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
@@ -19,6 +20,7 @@ from pytest_django import Settings
 
 from integrations.sandbox.process import Process, start
 from tests.queues import Queue, broker
+from tests.worlds import NOW
 from toggbill.firms import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -74,6 +76,13 @@ def sandbox(sandbox_process: Process, settings: Settings) -> Process:
     settings.BILLIT_REQUESTS_PER_SECOND = 0
     sandbox_process.control.load("empty")
     return sandbox_process
+
+
+@pytest.fixture
+def clock() -> Iterator[time_machine.Traveller]:
+    """Time stands at NOW."""
+    with time_machine.travel(NOW, tick=False) as coordinates:
+        yield coordinates
 
 
 @pytest.fixture

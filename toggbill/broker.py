@@ -26,7 +26,7 @@ class FilesChannel(filesystem.Channel):
     """A message is written under another name and then moved; one process at a time is at the tables of bindings."""
 
     # The stubs of the transport and of its base name this argument differently.
-    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]
+    def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # as said
         # A worker takes the first name in the folder's order: the time stands in front.
         place = os.path.join(self.data_folder_out, f"{monotonic_ns()}_{uuid4()}.{queue}.msg")
         with open(f"{place}.new", "wb") as file:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -28,13 +28,6 @@ QUEUES = ("ticks", "sync", "post", "send")
 def our_tasks() -> dict[str, Task[Any, Any]]:
     app.loader.import_default_modules()
     return {name: task for name, task in app.tasks.items() if not name.startswith("celery.")}
-
-
-@pytest.fixture
-def clock() -> Iterator[time_machine.Traveller]:
-    """Time stands at NOW."""
-    with time_machine.travel(NOW, tick=False) as coordinates:
-        yield coordinates
 
 
 # --- every task -------------------------------------------------------------------------------------------------------

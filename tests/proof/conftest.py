@@ -16,12 +16,12 @@ from integrations import sync
 from integrations.models import Company, Workspace
 from integrations.sandbox.process import Process
 from invoicing.models import Dossier
-from tests.invoicing.conftest import clock, scene
+from tests.invoicing.conftest import scene
 from tests.proof.processes import LEASE, Place, database_url
 from tests.proof.world import proof_world
 from toggbill.firms.models import Firm
 
-__all__ = ["clock", "scene"]  # the fixtures of the books at work
+__all__ = ["scene"]  # the fixture of the books at work
 
 
 @pytest.fixture

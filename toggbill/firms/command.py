@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import redirect_stdout
 from typing import Any
@@ -29,19 +30,19 @@ class Fault(Exception):
         super().__init__("\n".join(self.sentences))
 
 
-class JsonCommand(BaseCommand):
+class JsonCommand(BaseCommand, ABC):
     """A command whose whole standard output is one JSON object.
 
     A subclass writes ``work``; human words go through ``say``. Whatever else prints meanwhile (a mail backend that
     writes to the console, a library) lands on standard error.
     """
 
+    @abstractmethod
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """Do it; the object to print (Decimals become strings, moments ISO 8601) and the exit code.
 
         Raises ``Fault`` when there is nothing to print: its sentences go to standard error, its code is the exit code.
         """
-        raise NotImplementedError
 
     def say(self, sentence: str) -> None:
         """One line for the person at the command line."""

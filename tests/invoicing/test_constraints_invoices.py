@@ -1,0 +1,233 @@
+"""Constraints of invoices, each broken by a write that nothing stands in front of."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from invoicing.models import (
+    Attempt,
+    Claim,
+    Invoice,
+    InvoiceLine,
+)
+from tests.factories import (
+    NOW,
+    AttemptFactory,
+    ClaimFactory,
+    InvoiceFactory,
+    InvoiceLineFactory,
+)
+from tests.invoicing.refusing import another_line, refuses
+
+pytestmark = pytest.mark.django_db
+
+
+# --- invoicing: invoices ----------------------------------------------------------------------------------------------
+
+
+@refuses(Invoice, "reference")
+def test_reference_twice() -> None:
+    first = InvoiceFactory()
+    InvoiceFactory(reference=first.reference)
+
+
+@refuses(Invoice, "invoice_one_waiting_draft")
+def test_second_waiting_draft_of_a_customer() -> None:
+    first = InvoiceFactory(buyer_key="party:1")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1", purchase_order="PO-1")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1", buyer_reference="Dept. 7")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1", status="posted")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1", status="void")
+    InvoiceFactory(buyer_key="party:1")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1")
+
+
+def test_waiting_credit_note_is_no_waiting_draft() -> None:
+    first = InvoiceFactory(buyer_key="party:1", status="posted")
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1", kind="credit_note", about=first)
+    InvoiceFactory(dossier=first.dossier, buyer_key="party:1")
+
+
+def test_replacement_of_what_is_not_posted() -> None:
+    row = InvoiceFactory(status="approved")
+    with pytest.raises(IntegrityError, match="invoice_replaced_only_unsent"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(replacing_since=NOW)
+
+
+@refuses(Invoice, "invoice_order_once")
+def test_one_order_of_two_invoices() -> None:
+    first = InvoiceFactory(status="posted")
+    InvoiceFactory(status="posted", order_id=first.order_id)  # another company's order
+    InvoiceFactory(dossier=first.dossier, status="posted", order_id=first.order_id)
+
+
+@refuses(Invoice, "invoice_posted_has_order")
+def test_posted_without_an_order() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(order_id=None)
+
+
+def test_posted_without_its_time() -> None:
+    row = InvoiceFactory(status="posted")
+    with pytest.raises(IntegrityError, match="invoice_posted_has_order"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(posted_at=None)
+
+
+@refuses(Invoice, "invoice_posting_has_lease")
+def test_posting_without_a_lease() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posting").pk).update(posting_since=None)
+
+
+def test_lease_of_what_is_not_being_posted() -> None:
+    row = InvoiceFactory(status="approved")
+    with pytest.raises(IntegrityError, match="invoice_posting_has_lease"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(posting_since=NOW)
+
+
+@refuses(Invoice, "invoice_problem_is_named")
+def test_refused_without_a_reason() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="refused").pk).update(problem="")
+
+
+def test_in_doubt_without_a_reason() -> None:
+    row = InvoiceFactory(status="in_doubt")
+    with pytest.raises(IntegrityError, match="invoice_problem_is_named"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(problem="")
+
+
+@refuses(Invoice, "invoice_approved_before_posting")
+def test_posted_without_anybodys_approval() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(approved_at=None)
+
+
+@pytest.mark.parametrize("status", ["approved", "posting", "refused", "in_doubt"])
+def test_nothing_but_a_draft_or_void_goes_without_approval(status: str) -> None:
+    row = InvoiceFactory(status=status)
+    with pytest.raises(IntegrityError, match="invoice_approved_before_posting"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(approved_at=None)
+
+
+@refuses(Invoice, "invoice_totals_add_up")
+def test_total_one_cent_too_high() -> None:
+    row = InvoiceFactory()
+    Invoice.objects.filter(pk=row.pk).update(total_incl=row.total_incl + Decimal("0.01"))
+
+
+def test_total_one_cent_too_low() -> None:
+    row = InvoiceFactory()
+    with pytest.raises(IntegrityError, match="invoice_totals_add_up"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(total_vat=row.total_vat + Decimal("0.01"))
+
+
+@refuses(Invoice, "invoice_sent_only_when_posted")
+def test_sent_before_it_is_posted() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="approved").pk).update(delivery="sending")
+
+
+@refuses(Invoice, "invoice_paid_only_when_posted")
+def test_paid_before_it_is_posted() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="approved").pk).update(payment="paid")
+
+
+def test_day_of_payment_of_what_is_not_paid() -> None:
+    row = InvoiceFactory(status="posted")
+    with pytest.raises(IntegrityError, match="invoice_paid_only_when_posted"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(paid_date=NOW.date())
+
+
+@refuses(InvoiceLine, "line_position_once")
+def test_two_lines_in_one_place() -> None:
+    invoice = InvoiceFactory()
+    InvoiceLineFactory(invoice=invoice, position=1)
+
+
+@refuses(InvoiceLine, "line_has_hours")
+def test_line_without_hours() -> None:
+    InvoiceLine.objects.filter(pk=InvoiceLineFactory().pk).update(quantity=0, total=0)
+
+
+def test_line_without_seconds() -> None:
+    row = InvoiceLineFactory()
+    with pytest.raises(IntegrityError, match="line_has_hours"), transaction.atomic():
+        InvoiceLine.objects.filter(pk=row.pk).update(seconds=0)
+
+
+@pytest.mark.parametrize(("price", "seconds"), [("-95.00", 7200), ("95.00", -7200)])
+def test_line_that_takes_off_has_both_price_and_seconds_negative(price: str, seconds: int) -> None:
+    row = InvoiceLineFactory()
+    with pytest.raises(IntegrityError, match="line_has_hours"), transaction.atomic():
+        InvoiceLine.objects.filter(pk=row.pk).update(
+            unit_price=Decimal(price), total=2 * Decimal(price), seconds=seconds
+        )
+
+
+def test_line_that_takes_off_is_taken() -> None:
+    row = InvoiceLineFactory()
+    InvoiceLine.objects.filter(pk=row.pk).update(unit_price=Decimal(-95), total=Decimal(-190), seconds=-7200)
+    row.refresh_from_db()
+    assert (row.total, row.seconds) == (Decimal("-190.00"), -7200)
+
+
+@refuses(InvoiceLine, "line_quantity_times_price")
+def test_line_one_cent_too_dear() -> None:
+    InvoiceLine.objects.filter(pk=InvoiceLineFactory().pk).update(total=Decimal("190.01"))
+
+
+def test_line_one_cent_too_cheap() -> None:
+    row = InvoiceLineFactory()
+    with pytest.raises(IntegrityError, match="line_quantity_times_price"), transaction.atomic():
+        InvoiceLine.objects.filter(pk=row.pk).update(total=Decimal("189.99"))
+
+
+def test_line_rounded_half_up_is_taken() -> None:
+    """0.30 h x 12.35 = 3.705: the cent that half up gives stands at the very edge of the constraint."""
+    row = InvoiceLineFactory()
+    InvoiceLine.objects.filter(pk=row.pk).update(
+        quantity=Decimal("0.30"), unit_price=Decimal("12.35"), total=Decimal("3.71")
+    )
+    row.refresh_from_db()
+    assert row.total == Decimal("3.71")
+
+
+@refuses(Claim, "claim_once")
+def test_entry_billed_twice() -> None:
+    first = ClaimFactory()
+    Claim.objects.filter(pk=first.pk).update(released_at=NOW)
+    again = {"firm": first.firm, "entry": first.entry, "started_at": NOW, "day": NOW.date(), "seconds": 3600}
+    line = another_line(first)
+    Claim.objects.bulk_create([Claim(line=line, **again), Claim(line=line, released_at=NOW, **again)])
+    Claim.objects.bulk_create([Claim(line=first.line, **again)])
+
+
+def test_released_claim_cannot_come_back_beside_a_live_one() -> None:
+    first = ClaimFactory()
+    Claim.objects.filter(pk=first.pk).update(released_at=NOW)
+    line = another_line(first)
+    Claim.objects.bulk_create(
+        [Claim(firm=first.firm, entry=first.entry, line=line, seconds=1, started_at=NOW, day=NOW.date())]
+    )
+    with pytest.raises(IntegrityError, match="claim"), transaction.atomic():
+        Claim.objects.filter(pk=first.pk).update(released_at=None)
+
+
+@refuses(Claim, "claim_has_seconds")
+def test_claim_without_seconds() -> None:
+    Claim.objects.filter(pk=ClaimFactory().pk).update(seconds=0)
+
+
+def test_claim_of_an_entry_is_never_negative() -> None:
+    row = ClaimFactory()
+    with pytest.raises(IntegrityError, match="claim_has_seconds"), transaction.atomic():
+        Claim.objects.filter(pk=row.pk).update(seconds=-1)
+
+
+@refuses(Attempt, "attempt_one_pending")
+def test_second_attempt_while_one_is_pending() -> None:
+    invoice = InvoiceFactory(status="posting")
+    AttemptFactory(invoice=invoice, outcome="pending")
+    AttemptFactory(invoice=invoice, outcome="pending", intent="send")
+    AttemptFactory(invoice=invoice, outcome="no_answer", started_at=NOW - timedelta(hours=1))
+    AttemptFactory(invoice=invoice, outcome="pending")
