@@ -12,8 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
-from integrations import connections
-from integrations.connections import (
+from integrations.clients.transport import ServiceError
+from integrations.connections import credentials
+from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
     ask_billit,
@@ -37,7 +38,6 @@ from integrations.models import (
     Webhook,
     Workspace,
 )
-from integrations.transport import ServiceError
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import FirmModelAdmin, ReadOnlyAdmin, ReadOnlyInline, firm_of
 from toggbill.firms.models import Firm
@@ -152,7 +152,7 @@ class ConnectionAdmin(FirmModelAdmin):
         """Through the verbs: audited without the secret, and with the workspaces or companies that it opens."""
         by, now = actor(cast(FirmRequest, request)), timezone.now()
         if form.access is None:
-            connections.accept_partial(connection=obj, accepted=obj.accept_partial, by=by, now=now)
+            credentials.accept_partial(connection=obj, accepted=obj.accept_partial, by=by, now=now)
             return
         firm = obj.firm if change else form.firm
         secret = form.cleaned_data["new_secret"]
@@ -181,7 +181,7 @@ class ConnectionAdmin(FirmModelAdmin):
         """Pause connections; their dossiers wait."""
         rows = list(queryset.filter(paused_at__isnull=True))
         for row in rows:
-            connections.pause(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
+            credentials.pause(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection paused.", "%(n)d connections paused.", len(rows))
         self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
 
@@ -190,7 +190,7 @@ class ConnectionAdmin(FirmModelAdmin):
         """Let paused connections work again; a removed one has nothing to work with."""
         rows = list(queryset.filter(paused_at__isnull=False, removed_at__isnull=True))
         for row in rows:
-            connections.resume(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
+            credentials.resume(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection resumed.", "%(n)d connections resumed.", len(rows))
         self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
 

@@ -5,9 +5,9 @@ from datetime import datetime
 from celery import shared_task
 from django.utils import timezone
 
-from integrations import sync
+from integrations.clients.transport import ServiceError
+from integrations.mirror import sync
 from integrations.models import Company, Workspace
-from integrations.transport import ServiceError
 
 
 @shared_task

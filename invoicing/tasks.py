@@ -7,14 +7,18 @@ from celery import chain, shared_task
 from django.db.models import Q
 from django.utils import timezone
 
+from integrations.clients.transport import ServiceError
+from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
-from integrations.sync import LEASE
 from integrations.tasks import sync_company, sync_workspace
-from integrations.transport import ServiceError
-from invoicing import comparing, delivery, ledger, reading_back, replacing, rounds, sending, tidings
+from invoicing.corrections import replace
+from invoicing.due import comparisons, order_changes, posts, runs
+from invoicing.ledger import derive as ledger
 from invoicing.models import Dossier, Invoice
-from invoicing.runs import NotPossible
+from invoicing.posting import read_back as reading_back
+from invoicing.posting import send
 from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
 
 _SERVED = Q(connection__paused_at__isnull=True) & ~Q(connection__failure=Connection.Failure.CREDENTIALS)
 
@@ -41,7 +45,7 @@ def tick_runs(**_: object) -> None:
 @shared_task
 def tick_reconcile(**_: object) -> None:
     """Enqueue the dossiers whose comparison with both services is due; those of a workspace are compared together."""
-    for dossier_id in comparing.take_due(now=timezone.now()):
+    for dossier_id in comparisons.take_due(now=timezone.now()):
         reconcile_dossier.delay(dossier_id=dossier_id)
 
 
@@ -49,22 +53,22 @@ def tick_reconcile(**_: object) -> None:
 def tick_delivery(**_: object) -> None:
     """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
     now = timezone.now()
-    due = delivery.take_due(now=now)
+    due = posts.take_due(now=now)
     enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
     for invoice in due:
         if invoice.status == Invoice.Status.POSTED:
             send_invoice.delay(invoice_id=invoice.pk)
-    for invoice_id in replacing.due_replacements(now=now).values_list("pk", flat=True):
+    for invoice_id in replace.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
     for company_id in reading_back.unread(now=now):
         read_back.delay(company_id=company_id)
-    for company_id in tidings.due(now=now):
+    for company_id in order_changes.due(now=now):
         read_tidings.delay(company_id=company_id)
 
 
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:
     """Have the workers post invoices: a message names a few of one company, which one worker posts together."""
-    for part in delivery.portions(invoices):
+    for part in posts.portions(invoices):
         post_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
@@ -87,14 +91,14 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
     dossier = Dossier.objects.select_related(
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)
-    enqueue_posts(rounds.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()))
+    enqueue_posts(runs.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()))
 
 
 @shared_task
 def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
     """Compare a dossier whose comparison is due, with the others of its workspace; what is found stands in rows."""
     dossier = Dossier.objects.select_related("firm").get(pk=dossier_id)
-    comparing.serve(dossier=dossier, now=timezone.now())
+    comparisons.serve(dossier=dossier, now=timezone.now())
 
 
 @shared_task
@@ -102,7 +106,7 @@ def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     """Post approved invoices of one company, or look up what became of them; what comes of it stands in their rows."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
     for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
-        delivery.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=timezone.now())
+        posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=timezone.now())
     for invoice in rows.filter(status=Invoice.Status.POSTED, send_requested_at__isnull=False):
         send_invoice.delay(invoice_id=invoice.pk)
 
@@ -112,9 +116,9 @@ def send_invoice(*, invoice_id: int, **_: object) -> None:
     """Have one posted invoice delivered; whatever comes of it stands in its row."""
     invoice = Invoice.objects.get(pk=invoice_id)
     try:
-        sending.send(invoice=invoice, by=Actor(invoice.approved_by or "schedule", "worker"), now=timezone.now())
+        send.send(invoice=invoice, by=Actor(invoice.approved_by or "schedule", "worker"), now=timezone.now())
     except (ServiceError, NotPossible):
-        delivery.postpone(invoice=invoice, now=timezone.now())
+        posts.postpone(invoice=invoice, now=timezone.now())
 
 
 @shared_task
@@ -122,9 +126,9 @@ def recover_replacement(*, invoice_id: int, **_: object) -> None:
     """Look up what became of a deletion without an answer; the invoices that come of it wait for their posting."""
     invoice = Invoice.objects.get(pk=invoice_id)
     try:
-        replacing.recover_replacement(invoice=invoice, by=Actor.schedule(), now=timezone.now())
+        replace.recover_replacement(invoice=invoice, by=Actor.schedule(), now=timezone.now())
     except ServiceError:
-        delivery.postpone(invoice=invoice, now=timezone.now())
+        posts.postpone(invoice=invoice, now=timezone.now())
 
 
 @shared_task
@@ -142,6 +146,6 @@ def read_tidings(*, company_id: int, **_: object) -> None:
     """Read what became of a company's posted orders, since Billit said that some changed."""
     company = Company.objects.select_related("connection").get(pk=company_id)
     try:
-        tidings.read(company=company, now=timezone.now())
+        order_changes.read(company=company, now=timezone.now())
     except ServiceError:
-        tidings.postpone(company=company, now=timezone.now())
+        order_changes.postpone(company=company, now=timezone.now())

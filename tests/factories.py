@@ -20,7 +20,6 @@ from factory.django import Password
 from factory.helpers import post_generation
 
 from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Webhook, Workspace
-from invoicing.mapping import tag_key
 from invoicing.models import (
     Attempt,
     Claim,
@@ -36,6 +35,7 @@ from invoicing.models import (
     Run,
     TagMapping,
 )
+from invoicing.rules.mapping import tag_key
 from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class MembershipDossierFactory(DjangoModelFactory[MembershipDossier]):
 
 
 class InvitationFactory(DjangoModelFactory[Invitation]):
-    """An open invitation whose link nobody has; `toggbill.firms.invitations.invite` makes one with a link."""
+    """An open invitation whose link nobody has; `membership.invitations.invite` makes one with a link."""
 
     class Meta:
         model = Invitation

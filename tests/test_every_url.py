@@ -26,7 +26,7 @@ from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory, UserFactory
 from tests.furniture import furnish
 from toggbill.firms.audit import Actor
-from toggbill.firms.invitations import invite
+from toggbill.firms.membership.invitations import invite
 from toggbill.firms.models import Firm, Invitation, Membership, User
 
 TABLE = Path(__file__).with_name("every_url.txt")

@@ -18,9 +18,10 @@ from django.utils import timezone
 
 from integrations.models import Company, Workspace
 from integrations.sandbox.process import Process
-from invoicing import balance, schedule
-from invoicing.books import schedule_of
+from invoicing.ledger import balance
+from invoicing.ledger.facts import schedule_of
 from invoicing.models import Attempt, Dossier, Invoice
+from invoicing.rules import schedule
 from toggbill.firms.audit import verify
 from toggbill.firms.models import AuditEvent, Firm
 

@@ -15,7 +15,9 @@ from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
 from integrations.models import Company, Entry, Workspace
-from invoicing import balance, delivery, runs
+from invoicing.drafting import runs
+from invoicing.due import posts
+from invoicing.ledger import balance
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.tasks import enqueue_posts
 from toggbill.firms.audit import Actor, verify
@@ -106,7 +108,7 @@ def _sync(firm: Firm, now: datetime) -> None:
 def _post(firm: Firm) -> None:
     approved = list(Invoice.objects.filter(firm=firm, status=Invoice.Status.APPROVED).order_by("pk"))
     for invoice in approved:
-        delivery.request(invoice=invoice, send=False, now=timezone.now())
+        posts.request(invoice=invoice, send=False, now=timezone.now())
     enqueue_posts(approved)
     under_way = Q(status__in=[Invoice.Status.APPROVED, Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
     unread = Q(status=Invoice.Status.POSTED, legal_excl__isnull=True)

@@ -83,14 +83,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "toggbill.firms.middleware.HeadersMiddleware",
+    "toggbill.firms.requests.middleware.HeadersMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "toggbill.firms.middleware.FirmMiddleware",
+    "toggbill.firms.requests.middleware.FirmMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
@@ -111,7 +111,7 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "toggbill.firms.context.site",
+                "toggbill.firms.requests.context.site",
             ],
         },
     }
@@ -225,11 +225,11 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "dossiers"
-ACCOUNT_ADAPTER = "toggbill.firms.adapter.AccountAdapter"
+ACCOUNT_ADAPTER = "toggbill.firms.accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
-ACCOUNT_FORMS = {"signup": "toggbill.firms.signup.SignupForm"}
+ACCOUNT_FORMS = {"signup": "toggbill.firms.membership.signup.SignupForm"}
 # Whether strangers may open a firm of their own; members are invited either way.
 SIGNUP_OPEN = env.bool("SIGNUP_OPEN", default=False)
 ACCOUNT_EMAIL_VERIFICATION = "mandatory"
@@ -320,7 +320,7 @@ if not DEBUG:
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- logs and errors --------------------------------------------------------------------------------------------------
-DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.discretion.Discreet"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.error_reports.Discreet"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

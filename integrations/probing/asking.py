@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.transport import Answer, BadCredentials, Call, ServiceError, Transport
+from integrations.clients.transport import Answer, BadCredentials, Call, ServiceError, Transport
 
 Value = bool | int | float | str | list[str] | None
 

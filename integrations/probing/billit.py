@@ -11,9 +11,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from integrations.billit_rows import ZONE
+from integrations.clients.billit_rows import ZONE
+from integrations.clients.transport import Answer, ServiceError
 from integrations.probing.asking import Asker, json_of, rows_of, seen
-from integrations.transport import Answer, ServiceError
 
 _ORDERS = "/v1/orders"
 _NOBODYS_ID = 2_000_000_000

@@ -11,9 +11,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from integrations.fields import parse_timestamp
+from integrations.clients.fields import parse_timestamp
+from integrations.clients.transport import Answer, ServiceError
 from integrations.probing.asking import Asker, json_of, rows_of, seen
-from integrations.transport import Answer, ServiceError
 
 _TRACK = "/api/v9"
 _LOOK_BACK = timedelta(days=60)

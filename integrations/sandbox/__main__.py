@@ -10,11 +10,12 @@ import threading
 from datetime import datetime
 from pathlib import Path
 
-from integrations.sandbox import control, worlds
-from integrations.sandbox.clock import moment
+from integrations.sandbox import control
+from integrations.sandbox.http.clock import moment
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.wire import dumps
-from integrations.sandbox.worlds import WorldError
+from integrations.sandbox.worlds import files
+from integrations.sandbox.worlds.files import WorldError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--toggl-port", type=int, default=0, help="0 = a free port")
     parser.add_argument("--billit-port", type=int, default=0, help="0 = a free port")
     parser.add_argument("--control-port", type=int, default=0, help="0 = a free port")
-    parser.add_argument("--world", default="demo", help=f"{', '.join(worlds.NAMES)} or a JSON file")
+    parser.add_argument("--world", default="demo", help=f"{', '.join(files.NAMES)} or a JSON file")
     parser.add_argument("--state", type=Path, help="a file that keeps the world and its orders between runs")
     parser.add_argument("--now", type=_moment, help="a fixed moment (ISO) instead of the real clock")
     parser.add_argument("--with-parent", type=int, metavar="PID", help="end when this process is no longer the parent")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from integrations.sandbox.billit.amounts import ZERO
+from integrations.sandbox.billit.rules.amounts import ZERO
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.toggl.events import Cause, changes_of
 from integrations.sandbox.toggl.quota import PLAN_LIMITS, USER_LIMIT
-from integrations.sandbox.wire import Record
 
 _TOLD = frozenset({"clients", "projects", "tags"})
 

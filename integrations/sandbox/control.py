@@ -8,14 +8,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from integrations.sandbox import by_hand, page
-from integrations.sandbox.billit import order_reading, orders
-from integrations.sandbox.clock import moment, zulu
-from integrations.sandbox.faults import KINDS
+from integrations.sandbox import by_hand
+from integrations.sandbox.billit.orders import orders, reading
+from integrations.sandbox.http.clock import moment, zulu
+from integrations.sandbox.http.faults import KINDS
+from integrations.sandbox.http.switches import SWITCHES
+from integrations.sandbox.http.wire import (
+    Answer,
+    Record,
+    RejectedError,
+    Request,
+    Router,
+    Server,
+    html_answer,
+    json_answer,
+)
+from integrations.sandbox.page import page
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.switches import SWITCHES
-from integrations.sandbox.wire import Answer, Record, RejectedError, Request, Router, Server, html_answer, json_answer
-from integrations.sandbox.worlds import WorldError
+from integrations.sandbox.worlds.files import WorldError
 
 router: Router[Any] = Router()
 page.register(router)
@@ -190,7 +200,7 @@ def get_orders(sandbox: Sandbox, request: Request) -> Answer:
     for order in sorted(store.orders.values(), key=lambda row: int(row["OrderID"])):
         if party is None or order["CompanyID"] == int(party):
             call = sandbox.billit.call(request, {}, store.companies.get(order["CompanyID"], {}))
-            rows.append({**order_reading.full(call, order), "Deleted": bool(order.get("_deleted"))})
+            rows.append({**reading.full(call, order), "Deleted": bool(order.get("_deleted"))})
     return json_answer(rows)
 
 

@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from types import TracebackType
 
+from integrations.sandbox.http.wire import Record, dumps, loads
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record, dumps, loads
 
 _ROOT = Path(__file__).resolve().parents[2]
 

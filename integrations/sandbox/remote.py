@@ -10,8 +10,8 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from integrations.sandbox.clock import moment
-from integrations.sandbox.wire import Record, dumps, loads
+from integrations.sandbox.http.clock import moment
+from integrations.sandbox.http.wire import Record, dumps, loads
 
 # Proxies of the environment are never asked for an address on loopback.
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))

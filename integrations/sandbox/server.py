@@ -9,33 +9,26 @@ import traceback
 from datetime import UTC, datetime
 from pathlib import Path
 
-from integrations.sandbox import worlds
-from integrations.sandbox.billit import (
-    delivery,
-    files,
-    lookups,
-    oauth,
-    order_changes,
-    order_reading,
-    orders,
-    parties,
-    products,
-    sending,
-    typecodes,
-)
-from integrations.sandbox.billit import webhooks as billit_webhooks
+from integrations.sandbox.billit import lookups, parties, products, typecodes
 from integrations.sandbox.billit.access import Billit
+from integrations.sandbox.billit.orders import changes, files, orders
+from integrations.sandbox.billit.orders import reading as order_reading
+from integrations.sandbox.billit.sending import delivery, sending
+from integrations.sandbox.billit.sending import webhooks as billit_webhooks
+from integrations.sandbox.billit.sign_in import oauth
 from integrations.sandbox.billit.store import Store as BillitStore
-from integrations.sandbox.clock import Clock, moment
-from integrations.sandbox.deliveries import Deliveries
-from integrations.sandbox.faults import Faults
-from integrations.sandbox.journal import Journal
-from integrations.sandbox.onboarding import onboarding_file
-from integrations.sandbox.switches import Switches
-from integrations.sandbox.toggl import dictionaries, own_entries, plan_features, reports, subscriptions, track, writing
+from integrations.sandbox.http.clock import Clock, moment
+from integrations.sandbox.http.deliveries import Deliveries
+from integrations.sandbox.http.faults import Faults
+from integrations.sandbox.http.journal import Journal
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Answer, Record, Request, Server, dumps, html_answer, loads
+from integrations.sandbox.toggl import plan_features, reports, subscriptions
 from integrations.sandbox.toggl.access import Toggl
 from integrations.sandbox.toggl.store import Store as TogglStore
-from integrations.sandbox.wire import Answer, Record, Request, Server, dumps, html_answer, loads
+from integrations.sandbox.toggl.track import dictionaries, own_entries, track, writing
+from integrations.sandbox.worlds import files as worlds
+from integrations.sandbox.worlds.onboarding import onboarding_file
 
 # Importing these registers their routes.
 ROUTES = (
@@ -43,7 +36,7 @@ ROUTES = (
     files,
     lookups,
     oauth,
-    order_changes,
+    changes,
     order_reading,
     orders,
     parties,

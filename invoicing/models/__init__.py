@@ -1,9 +1,9 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
-from invoicing.models.drift import Drift, ReportedMonth
 from invoicing.models.invoices import Attempt, Claim, Invoice, InvoiceLine, Run
 from invoicing.models.ledger import Correction, LedgerRow
+from invoicing.models.reconciliation import Drift, ReportedMonth
 
 __all__ = [
     "Attempt",

@@ -43,7 +43,7 @@ def _measure(onboarding: str) -> None:
     from django.db import connection  # noqa: PLC0415 - after the settings
     from django.utils import timezone  # noqa: PLC0415 - after the settings
 
-    from invoicing import runs  # noqa: PLC0415 - after the settings
+    from invoicing.drafting import runs  # noqa: PLC0415 - after the settings
     from invoicing.models import Dossier  # noqa: PLC0415 - after the settings
     from toggbill.firms.audit import Actor  # noqa: PLC0415 - after the settings
 

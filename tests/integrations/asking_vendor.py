@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.transport import (
-    Answer,
-    Call,
-    ServiceError,
-    Transport,
-)
+from integrations.clients.transport import Answer, Call, ServiceError, Transport
 
 SECRET = "s3cret-0f-the-test"
 

@@ -9,7 +9,7 @@ from typing import Any
 import time_machine
 from django.utils import timezone
 
-from integrations import sync
+from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
 from integrations.sandbox.process import Process
 from tests.worlds import (

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from integrations import billit
-from integrations.transport import BadCredentials, RetryLater, ServiceError
+from integrations.clients import billit
+from integrations.clients.transport import BadCredentials, RetryLater, ServiceError
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     EVERYTHING,

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from integrations import billit
-from integrations.transport import RetryLater
+from integrations.clients import billit
+from integrations.clients.transport import RetryLater
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     NUMBER,

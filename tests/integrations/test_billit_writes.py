@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from integrations import billit
-from integrations.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from integrations.clients import billit
+from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_billit import (
     EVERYTHING,

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from integrations import circuit
+from integrations.clients.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
+from integrations.connections import circuit
 from integrations.models import Connection
-from integrations.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
 from tests.factories import NOW, ConnectionFactory
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from integrations import billit, toggl
-from integrations.connections import (
+from integrations.clients import billit, toggl
+from integrations.clients.transport import BadCredentials, RetryLater
+from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
     ask_billit,
@@ -24,7 +25,6 @@ from integrations.connections import (
 )
 from integrations.models import Company, Connection, Workspace
 from integrations.sandbox.process import Process, start
-from integrations.transport import BadCredentials, RetryLater
 from tests.factories import FirmFactory
 from toggbill.firms.audit import Actor
 from toggbill.firms.models import AuditEvent, Firm

@@ -11,7 +11,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from integrations import billit, mirror, toggl
+from integrations.clients import billit, toggl
+from integrations.mirror import writing
 from integrations.models import Client, Customer, Entry, Product, Project, Workspace
 from tests.factories import (
     ClientFactory,
@@ -47,9 +48,9 @@ def said(number: int, **changes: Any) -> toggl.Entry:
     return replace(entry, **changes)
 
 
-def write(workspace: Workspace, *read: toggl.Entry, now: datetime = NOW) -> mirror.Changes:
-    changes = mirror.Changes()
-    mirror.entries(workspace=workspace, read=read, changes=changes, now=now)
+def write(workspace: Workspace, *read: toggl.Entry, now: datetime = NOW) -> writing.Changes:
+    changes = writing.Changes()
+    writing.entries(workspace=workspace, read=read, changes=changes, now=now)
     return changes
 
 
@@ -105,10 +106,10 @@ def test_entries_seen_again_cost_one_select_and_no_write() -> None:
 def test_the_number_of_statements_does_not_grow_with_deleted_entries(rows: int) -> None:
     workspace = WorkspaceFactory()
     write(workspace, *map(said, range(1, rows + 1)))
-    changes = mirror.Changes()
+    changes = writing.Changes()
     with CaptureQueriesContext(connection) as captured:
-        gone = mirror.vanished(workspace=workspace, since=NOW - timedelta(days=90), until=NOW, seen=range(1, 4))
-        mirror.delete_entries(rows=gone, changes=changes, now=NOW)
+        gone = writing.vanished(workspace=workspace, since=NOW - timedelta(days=90), until=NOW, seen=range(1, 4))
+        writing.delete_entries(rows=gone, changes=changes, now=NOW)
     assert changes.deleted == rows - 3
     assert len(captured) == 2
 
@@ -117,20 +118,20 @@ def test_the_number_of_statements_does_not_grow_with_deleted_entries(rows: int) 
 def test_the_number_of_statements_does_not_grow_with_dictionaries(rows: int) -> None:
     workspace, company = WorkspaceFactory(), CompanyFactory()
     with CaptureQueriesContext(connection) as captured:
-        mirror.clients(
+        writing.clients(
             workspace=workspace, read=[toggl.Client(n, f"Client {n}", False) for n in range(1, rows + 1)], now=NOW
         )
-        mirror.projects(
+        writing.projects(
             workspace=workspace,
             read=[toggl.Project(n, f"Project {n}", n, True, True) for n in range(1, rows + 1)],
             now=NOW,
         )
-        mirror.products(
+        writing.products(
             company=company,
             read=[billit.Product(n, f"P{n}", "", Decimal(95), Decimal(21)) for n in range(1, rows + 1)],
             now=NOW,
         )
-        mirror.customers(
+        writing.customers(
             company=company, read=[billit.Customer(n, f"C{n}", "", "", "") for n in range(1, rows + 1)], now=NOW
         )
     assert [model.objects.count() for model in (Client, Project, Product, Customer)] == [rows] * 4
@@ -217,7 +218,7 @@ def test_only_live_entries_of_the_workspace_inside_the_span_can_vanish() -> None
     row(until)
     row(since, deleted_at=NOW)
     row(since, workspace=WorkspaceFactory())
-    gone = mirror.vanished(workspace=workspace, since=since, until=until, seen={seen.remote_id})
+    gone = writing.vanished(workspace=workspace, since=since, until=until, seen={seen.remote_id})
     assert sorted(gone) == sorted([first.pk, last.pk])
 
 
@@ -227,13 +228,13 @@ def test_a_client_that_is_gone_keeps_its_name_and_returns() -> None:
     ClientFactory(remote_id=501, name="Of another workspace")
     ProjectFactory(workspace=workspace, remote_id=601, client_remote_id=501)
     entry = EntryFactory(workspace=workspace, project_remote_id=601)
-    mirror.clients(workspace=workspace, read=[], now=NOW)
+    writing.clients(workspace=workspace, read=[], now=NOW)
     entry.refresh_from_db()
     assert entry.marked_at == NOW
     gone = Client.objects.get(workspace=workspace)
     assert (gone.name, gone.deleted_at) == ("Garage", NOW)
     assert Client.objects.exclude(workspace=workspace).get().deleted_at is None
-    mirror.clients(workspace=workspace, read=[toggl.Client(501, "Garage", False)], now=LATER)
+    writing.clients(workspace=workspace, read=[toggl.Client(501, "Garage", False)], now=LATER)
     gone.refresh_from_db()
     assert gone.deleted_at is None
 
@@ -243,7 +244,7 @@ def test_a_project_changed_marks_its_entries_of_this_workspace_only() -> None:
     ProjectFactory(workspace=workspace, remote_id=601, name="Old", client_remote_id=501)
     mine = EntryFactory(workspace=workspace, project_remote_id=601)
     unrelated = [EntryFactory(workspace=workspace, project_remote_id=602), EntryFactory(project_remote_id=601)]
-    mirror.projects(workspace=workspace, read=[toggl.Project(601, "New", 501, True, None)], now=NOW)
+    writing.projects(workspace=workspace, read=[toggl.Project(601, "New", 501, True, None)], now=NOW)
     assert list(Entry.objects.filter(marked_at=NOW)) == [mine]
     assert [row.marked_at for row in unrelated] == [None, None]
 
@@ -252,7 +253,9 @@ def test_a_project_changed_marks_its_entries_of_this_workspace_only() -> None:
 def test_a_price_written_otherwise_is_the_same_price(price: Decimal) -> None:
     company = CompanyFactory()
     ProductFactory(company=company, remote_id=1, reference="ADV", description="Advice", price=Decimal("95.000000"))
-    assert mirror.products(company=company, read=[billit.Product(1, "ADV", "Advice", price, Decimal(21))], now=NOW) == 1
+    assert (
+        writing.products(company=company, read=[billit.Product(1, "ADV", "Advice", price, Decimal(21))], now=NOW) == 1
+    )
     company.refresh_from_db()
     assert company.marked_at is None
 
@@ -266,7 +269,7 @@ def test_a_changed_product_marks_its_company(change: dict[str, Any]) -> None:
     company, other = CompanyFactory(), CompanyFactory()
     ProductFactory(company=company, remote_id=1, reference="ADV", description="Advice")
     product = replace(billit.Product(1, "ADV", "Advice", Decimal(95), Decimal(21)), **change)
-    mirror.products(company=company, read=[product], now=NOW)
+    writing.products(company=company, read=[product], now=NOW)
     company.refresh_from_db()
     other.refresh_from_db()
     assert (company.marked_at, other.marked_at) == (NOW, None)
@@ -275,7 +278,7 @@ def test_a_changed_product_marks_its_company(change: dict[str, Any]) -> None:
 def test_a_customer_that_is_gone_marks_the_company() -> None:
     company = CompanyFactory()
     customer = CustomerFactory(company=company)
-    assert mirror.customers(company=company, read=[], now=NOW) == 0
+    assert writing.customers(company=company, read=[], now=NOW) == 0
     customer.refresh_from_db()
     company.refresh_from_db()
     assert (customer.deleted_at, company.marked_at) == (NOW, NOW)

@@ -21,16 +21,25 @@ from django.db import transaction
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations import billit, oauth
-from integrations.billit_sign_in import Pair
+from integrations.clients import billit
+from integrations.clients.billit import Product
+from integrations.clients.billit_sign_in import Pair
+from integrations.clients.transport import BadCredentials, RetryLater
+from integrations.connections import tokens
+from integrations.connections.opening import open_billit
+from integrations.mirror.sync import sync_company
 from integrations.models import Company, Connection
 from integrations.sandbox.process import Process
-from integrations.sync import billit_api, sync_company
-from integrations.transport import BadCredentials, RetryLater
 from tests.factories import CompanyFactory, ConnectionFactory, FirmFactory
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 RENEWAL = {"service": "billit", "method": "POST", "path": "^/OAuth2/token$"}
+
+
+def products(company: Company) -> list[Product]:
+    """What Billit says the company sells, asked now."""
+    with open_billit(company) as api:
+        return list(api.products())
 
 
 @pytest.fixture
@@ -49,7 +58,7 @@ def signed(sandbox: Process, settings: Settings) -> Callable[[], Connection]:
     sandbox.control.clock(NOW)
 
     def sign() -> Connection:
-        pair = oauth.first_pair(code=code_of(oauth.sign_in_address(state="a-state"), state="a-state"))
+        pair = tokens.first_pair(code=code_of(tokens.sign_in_address(state="a-state"), state="a-state"))
         row = ConnectionFactory(
             firm=FirmFactory(slug="ours"),
             service="billit",
@@ -57,7 +66,7 @@ def signed(sandbox: Process, settings: Settings) -> Callable[[], Connection]:
             method=Connection.Method.SIGN_IN,
             secret=pair.access,
             refresh_secret=pair.refresh,
-            expires_at=oauth.ends_at(pair, now=NOW),
+            expires_at=tokens.ends_at(pair, now=NOW),
         )
         CompanyFactory(firm=row.firm, connection=row, party_id=7001)
         sandbox.control.clear_log()
@@ -91,7 +100,7 @@ def stored(row: Connection) -> Connection:
 def test_sign_in_gives_a_pair_that_opens_the_companies(signed: Callable[[], Connection], sandbox: Process) -> None:
     row = signed()
     with time_machine.travel(NOW, tick=False):
-        found = billit.companies(url=sandbox.billit_url, credential=oauth.credential(row, now=NOW))
+        found = billit.companies(url=sandbox.billit_url, credential=tokens.credential(row, now=NOW))
     assert [company.party_id for company in found] == [7001]
     assert stored(row).expires_at == NOW + timedelta(hours=1)
 
@@ -99,10 +108,10 @@ def test_sign_in_gives_a_pair_that_opens_the_companies(signed: Callable[[], Conn
 @pytest.mark.django_db
 def test_a_code_is_good_once_and_no_error_shows_it(signed: Callable[[], Connection]) -> None:
     signed()
-    code = code_of(oauth.sign_in_address(state="s"), state="s")
-    oauth.first_pair(code=code)
+    code = code_of(tokens.sign_in_address(state="s"), state="s")
+    tokens.first_pair(code=code)
     with pytest.raises(BadCredentials) as refused:
-        oauth.first_pair(code=code)
+        tokens.first_pair(code=code)
     assert code not in str(refused.value)
     assert str(refused.value) == (
         "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again. "
@@ -114,14 +123,14 @@ def test_a_code_is_good_once_and_no_error_shows_it(signed: Callable[[], Connecti
 def test_a_state_that_billit_would_cut_is_refused(signed: Callable[[], Connection]) -> None:
     signed()
     with pytest.raises(ValueError, match="cuts the state"):
-        oauth.sign_in_address(state="a&b")
+        tokens.sign_in_address(state="a&b")
 
 
 @pytest.mark.django_db
 def test_an_access_token_with_time_left_is_not_renewed(signed: Callable[[], Connection], sandbox: Process) -> None:
     row = signed()
     before = row.secret
-    given = oauth.credential(row, now=NOW + timedelta(minutes=49))
+    given = tokens.credential(row, now=NOW + timedelta(minutes=49))
     assert (given, renewals(sandbox)) == (billit.Bearer(before), 0)
 
 
@@ -129,7 +138,7 @@ def test_an_access_token_with_time_left_is_not_renewed(signed: Callable[[], Conn
 def test_an_access_token_near_its_end_is_renewed_and_kept(signed: Callable[[], Connection], sandbox: Process) -> None:
     row = signed()
     later = NOW + timedelta(minutes=51)
-    given = oauth.credential(row, now=later)
+    given = tokens.credential(row, now=later)
     kept = stored(row)
     assert given == billit.Bearer(kept.secret)
     assert kept.secret != row.secret
@@ -157,8 +166,8 @@ def test_a_token_that_billit_ends_early_is_renewed_at_the_next_call(
     sandbox.control.expire_tokens()
     with time_machine.travel(NOW, tick=False):
         with pytest.raises(RetryLater, match="access token ended before"):
-            list(billit_api(company).products())
-        assert list(billit_api(company).products()) == []
+            products(company)
+        assert products(company) == []
     assert renewals(sandbox) == 1
 
 
@@ -170,10 +179,10 @@ def test_a_renewal_that_did_not_arrive_is_made_up_with_the_same_token(
     row = signed()
     sandbox.control.faults(RENEWAL | {"kind": kind})
     at = NOW + timedelta(minutes=55)
-    assert oauth.credential(row, now=at) == billit.Bearer(row.secret)
+    assert tokens.credential(row, now=at) == billit.Bearer(row.secret)
     assert stored(row).renewing_since == at
     sandbox.control.faults()
-    kept = oauth.credential(row, now=at)
+    kept = tokens.credential(row, now=at)
     assert kept == billit.Bearer(stored(row).secret)
     assert (stored(row).renewing_since, kept == billit.Bearer(row.secret)) == (None, False)
 
@@ -185,7 +194,7 @@ def test_a_lost_answer_leaves_the_old_token_in_use_to_its_end(
     row = signed()
     sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
     at = NOW + timedelta(minutes=55)
-    given = oauth.credential(row, now=at)
+    given = tokens.credential(row, now=at)
     assert given == billit.Bearer(row.secret)
     found = billit.companies(url=sandbox.billit_url, credential=given)
     assert [company.party_id for company in found] == [7001]
@@ -197,9 +206,9 @@ def test_a_lost_answer_is_survived_when_billit_repeats_it(signed: Callable[[], C
     sandbox.control.switch(billit_refresh_grace_seconds=600)
     sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
     at = NOW + timedelta(minutes=55)
-    oauth.credential(row, now=at)
+    tokens.credential(row, now=at)
     sandbox.control.faults()
-    assert oauth.credential(row, now=at) == billit.Bearer(stored(row).secret)
+    assert tokens.credential(row, now=at) == billit.Bearer(stored(row).secret)
     assert stored(row).secret != row.secret
     assert stored(row).failure == "none"
 
@@ -210,14 +219,14 @@ def test_a_lost_answer_ends_in_the_plain_sentence_when_billit_refuses(
 ) -> None:
     row = signed()
     sandbox.control.faults(RENEWAL | {"kind": "cut_after"})
-    oauth.credential(row, now=NOW + timedelta(minutes=55))
+    tokens.credential(row, now=NOW + timedelta(minutes=55))
     sandbox.control.faults()
     sentence = (
         "The sign-in of Billit main has ended: an answer of Billit was lost on 20/11/2026 at 09:55 UTC, and Billit "
         "gives each only once. Sign in to Billit again: https://toggbill.example/connections/billit/main/"
     )
     with pytest.raises(BadCredentials) as refused:
-        oauth.credential(row, now=NOW + timedelta(minutes=56))
+        tokens.credential(row, now=NOW + timedelta(minutes=56))
     assert str(refused.value) == sentence
     kept = stored(row)
     assert (kept.failure, kept.failure_text) == ("credentials", sentence)
@@ -228,9 +237,9 @@ def test_a_sign_in_that_was_ended_at_billit_says_so_without_a_lost_answer(
     signed: Callable[[], Connection],
 ) -> None:
     row = signed()
-    assert oauth.revoke(access=row.secret) == ""
+    assert tokens.revoke(access=row.secret) == ""
     with pytest.raises(BadCredentials) as refused:
-        oauth.credential(row, now=NOW + timedelta(minutes=55))
+        tokens.credential(row, now=NOW + timedelta(minutes=55))
     assert str(refused.value) == (
         "The sign-in of Billit main has ended. Sign in to Billit again: "
         "https://toggbill.example/connections/billit/main/"
@@ -244,7 +253,7 @@ def test_no_answer_after_the_end_of_the_token_asks_to_come_back(
     row = signed()
     sandbox.control.faults(RENEWAL | {"kind": "unavailable"})
     with pytest.raises(RetryLater, match="could not be renewed"):
-        oauth.credential(row, now=NOW + timedelta(hours=2))
+        tokens.credential(row, now=NOW + timedelta(hours=2))
     assert stored(row).failure == "none"
 
 
@@ -252,7 +261,7 @@ def test_no_answer_after_the_end_of_the_token_asks_to_come_back(
 def test_a_service_that_is_not_there_leaves_nothing_lost(signed: Callable[[], Connection], settings: Settings) -> None:
     row = signed()
     settings.BILLIT_API_URL = "http://127.0.0.1:9"
-    assert oauth.credential(row, now=NOW + timedelta(minutes=55)) == billit.Bearer(row.secret)
+    assert tokens.credential(row, now=NOW + timedelta(minutes=55)) == billit.Bearer(row.secret)
     assert stored(row).renewing_since is None
 
 
@@ -264,7 +273,7 @@ def test_an_answer_without_tokens_counts_as_lost(
     row = signed()
     sandbox.control.faults(RENEWAL | {"kind": "status", "status": 200, "body": body})
     at = NOW + timedelta(minutes=55)
-    assert oauth.credential(row, now=at) == billit.Bearer(row.secret)
+    assert tokens.credential(row, now=at) == billit.Bearer(row.secret)
     assert stored(row).renewing_since == at
 
 
@@ -272,11 +281,11 @@ def test_an_answer_without_tokens_counts_as_lost(
 def test_a_paused_and_a_removed_connection_give_nothing(signed: Callable[[], Connection]) -> None:
     row = signed()
     Connection.objects.filter(pk=row.pk).update(paused_at=NOW)
-    with pytest.raises(oauth.Resting, match="is paused"):
-        oauth.credential(row, now=NOW)
+    with pytest.raises(tokens.Resting, match="is paused"):
+        tokens.credential(row, now=NOW)
     Connection.objects.filter(pk=row.pk).update(removed_at=NOW, secret="", refresh_secret="")
     with pytest.raises(BadCredentials, match="was removed"):
-        oauth.credential(row, now=NOW)
+        tokens.credential(row, now=NOW)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -289,7 +298,7 @@ def test_eight_workers_at_once_renew_once(signed: Callable[[], Connection], sand
     def work() -> None:
         start.wait(10)
         try:
-            given.append(oauth.credential(row, now=at))
+            given.append(tokens.credential(row, now=at))
         finally:
             databases.close_all()
 
@@ -309,7 +318,7 @@ def test_a_renewal_within_a_transaction_is_refused_before_billit_is_asked(
     # A rollback of the outer transaction would lose the pair.
     row = signed()
     with pytest.raises(RuntimeError, match="durable"), transaction.atomic():
-        oauth.credential(row, now=NOW + timedelta(minutes=55))
+        tokens.credential(row, now=NOW + timedelta(minutes=55))
     assert renewals(sandbox) == 0
     assert database.in_atomic_block is False
 
@@ -362,12 +371,12 @@ def test_a_worker_killed_between_answer_and_commit(
     assert (left.secret, left.refresh_secret) == (row.secret, row.refresh_secret)
     assert left.renewing_since is not None
     if repeats:
-        given = oauth.credential(row, now=timezone.now())
+        given = tokens.credential(row, now=timezone.now())
         assert given == billit.Bearer(stored(row).secret) != billit.Bearer(row.secret)
         assert stored(row).renewing_since is None
     else:
         with pytest.raises(BadCredentials) as refused:
-            oauth.credential(row, now=timezone.now())
+            tokens.credential(row, now=timezone.now())
         assert str(refused.value) == (
             f"The sign-in of Billit main has ended: an answer of Billit was lost on "
             f"{left.renewing_since:%d/%m/%Y at %H:%M} UTC, and Billit gives each only once. "

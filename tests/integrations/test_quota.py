@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.db import connection as database
 
-from integrations import quota, sync
+from integrations.connections import quota
+from integrations.connections.opening import open_billit, open_toggl
 from integrations.models import Company, Connection, Quota
 from integrations.sandbox.process import Process
 from tests.factories import ConnectionFactory
@@ -87,11 +88,10 @@ def test_the_latest_answer_counts_and_there_is_one_row_of_each_budget() -> None:
 def test_both_budgets_are_fed_by_the_headers_of_the_answers(sandbox: Process) -> None:
     sandbox.control.load(small_world(plan="starter"))
     connection = ConnectionFactory(secret=TOKEN)
-    api = sync.toggl_api(connection, organization_id=ORGANIZATION, now=NOW)
-    api.workspaces()
-    api.clients(WORKSPACE)
-    api.clients(WORKSPACE)
-    api.close()
+    with open_toggl(connection, organization_id=ORGANIZATION, now=NOW) as api:
+        api.workspaces()
+        api.clients(WORKSPACE)
+        api.clients(WORKSPACE)
     rows = {row.organization_id: (row.remaining, row.resets_at) for row in Quota.objects.all()}
     reset = NOW + timedelta(hours=1)
     assert rows == {quota.USER_BUDGET: (29, reset), ORGANIZATION: (238, reset)}
@@ -149,9 +149,8 @@ def test_billits_requests_are_spaced_by_the_setting(sandbox: Process, settings: 
         connection=ConnectionFactory(service="billit", secret="5ad1c0de-0000-4000-8000-000000000001"),
         party_id=COMPANY,
     )
-    api = sync.billit_api(company)
     begun = time.monotonic()
-    for _ in range(3):
-        list(api.products())
-    api.close()
+    with open_billit(company) as api:
+        for _ in range(3):
+            list(api.products())
     assert time.monotonic() - begun >= 0.1

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations import sync
+from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
+from integrations.mirror import sync
 from integrations.models import Company, Connection, Entry, Workspace
-from integrations.transport import BadCredentials, Refused, RetryLater, ServiceError
 from tests.integrations.mirrored import OUTAGE, REPORT, Mirror, untouched
 from tests.worlds import (
     COLLEAGUE,

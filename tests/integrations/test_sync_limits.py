@@ -8,8 +8,8 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
+from integrations.clients.transport import BadCredentials, PlanFeature
 from integrations.models import Connection, Entry, Workspace
-from integrations.transport import BadCredentials, PlanFeature
 from tests.integrations.mirrored import REPORT, Mirror
 from tests.worlds import (
     FIRST_ENTRY,

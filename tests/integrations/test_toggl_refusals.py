@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.toggl import Quota
-from integrations.transport import BadCredentials, PlanFeature, QuotaExhausted, Refused, RetryLater, ServiceError
+from integrations.clients.toggl import Quota
+from integrations.clients.transport import (
+    BadCredentials,
+    PlanFeature,
+    QuotaExhausted,
+    Refused,
+    RetryLater,
+    ServiceError,
+)
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_toggl import (
     ABOUT_A_WORKSPACE,

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from integrations.transport import (
+from integrations.clients.transport import (
     Answer,
     Call,
     NoAnswer,

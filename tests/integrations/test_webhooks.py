@@ -17,12 +17,15 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations import connections, sync, webhooks
+from integrations.clients.subscriptions import order_subscriptions
+from integrations.clients.transport import Refused, RetryLater, ServiceError
+from integrations.connections import credentials, webhook_addresses
+from integrations.connections.opening import open_billit
+from integrations.mirror import sync
 from integrations.models import Company, Connection, Webhook, Workspace
 from integrations.sandbox.process import Process
-from integrations.subscriptions import order_subscriptions
-from integrations.transport import Refused, RetryLater, ServiceError
-from invoicing import tidings
+from integrations.webhooks import receiving
+from invoicing.due import order_changes
 from invoicing.models import Invoice
 from invoicing.tasks import read_tidings, tick_delivery
 from tests.conftest import Outcome
@@ -84,17 +87,17 @@ def of_company(**fields: Any) -> Webhook:
 def test_signature_of_billit_is_that_of_the_reference() -> None:
     body = b'{"UpdatedEntityID":2615999,"UpdatedEntityType":"Order","WebhookUpdateTypeTC":"U"}'
     header = "t=1767174960,s=f70fdbd2e78a1df4ed344c857115c485485c4ded3ccb77bd989ac61a08df25fe"
-    assert webhooks.billit_signed("5f9d8a2e-test-secret", body, header)
-    assert not webhooks.billit_signed("5f9d8a2e-test-secret", body + b" ", header)
-    assert not webhooks.billit_signed("5f9d8a2e-test-secret", body, header.replace("t=17", "t=18"))
-    assert not webhooks.billit_signed("", body, header)
+    assert receiving.billit_signed("5f9d8a2e-test-secret", body, header)
+    assert not receiving.billit_signed("5f9d8a2e-test-secret", body + b" ", header)
+    assert not receiving.billit_signed("5f9d8a2e-test-secret", body, header.replace("t=17", "t=18"))
+    assert not receiving.billit_signed("", body, header)
 
 
 @pytest.mark.parametrize("header", ["", "sha256=", "s=,t=", "t=1,s=" + "0" * 64, "t=1,s=é" + "0" * 63, "ü", "t=1"])
 def test_no_nonsense_passes_for_a_signature(header: str) -> None:
-    assert not webhooks.billit_signed("secret", b"{}", header)
-    assert not webhooks.toggl_signed("secret", b"{}", header)
-    assert not webhooks.toggl_signed("", b"{}", toggl_signature("", b"{}"))
+    assert not receiving.billit_signed("secret", b"{}", header)
+    assert not receiving.toggl_signed("secret", b"{}", header)
+    assert not receiving.toggl_signed("", b"{}", toggl_signature("", b"{}"))
 
 
 # --- what a call meets ----------------------------------------------------------------------------------------------
@@ -233,7 +236,7 @@ def test_call_before_billit_told_the_secret_changes_nothing() -> None:
 @pytest.mark.django_db
 def test_removed_connection_has_no_address_any_more() -> None:
     row, company = of_workspace(), of_company()
-    connections.remove(connection=webhooks.connection_of(row), by=BY, now=timezone.now())
+    credentials.remove(connection=webhook_addresses.connection_of(row), by=BY, now=timezone.now())
     assert call(row).status_code == 404
     assert call(company).status_code == 204
 
@@ -289,7 +292,7 @@ def statuses(site: Process) -> list[int | None]:
 
 @pytest.mark.django_db(transaction=True)
 def test_toggl_is_told_the_address_and_calls_it(site: Process, workspace: Workspace) -> None:
-    webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     row = Webhook.objects.get()
     assert statuses(site) == [200]
     assert (row.remote_id, row.token_hash) == (70001, hashlib.sha256(row.token.encode()).hexdigest())
@@ -311,14 +314,17 @@ def _entry() -> dict[str, Any]:
 
 @pytest.mark.django_db(transaction=True)
 def test_renewed_webhook_replaces_the_one_before(site: Process, workspace: Workspace) -> None:
-    webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     first = Webhook.objects.get()
-    webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     second = Webhook.objects.get()
     assert (first.token != second.token, first.secret != second.secret) == (True, True)
     assert call(first).status_code == 404
-    assert [row["url"] for row in site.control.deliveries()] == [webhooks.address(first), webhooks.address(second)]
-    assert webhooks.close_for(target=workspace, by=BY, now=timezone.now()) == ""
+    assert [row["url"] for row in site.control.deliveries()] == [
+        webhook_addresses.address(first),
+        webhook_addresses.address(second),
+    ]
+    assert webhook_addresses.close_for(target=workspace, by=BY, now=timezone.now()) == ""
     site.control.put_entries(_entry())
     assert statuses(site) == [200, 200]
     assert not Webhook.objects.exists()
@@ -328,9 +334,9 @@ def test_renewed_webhook_replaces_the_one_before(site: Process, workspace: Works
 def test_subscription_whose_answer_was_lost_is_ended_before_the_next(site: Process, workspace: Workspace) -> None:
     site.control.faults({"service": "toggl", "method": "POST", "path": "/webhooks/", "kind": "cut_after", "times": 1})
     with pytest.raises(ServiceError):
-        webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     assert not Webhook.objects.exists()
-    webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     site.control.put_entries(_entry())
     # Two pings, and one call of the one that stands.
     assert statuses(site) == [200, 200, 204]
@@ -338,14 +344,14 @@ def test_subscription_whose_answer_was_lost_is_ended_before_the_next(site: Proce
 
 @pytest.mark.django_db(transaction=True)
 def test_subscription_of_another_firm_stays(site: Process, workspace: Workspace) -> None:
-    webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     other = WorkspaceFactory(
         connection=ConnectionFactory(firm=(firm := FirmFactory(slug="theirs")), secret=TOKEN),
         firm=firm,
         remote_id=WORKSPACE,
     )
-    webhooks.open_for(target=other, by=BY, now=timezone.now())
-    webhooks.close_for(target=other, by=BY, now=timezone.now())
+    webhook_addresses.open_for(target=other, by=BY, now=timezone.now())
+    webhook_addresses.close_for(target=other, by=BY, now=timezone.now())
     site.control.put_entries(_entry())
     assert statuses(site) == [200, 200, 204]
 
@@ -356,7 +362,7 @@ def test_address_that_cannot_be_reached_is_said_without_its_token(
 ) -> None:
     settings.PUBLIC_URL = "http://127.0.0.1:9"
     with pytest.raises(Refused) as refusal:
-        webhooks.open_for(target=workspace, by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=workspace, by=BY, now=timezone.now())
     assert "http://127.0.0.1:9/hooks/toggl/…/ request failed" in str(refusal.value)
     assert not Webhook.objects.exists()
     assert not AuditEvent.objects.exists()
@@ -371,7 +377,7 @@ def test_billit_calls_when_an_order_is_paid_and_the_order_is_read(
         command("sync", "--firm", firm.slug)
         posted = command("invoice", "--firm", firm.slug, "--through", "2026-10-31", "--approve", "--post").answer
         site.control.switch(billit_webhook_http_localhost=True)
-        webhooks.open_for(target=Company.objects.get(), by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=Company.objects.get(), by=BY, now=timezone.now())
         rows = list(Webhook.objects.order_by("topic"))
         assert [row.topic for row in rows] == ["messages", "new_messages", "orders"]
         assert all(row.secret and row.remote_id for row in rows)
@@ -392,13 +398,12 @@ def test_billit_calls_when_an_order_is_paid_and_the_order_is_read(
 @pytest.mark.django_db(transaction=True)
 def test_webhooks_of_billit_are_replaced_and_ended(site: Process, company: Company) -> None:
     for _ in range(2):
-        webhooks.open_for(target=company, by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=company, by=BY, now=timezone.now())
         assert Webhook.objects.count() == 3
-    assert webhooks.close_for(target=company, by=BY, now=timezone.now()) == ""
+    assert webhook_addresses.close_for(target=company, by=BY, now=timezone.now()) == ""
     assert not Webhook.objects.exists()
-    api = sync.billit_api(company)
-    assert order_subscriptions(api) == {}
-    api.close()
+    with open_billit(company) as api:
+        assert order_subscriptions(api) == {}
 
 
 @pytest.mark.django_db
@@ -412,14 +417,14 @@ def test_orders_that_cannot_be_read_wait(sandbox: Process, queue: Queue) -> None
     company.refresh_from_db()
     assert company.orders_due_at is not None
     assert company.orders_due_at > now
-    assert tidings.due(now=now) == []
+    assert order_changes.due(now=now) == []
 
 
 @pytest.mark.django_db(transaction=True)
 def test_billit_that_wants_https_says_so(site: Process, company: Company) -> None:
     site.control.switch(billit_webhook_http_localhost=False)
     with pytest.raises(Refused, match="must be a valid https address"):
-        webhooks.open_for(target=company, by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=company, by=BY, now=timezone.now())
     assert not Webhook.objects.exists()
 
 
@@ -427,5 +432,5 @@ def test_billit_that_wants_https_says_so(site: Process, company: Company) -> Non
 def test_paused_connection_opens_no_webhook(site: Process, workspace: Workspace) -> None:
     Connection.objects.update(paused_at=timezone.now())
     with pytest.raises(RetryLater, match="is paused"):
-        webhooks.open_for(target=Workspace.objects.get(), by=BY, now=timezone.now())
+        webhook_addresses.open_for(target=Workspace.objects.get(), by=BY, now=timezone.now())
     assert not Webhook.objects.exists()

@@ -8,7 +8,8 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing import balance, corrections
+from invoicing.corrections import decide
+from invoicing.ledger import balance
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.invoicing.scene import BY, Record, Scene
 from tests.worlds import entry
@@ -66,11 +67,11 @@ def prove(books: Scene) -> None:
 
 
 def accept(row: Correction) -> Correction:
-    return corrections.accept(correction=row, by=BY, now=timezone.now())
+    return decide.accept(correction=row, by=BY, now=timezone.now())
 
 
 def bill_next(row: Correction) -> Correction:
-    return corrections.bill_next(correction=row, by=BY, now=timezone.now())
+    return decide.bill_next(correction=row, by=BY, now=timezone.now())
 
 
 def bill(invoice: Invoice) -> list[tuple[str, Decimal, Decimal, Decimal, int]]:

@@ -20,11 +20,18 @@ from django.db import connections, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integrations.mirror.sync import sync_company, sync_workspace
+from integrations.models import Entry
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
-from integrations.sync import sync_company, sync_workspace
-from invoicing import delivery, doubt, ledger, posting, reading_back, runs, sending
+from invoicing.drafting import runs
+from invoicing.due import posts
+from invoicing.ledger import derive, locks
 from invoicing.models import Attempt, Dossier, Invoice, LedgerRow
+from invoicing.posting import post as posting
+from invoicing.posting import read_back as reading_back
+from invoicing.posting import recover as doubt
+from invoicing.posting import send as sending
 from tests.conftest import Outcome
 from tests.factories import enterprise_number
 from tests.worlds import FIRST_ENTRY, client, entry, party, project
@@ -60,7 +67,8 @@ class Scene:
         """Change the rules of the dossiers, as the page for it does: unbilled hours are judged again."""
         Dossier.objects.filter(firm=self.firm).update(**fields)
         for dossier in Dossier.objects.filter(firm=self.firm):
-            ledger.mark_dossier(dossier=dossier, now=timezone.now())
+            entries = Entry.objects.filter(workspace=dossier.workspace_id).values_list("pk", flat=True)
+            locks.mark(entries=entries, now=timezone.now())
 
     def sync(self) -> None:
         """Read both services whole, and bring the ledger up to date."""
@@ -69,7 +77,7 @@ class Scene:
         ):
             sync_workspace(workspace=dossier.workspace, now=timezone.now(), full=True)
             sync_company(company=dossier.company, now=timezone.now())
-        ledger.derive_marked(now=timezone.now())
+        derive.derive_marked(now=timezone.now())
 
     def later(self, **span: float) -> datetime:
         """The clocks of both sides go on."""
@@ -117,7 +125,7 @@ class Scene:
     def due(self, now: datetime | None = None) -> list[Invoice]:
         """What a tick would enqueue at this moment; nothing is taken."""
         with transaction.atomic():
-            found = delivery.take_due(now=now or timezone.now())
+            found = posts.take_due(now=now or timezone.now())
             transaction.set_rollback(True)
         return found
 

@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from invoicing.mapping import Buyer, ClientRule, Customer, Entry, Product, Rules, TagRule, Treatment
-from invoicing.planning import Terms
-from invoicing.rating import Rounding
+from invoicing.rules.mapping import Buyer, ClientRule, Customer, Entry, Product, Rules, TagRule, Treatment
+from invoicing.rules.planning import Terms
+from invoicing.rules.rating import Rounding
 
 GROUPINGS = ("product", "project", "person", "day", "description", "entry")
 

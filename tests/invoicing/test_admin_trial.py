@@ -15,7 +15,8 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.models import Connection
-from invoicing import ledger, trial
+from invoicing.dossiers import trial
+from invoicing.ledger import derive
 from invoicing.models import Claim, ClientMapping, Dossier, Invoice, TagMapping
 from tests.factories import (
     NOW,
@@ -72,7 +73,7 @@ def dossier(firm: Firm) -> Dossier:
             seconds=hours * 3600,
             marked_at=NOW,
         )
-    ledger.derive(workspace=row.workspace, now=NOW)
+    derive.derive(workspace=row.workspace, now=NOW)
     return row
 
 

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations import sync
+from integrations.connections.opening import open_toggl
 from integrations.models import Entry
-from invoicing import ledger
+from invoicing.ledger import derive
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow
 from tests.invoicing.scene import Scene
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, NOW, WORKSPACE, entry
@@ -94,9 +94,8 @@ def test_the_books_still_hold_after_billing_deleting_and_changing(scene: Load) -
 
 def test_a_month_adds_up_to_what_toggls_own_report_says(scene: Load) -> None:
     made = scene()
-    api = sync.toggl_api(made.dossier.workspace.connection, now=NOW)
-    total = api.total_seconds(WORKSPACE, start=date(2026, 10, 1), end=date(2026, 10, 31))
-    api.close()
+    with open_toggl(made.dossier.workspace.connection, now=NOW) as api:
+        total = api.total_seconds(WORKSPACE, start=date(2026, 10, 1), end=date(2026, 10, 31))
     # 1 h + 2 h + 0.5 h for the garage, 1.5 h + 4 h for the bakery; the running one adds nothing.
     assert total == 9 * 3600
     assert booked(books(made)) == {("small", "2026-10"): total}
@@ -221,7 +220,7 @@ def test_an_entry_that_was_not_judged_since_it_changed_is_not_balanced(scene: Lo
     made = scene(entries=[entry(1)])
     Entry.objects.update(marked_at=timezone.now())
     assert [sheet["balanced"] for sheet in books(made)] == [False]
-    ledger.derive_marked(now=timezone.now())
+    derive.derive_marked(now=timezone.now())
     assert [sheet["balanced"] for sheet in books(made)] == [True]
 
 
@@ -230,6 +229,6 @@ def test_a_row_from_before_the_books_is_not_balanced(scene: Load) -> None:
     Dossier.objects.update(start_date=date(2026, 10, 10))
     assert [(sheet["month"], sheet["balanced"]) for sheet in books(made)] == [("2026-10", False)]
     made.rules()
-    ledger.derive_marked(now=timezone.now())
+    derive.derive_marked(now=timezone.now())
     assert [sheet["balanced"] for sheet in books(made)] == [True]
     assert booked(books(made)) == {("small", "2026-10"): 3600}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from invoicing import runs
+from invoicing.drafting import runs
 from invoicing.models import Attempt, Claim, Dossier, Invoice, LedgerRow, Run
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, everything, many

@@ -9,13 +9,17 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Company, Connection, Workspace
-from invoicing import comparing, corrections, readiness, reconcile, tasks
+from invoicing import tasks
+from invoicing.corrections import decide
+from invoicing.due import comparisons
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
+from invoicing.reconciliation import reconcile
 from tests.factories import DriftFactory
 from tests.invoicing.after_billing import accept, bill_next, correction, the
 from tests.invoicing.scene import BY, OCTOBER, Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, NOW, ORGANIZATION, entry
+from toggbill import health
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -42,8 +46,8 @@ def night(books: Scene, queue: Queue) -> None:
 
 def compare(books: Scene) -> None:
     """Now, as when a person asks for it."""
-    assert comparing.ask(dossier=books.dossier, now=timezone.now())
-    assert comparing.serve(dossier=books.dossier, now=timezone.now()) is not None
+    assert comparisons.ask(dossier=books.dossier, now=timezone.now())
+    assert comparisons.serve(dossier=books.dossier, now=timezone.now()) is not None
 
 
 def kinds() -> list[tuple[str, int | None, str]]:
@@ -81,12 +85,12 @@ def test_nights_are_spread_and_keep_to_the_firms_zone(scene: Make) -> None:
     offsets = set()
     for number in range(1, 241):
         dossier.workspace_id = number
-        offsets.add(comparing.next_night(dossier, NOW) - begin)
+        offsets.add(comparisons.next_night(dossier, NOW) - begin)
     assert offsets == {timedelta(minutes=minute) for minute in range(60, 300)}
     dossier.firm.timezone = "America/New_York"
-    assert timedelta(hours=6) <= comparing.next_night(dossier, NOW) - begin < timedelta(hours=10)
-    at = comparing.next_night(dossier, NOW)
-    assert comparing.next_night(dossier, at) == at + timedelta(days=1)
+    assert timedelta(hours=6) <= comparisons.next_night(dossier, NOW) - begin < timedelta(hours=10)
+    at = comparisons.next_night(dossier, NOW)
+    assert comparisons.next_night(dossier, at) == at + timedelta(days=1)
 
 
 def test_night_finds_what_somebody_did_in_both_services_and_the_next_one_closes_it(billed: Scene, queue: Queue) -> None:
@@ -140,7 +144,7 @@ def test_message_that_comes_twice_compares_once(billed: Scene, queue: Queue) -> 
     night(billed, queue)
     billed.control.clear_log()
     tasks.reconcile_dossier(dossier_id=billed.dossier.pk)
-    assert comparing.serve(dossier=billed.dossier, now=timezone.now()) is None
+    assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert billed.control.log() == []
 
 
@@ -148,26 +152,26 @@ def test_row_that_another_worker_claimed_is_left_to_it(billed: Scene) -> None:
     now = timezone.now()
     seen = billed.dossier
     Dossier.objects.update(reconcile_at=now)
-    Dossier.objects.update(reconcile_at=now + comparing.LEASE)
-    assert comparing.serve(dossier=seen, now=now) is None
-    billed.at(now + comparing.LEASE)
-    assert comparing.take_due(now=timezone.now()) == [seen.pk], "it died, and the lease is over"
+    Dossier.objects.update(reconcile_at=now + comparisons.LEASE)
+    assert comparisons.serve(dossier=seen, now=now) is None
+    billed.at(now + comparisons.LEASE)
+    assert comparisons.take_due(now=timezone.now()) == [seen.pk], "it died, and the lease is over"
 
 
 def test_closed_firm_and_paused_connection_are_not_compared(billed: Scene, queue: Queue) -> None:
     tasks.tick_reconcile()
     billed.later(days=1)
     Connection.objects.filter(service="billit").update(paused_at=NOW)
-    assert comparing.take_due(now=timezone.now()) == []
+    assert comparisons.take_due(now=timezone.now()) == []
     Connection.objects.update(paused_at=None, failure="credentials")
-    assert comparing.take_due(now=timezone.now()) == []
+    assert comparisons.take_due(now=timezone.now()) == []
     Connection.objects.update(failure="")
     billed.firm.closed_at = NOW
     billed.firm.save()
-    assert comparing.take_due(now=timezone.now()) == []
+    assert comparisons.take_due(now=timezone.now()) == []
     billed.firm.closed_at = None
     billed.firm.save()
-    assert comparing.take_due(now=timezone.now()) == [billed.dossier.pk]
+    assert comparisons.take_due(now=timezone.now()) == [billed.dossier.pk]
 
 
 def test_comparison_that_nobody_takes_up_shows_in_the_readiness(billed: Scene) -> None:
@@ -175,9 +179,9 @@ def test_comparison_that_nobody_takes_up_shows_in_the_readiness(billed: Scene) -
     billed.later(days=1)
     Workspace.objects.update(next_sync_at=None)
     Company.objects.update(next_sync_at=None)
-    assert readiness._oldest_due(timezone.now()) == billed.dossier.reconcile_at
+    assert health._oldest_due(timezone.now()) == billed.dossier.reconcile_at
     Dossier.objects.update(reconcile_at=timezone.now() + timedelta(minutes=1))
-    assert readiness._oldest_due(timezone.now()) is None
+    assert health._oldest_due(timezone.now()) is None
 
 
 # --- later ------------------------------------------------------------------------------------------------------------
@@ -219,10 +223,10 @@ def test_outage_puts_it_off_and_keeps_what_was_found_before(billed: Scene, queue
     compare(billed)
     billed.later(minutes=5)
     billed.control.faults({"service": service, "kind": "status", "status": 503})
-    assert comparing.ask(dossier=billed.dossier, now=timezone.now())
-    assert comparing.serve(dossier=billed.dossier, now=timezone.now()) is None
+    assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
+    assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     dossier = billed.dossier
-    assert timedelta(minutes=1) <= (dossier.reconcile_at or NOW) - timezone.now() <= comparing.RETRY_AFTER
+    assert timedelta(minutes=1) <= (dossier.reconcile_at or NOW) - timezone.now() <= comparisons.RETRY_AFTER
     assert service.capitalize() in dossier.reconcile_text
     assert dossier.reconcile_asked_at == timezone.now(), "the person still waits"
     assert kinds() == [("entry_deleted", FIRST_ENTRY + 2, "")]
@@ -231,8 +235,8 @@ def test_outage_puts_it_off_and_keeps_what_was_found_before(billed: Scene, queue
 def test_totals_that_toggl_does_not_give_keep_no_difference_back(billed: Scene) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)
     billed.control.faults({"service": "toggl", "path": "totals$", "kind": "status", "status": 503})
-    assert comparing.ask(dossier=billed.dossier, now=timezone.now())
-    assert comparing.serve(dossier=billed.dossier, now=timezone.now()) is None
+    assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
+    assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert kinds() == [("entry_deleted", FIRST_ENTRY + 2, "")]
     assert billed.dossier.reconciled_at is None
     assert "Toggl" in billed.dossier.reconcile_text
@@ -252,23 +256,23 @@ def test_comparison_that_began_before_another_closes_nothing_that_it_found(bille
 
 def test_refused_credential_waits_for_the_next_night(billed: Scene) -> None:
     Connection.objects.filter(service="billit").update(secret="another")
-    assert comparing.ask(dossier=billed.dossier, now=timezone.now())
-    assert comparing.serve(dossier=billed.dossier, now=timezone.now()) is None
-    assert billed.dossier.reconcile_at == comparing.next_night(billed.dossier, timezone.now())
+    assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
+    assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
+    assert billed.dossier.reconcile_at == comparisons.next_night(billed.dossier, timezone.now())
     assert "Billit" in billed.dossier.reconcile_text
     assert billed.dossier.reconcile_asked_at is None
 
 
 def test_workspace_that_is_being_read_puts_it_off_for_a_minute(billed: Scene) -> None:
     Workspace.objects.update(claimed_at=timezone.now())
-    assert comparing.ask(dossier=billed.dossier, now=timezone.now())
-    assert comparing.serve(dossier=billed.dossier, now=timezone.now()) is None
+    assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
+    assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert billed.dossier.reconcile_at == timezone.now() + timedelta(minutes=1)
 
 
 def test_who_asks_twice_in_a_minute_has_it_compared_once(billed: Scene, queue: Queue) -> None:
-    assert comparing.ask(dossier=billed.dossier, now=timezone.now())
-    assert not comparing.ask(dossier=billed.dossier, now=timezone.now())
+    assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
+    assert not comparisons.ask(dossier=billed.dossier, now=timezone.now())
     tasks.tick_reconcile()
     assert queue.work() == ["reconcile_dossier"], "a lost message heals"
     assert billed.dossier.reconciled_at == timezone.now()
@@ -334,7 +338,7 @@ def test_entry_on_a_credit_note_is_no_drift_unless_that_is_dropped(billed: Scene
     billed.send(Invoice.objects.get())
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
     billed.sync()
-    note = corrections.credit(entries=[the(1)], rebill=True, by=BY, now=timezone.now())
+    note = decide.credit(entries=[the(1)], rebill=True, by=BY, now=timezone.now())
     compare(billed)
     assert kinds() == []
     billed.post(*billed.approve(note))

@@ -10,8 +10,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from invoicing import corrections, posting, remedies
+from invoicing.corrections import decide as corrections
+from invoicing.corrections import options
 from invoicing.models import Correction, Invoice
+from invoicing.posting import post
 from tests.factories import CorrectionFactory, DossierFactory, FirmFactory, InvoiceFactory
 from tests.invoicing.after_billing import at_billit, changed, correction, deleted, prove, row
 from tests.invoicing.scene import BY, Scene
@@ -55,7 +57,7 @@ def decide(client: Client, remedy: str, about: Correction | None = None, **field
 
 def offered() -> dict[str, str]:
     """By name: why each decision on the only correction is refused, "" when it is offered."""
-    (case,) = remedies.cases(Correction.objects.all())
+    (case,) = options.cases(Correction.objects.all())
     return {remedy.name: remedy.why_not for remedy in case.remedies}
 
 
@@ -92,7 +94,7 @@ def test_unsent_invoice_is_replaced_and_a_sent_one_credited(scene: Make) -> None
     books = longer(scene)
     assert [name for name, why_not in offered().items() if not why_not] == ["accept", "next-invoice", "replace"]
     books.read_back()
-    books.send(posting.fresh(Invoice.objects.get()))
+    books.send(post.fresh(Invoice.objects.get()))
     assert [name for name, why_not in offered().items() if not why_not] == [
         "accept",
         "next-invoice",
@@ -123,11 +125,11 @@ def test_second_credit_note_is_refused_while_one_waits(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     books.posted()
     books.read_back()
-    books.send(posting.fresh(Invoice.objects.get()))
+    books.send(post.fresh(Invoice.objects.get()))
     changed(books, entry(1, seconds=5400), entry(2, seconds=5400))
     first, second = Correction.objects.order_by("pk")
     corrections.credit(correction=first, rebill=True, by=BY, now=timezone.now())
-    (case,) = remedies.cases(Correction.objects.filter(pk=second.pk))
+    (case,) = options.cases(Correction.objects.filter(pk=second.pk))
     assert "waits already" in {remedy.name: remedy.why_not for remedy in case.remedies}["credit"]
     assert "waits already" in decide(reader(books), "credit", second)
 
@@ -138,7 +140,7 @@ def test_verb_agrees_with_what_is_offered(scene: Make, remedy: str, is_sent: boo
     books = longer(scene)
     if is_sent:
         books.read_back()
-        books.send(posting.fresh(Invoice.objects.get()))
+        books.send(post.fresh(Invoice.objects.get()))
     why_not = offered()[remedy]
     said = decide(reader(books), remedy)
     assert said.startswith("danger" if why_not else "success"), said
@@ -219,7 +221,7 @@ def test_billit_that_does_not_answer_changes_nothing_and_says_so(scene: Make) ->
 def test_credit_note_is_drafted_and_led_to(scene: Make) -> None:
     books = longer(scene)
     books.read_back()
-    books.send(posting.fresh(Invoice.objects.get()))
+    books.send(post.fresh(Invoice.objects.get()))
     client, about = reader(books), correction()
     answer = client.post(f"/corrections/{about.pk}/credit-and-bill/", {"seconds": "1800", "what": "seconds"})
     note = Invoice.objects.get(kind="credit_note")

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing import corrections, runs
+from invoicing.corrections import decide
 from invoicing.models import Correction
 from tests.invoicing.after_billing import (
     accept,
@@ -26,6 +26,7 @@ from tests.invoicing.after_billing import (
 )
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import BAKERY_PROJECT, entry
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -128,7 +129,7 @@ def test_accepted_difference_is_settled_and_a_later_edit_opens_the_rest(scene: M
     books = scene(entries=[entry(1)])
     books.posted()
     changed(books, entry(1, seconds=5400))
-    accepted = corrections.accept(correction=correction(), by=BY, now=timezone.now(), note="Goodwill")
+    accepted = decide.accept(correction=correction(), by=BY, now=timezone.now(), note="Goodwill")
     assert (accepted.decision, accepted.decided_by, accepted.note) == ("accepted", BY.name, "Goodwill")
     assert row(1) == ("invoiced", 5400, 1800, 0, "")
     prove(books)
@@ -173,12 +174,12 @@ def test_decision_is_made_once_and_only_on_what_was_read(scene: Make) -> None:
     read = correction()
     books.control.put_entries(entry(1, seconds=9000))
     books.sync()
-    with pytest.raises(runs.NotPossible, match="the difference is 5400 seconds now"):
+    with pytest.raises(NotPossible, match="the difference is 5400 seconds now"):
         accept(read)
     accept(correction())
     for verb in (accept, bill_next):
-        with pytest.raises(runs.NotPossible, match="decided already: accepted"):
+        with pytest.raises(NotPossible, match="decided already: accepted"):
             verb(Correction.objects.get())
-    with pytest.raises(runs.NotPossible, match="decided already"):
-        corrections.replace(correction=Correction.objects.get(), by=BY, now=timezone.now())
+    with pytest.raises(NotPossible, match="decided already"):
+        decide.replace(correction=Correction.objects.get(), by=BY, now=timezone.now())
     assert len(books.events("correction_decided")) == 1

@@ -9,9 +9,11 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing import corrections, posting, runs
+from invoicing.corrections import decide
+from invoicing.drafting import runs
+from invoicing.management.invoice_json import statements
 from invoicing.models import Claim, Correction
-from invoicing.statement import statements
+from invoicing.posting import post
 from tests.invoicing.after_billing import (
     accept,
     at_billit,
@@ -27,6 +29,7 @@ from tests.invoicing.after_billing import (
 )
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import GARAGE_NUMBER, GARAGE_PARTY, entry, party, product
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -48,7 +51,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     preview = runs.preview(dossier=books.dossier, cut_off=NOVEMBER, now=timezone.now())
     drafting = books.draft(NOVEMBER)
     assert preview.plan == drafting.plan
-    number = posting.fresh(first).order_number
+    number = post.fresh(first).order_number
     invoice = books.invoices(status="draft").get()
     assert bill(invoice) == [
         ("Advice", Decimal("2.00"), Decimal(95), Decimal("190.00"), 7200),
@@ -102,7 +105,7 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
     deleted(books, 1)
     bill_next(correction())
     books.draft(NOVEMBER)
-    number = posting.fresh(first).order_number
+    number = post.fresh(first).order_number
     (approved,) = books.approve()
     assert bill(approved) == [
         ("Advice", Decimal("2.00"), Decimal(95), Decimal("190.00"), 7200),
@@ -118,7 +121,7 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
     books.read_back()
     line = at_billit(books, posted)["OrderLines"][1]
     assert (line["Quantity"], line["UnitPriceExcl"], line["TotalExcl"]) == (1, -95, -95)
-    posted = posting.fresh(posted)
+    posted = post.fresh(posted)
     assert (posted.legal_excl, posted.legal_vat, posted.legal_incl, posted.attention) == (
         Decimal("95.00"),
         Decimal("19.95"),
@@ -184,7 +187,7 @@ def test_dropped_draft_frees_the_difference_and_an_edit_redraws_it(scene: Make) 
     draft = books.invoices(status="draft").get()
     changed(books, entry(1, seconds=5400))
     assert said(Correction.objects.get()) == (1800, ["seconds"], "next_invoice")
-    with pytest.raises(runs.NotPossible, match="1 of its entries changed in Toggl"):
+    with pytest.raises(NotPossible, match="1 of its entries changed in Toggl"):
         books.approve(draft)
     prove(books)
     books.draft(NOVEMBER)
@@ -206,7 +209,7 @@ def test_changed_back_takes_the_difference_off_the_draft(scene: Make) -> None:
     books.draft(NOVEMBER)
     changed(books, entry(1))
     assert Correction.objects.get().decision == "gone"
-    with pytest.raises(runs.NotPossible, match="Draft again"):
+    with pytest.raises(NotPossible, match="Draft again"):
         books.approve()
     drafting = books.draft(NOVEMBER)
     assert [invoice.status for invoice in drafting.dropped] == ["void"]
@@ -221,7 +224,7 @@ def test_other_product_after_the_decision_asks_again(scene: Make) -> None:
     bill_next(correction())
     changed(books, entry(1, seconds=7200, tag="Books"))
     assert said(correction()) == (3600, ["seconds", "product"], "open")
-    with pytest.raises(runs.NotPossible, match="another product’s or customer’s now"):
+    with pytest.raises(NotPossible, match="another product’s or customer’s now"):
         bill_next(correction())
     prove(books)
 
@@ -232,16 +235,16 @@ def test_withdrawn_decision_is_open_again(scene: Make) -> None:
     changed(books, entry(1, seconds=7200))
     waiting = bill_next(correction())
     books.draft(NOVEMBER)
-    corrections.withdraw(correction=waiting, by=BY, now=timezone.now())
-    with pytest.raises(runs.NotPossible, match="Draft again"):
+    decide.withdraw(correction=waiting, by=BY, now=timezone.now())
+    with pytest.raises(NotPossible, match="Draft again"):
         books.approve()
     assert [invoice.status for invoice in books.draft(NOVEMBER).dropped] == ["void"]
     assert said(correction()) == (3600, ["seconds"], "open")
     bill_next(correction())
     books.draft(NOVEMBER)
     books.approve()
-    with pytest.raises(runs.NotPossible, match="too late"):
-        corrections.withdraw(correction=waiting, by=BY, now=timezone.now())
+    with pytest.raises(NotPossible, match="too late"):
+        decide.withdraw(correction=waiting, by=BY, now=timezone.now())
     prove(books)
 
 
@@ -269,7 +272,7 @@ def test_difference_that_the_rounding_hides_is_refused(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, seconds=600)], rounding=rounding)
     books.posted()
     changed(books, entry(1, seconds=3800))  # 4400 s are 1.25 h as 4200 s are
-    with pytest.raises(runs.NotPossible, match=r"comes to 0\.00 hours"):
+    with pytest.raises(NotPossible, match=r"comes to 0\.00 hours"):
         bill_next(correction())
     accept(correction())
     prove(books)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.credit import (
+from invoicing.rules.differences import (
     LANGUAGES,
     corrected_texts,
     credited_hours,
@@ -18,7 +18,7 @@ from invoicing.credit import (
     line_hours,
     unsettled,
 )
-from invoicing.rating import Rounding
+from invoicing.rules.rating import Rounding
 from tests.invoicing.strategies import durations, quick, roundings
 
 QUARTER = Rounding(minutes=15, direction="up", level="entry")

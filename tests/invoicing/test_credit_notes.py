@@ -11,9 +11,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing import corrections, delivery, pages, posting, runs
+from invoicing.corrections import decide
+from invoicing.drafting import runs
+from invoicing.due import posts
+from invoicing.management.invoice_json import statements
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
-from invoicing.statement import statements
+from invoicing.posting import post as posting
+from invoicing.web import figures
 from tests.factories import MembershipFactory
 from tests.invoicing.after_billing import (
     accept,
@@ -31,6 +35,7 @@ from tests.invoicing.after_billing import (
 )
 from tests.invoicing.scene import BY, Scene, in_thread
 from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, GARAGE_PARTY, NOW, entry, party
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -46,7 +51,7 @@ def sent(books: Scene) -> Invoice:
 
 
 def credit(*serials: int, rebill: bool = True) -> Invoice:
-    return corrections.credit(entries=[the(serial) for serial in serials], rebill=rebill, by=BY, now=timezone.now())
+    return decide.credit(entries=[the(serial) for serial in serials], rebill=rebill, by=BY, now=timezone.now())
 
 
 def post(books: Scene, note: Invoice) -> Invoice:
@@ -107,7 +112,7 @@ def test_one_of_three_entries_of_a_line_is_credited(scene: Make, level: str, bil
     )
     assert bill(posting.fresh(invoice))[0][1] == Decimal(billed)
     prove(books)
-    assert pages.proof(MembershipFactory(firm=books.firm)).holds
+    assert figures.proof(MembershipFactory(firm=books.firm)).holds
 
     books.draft(NOVEMBER)
     draft = books.invoices(status="draft").get()
@@ -122,7 +127,7 @@ def test_entries_of_a_credited_line_that_stay_make_the_line_alone(scene: Make) -
         rounding={"minutes": 60, "direction": "up", "level": "line", "minimum": 0},
     )
     invoice = sent(books)
-    with pytest.raises(runs.NotPossible, match=r"come to 0\.00 hours on line “Advice”"):
+    with pytest.raises(NotPossible, match=r"come to 0\.00 hours on line “Advice”"):
         credit(1)
     assert Invoice.objects.count() == 1
     first = post(books, credit(1, 2))
@@ -138,7 +143,7 @@ def test_correction_credited_and_billed_again_with_the_hours_as_they_are(scene: 
     books = scene(entries=[entry(1), entry(2), entry(3, tag="Books")])
     invoice = sent(books)
     changed(books, entry(1, seconds=5400, project_id=BAKERY_PROJECT))
-    note = corrections.credit(correction=correction(), rebill=True, by=BY, now=timezone.now(), note="Wrong client")
+    note = decide.credit(correction=correction(), rebill=True, by=BY, now=timezone.now(), note="Wrong client")
     settled = Correction.objects.get()
     assert (settled.decision, settled.settlement, settled.note) == ("credited", note, "Wrong client")
     assert bill(note)[0][1:] == (Decimal("1.00"), Decimal(95), Decimal("95.00"), 3600)
@@ -168,7 +173,7 @@ def test_credited_without_billing_again_stays_so_until_a_person_opens_it(scene: 
     (sheet,) = books.command("ledger", "--firm", "small").answer["dossiers"]
     assert (sheet["states"]["credited"], sheet["balanced"]) == ({"entries": 1, "seconds": 7200}, True)
     prove(books)
-    assert corrections.reopen(entries=[the(1)], by=BY, now=timezone.now()) == 1
+    assert decide.reopen(entries=[the(1)], by=BY, now=timezone.now()) == 1
     assert books.states()[ids(1)[0]] == "open"
     (event,) = books.events("entry_opened")
     assert event.data == {"was": "credited", "reason": f"credit note {note.reference}", "seconds": 7200}
@@ -181,7 +186,7 @@ def test_deleted_entry_is_credited_and_stays_deleted(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     sent(books)
     deleted(books, 1)
-    post(books, corrections.credit(correction=correction(), rebill=True, by=BY, now=timezone.now()))
+    post(books, decide.credit(correction=correction(), rebill=True, by=BY, now=timezone.now()))
     assert books.states() == {ids(1)[0]: "deleted", ids(2)[0]: "invoiced"}
     prove(books)
 
@@ -194,7 +199,7 @@ def test_later_differences_are_taken_back_with_the_entry(scene: Make) -> None:
     bill_next(correction())
     books.draft(NOVEMBER)
     (approved,) = books.approve()
-    with pytest.raises(runs.NotPossible, match=r"is on invoice .+, which is not posted"):
+    with pytest.raises(NotPossible, match=r"is on invoice .+, which is not posted"):
         credit(1)
     books.post(approved)
     note = credit(1)
@@ -240,7 +245,7 @@ def test_dropped_credit_note_opens_the_correction_again(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = sent(books)
     changed(books, entry(1, seconds=5400))
-    note = corrections.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
+    note = decide.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
     changed(books, entry(1, seconds=7200))
     runs.void(invoice=note, by=BY, now=timezone.now())
     assert said(correction()) == (3600, ["seconds"], "open")
@@ -253,13 +258,13 @@ def test_dropped_credit_note_opens_the_correction_again(scene: Make) -> None:
 
 def test_credit_is_refused_unless_the_invoice_is_sent(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
-    with pytest.raises(runs.NotPossible, match="None of these entries is on a posted invoice"):
+    with pytest.raises(NotPossible, match="None of these entries is on a posted invoice"):
         credit(1)
     invoice = books.posted()
-    with pytest.raises(runs.NotPossible, match="is not sent: replace it rather than credit it"):
+    with pytest.raises(NotPossible, match="is not sent: replace it rather than credit it"):
         credit(1)
     Invoice.objects.filter(pk=invoice.pk).update(delivery="in_doubt")
-    with pytest.raises(runs.NotPossible, match="not clear yet"):
+    with pytest.raises(NotPossible, match="not clear yet"):
         credit(1)
 
 
@@ -268,9 +273,9 @@ def test_credit_is_about_one_invoice(scene: Make) -> None:
     books.draft()
     for invoice in books.approve():
         books.send(books.post(invoice))
-    with pytest.raises(runs.NotPossible, match="on 2 invoices"):
+    with pytest.raises(NotPossible, match="on 2 invoices"):
         credit(1, 2)
-    with pytest.raises(runs.NotPossible, match="is not billed by invoice"):
+    with pytest.raises(NotPossible, match="is not billed by invoice"):
         credit(1, 3)
 
 
@@ -279,10 +284,10 @@ def test_second_credit_note_waits_for_the_first(scene: Make) -> None:
     sent(books)
     first = credit(1)
     for serial in (1, 2):
-        with pytest.raises(runs.NotPossible, match=f"Credit note {first.reference} about invoice"):
+        with pytest.raises(NotPossible, match=f"Credit note {first.reference} about invoice"):
             credit(serial)
     post(books, first)
-    with pytest.raises(runs.NotPossible, match="None of these entries"):
+    with pytest.raises(NotPossible, match="None of these entries"):
         credit(1)
     assert post(books, credit(2)).status == "posted"
     prove(books)
@@ -333,7 +338,7 @@ def test_credit_note_is_sent_to_who_takes_credit_notes(scene: Make) -> None:
     books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "documents": ["BISv3Invoice"]}])
     sent(books)
     note = post(books, credit(1))
-    with pytest.raises(runs.NotPossible, match="does not receive"):
+    with pytest.raises(NotPossible, match="does not receive"):
         books.send(note)
     books.control.put_peppol({"number": GARAGE_NUMBER, "documents": ["BISv3Invoice", "BISv3CreditNote"]})
     assert books.send(note).delivery == "sent"
@@ -388,15 +393,15 @@ def test_two_persons_credit_at_once_and_one_note_is_made(scene: Make) -> None:
             barrier.wait(10)
             try:
                 verb()
-            except runs.NotPossible as error:
+            except NotPossible as error:
                 refused.append(str(error))
 
         return run
 
     verbs: list[Callable[[], object]] = [
-        lambda: corrections.credit(correction=read, rebill=True, by=BY, now=NOW),
-        lambda: corrections.credit(correction=read, rebill=True, by=BY, now=NOW),
-        lambda: corrections.accept(correction=read, by=BY, now=NOW),
+        lambda: decide.credit(correction=read, rebill=True, by=BY, now=NOW),
+        lambda: decide.credit(correction=read, rebill=True, by=BY, now=NOW),
+        lambda: decide.accept(correction=read, by=BY, now=NOW),
     ]
     for worker in [in_thread(work(verb)) for verb in verbs]:
         worker()
@@ -428,5 +433,5 @@ def test_credit_is_due_like_an_invoice(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     sent(books)
     (note,) = books.approve(credit(1))
-    delivery.request(invoice=note, send=True, now=NOW)
-    assert delivery.take_due(now=NOW + timedelta(seconds=1)) == [note]
+    posts.request(invoice=note, send=True, now=NOW)
+    assert posts.take_due(now=NOW + timedelta(seconds=1)) == [note]

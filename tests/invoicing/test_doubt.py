@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations.transport import RetryLater
-from invoicing import doubt, posting, runs
+from integrations.clients.transport import RetryLater
 from invoicing.models import Attempt, Invoice
+from invoicing.posting import post, recover
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.worlds import (
     BAKERY_PARTY,
@@ -24,6 +24,7 @@ from tests.worlds import (
     entry,
 )
 from toggbill.firms import audit
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -120,10 +121,10 @@ def test_answer_that_comes_after_the_lease_ran_out_settles_all_the_same(scene: M
     with books.fault("slow", seconds=0.6):
         worker = in_thread(lambda: books.post(invoice))
         until(lambda: books.asked("POST", "/v1/orders"))
-        doubtful = doubt.recover(invoice=invoice, by=BY, now=NOW + timedelta(seconds=1))
+        doubtful = recover.recover(invoice=invoice, by=BY, now=NOW + timedelta(seconds=1))
         assert doubtful.status == "in_doubt"
         worker()
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, len(books.control.orders())) == ("posted", 1)
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["accepted"]
     assert books.story(invoice)[2:] == ["invoice_posting", "invoice_in_doubt", "invoice_posted"]
@@ -158,7 +159,7 @@ def test_used_key_without_an_order_waits_for_a_person_who_posts_anew_with_a_new_
     assert books.due() == [], "no worker goes on by itself"
     assert books.recover(left).status == "in_doubt"
 
-    anew = doubt.post_anew(invoice=left, by=BY, now=timezone.now())
+    anew = recover.post_anew(invoice=left, by=BY, now=timezone.now())
     assert (anew.status, anew.needs_person, anew.problem) == ("approved", False, "")
     posted = books.post(anew)
     keys = [request["headers"]["idempotency-key"] for request in books.asked("POST", "/v1/orders")]
@@ -168,13 +169,13 @@ def test_used_key_without_an_order_waits_for_a_person_who_posts_anew_with_a_new_
 def test_post_anew_is_refused_for_what_no_person_has_to_decide(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()
-    with pytest.raises(runs.NotPossible, match="is not one that a person has to decide on"):
-        doubt.post_anew(invoice=invoice, by=BY, now=NOW)
+    with pytest.raises(NotPossible, match="is not one that a person has to decide on"):
+        recover.post_anew(invoice=invoice, by=BY, now=NOW)
     with books.fault("cut_after"):
         doubtful = books.post(invoice)
-    with pytest.raises(runs.NotPossible):
-        doubt.post_anew(invoice=doubtful, by=BY, now=NOW)
-    assert posting.fresh(invoice).key_number == 1
+    with pytest.raises(NotPossible):
+        recover.post_anew(invoice=doubtful, by=BY, now=NOW)
+    assert post.fresh(invoice).key_number == 1
 
 
 # --- what a look-up finds ---------------------------------------------------------------------------------------------
@@ -247,7 +248,7 @@ def test_lookup_that_billit_cannot_answer_decides_nothing(scene: Make) -> None:
         pytest.raises(RetryLater),
     ):
         books.recover(doubtful)
-    assert posting.fresh(doubtful).status == "in_doubt"
+    assert post.fresh(doubtful).status == "in_doubt"
     assert books.recover(doubtful).status == "posted"
 
 
@@ -326,7 +327,7 @@ def test_two_workers_at_once_make_one_order(scene: Make) -> None:
     assert "posted" in statuses
     assert set(statuses) <= {"posted", "posting"}
     assert Attempt.objects.count() == 1
-    assert posting.fresh(invoice).status == "posted"
+    assert post.fresh(invoice).status == "posted"
     assert len(books.events("invoice_posted")) == 1
     assert audit.verify(firm=books.firm).ok
 
@@ -339,7 +340,7 @@ def test_two_lookups_at_once_adopt_once(scene: Make) -> None:
         workers = [in_thread(lambda: books.recover(doubtful)) for _ in range(2)]
         for worker in workers:
             worker()
-    assert posting.fresh(doubtful).order_id == order_id
+    assert post.fresh(doubtful).order_id == order_id
     assert len(books.events("invoice_adopted")) == 1
 
 

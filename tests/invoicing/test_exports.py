@@ -14,8 +14,8 @@ from django.utils import timezone
 from openpyxl import load_workbook
 from pytest_django import Settings
 
-from invoicing import exports
 from invoicing.models import Correction, Dossier
+from invoicing.web.exports import tables
 from tests.factories import (
     CorrectionFactory,
     DossierFactory,
@@ -225,7 +225,7 @@ def test_rows_are_read_as_they_are_written(firm: Firm, dossier: Dossier) -> None
             asked.append(number)
             yield [number]
 
-    written = exports.as_csv(exports.Table("x", ["a"], counted()))
+    written = tables.as_csv(tables.Table("x", ["a"], counted()))
     assert [next(written), next(written)] == [b"\xef\xbb\xbf", b"a\r\n"]
     assert asked == []
     assert next(written) == b"0\r\n"

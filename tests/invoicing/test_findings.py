@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from invoicing import findings
 from invoicing.models import Drift
+from invoicing.reconciliation import findings
 
 FACTS: dict[str, dict[str, Any]] = {
     "entry_changed": {"day": "2026-10-05", "invoice": "2026-0001", "changed": ["start", "seconds"], "words": False},

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.grouping import group_of, line_texts
+from invoicing.rules.grouping import group_of, line_texts
 from tests.invoicing.strategies import an_entry, quick
 
 

@@ -10,11 +10,12 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing import corrections, runs
+from invoicing.corrections import decide
 from invoicing.models import LedgerRow
 from tests.invoicing.after_billing import changed, ids, prove, the
 from tests.invoicing.scene import BY, Scene, in_thread
 from tests.worlds import NOW, entry
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -22,19 +23,19 @@ NOVEMBER = date(2026, 11, 19)
 
 
 def hold(*serials: int, reason: str = "Ask the garage") -> int:
-    return corrections.hold(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
+    return decide.hold(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
 
 
 def write_off(*serials: int, reason: str = "Our own mistake") -> int:
-    return corrections.write_off(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
+    return decide.write_off(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
 
 
 def release(*serials: int) -> int:
-    return corrections.release(entries=[the(each) for each in serials], by=BY, now=timezone.now())
+    return decide.release(entries=[the(each) for each in serials], by=BY, now=timezone.now())
 
 
 def reopen(*serials: int) -> int:
-    return corrections.reopen(entries=[the(each) for each in serials], by=BY, now=timezone.now())
+    return decide.reopen(entries=[the(each) for each in serials], by=BY, now=timezone.now())
 
 
 def decision(serial: int) -> tuple[str, str, str]:
@@ -92,9 +93,9 @@ def test_written_off_hours_are_neither_drafted_nor_listed_until_they_are_opened(
 def test_reason_is_required(scene: Make, reason: str) -> None:
     books = scene(entries=[entry(1)])
     for verb in (hold, write_off):
-        with pytest.raises(runs.NotPossible, match="needs a reason"):
+        with pytest.raises(NotPossible, match="needs a reason"):
             verb(1, reason=reason)
-    with pytest.raises(runs.NotPossible, match="has 501 characters"):
+    with pytest.raises(NotPossible, match="has 501 characters"):
         hold(1, reason="x" * 501)
     assert decision(1) == ("open", "", "")
     assert books.events("entry_held") == []
@@ -103,13 +104,13 @@ def test_reason_is_required(scene: Make, reason: str) -> None:
 def test_all_or_none_are_decided(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, running=True), entry(3)])
     write_off(3)
-    with pytest.raises(runs.NotPossible, match=r"Entry \d+ is running: this needs one that is open or needs attention"):
+    with pytest.raises(NotPossible, match=r"Entry \d+ is running: this needs one that is open or needs attention"):
         hold(1, 2)
-    with pytest.raises(runs.NotPossible, match="is written off"):
+    with pytest.raises(NotPossible, match="is written off"):
         hold(1, 3)
-    with pytest.raises(runs.NotPossible, match="this needs one that is held"):
+    with pytest.raises(NotPossible, match="this needs one that is held"):
         release(1)
-    with pytest.raises(runs.NotPossible, match="this needs one that is written off or credited"):
+    with pytest.raises(NotPossible, match="this needs one that is written off or credited"):
         reopen(1)
     assert decision(1) == ("open", "", "")
     assert books.events("entry_held") == []
@@ -121,7 +122,7 @@ def test_hours_on_an_invoice_are_not_held(scene: Make) -> None:
     books.draft()
     for status in ("drafted", "invoiced"):
         for verb in (hold, write_off):
-            with pytest.raises(runs.NotPossible, match=f"is {status}"):
+            with pytest.raises(NotPossible, match=f"is {status}"):
                 verb(1)
         if status == "drafted":
             books.post(books.approve()[0])
@@ -130,14 +131,14 @@ def test_hours_on_an_invoice_are_not_held(scene: Make) -> None:
 
 def test_entry_outside_the_books_cannot_be_held(scene: Make) -> None:
     scene(entries=[entry(1, "2026-08-31T21:59:59+00:00")])
-    with pytest.raises(runs.NotPossible, match="outside the books"):
+    with pytest.raises(NotPossible, match="outside the books"):
         hold(1)
 
 
 def test_change_that_is_not_judged_yet_is_judged_first(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     Entry.objects.filter(pk=the(1).pk).update(seconds=0, marked_at=NOW)
-    with pytest.raises(runs.NotPossible, match="is not billable"):
+    with pytest.raises(NotPossible, match="is not billable"):
         hold(1)
     assert books.events("entry_held") == []
 
@@ -152,7 +153,7 @@ def test_double_click_holds_once(scene: Make) -> None:
         barrier.wait(10)
         try:
             hold(1)
-        except runs.NotPossible as error:
+        except NotPossible as error:
             refused.append(str(error))
 
     for worker in [in_thread(work) for _ in range(3)]:

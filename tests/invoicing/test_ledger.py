@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations import sync
+from integrations.mirror import sync
 from integrations.models import Company, Entry, Project
-from invoicing import ledger
-from invoicing.mapping import Reason
+from invoicing.ledger import derive, transitions
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
+from invoicing.rules.mapping import Reason
 from tests.factories import enterprise_number
 from tests.invoicing.scene import Record, Scene
 from tests.worlds import (
@@ -191,7 +191,7 @@ def test_each_entry_stands_once_whatever_is_derived_again(scene: Load) -> None:
     assert inside > 1400
     before = list(LedgerRow.objects.order_by("entry").values_list("entry", "dossier", "state", "reason", "seconds"))
     Entry.objects.update(marked_at=timezone.now())
-    assert ledger.derive_marked(now=timezone.now()) == Entry.objects.count()
+    assert derive.derive_marked(now=timezone.now()) == Entry.objects.count()
     after = list(LedgerRow.objects.order_by("entry").values_list("entry", "dossier", "state", "reason", "seconds"))
     assert after == before
     assert Entry.objects.filter(marked_at__isnull=False).count() == 0
@@ -391,11 +391,11 @@ def test_a_changed_price_rederives_the_unbilled_only(scene: Load) -> None:
     sync.sync_company(company=made.dossier.company, now=timezone.now())
     assert Company.objects.get().marked_at == timezone.now()
     # 1 is invoiced; 2 and 3 are judged again.
-    assert ledger.derive_marked(now=timezone.now()) == 2
+    assert derive.derive_marked(now=timezone.now()) == 2
     assert {serial: row(serial).price for serial in (1, 2, 3)} == {1: Decimal(95), 2: Decimal(105), 3: Decimal(60)}
     assert (row(1).correction_text, invoice.lines.get().unit_price) == ("", Decimal(95))
     assert Company.objects.get().marked_at is None
-    assert ledger.derive_marked(now=timezone.now()) == 0
+    assert derive.derive_marked(now=timezone.now()) == 0
 
 
 def test_a_product_that_loses_its_price_or_goes_makes_its_hours_attention(scene: Load) -> None:
@@ -413,16 +413,16 @@ def test_a_product_that_loses_its_price_or_goes_makes_its_hours_attention(scene:
 def test_a_changed_rule_rederives_the_dossier(scene: Load) -> None:
     made = scene(entries=[entry(1, billable=False)])
     made.rules(billable="flagged")
-    assert ledger.derive_marked(now=timezone.now()) == 1
+    assert derive.derive_marked(now=timezone.now()) == 1
     assert state() == ("not_billable", "")
 
 
 def test_derive_goes_on_until_nothing_is_marked(scene: Load, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ledger, "_CHUNK", 4)
+    monkeypatch.setattr(derive, "_CHUNK", 4)
     made = scene(entries=[entry(serial, "2026-11-02", seconds=60) for serial in range(10)])
     assert LedgerRow.objects.filter(state="open").count() == 10
     Entry.objects.update(marked_at=timezone.now())
-    assert ledger.derive(workspace=made.dossier.workspace, now=timezone.now()) == 10
+    assert derive.derive(workspace=made.dossier.workspace, now=timezone.now()) == 10
     assert not Entry.objects.filter(marked_at__isnull=False).exists()
 
 
@@ -433,7 +433,7 @@ def test_a_workspace_without_a_dossier_has_no_ledger(scene: Load) -> None:
     workspace = made.dossier.workspace
     Dossier.objects.all().delete()
     Entry.objects.update(marked_at=timezone.now())
-    assert ledger.derive(workspace=workspace, now=timezone.now()) == 1
+    assert derive.derive(workspace=workspace, now=timezone.now()) == 1
     assert LedgerRow.objects.count() == 0
 
 
@@ -493,7 +493,7 @@ def test_a_correction_is_gone_when_the_change_is_taken_back(billed: Scene) -> No
 def test_a_mapping_changed_after_billing_is_no_correction(billed: Scene) -> None:
     ClientMapping.objects.update(number=BAKERY_NUMBER, is_proposed=False)
     Entry.objects.update(marked_at=timezone.now())
-    ledger.derive_marked(now=timezone.now())
+    derive.derive_marked(now=timezone.now())
     assert (state(), row().correction_text, row().buyer_key) == (("invoiced", ""), "", f"party:{GARAGE_PARTY}")
 
 
@@ -538,7 +538,7 @@ def test_a_draft_stays_drafted_through_changes_and_is_free_again_when_void(scene
     edit(made, tags=[])
     assert state() == ("drafted", "")
     from_invoice = Invoice.objects.get()
-    ledger.release(claims=Claim.objects.filter(line__invoice=from_invoice), now=timezone.now())
-    ledger.derive_marked(now=timezone.now())
+    transitions.release(claims=Claim.objects.filter(line__invoice=from_invoice), now=timezone.now())
+    derive.derive_marked(now=timezone.now())
     assert state() == ("attention", "no_tag")
     assert Claim.objects.get().released_at == timezone.now()

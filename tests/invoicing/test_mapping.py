@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from invoicing.mapping import (
+from invoicing.rules.mapping import (
     Buyer,
     ClientRule,
     Customer,

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.mapping import Reason, customer_number, name_without_number, normalise_number, read_number
+from invoicing.rules.mapping import Reason, customer_number, name_without_number, normalise_number, read_number
 from tests.invoicing.strategies import belgian_number, quick
 
 BAKERY = belgian_number(1)  # BE0999000129

@@ -12,10 +12,11 @@ from django.utils import translation
 from pytest_django import Settings
 
 from integrations.models import Connection
-from invoicing import planning, reasons
-from invoicing.mapping import Reason
+from invoicing.ledger import reasons
 from invoicing.models import Claim, Dossier
-from invoicing.templatetags import books
+from invoicing.rules import planning
+from invoicing.rules.mapping import Reason
+from invoicing.templatetags import figures as books
 from tests.factories import (
     AttemptFactory,
     ClientFactory,

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.mapping import ClientRule, Customer, Entry, Judge, Rules, State, TagRule, Treatment
-from invoicing.planning import Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
-from invoicing.rating import Rounding, billed_seconds, hours, line_total, totals
+from invoicing.rules.mapping import ClientRule, Customer, Entry, Judge, Rules, State, TagRule, Treatment
+from invoicing.rules.planning import Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
+from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals
 from tests.invoicing.strategies import (
     GROUPINGS,
     a_buyer,

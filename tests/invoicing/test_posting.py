@@ -10,10 +10,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pytest_django import Settings
 
+from integrations.clients.transport import RetryLater
 from integrations.models import Connection
-from integrations.transport import RetryLater
-from invoicing import delivery, posting, runs
+from invoicing.drafting import runs
+from invoicing.due import posts
 from invoicing.models import Invoice
+from invoicing.posting import post
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.worlds import (
     API_KEY,
@@ -99,7 +101,7 @@ def test_attempt_with_key_and_hash_is_committed_before_the_request_leaves(scene:
     with books.fault("slow", seconds=0.6):
         worker = in_thread(lambda: books.post(invoice))
         until(lambda: books.asked("POST", "/v1/orders"))
-        row = posting.fresh(invoice)
+        row = post.fresh(invoice)
         (attempt,) = books.attempts(invoice)
         worker()
     raw = attempt.body.encode()
@@ -108,7 +110,7 @@ def test_attempt_with_key_and_hash_is_committed_before_the_request_leaves(scene:
     assert attempt.body_hash == hashlib.sha256(raw).hexdigest()
     (request,) = books.asked("POST", "/v1/orders")
     assert int(request["headers"]["content-length"]) == len(raw)
-    assert posting.fresh(invoice).status == "posted"
+    assert post.fresh(invoice).status == "posted"
 
 
 def test_post_settles_row_attempt_ledger_and_audit(scene: Make) -> None:
@@ -121,8 +123,8 @@ def test_post_settles_row_attempt_ledger_and_audit(scene: Make) -> None:
     assert (attempt.outcome, attempt.http_status, attempt.answer) == ("accepted", 200, str(order["OrderID"]))
     assert set(books.states().values()) == {"invoiced"}
     assert books.story(invoice) == ["invoice_drafted", "invoice_approved", "invoice_posting", "invoice_posted"]
-    posting, posted = books.events("invoice_posting")[0], books.events("invoice_posted")[0]
-    assert posting.data == {"key": f"{invoice.reference}-1", "body_sha256": attempt.body_hash}
+    post, posted = books.events("invoice_posting")[0], books.events("invoice_posted")[0]
+    assert post.data == {"key": f"{invoice.reference}-1", "body_sha256": attempt.body_hash}
     assert posted.data == {"key": f"{invoice.reference}-1", "order_id": order["OrderID"]}
     assert audit.verify(firm=books.firm).ok
 
@@ -211,10 +213,10 @@ def test_429_leaves_it_approved_for_later_with_the_same_key(scene: Make, headers
     invoice = books.approved()
     with books.fault("status", status=429, headers=headers), pytest.raises(RetryLater, match="HTTP 429"):
         books.post(invoice)
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, row.posting_since, row.not_before) == ("approved", None, NOW + timedelta(seconds=pause))
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["not_sent"]
-    delivery.request(invoice=row, send=False, now=NOW)
+    posts.request(invoice=row, send=False, now=NOW)
     assert books.due(NOW + timedelta(seconds=pause - 1)) == []
     assert books.due(NOW + timedelta(seconds=pause)) == [row]
     assert books.post(row).status == "posted"
@@ -230,7 +232,7 @@ def test_refused_connection_leaves_it_approved(scene: Make, settings: Settings) 
         settings.BILLIT_API_URL = f"http://127.0.0.1:{probe.getsockname()[1]}"
         with pytest.raises(RetryLater, match="could not be reached"):
             books.post(invoice)
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, row.not_before) == ("approved", NOW + timedelta(seconds=60))
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["not_sent"]
     settings.BILLIT_API_URL = books.sandbox.billit_url
@@ -247,7 +249,7 @@ def test_lookup_before_the_post_that_cannot_be_answered_writes_nothing(scene: Ma
         pytest.raises(RetryLater),
     ):
         books.post(invoice)
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, row.posting_since, books.attempts(invoice)) == ("approved", None, [])
 
 
@@ -258,16 +260,16 @@ def test_request_stands_in_the_row_and_only_what_was_asked_for_is_due(scene: Mak
     books = scene(entries=[entry(1)])
     books.draft()
     draft = books.invoices().get()
-    delivery.request(invoice=draft, send=True, now=NOW)
+    posts.request(invoice=draft, send=True, now=NOW)
     draft.refresh_from_db()
     assert (draft.post_requested_at, draft.send_requested_at) == (None, None)
     (approved,) = books.approve()
     assert books.due() == []
-    delivery.request(invoice=approved, send=False, now=NOW)
+    posts.request(invoice=approved, send=False, now=NOW)
     assert books.due() == [approved]
     posted = books.post(approved)
     assert books.due() == []
-    delivery.request(invoice=posted, send=True, now=NOW)
+    posts.request(invoice=posted, send=True, now=NOW)
     assert books.due() == [posted]
 
 
@@ -275,8 +277,8 @@ def test_postpone_never_shortens_a_longer_pause(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()
     Invoice.objects.filter(pk=invoice.pk).update(not_before=NOW + timedelta(hours=1))
-    delivery.postpone(invoice=invoice, now=NOW)
-    assert posting.fresh(invoice).not_before == NOW + timedelta(hours=1)
+    posts.postpone(invoice=invoice, now=NOW)
+    assert post.fresh(invoice).not_before == NOW + timedelta(hours=1)
     Invoice.objects.filter(pk=invoice.pk).update(not_before=None)
-    delivery.postpone(invoice=invoice, now=NOW)
-    assert posting.fresh(invoice).not_before == NOW + timedelta(seconds=60)
+    posts.postpone(invoice=invoice, now=NOW)
+    assert post.fresh(invoice).not_before == NOW + timedelta(seconds=60)

@@ -11,8 +11,9 @@ import pytest
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
-from invoicing import delivery, posting, reading_back, runs
+from invoicing.due import posts
 from invoicing.models import CustomerPin, Invoice
+from invoicing.posting import post, read_back
 from tests.factories import enterprise_number
 from tests.invoicing.scene import Scene, many
 from tests.worlds import (
@@ -25,6 +26,7 @@ from tests.worlds import (
     party,
     project,
 )
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -160,10 +162,10 @@ def test_two_parties_with_the_number_at_posting_are_attention_and_nothing_is_pos
     books.control.put_billit(
         "parties", party(90_001, "Nouveau Venu", NEWCOMER), party(90_002, "Nouveau Venu bis", NEWCOMER)
     )
-    delivery.request(invoice=invoice, send=False, now=NOW)
-    with pytest.raises(runs.NotPossible, match=r"2 customers with number .* \(PartyID 90001, 90002\)"):
+    posts.request(invoice=invoice, send=False, now=NOW)
+    with pytest.raises(NotPossible, match=r"2 customers with number .* \(PartyID 90001, 90002\)"):
         books.post(invoice)
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, row.post_requested_at, books.attempts(invoice)) == ("approved", None, [])
     assert "90001, 90002" in row.attention
     assert books.due() == [], "it waits for a person, not for the next tick"
@@ -233,7 +235,7 @@ def test_payment_and_number_are_read_back(scene: Make) -> None:
     assert (invoice.payment, invoice.paid_date, invoice.order_number) == ("paid", date(2026, 11, 19), "2026-0777")
     (event,) = books.events("invoice_paid")
     assert event.data == {"date": "2026-11-19"}
-    reading_back.read_back(company=books.dossier.company, invoices=books.invoices(), now=NOW)
+    read_back.read_back(company=books.dossier.company, invoices=books.invoices(), now=NOW)
     assert len(books.events("invoice_paid")) == 1
 
 
@@ -271,6 +273,6 @@ def test_order_that_is_gone_does_not_make_every_later_reading_long(scene: Make) 
     assert books.read_back() == 1
     conditions = [request["query"]["$filter"] for request in books.asked("GET", "/v1/orders")]
     assert conditions == [f"OrderID ge {n} and OrderID le {n}" for n in (gone.order_id, gone.order_id + 1)]
-    assert reading_back.unread(now=timezone.now()) == [books.dossier.company.pk]
+    assert read_back.unread(now=timezone.now()) == [books.dossier.company.pk]
     books.later(days=4)
-    assert reading_back.unread(now=timezone.now()) == [], "no tick asks for it for ever: reconcile names it"
+    assert read_back.unread(now=timezone.now()) == [], "no tick asks for it for ever: reconcile names it"

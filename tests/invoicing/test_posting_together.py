@@ -7,14 +7,17 @@ from collections.abc import Callable
 import pytest
 from pytest_django import Settings
 
-from integrations import billit
+from integrations.clients import billit
 from integrations.models import Connection
-from invoicing import delivery, posting, runs
+from invoicing.drafting import runs
+from invoicing.due import posts
 from invoicing.models import Attempt, Invoice
+from invoicing.posting import post
 from tests.factories import InvoiceFactory
 from tests.invoicing.scene import BY, Scene, many
 from tests.worlds import NOW, party
 from toggbill.firms import audit
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -27,7 +30,7 @@ def _approved(books: Scene) -> list[Invoice]:
 
 
 def _together(invoices: list[Invoice]) -> dict[int, Exception]:
-    return dict(posting.post_together(invoices=invoices, by=BY, now=NOW))
+    return dict(post.post_together(invoices=invoices, by=BY, now=NOW))
 
 
 def _statuses(books: Scene) -> list[str]:
@@ -115,7 +118,7 @@ def test_silence_ends_the_turn_and_the_rest_was_never_sent(scene: Make, kind: st
     books.later(minutes=3)
     for invoice in invoices:
         books.recover(invoice)
-    posting.post_together(invoices=invoices, by=BY, now=NOW)
+    post.post_together(invoices=invoices, by=BY, now=NOW)
     assert _statuses(books) == ["posted"] * 4
     assert len(books.control.orders()) == 4
     keys = {request["headers"]["idempotency-key"] for request in books.asked("POST", "/v1/orders")}
@@ -142,7 +145,7 @@ def test_invoice_that_a_person_must_decide_on_does_not_stop_the_others(scene: Ma
     number = invoices[1].customer_vat
     books.control.put_billit("parties", party(90_001, "Newcomer", number), party(90_002, "Twin", number))
     errors = _together(invoices)
-    assert {pk: type(error) for pk, error in errors.items()} == {invoices[1].pk: runs.NotPossible}
+    assert {pk: type(error) for pk, error in errors.items()} == {invoices[1].pk: NotPossible}
     assert _statuses(books) == ["posted", "approved", "posted"]
     assert len(books.control.orders()) == 2
 
@@ -151,7 +154,7 @@ def test_answers_are_settled_before_the_turn_ends(scene: Make, monkeypatch: pyte
     """A worker that dies late in its turn leaves little in doubt."""
     books = scene(**many(3))
     invoices = _approved(books)
-    monkeypatch.setattr(posting, "_SETTLED_WITHIN", 0.0)
+    monkeypatch.setattr(post, "_SETTLED_WITHIN", 0.0)
     seen: list[list[str]] = []
     create = billit.Api.create_order
 
@@ -194,22 +197,22 @@ def test_turn_ends_when_half_the_lease_is_gone(scene: Make, settings: Settings) 
 def test_invoice_dropped_between_reading_and_claim_is_not_sent(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books = scene(**many(2))
     invoices = _approved(books)
-    orders = posting._orders
+    orders = post._orders
 
     def drop(*args: object) -> object:
         found = orders(*args)  # type: ignore[arg-type]  # passed on
         runs.void(invoice=invoices[0], by=BY, now=NOW)
         return found
 
-    monkeypatch.setattr(posting, "_orders", drop)
+    monkeypatch.setattr(post, "_orders", drop)
     assert _together(invoices) == {}
     assert _statuses(books) == ["void", "posted"]
     assert len(books.asked("POST", "/v1/orders")) == 1
 
 
 def test_portions_hold_invoices_of_one_company_and_at_most_a_turn_of_them() -> None:
-    rows = [Invoice(pk=number, company_id=number % 2) for number in range(2 * delivery.TOGETHER + 2)]
-    found = list(delivery.portions(rows))
-    assert [len(part) for part in found] == [delivery.TOGETHER, 1, delivery.TOGETHER, 1]
+    rows = [Invoice(pk=number, company_id=number % 2) for number in range(2 * posts.TOGETHER + 2)]
+    found = list(posts.portions(rows))
+    assert [len(part) for part in found] == [posts.TOGETHER, 1, posts.TOGETHER, 1]
     assert all(len({row.company_id for row in part}) == 1 for part in found)
     assert sorted(row.pk for part in found for row in part) == [row.pk for row in rows]

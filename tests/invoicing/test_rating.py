@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.mapping import Treatment
-from invoicing.rating import (
+from invoicing.rules.mapping import Treatment
+from invoicing.rules.rating import (
     Rounding,
     Totals,
     VatGroup,

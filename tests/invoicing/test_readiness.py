@@ -9,13 +9,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from invoicing import readiness
 from tests.factories import (
     ConnectionFactory,
     DossierFactory,
     WorkspaceFactory,
 )
 from tests.queues import broker
+from toggbill import health
 
 pytestmark = pytest.mark.django_db
 
@@ -36,9 +36,7 @@ def test_readyz_is_ready_when_nothing_waits() -> None:
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
 
 
-@pytest.mark.parametrize(
-    ("seconds", "status"), [(readiness.LATE_SECONDS - 30, 200), (readiness.LATE_SECONDS + 30, 503)]
-)
+@pytest.mark.parametrize(("seconds", "status"), [(health.LATE_SECONDS - 30, 200), (health.LATE_SECONDS + 30, 503)])
 def test_readyz_is_not_ready_when_a_row_waits_for_long(seconds: int, status: int) -> None:
     WorkspaceFactory(next_sync_at=timezone.now() - timedelta(seconds=seconds))
     assert Client().get("/readyz").status_code == status

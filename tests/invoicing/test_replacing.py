@@ -11,9 +11,11 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from integrations.transport import RetryLater
-from invoicing import corrections, posting, replacing, runs
+from integrations.clients.transport import RetryLater
+from invoicing.corrections import decide
+from invoicing.corrections import replace as replacing
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice
+from invoicing.posting import post
 from invoicing.tasks import recover_replacement, tick_delivery
 from tests.invoicing.after_billing import (
     at_billit,
@@ -28,6 +30,7 @@ from tests.invoicing.after_billing import (
 )
 from tests.invoicing.scene import BY, Scene, in_thread
 from tests.worlds import BAKERY_PROJECT, NOW, entry
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -35,11 +38,11 @@ DELETE = {"method": "DELETE", "path": r"^/v1/orders/\d+$"}
 
 
 def replace(row: Correction) -> list[Invoice]:
-    return corrections.replace(correction=row, by=BY, now=timezone.now())
+    return decide.replace(correction=row, by=BY, now=timezone.now())
 
 
 def recover(invoice: Invoice) -> list[Invoice]:
-    return corrections.recover_replacement(invoice=invoice, by=BY, now=timezone.now())
+    return decide.recover_replacement(invoice=invoice, by=BY, now=timezone.now())
 
 
 def deletions(books: Scene) -> int:
@@ -55,7 +58,7 @@ def test_replaced_invoice_is_deleted_void_and_drafted_anew(scene: Make) -> None:
     old = books.posted()
     changed(books, entry(1, seconds=5400))
     (new,) = replace(correction())
-    old = posting.fresh(old)
+    old = post.fresh(old)
     assert (old.status, old.replacing_since, old.order_id) == ("void", None, at_billit(books, old)["OrderID"])
     assert at_billit(books, old)["Deleted"] is True
     assert (new.status, new.approved_by, new.approved_at) == ("approved", BY.name, NOW)
@@ -109,7 +112,7 @@ def test_replaced_without_an_hour_left_makes_no_invoice(scene: Make) -> None:
     old = books.posted()
     deleted(books, 1)
     assert replace(correction()) == []
-    assert (posting.fresh(old).status, Invoice.objects.count()) == ("void", 1)
+    assert (post.fresh(old).status, Invoice.objects.count()) == ("void", 1)
     assert books.states() == {ids(1)[0]: "deleted"}
     prove(books)
 
@@ -125,7 +128,7 @@ def test_replaced_invoice_takes_its_differences_along(scene: Make) -> None:
     changed(books, entry(2, "2026-11-05", seconds=7200))
     (new,) = replace(correction())
     assert [(line[1], line[4]) for line in bill(new)] == [(Decimal("2.00"), 7200), (Decimal("0.50"), 1800)]
-    assert posting.fresh(second).status == "void"
+    assert post.fresh(second).status == "void"
     assert row(1) == ("invoiced", 5400, 0, 1800, "")
     prove(books)
     books.post(new)
@@ -139,11 +142,11 @@ def test_replace_is_refused_while_a_difference_stands_elsewhere(scene: Make) -> 
     changed(books, entry(1, seconds=5400))
     bill_next(correction())
     books.draft(NOW.date())
-    with pytest.raises(runs.NotPossible, match=r"A difference of entry \d+ stands on invoice"):
+    with pytest.raises(NotPossible, match=r"A difference of entry \d+ stands on invoice"):
         replace(Correction.objects.get())
     books.post(books.approve()[0])
     changed(books, entry(1, seconds=9000))
-    with pytest.raises(runs.NotPossible, match="stands on invoice"):
+    with pytest.raises(NotPossible, match="stands on invoice"):
         replace(correction())
     assert deletions(books) == 0
     prove(books)
@@ -153,9 +156,9 @@ def test_replace_of_a_sent_invoice_is_refused(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.send(books.posted())
     changed(books, entry(1, seconds=5400))
-    with pytest.raises(runs.NotPossible, match=r"is sent: what the customer has is not replaced\. Credit it\."):
+    with pytest.raises(NotPossible, match=r"is sent: what the customer has is not replaced\. Credit it\."):
         replace(correction())
-    assert (deletions(books), posting.fresh(invoice).status, correction().decision) == (0, "posted", "open")
+    assert (deletions(books), post.fresh(invoice).status, correction().decision) == (0, "posted", "open")
 
 
 def test_replace_of_what_billit_sent_by_itself_is_refused_and_noted(scene: Make) -> None:
@@ -163,11 +166,11 @@ def test_replace_of_what_billit_sent_by_itself_is_refused_and_noted(scene: Make)
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
     books.control.change_order(invoice.order_id or 0, IsSent=True, OrderStatus="ToPay")
-    with pytest.raises(runs.NotPossible, match="was sent from Billit meanwhile: credit it instead"):
+    with pytest.raises(NotPossible, match="was sent from Billit meanwhile: credit it instead"):
         replace(correction())
-    invoice = posting.fresh(invoice)
+    invoice = post.fresh(invoice)
     assert (invoice.delivery, invoice.replacing_since, deletions(books)) == ("sent", None, 0)
-    note = corrections.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
+    note = decide.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
     assert note.about == invoice
 
 
@@ -176,7 +179,7 @@ def test_replace_of_a_paid_invoice_is_refused(scene: Make) -> None:
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
     Invoice.objects.filter(pk=invoice.pk).update(payment="paid", paid_date=NOW.date())
-    with pytest.raises(runs.NotPossible, match="is paid"):
+    with pytest.raises(NotPossible, match="is paid"):
         replace(correction())
 
 
@@ -186,7 +189,7 @@ def test_replace_of_an_order_that_was_deleted_by_hand_deletes_nothing(scene: Mak
     changed(books, entry(1, seconds=5400))
     books.control.change_order(invoice.order_id or 0, Deleted=True)
     (new,) = replace(correction())
-    assert (posting.fresh(invoice).status, new.status, tries(invoice), deletions(books)) == (
+    assert (post.fresh(invoice).status, new.status, tries(invoice), deletions(books)) == (
         "void",
         "approved",
         ["adopted"],
@@ -200,9 +203,9 @@ def test_replace_that_billit_refuses_leaves_everything(scene: Make) -> None:
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
     body = {"errors": [{"Code": "GenericError", "Description": "It is booked"}]}
-    with books.fault("status", status=400, body=body, **DELETE), pytest.raises(runs.NotPossible, match="It is booked"):
+    with books.fault("status", status=400, body=body, **DELETE), pytest.raises(NotPossible, match="It is booked"):
         replace(correction())
-    invoice = posting.fresh(invoice)
+    invoice = post.fresh(invoice)
     assert (invoice.status, invoice.replacing_since, tries(invoice)) == ("posted", None, ["refused"])
     assert books.send(invoice).delivery == "sent"
     prove(books)
@@ -214,7 +217,7 @@ def test_replace_that_billit_puts_off_can_be_tried_again(scene: Make) -> None:
     changed(books, entry(1, seconds=5400))
     with books.fault("status", status=429, **DELETE), pytest.raises(RetryLater):
         replace(correction())
-    assert (posting.fresh(invoice).replacing_since, tries(invoice)) == (None, ["not_sent"])
+    assert (post.fresh(invoice).replacing_since, tries(invoice)) == (None, ["not_sent"])
     assert len(replace(correction())) == 1
     prove(books)
 
@@ -224,18 +227,18 @@ def test_deletion_without_an_answer_is_found_among_the_deleted(scene: Make, kind
     books = scene(entries=[entry(1)])
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
-    with books.fault(kind, seconds=0.05, **DELETE), pytest.raises(runs.NotPossible, match="It will be looked up"):
+    with books.fault(kind, seconds=0.05, **DELETE), pytest.raises(NotPossible, match="It will be looked up"):
         replace(correction())
-    doubtful = posting.fresh(invoice)
+    doubtful = post.fresh(invoice)
     assert (doubtful.status, doubtful.replacing_since, tries(invoice)) == ("posted", NOW, ["no_answer"])
     assert books.send(doubtful).delivery == "not_sent"
-    with pytest.raises(runs.NotPossible, match="being deleted at Billit already"):
+    with pytest.raises(NotPossible, match="being deleted at Billit already"):
         replace(correction())
     prove(books)
     assert not replacing.due_replacements(now=NOW + timedelta(seconds=119)).exists()
     assert replacing.due_replacements(now=NOW + timedelta(seconds=120)).get() == invoice
     (new,) = recover(invoice)
-    assert (posting.fresh(invoice).status, new.status, tries(invoice)) == ("void", "approved", ["adopted"])
+    assert (post.fresh(invoice).status, new.status, tries(invoice)) == ("void", "approved", ["adopted"])
     assert recover(invoice) == []
     assert deletions(books) == 1
     prove(books)
@@ -246,14 +249,14 @@ def test_deletion_that_never_arrived_gives_the_invoice_back(scene: Make, kind: s
     books = scene(entries=[entry(1)])
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
-    with books.fault(kind, **DELETE), pytest.raises(runs.NotPossible):
+    with books.fault(kind, **DELETE), pytest.raises(NotPossible):
         replace(correction())
     books.later(seconds=119)
     assert recover(invoice) == []
-    assert posting.fresh(invoice).replacing_since == NOW
+    assert post.fresh(invoice).replacing_since == NOW
     books.later(seconds=1)
     assert recover(invoice) == []
-    assert (posting.fresh(invoice).replacing_since, tries(invoice)) == (None, ["absent"])
+    assert (post.fresh(invoice).replacing_since, tries(invoice)) == (None, ["absent"])
     assert correction().decision == "open"
     prove(books)
     assert len(replace(correction())) == 1
@@ -271,11 +274,11 @@ def test_worker_that_died_after_the_claim_is_followed_up_after_its_lease(scene: 
         books.control.change_order(invoice.order_id or 0, Deleted=True)
     books.later(seconds=299)
     assert recover(invoice) == []
-    assert posting.fresh(invoice).replacing_since == NOW
+    assert post.fresh(invoice).replacing_since == NOW
     books.later(seconds=2)
     assert replacing.due_replacements(now=timezone.now()).get() == invoice
     recover_replacement(invoice_id=invoice.pk)
-    assert (posting.fresh(invoice).status, Invoice.objects.count()) == (("void", 2) if arrived else ("posted", 1))
+    assert (post.fresh(invoice).status, Invoice.objects.count()) == (("void", 2) if arrived else ("posted", 1))
     prove(books)
 
 
@@ -283,12 +286,12 @@ def test_order_that_is_nowhere_is_left_to_a_person(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
-    with books.fault("cut_after", **DELETE), pytest.raises(runs.NotPossible):
+    with books.fault("cut_after", **DELETE), pytest.raises(NotPossible):
         replace(correction())
     books.control.change_order(invoice.order_id or 0, ExternalProviderID="lost")
     books.later(seconds=600)
     assert recover(invoice) == []
-    invoice = posting.fresh(invoice)
+    invoice = post.fresh(invoice)
     assert (invoice.status, invoice.replacing_since) == ("posted", NOW)
     assert "neither among its orders nor among the deleted ones" in invoice.attention
 
@@ -306,7 +309,7 @@ def test_two_persons_replace_at_once_and_one_order_is_deleted(scene: Make) -> No
         barrier.wait(10)
         try:
             replace(row_)
-        except runs.NotPossible as error:
+        except NotPossible as error:
             refused.append(str(error))
 
     for worker in [in_thread(work) for _ in range(2)]:
@@ -323,7 +326,7 @@ def test_tick_leaves_alone_what_is_not_due(scene: Make) -> None:
     replacing._claim(correction(), invoice, BY, NOW)
     assert not replacing.due_replacements(now=NOW).exists()
     tick_delivery()
-    assert posting.fresh(invoice).replacing_since == NOW
+    assert post.fresh(invoice).replacing_since == NOW
 
 
 # --- an order that somebody deleted in Billit -------------------------------------------------------------------------
@@ -345,11 +348,11 @@ def test_hours_of_an_order_deleted_by_hand_are_billed_anew_once(scene: Make) -> 
         last_seen_at=NOW,
     )
     (new,) = replacing.bill_anew(invoice=old, by=BY, now=NOW)
-    old = posting.fresh(old)
+    old = post.fresh(old)
     assert (old.status, tries(old), deletions(books)) == ("void", ["adopted"], 0)
     assert Drift.objects.get().gone_at == NOW
     assert (new.status, new.reference != old.reference, bill(new)) == ("approved", True, bill(old))
-    with pytest.raises(runs.NotPossible, match="void"):
+    with pytest.raises(NotPossible, match="void"):
         replacing.bill_anew(invoice=old, by=BY, now=NOW)
     books.post(new)
     live = [order for order in books.control.orders() if not order["Deleted"]]
@@ -360,9 +363,9 @@ def test_hours_of_an_order_deleted_by_hand_are_billed_anew_once(scene: Make) -> 
 def test_hours_of_an_order_that_billit_has_are_not_billed_anew(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     old = books.posted()
-    with pytest.raises(runs.NotPossible, match=r"does not show order \d+ .* as deleted"):
+    with pytest.raises(NotPossible, match=r"does not show order \d+ .* as deleted"):
         replacing.bill_anew(invoice=old, by=BY, now=NOW)
-    assert (posting.fresh(old).status, tries(old)) == ("posted", [])
+    assert (post.fresh(old).status, tries(old)) == ("posted", [])
     prove(books)
 
 
@@ -371,6 +374,6 @@ def test_hours_of_an_order_that_billit_knows_nothing_of_are_not_billed_anew(scen
     books = scene(entries=[entry(1)])
     old = books.posted()
     Invoice.objects.filter(pk=old.pk).update(order_id=F("order_id") + 1000)  # as if Billit had lost it
-    with pytest.raises(runs.NotPossible, match=r"does not show order \d+ .* as deleted"):
+    with pytest.raises(NotPossible, match=r"does not show order \d+ .* as deleted"):
         replacing.bill_anew(invoice=old, by=BY, now=NOW)
-    assert posting.fresh(old).status == "posted"
+    assert post.fresh(old).status == "posted"

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from integrations.models import Connection, Workspace
-from invoicing import rounds
+from invoicing.due import runs
 from invoicing.models import Dossier, Invoice, Run
 from tests.invoicing.scene import Scene
 from tests.worlds import BAKERY_PROJECT, NOW, ORGANIZATION, entry, product
@@ -29,7 +29,7 @@ def midnight(year: int, month: int, day: int, *, utc_hour: int = 23) -> datetime
 
 
 def serve(books: Scene) -> list[Invoice]:
-    return rounds.serve(dossier=books.dossier, by=Actor.schedule(), now=timezone.now())
+    return runs.serve(dossier=books.dossier, by=Actor.schedule(), now=timezone.now())
 
 
 def run_days() -> list[date]:
@@ -210,7 +210,7 @@ def test_served_round_is_claimed_so_that_a_second_worker_finds_nothing(scene: Ma
     stale = books.dossier
     serve(books)
     Run.objects.all().delete()
-    assert rounds.serve(dossier=stale, by=Actor.schedule(), now=timezone.now()) == []
+    assert runs.serve(dossier=stale, by=Actor.schedule(), now=timezone.now()) == []
     assert run_days() == []
 
 

@@ -13,9 +13,10 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing import ledger, runs
-from invoicing.mapping import Reason
+from invoicing.drafting import runs
+from invoicing.ledger import derive, locks
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
+from invoicing.rules.mapping import Reason
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, OCTOBER, Scene, bill, everything, ids
 from tests.worlds import (
@@ -33,6 +34,7 @@ from tests.worlds import (
     project,
 )
 from toggbill.firms import audit
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -135,9 +137,9 @@ def test_entry_before_the_start_is_in_nobodys_books(scene: Make) -> None:
 
 def test_day_after_today_is_refused(scene: Make) -> None:
     books = scene(entries=[entry(1)])
-    with pytest.raises(runs.NotPossible, match="2026-11-21 is after today"):
+    with pytest.raises(NotPossible, match="2026-11-21 is after today"):
         books.draft(TODAY + timedelta(days=1))
-    with pytest.raises(runs.NotPossible, match="2026-11-21 is after today"):
+    with pytest.raises(NotPossible, match="2026-11-21 is after today"):
         runs.preview(dossier=books.dossier, cut_off=TODAY + timedelta(days=1), now=NOW)
     # Half an hour before midnight UTC it is the 21st in Brussels already.
     books.at(datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
@@ -302,10 +304,10 @@ def test_approve_takes_only_drafts_and_refused_ones(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     (approved,) = (books.approved(),)
     assert (approved.approved_at, approved.approved_by) == (NOW, BY.name)
-    with pytest.raises(runs.NotPossible, match="only a draft or a refused one"):
+    with pytest.raises(NotPossible, match="only a draft or a refused one"):
         books.approve(approved)
     posted = books.post(approved)
-    with pytest.raises(runs.NotPossible, match="only a draft or a refused one"):
+    with pytest.raises(NotPossible, match="only a draft or a refused one"):
         books.approve(posted)
     assert len(books.events("invoice_approved")) == 1
 
@@ -336,7 +338,7 @@ def test_void_is_refused_for_what_billit_may_have(scene: Make) -> None:
     with books.fault("cut_after"):
         doubtful = books.post(invoice)
     for state in ("in_doubt", "posted"):
-        with pytest.raises(runs.NotPossible, match="only one that Billit does not have"):
+        with pytest.raises(NotPossible, match="only one that Billit does not have"):
             runs.void(invoice=doubtful, by=BY, now=NOW)
         assert books.invoices().get().status == state
         books.recover(doubtful)
@@ -354,8 +356,8 @@ def test_held_and_written_off_hours_are_not_drafted(scene: Make) -> None:
     drafting = books.draft()
     assert drafting.plan.skipped == ()
     assert books.states() == {ids(1)[0]: "drafted", ids(2)[0]: "written_off", ids(3)[0]: "held"}
-    ledger.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
-    ledger.derive_marked(now=NOW)
+    locks.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
+    derive.derive_marked(now=NOW)
     assert books.states() == {ids(1)[0]: "drafted", ids(2)[0]: "written_off", ids(3)[0]: "held"}
 
 

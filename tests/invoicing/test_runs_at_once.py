@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 from django.db import transaction
 
-from invoicing import runs
+from invoicing.drafting import runs
 from invoicing.models import Claim, Invoice, Run
 from tests.invoicing.scene import BY, Scene, in_thread
 from tests.worlds import BAKERY_PROJECT, NOW, entry

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.models import Entry
-from invoicing import runs
+from invoicing.drafting import runs
 from invoicing.models import Claim, Invoice, InvoiceLine
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, bill, everything, ids
@@ -26,6 +26,7 @@ from tests.worlds import (
     product,
     project,
 )
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -81,7 +82,7 @@ def test_draft_whose_entry_changed_is_redrawn_and_can_be_approved(scene: Make, c
     books.control.put_entries(entry(1, **change))
     books.sync()
     if "description" not in change:
-        with pytest.raises(runs.NotPossible, match="1 of its entries changed in Toggl since it was drafted"):
+        with pytest.raises(NotPossible, match="1 of its entries changed in Toggl since it was drafted"):
             books.approve(invoice)
         assert books.invoices().get().status == "draft"
     assert [moved.pk for moved, _ in books.draft().moved] == [invoice.pk]
@@ -102,7 +103,7 @@ def test_draft_of_a_deleted_entry_cannot_be_approved(scene: Make) -> None:
     books.draft()
     books.control.delete_entries(*ids(2))
     books.sync()
-    with pytest.raises(runs.NotPossible, match="1 of its entries changed"):
+    with pytest.raises(NotPossible, match="1 of its entries changed"):
         books.approve()
     books.draft()
     (approved,) = books.approve()
@@ -218,7 +219,7 @@ def test_draft_of_a_project_that_went_to_another_client_cannot_be_approved(scene
     books.draft()
     books.control.put_toggl("projects", project(GARAGE_PROJECT, "Garage", BAKERY))
     books.sync()
-    with pytest.raises(runs.NotPossible, match="1 of its entries changed in Toggl"):
+    with pytest.raises(NotPossible, match="1 of its entries changed in Toggl"):
         books.approve()
     books.draft()
     (approved,) = books.approve()

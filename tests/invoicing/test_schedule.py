@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.schedule import Schedule, cut_off, latest_due, next_due, starts_at
+from invoicing.rules.schedule import Schedule, cut_off, latest_due, next_due, starts_at
 from tests.invoicing.strategies import quick
 
 MANUAL = Schedule("manual", None)

@@ -18,9 +18,9 @@ from django.db import connection as database
 from django.test import Client
 from pytest_django import Settings
 
-from integrations import rotation
-from integrations.encryption import EncryptedTextField
+from integrations.connections import key_rotation
 from integrations.models import Connection
+from integrations.models.encryption import EncryptedTextField
 from integrations.sandbox.process import Process
 from invoicing import tasks
 from invoicing.models import Dossier, Invoice
@@ -221,7 +221,7 @@ def test_rotate_keys_without_the_old_key_says_so_and_changes_nothing(
 
 
 def test_rotate_keys_knows_every_encrypted_column() -> None:
-    found = {(model._meta.label, name) for model, names in rotation.encrypted_fields() for name in names}
+    found = {(model._meta.label, name) for model, names in key_rotation.encrypted_fields() for name in names}
     assert {("integrations.Connection", "secret"), ("integrations.Connection", "refresh_secret")} <= found
 
 

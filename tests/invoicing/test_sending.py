@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations.transport import RetryLater
-from invoicing import delivery, posting, runs
+from integrations.clients.transport import RetryLater
+from invoicing.due import posts
 from invoicing.models import Invoice
+from invoicing.posting import post
 from tests.invoicing.scene import Scene, in_thread
 from tests.worlds import GARAGE, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry, party
 from toggbill.firms import audit
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -63,10 +65,10 @@ def test_receiver_that_does_not_take_it_is_attention_and_nothing_is_sent(
 ) -> None:
     books = scene(entries=[entry(1)], peppol=peppol)
     posted = books.posted()
-    delivery.request(invoice=posted, send=True, now=NOW)
-    with pytest.raises(runs.NotPossible, match="does not receive invoices over Peppol"):
+    posts.request(invoice=posted, send=True, now=NOW)
+    with pytest.raises(NotPossible, match="does not receive invoices over Peppol"):
         books.send(posted)
-    row = posting.fresh(posted)
+    row = post.fresh(posted)
     assert (row.delivery, row.send_requested_at, row.status) == ("not_sent", None, "posted")
     assert f"Garage Vonk SRL ({GARAGE_NUMBER}) does not receive invoices over Peppol" in row.attention
     assert (books.asked("POST", SEND), books.attempts(posted, "send"), books.due()) == ([], [], [])
@@ -89,7 +91,7 @@ def test_email_is_no_way_without_an_address(scene: Make) -> None:
     books = scene(entries=[entry(1)], peppol=[], parties=[party(GARAGE_PARTY, "Garage", GARAGE_NUMBER, Email="")])
     posted = books.posted()
     books.rules(email_allowed=True)
-    with pytest.raises(runs.NotPossible, match="add an address"):
+    with pytest.raises(NotPossible, match="add an address"):
         books.send(posted)
     assert books.control.outbox() == []
 
@@ -147,13 +149,13 @@ def test_refused_send_shows_billits_reason_and_can_be_tried_again_with_the_same_
 def test_429_at_sending_waits_and_goes_on_with_the_same_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    delivery.request(invoice=posted, send=True, now=NOW)
+    posts.request(invoice=posted, send=True, now=NOW)
     with (
         books.fault("status", path=SEND, status=429, headers={"Retry-After": "30"}),
         pytest.raises(RetryLater),
     ):
         books.send(posted)
-    row = posting.fresh(posted)
+    row = post.fresh(posted)
     assert (row.delivery, row.not_before) == ("not_sent", NOW + timedelta(seconds=30))
     assert (books.due(NOW + timedelta(seconds=29)), books.due(NOW + timedelta(seconds=30))) == ([], [posted])
     assert books.send(row).delivery == "sent"
@@ -202,7 +204,7 @@ def test_doubt_before_the_work_reads_the_status_first_and_then_sends_once(scene:
 def test_used_key_without_a_delivery_waits_for_a_person_who_sends_with_a_new_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    delivery.request(invoice=posted, send=True, now=NOW)
+    posts.request(invoice=posted, send=True, now=NOW)
     with books.fault("status", path=SEND, status=409, body={"errors": [{"Code": "Idempotent token already exists"}]}):
         doubtful = books.send(posted)
         assert doubtful.delivery == "in_doubt"
@@ -247,7 +249,7 @@ def test_two_workers_at_once_send_once(scene: Make) -> None:
         for worker in workers:
             worker()
     assert (len(books.asked("POST", SEND)), len(books.control.outbox())) == (1, 1)
-    assert posting.fresh(posted).delivery == "sent"
+    assert post.fresh(posted).delivery == "sent"
     assert audit.verify(firm=books.firm).ok
 
 
@@ -259,7 +261,7 @@ def test_customer_without_a_number_is_not_looked_up_at_peppol(scene: Make) -> No
         client_map=[{"client": GARAGE, "customer": 88_001}],
     )
     posted = books.posted()
-    with pytest.raises(runs.NotPossible, match="no number"):
+    with pytest.raises(NotPossible, match="no number"):
         books.send(posted)
     assert [row for row in books.control.log("billit") if "peppol" in row["path"]] == []
     assert timezone.now() == NOW

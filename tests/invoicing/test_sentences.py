@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.utils import translation
 
-from integrations import circuit, oauth, sync
+from integrations.clients.transport import Answer, Call, ServiceError, Transport
+from integrations.connections import circuit, tokens
+from integrations.mirror import sync
 from integrations.models import Connection
-from integrations.transport import Answer, Call, ServiceError, Transport
-from invoicing import sentences
-from invoicing.models import Invoice
-from invoicing.sentences import Sentence, told
+from invoicing.models import Invoice, messages
+from invoicing.models.messages import Sentence, told
 from tests.factories import ConnectionFactory, FirmFactory, InvoiceFactory
 from tests.invoicing.scene import Scene
 from tests.visitors import signed_in, text
@@ -29,7 +29,7 @@ def in_french(words: str) -> str:
         return told(words)
 
 
-@pytest.mark.parametrize("sentence", sentences.KNOWN, ids=lambda sentence: sentence.template[:40])
+@pytest.mark.parametrize("sentence", messages.KNOWN, ids=lambda sentence: sentence.template[:40])
 def test_every_sentence_is_known_again_in_each_language(sentence: Sentence) -> None:
     places = {name: f"<{name}>" for name in sentence.shape.groupindex}
     stands = sentence.english(**places)
@@ -115,9 +115,9 @@ def test_what_connections_say_is_known() -> None:
     for change in ({"paused_at": NOW}, {"removed_at": NOW, "secret": "", "refresh_secret": ""}):
         Connection.objects.filter(pk=row.pk).update(**change)
         with pytest.raises(ServiceError) as refused:
-            oauth.check(row)
+            tokens.check(row)
         said.append(str(refused.value))
-    said += [oauth._sign_in_again(row, None), oauth._sign_in_again(row, NOW)]
+    said += [tokens._sign_in_again(row, None), tokens._sign_in_again(row, NOW)]
     said.append(str(sync.Busy(f"{row} is being read by another process at this moment. Try again in a minute.")))
     assert [words for words in said if in_french(words) == words] == []
 

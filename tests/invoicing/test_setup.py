@@ -9,11 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.models import Entry, Workspace
-from invoicing.mapping import ClientRule, TagRule, Treatment
-from invoicing.models import ClientMapping, Dossier, DossierClient, Invoice, TagMapping
-from invoicing.rating import Rounding
-from invoicing.schedule import Schedule
-from invoicing.setup import (
+from invoicing.dossiers.setup import (
     DossierRules,
     Locked,
     Pairing,
@@ -24,6 +20,10 @@ from invoicing.setup import (
     set_up_firm,
     standing,
 )
+from invoicing.models import ClientMapping, Dossier, DossierClient, Invoice, TagMapping
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from invoicing.rules.rating import Rounding
+from invoicing.rules.schedule import Schedule
 from tests.factories import (
     ClientMappingFactory,
     CompanyFactory,

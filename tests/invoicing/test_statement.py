@@ -9,9 +9,9 @@ import pytest
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
-from invoicing import mapping, planning
+from invoicing.management.invoice_json import planned, statements
 from invoicing.models import Claim, Invoice, InvoiceLine
-from invoicing.statement import planned, statements
+from invoicing.rules import mapping, planning
 from tests.factories import NOW, ClaimFactory, InvoiceFactory, InvoiceLineFactory
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,10 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Company, Workspace
-from invoicing import delivery, posting, tasks
+from invoicing import tasks
+from invoicing.due import posts
 from invoicing.models import Dossier, Invoice, Run
+from invoicing.posting import post
 from tests.invoicing.scene import Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, NOW, entry
@@ -35,7 +37,7 @@ def asked_for(scene: Make, *, send: bool = False, **changes: Any) -> tuple[Scene
     """An approved invoice that somebody asked the workers to post."""
     books = scene(**({"entries": [entry(1)]} | changes))
     invoice = books.approved()
-    delivery.request(invoice=invoice, send=send, now=NOW)
+    posts.request(invoice=invoice, send=send, now=NOW)
     return books, invoice
 
 
@@ -91,7 +93,7 @@ def test_message_delivered_twice_posts_and_sends_once(scene: Make, queue: Queue)
         tasks.send_invoice(invoice_id=invoice.pk)
     queue.work()
     assert (len(books.asked("POST", "/v1/orders")), len(books.asked("POST", SEND))) == (1, 1)
-    assert posting.fresh(invoice).delivery == "sent"
+    assert post.fresh(invoice).delivery == "sent"
 
 
 def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
@@ -104,7 +106,7 @@ def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
     books.later(seconds=1)
     tasks.tick_delivery()
     queue.work()
-    assert (posting.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
+    assert (post.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
 
 
 def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
@@ -114,7 +116,7 @@ def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     books.later(seconds=60)
     tasks.tick_delivery()
     queue.work()
-    assert (posting.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
+    assert (post.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
 
 
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
@@ -123,12 +125,12 @@ def test_worker_resolves_a_doubt_by_itself_in_time(scene: Make, queue: Queue, ki
     tasks.tick_delivery()
     with books.fault(kind):
         queue.work()
-    assert posting.fresh(invoice).status == "in_doubt"
+    assert post.fresh(invoice).status == "in_doubt"
     for _ in range(8):
         books.later(seconds=60)
         tasks.tick_delivery()
         queue.work()
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     (order,) = books.control.orders()
     assert (row.status, row.order_id, row.legal_incl) == ("posted", order["OrderID"], order["TotalIncl"])
     assert len(books.asked("POST", "/v1/orders")) == (2 if kind == "cut_before" else 1)
@@ -143,7 +145,7 @@ def test_worker_takes_up_a_dead_lease(scene: Make, queue: Queue) -> None:
     books.later(seconds=301)
     tasks.tick_delivery()
     queue.work()
-    assert (posting.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
+    assert (post.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
 
 
 def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:
@@ -151,7 +153,7 @@ def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:
     with books.fault("status", status=400, body="no"):
         tasks.tick_delivery()
         queue.work()
-    row = posting.fresh(invoice)
+    row = post.fresh(invoice)
     assert (row.status, row.post_requested_at, row.send_requested_at) == ("refused", None, None)
     books.later(hours=1)
     tasks.tick_delivery()
@@ -169,7 +171,7 @@ def test_outage_of_billit_pauses_the_invoice_and_ends_with_one_order(scene: Make
     books.later(seconds=1)
     tasks.tick_delivery()
     queue.work()
-    assert (posting.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 2)
+    assert (post.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 2)
     assert len(books.control.orders()) == 1
 
 
@@ -179,11 +181,11 @@ def test_reading_back_that_fails_is_tried_again(scene: Make, queue: Queue) -> No
     with books.fault("status", method="GET", path="^/v1/orders$", status=503, headers={"Retry-After": "600"}):
         tasks.tick_delivery()
         assert queue.work() == ["read_back"]
-    assert posting.fresh(invoice).legal_incl is None
+    assert post.fresh(invoice).legal_incl is None
     books.later(seconds=60)
     tasks.tick_delivery()
     queue.work()
-    assert posting.fresh(invoice).legal_incl == books.control.orders()[0]["TotalIncl"]
+    assert post.fresh(invoice).legal_incl == books.control.orders()[0]["TotalIncl"]
     books.later(seconds=60)
     tasks.tick_delivery()
     assert queue.waiting() == [], "nothing is due any more"

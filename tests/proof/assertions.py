@@ -12,7 +12,7 @@ from typing import Any
 from integrations.models import Entry
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
-from invoicing import balance
+from invoicing.ledger import balance
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow
 from toggbill.firms import audit
 from toggbill.firms.models import Firm

@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations import sync
+from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from integrations.sandbox.process import Process
 from invoicing.models import Dossier

@@ -19,8 +19,9 @@ from django.utils import timezone
 
 from integrations.models import Company
 from integrations.sandbox.process import start
-from invoicing import delivery, reading_back
+from invoicing.due import posts as delivery
 from invoicing.models import Attempt, Invoice
+from invoicing.posting import read_back
 from invoicing.tasks import tick_delivery
 from tests.proof.processes import Place, database_url, kill
 from tests.proof.world import CLIENT, PARTY, SLUG, proof_world, yesterday
@@ -57,7 +58,7 @@ def measure(*, invoices: int, rounds: int) -> list[str]:
         worker = place.worker(THREADS)
         try:
             _by_worker(waiting[:WARM_UP], place)
-            reading_back.read_back(company=Company.objects.get(), now=timezone.now())
+            read_back.read_back(company=Company.objects.get(), now=timezone.now())
             _bare(_bodies(waiting[:WARM_UP]))
             sandbox.control.clear_log()
             worked, bare, posts, readings = 0.0, 0.0, 0, 0

@@ -18,16 +18,17 @@ from collections.abc import Iterable
 from django.core.management import call_command
 from django.utils import timezone
 
+from integrations.clients.transport import ServiceError
 from integrations.tasks import sync_company, sync_workspace
-from integrations.transport import ServiceError
-from invoicing import corrections, delivery
+from invoicing.corrections import decide as corrections
+from invoicing.due import posts
 from invoicing.models import Correction, Dossier, Invoice
-from invoicing.runs import NotPossible
 from invoicing.tasks import derive, post_invoices, read_back, recover_replacement, run_dossier, send_invoice
 from tests.invoicing.scene import BY
 from tests.proof.processes import LEASE, PATIENCE, ROOT, Place
 from tests.proof.steps import FAULTS, STEPS
 from tests.proof.world import COMPANY, SLUG, yesterday
+from toggbill.firms.errors import NotPossible
 
 _MAIN = "import django; django.setup(); from tests.proof.poster import main; main()"
 PASSES = 3
@@ -110,7 +111,7 @@ def decide(dossier: Dossier) -> None:
         with contextlib.suppress(NotPossible, ServiceError):
             corrections.replace(correction=correction, by=BY, now=timezone.now())
     for invoice in dossier.invoices.filter(status="approved", post_requested_at__isnull=True):
-        delivery.request(invoice=invoice, send=False, now=timezone.now())
+        posts.request(invoice=invoice, send=False, now=timezone.now())
 
 
 def decide_and_look_up(dossier: Dossier) -> None:

@@ -23,16 +23,20 @@ from django.db import OperationalError
 from django.db.models import Count, Q
 from django.utils import timezone
 
+from integrations.clients.transport import ServiceError
 from integrations.models import Company, Quota, Workspace
 from integrations.sandbox.process import start
-from integrations.transport import ServiceError
-from invoicing import corrections, delivery, doubt, runs
+from invoicing.corrections import decide
+from invoicing.drafting import runs
+from invoicing.due import posts
 from invoicing.models import Attempt, Correction, Dossier, Invoice
+from invoicing.posting import recover
 from tests.proof.assertions import Figures, figures, wrong
 from tests.proof.processes import Place, database_url, kill
 from tests.proof.world import PROJECT, SLUG, entry, moments, proof_world, yesterday
 from tests.worlds import FIRST_ENTRY, Record
 from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent, Firm
 
 WORKSPACES, DOSSIERS, CLIENTS, ENTRIES = 10, 5, 3, 4
@@ -186,7 +190,7 @@ class _Soak:
         waiting = Invoice.objects.filter(status__in=[_STATUS.DRAFT, _STATUS.APPROVED, _STATUS.REFUSED])
         invoice = waiting.order_by("?").first()
         if invoice is not None:
-            with suppress(runs.NotPossible):
+            with suppress(NotPossible):
                 runs.void(invoice=invoice, by=_BY, now=timezone.now())
 
     def _person_decides(self) -> None:
@@ -195,29 +199,29 @@ class _Soak:
         now = timezone.now()
         for invoice in Invoice.objects.filter(status=_STATUS.IN_DOUBT, needs_person=True):
             if invoice.reference not in there:
-                with suppress(runs.NotPossible):
-                    doubt.post_anew(invoice=invoice, by=_BY, now=now)
+                with suppress(NotPossible):
+                    recover.post_anew(invoice=invoice, by=_BY, now=now)
             else:
                 # The order came after the look-up: the next look-up finds it.
                 Invoice.objects.filter(pk=invoice.pk, status=_STATUS.IN_DOUBT).update(needs_person=False)
         for invoice in Invoice.objects.filter(status__in=[_STATUS.REFUSED, _STATUS.DRAFT]):
-            with suppress(runs.NotPossible):
+            with suppress(NotPossible):
                 runs.approve(invoice=invoice, by=_BY, now=now)
         for invoice in Invoice.objects.filter(status=_STATUS.APPROVED, post_requested_at__isnull=True):
-            delivery.request(invoice=invoice, send=False, now=now)
+            posts.request(invoice=invoice, send=False, now=now)
 
     def _correction_decided(self) -> None:
         """A billed entry changed in Toggl: a person leaves it, bills the difference, or replaces the unsent order."""
         open_ones = Correction.objects.filter(decision=Correction.Decision.OPEN).select_related("entry", "invoice")
         correction = open_ones.order_by("?").first()
         if correction is not None:
-            verbs: list[Callable[..., object]] = [corrections.accept, corrections.bill_next, corrections.replace]
+            verbs: list[Callable[..., object]] = [decide.accept, decide.bill_next, decide.replace]
             verb = self.die.choice(verbs)
-            with suppress(runs.NotPossible, ServiceError):
+            with suppress(NotPossible, ServiceError):
                 verb(correction=correction, by=_BY, now=timezone.now())
-        for invoice in corrections.due_replacements(now=timezone.now()):
+        for invoice in decide.due_replacements(now=timezone.now()):
             with suppress(ServiceError):
-                corrections.recover_replacement(invoice=invoice, by=_BY, now=timezone.now())
+                decide.recover_replacement(invoice=invoice, by=_BY, now=timezone.now())
 
     def _leases_lapse(self) -> None:
         """Time is long here: what a dead worker was reading is free after a minute, and so is Toggl's hourly budget."""

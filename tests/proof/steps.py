@@ -14,10 +14,15 @@ from typing import Any, NoReturn
 import requests
 from django.db.models import QuerySet
 
-from integrations import billit, mirror
+from integrations.clients import billit
+from integrations.mirror import writing
 from integrations.models import Entry
-from invoicing import doubt, ledger, posting, reading_back, replacing, runs, sending
+from invoicing.corrections import replace
+from invoicing.drafting import runs
+from invoicing.ledger import derive
 from invoicing.models import Attempt, Claim, LedgerRow
+from invoicing.posting import post, read_back, recover
+from invoicing.posting import send as sending
 from toggbill.firms import audit
 
 Only = Callable[..., bool]
@@ -105,26 +110,26 @@ _deletion = _request("DELETE", "/v1/orders/")
 
 READING = {
     "inside the mirroring of a page": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(Entry)),
-    "after a mirrored page": _wrap(mirror, "entries", when="after"),
+    "after a mirrored page": _wrap(writing, "entries", when="after"),
     "inside the deriving": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(LedgerRow)),
 }
 DRAFTING = {
     "inside the drafting": _wrap(QuerySet, "bulk_create", when="after", nth=2, only=_rows_of(Claim)),
     "inside the approval": _wrap(audit, "record", when="before", nth=2, only=_news("invoice_approved")),
-    "before the claim": _wrap(posting, "_claim", when="before"),
+    "before the claim": _wrap(post, "_claim", when="before"),
 }
 POSTING = {
-    "after the claim": _wrap(posting, "_claim", when="after"),
+    "after the claim": _wrap(post, "_claim", when="after"),
     "before the request": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
     "before the answer is read": _unread(_order),
     "after the answer": _wrap(billit.Api, "create_order", when="after", nth=2),
-    "inside the settling": _wrap(ledger, "invoiced", when="after"),
+    "inside the settling": _wrap(derive, "invoiced", when="after"),
 }
 # The answer to the second order was lost.
 LOOKING_UP = {
     "before the look-up": _wrap(billit.Api, "find_orders", when="before"),
     "between the look-ups": _wrap(billit.Api, "find_deleted_orders", when="before"),
-    "before the adoption": _wrap(doubt, "_agrees", when="after"),
+    "before the adoption": _wrap(recover, "_agrees", when="after"),
     "inside the adoption": _wrap(audit, "record", when="before", only=_news("invoice_adopted")),
 }
 # The second order never arrived.
@@ -133,7 +138,7 @@ MISSING = {
 }
 READING_BACK = {
     "before the totals are read": _wrap(billit.Api, "orders_between", when="before"),
-    "while totals are noted": _wrap(reading_back, "note_order", when="after", nth=2),
+    "while totals are noted": _wrap(read_back, "note_order", when="after", nth=2),
 }
 
 SENDING = {
@@ -158,8 +163,8 @@ MISSING_A_SENDING = {
 }
 
 DELETING = {
-    "before the claim of a deletion": _wrap(replacing, "_claim", when="before", nth=2),
-    "after the claim of a deletion": _wrap(replacing, "_claim", when="after", nth=2),
+    "before the claim of a deletion": _wrap(replace, "_claim", when="before", nth=2),
+    "after the claim of a deletion": _wrap(replace, "_claim", when="after", nth=2),
     "before a deletion is asked": _wrap(requests.Session, "send", when="before", nth=2, only=_deletion),
     "before the answer to a deletion is read": _unread(_deletion),
     "after the answer to a deletion": _wrap(billit.Api, "delete_order", when="after", nth=2),
@@ -167,21 +172,21 @@ DELETING = {
 }
 # Two orders were looked at before their deletion: the third look is the look-up.
 FINDING_A_DELETION = {
-    "before the look-up of a deletion": _wrap(replacing, "_place", when="before", nth=3),
-    "after the look-up of a deletion": _wrap(replacing, "_place", when="after", nth=3),
+    "before the look-up of a deletion": _wrap(replace, "_place", when="before", nth=3),
+    "after the look-up of a deletion": _wrap(replace, "_place", when="after", nth=3),
     "inside the adoption of a deletion": _wrap(runs, "draft_again", when="after", nth=2),
 }
 MISSING_A_DELETION = {
     "inside the giving up of a deletion": _wrap(Attempt, "save", when="after", only=_given_up),
-    "after the giving up of a deletion": _wrap(replacing, "_give_up", when="after"),
+    "after the giving up of a deletion": _wrap(replace, "_give_up", when="after"),
 }
 
 CREDITING = {
-    "after the claim of a credit note": _wrap(posting, "_claim", when="after"),
+    "after the claim of a credit note": _wrap(post, "_claim", when="after"),
     "before a credit note is asked": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
     "before the answer to a credit note is read": _unread(_order),
     "after the answer to a credit note": _wrap(billit.Api, "create_order", when="after", nth=2),
-    "inside the settling of a credit note": _wrap(ledger, "credited", when="after", nth=2),
+    "inside the settling of a credit note": _wrap(derive, "credited", when="after", nth=2),
 }
 FINDING_A_CREDIT_NOTE = {
     "inside the adoption of a credit note": _wrap(audit, "record", when="before", only=_news("invoice_adopted")),

@@ -11,10 +11,15 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
-from integrations.sync import sync_workspace
-from invoicing import corrections, delivery, doubt, ledger, posting, reconcile, runs, sending
+from invoicing.corrections import decide
+from invoicing.drafting import runs
+from invoicing.due import posts as delivery
+from invoicing.ledger import derive, locks
 from invoicing.models import Attempt, ClientMapping, Correction, Dossier, Invoice, LedgerRow
+from invoicing.posting import post, recover, send
+from invoicing.reconciliation import reconcile
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.proof.assertions import prove
@@ -22,6 +27,7 @@ from tests.proof.processes import PATIENCE, ROOT, Place
 from tests.proof.world import SLUG, yesterday
 from tests.worlds import COMPANY, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry
 from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -76,7 +82,7 @@ def _under_way(
     books: Scene, invoice: Invoice, requests: int = 1, at: timedelta = timedelta(0)
 ) -> Callable[[], Invoice]:
     """A post that has reached Billit and waits for its answer; call it for what it came to."""
-    finish = in_thread(lambda: posting.post(invoice=invoice, by=BY, now=NOW + at))
+    finish = in_thread(lambda: post.post(invoice=invoice, by=BY, now=NOW + at))
     until(lambda: len(books.asked("POST", "/v1/orders")) == requests)
     return finish
 
@@ -87,8 +93,8 @@ def test_clock_an_hour_ahead_while_the_order_is_under_way_makes_no_second_order(
     with books.fault("slow", seconds=0.8, times=1):
         first = _under_way(books, invoice)
         ahead = NOW + HOUR
-        assert doubt.recover(invoice=invoice, by=BY, now=ahead).status == "approved"
-        second = posting.post(invoice=invoice, by=BY, now=ahead)
+        assert recover.recover(invoice=invoice, by=BY, now=ahead).status == "approved"
+        second = post.post(invoice=invoice, by=BY, now=ahead)
         assert second.status == "posted"
         assert first().status == "posted"
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["absent", "accepted"]
@@ -102,15 +108,15 @@ def test_clock_an_hour_behind_after_the_claim_waits_and_then_posts_once(scene: M
     books = scene(entries=[entry(1)])
     invoice = books.approved()
     with books.fault("cut_after" if done else "cut_before"):
-        assert posting.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "in_doubt"
-    found = doubt.recover(invoice=invoice, by=BY, now=NOW)
+        assert post.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "in_doubt"
+    found = recover.recover(invoice=invoice, by=BY, now=NOW)
     if done:
         assert found.status == "posted"
     else:
         assert found.status == "in_doubt"
         assert found.not_before == NOW + HOUR + timedelta(seconds=120)
-        assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR + timedelta(seconds=121)).status == "approved"
-        assert posting.post(invoice=invoice, by=BY, now=NOW).status == "posted"
+        assert recover.recover(invoice=invoice, by=BY, now=NOW + HOUR + timedelta(seconds=121)).status == "approved"
+        assert post.post(invoice=invoice, by=BY, now=NOW).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 
 
@@ -119,10 +125,10 @@ def test_lease_of_a_clock_that_ran_ahead_is_taken_up_when_it_is_over(scene: Make
     invoice = books.approved()
     Invoice.objects.filter(pk=invoice.pk).update(status="posting", posting_since=NOW + HOUR)
     Attempt.objects.create(firm=books.firm, invoice=invoice, intent="post", key=invoice.key, started_at=NOW + HOUR)
-    assert doubt.recover(invoice=invoice, by=BY, now=NOW).status == "posting"
+    assert recover.recover(invoice=invoice, by=BY, now=NOW).status == "posting"
     late = NOW + HOUR + timedelta(seconds=301)
-    assert doubt.recover(invoice=invoice, by=BY, now=late).status == "approved"
-    assert posting.post(invoice=invoice, by=BY, now=late).status == "posted"
+    assert recover.recover(invoice=invoice, by=BY, now=late).status == "approved"
+    assert post.post(invoice=invoice, by=BY, now=late).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 
 
@@ -131,11 +137,11 @@ def test_answer_that_comes_when_the_invoice_is_approved_again_settles_it(scene: 
     invoice = books.approved()
     with books.fault("slow", seconds=0.6, times=1):
         first = _under_way(books, invoice)
-        assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
+        assert recover.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
         assert first().status == "posted"
     # Nothing is sent again, and nobody can drop an invoice that Billit has.
-    assert posting.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "posted"
-    with pytest.raises(runs.NotPossible):
+    assert post.post(invoice=invoice, by=BY, now=NOW + HOUR).status == "posted"
+    with pytest.raises(NotPossible):
         runs.void(invoice=invoice, by=BY, now=NOW + HOUR)
     assert len(books.asked("POST", "/v1/orders")) == 1
     assert prove(books.firm, books.sandbox).orders == 1
@@ -148,7 +154,7 @@ def test_no_to_an_attempt_that_was_given_up_says_nothing_of_the_one_under_way(sc
     slow = ORDERS | {"kind": "slow", "times": 1}
     books.control.faults(slow | {"seconds": 1.0}, slow | {"seconds": 2.0})
     first = _under_way(books, invoice)
-    assert doubt.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
+    assert recover.recover(invoice=invoice, by=BY, now=NOW + HOUR).status == "approved"
     second = _under_way(books, invoice, requests=2, at=HOUR)
     # Billit refuses the first when its turn comes, and takes the second.
     books.control.put_billit("parties", {"PartyID": GARAGE_PARTY, "CompanyID": 7999})
@@ -156,7 +162,7 @@ def test_no_to_an_attempt_that_was_given_up_says_nothing_of_the_one_under_way(sc
     books.control.put_billit("parties", {"PartyID": GARAGE_PARTY, "CompanyID": COMPANY})
     assert second().status == "posted"
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["absent", "accepted"]
-    ledger.derive_marked(now=NOW + HOUR)
+    derive.derive_marked(now=NOW + HOUR)
     assert prove(books.firm, books.sandbox).orders == 1
 
 
@@ -168,16 +174,16 @@ def test_who_holds_the_log_never_waits_for_who_wants_it(scene: Make, verb: str) 
     books = scene(entries=[entry(1)])
     books.control.put_toggl("clients", client(503, f"Newcomer {enterprise_number(13)}"))
     sync_workspace(workspace=books.dossier.workspace, now=NOW, full=True)
-    ledger.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
+    locks.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
     verbs: dict[str, Callable[[], object]] = {
         "draft": books.draft,
-        "derive": lambda: ledger.derive(workspace=books.dossier.workspace, now=NOW),
+        "derive": lambda: derive.derive(workspace=books.dossier.workspace, now=NOW),
     }
     with transaction.atomic():
-        ledger.hold_log(books.firm)
+        locks.lock_log(books.firm)
         finish = in_thread(verbs[verb])
         until(_somebody_waits)
-        assert ledger.derive(workspace=books.dossier.workspace, now=NOW) == 1
+        assert derive.derive(workspace=books.dossier.workspace, now=NOW) == 1
     finish()
     assert ClientMapping.objects.filter(client_remote_id=503, is_proposed=True).count() == 1
 
@@ -190,12 +196,12 @@ def test_verdict_that_was_read_before_the_claim_is_not_written_after_it(scene: M
     verbs: dict[str, Callable[[], object]] = {"draft": books.draft}
     if verb == "post":
         invoice = books.approved()
-        verbs["post"] = lambda: posting.post(invoice=invoice, by=BY, now=NOW)
+        verbs["post"] = lambda: post.post(invoice=invoice, by=BY, now=NOW)
 
     def judge() -> int:
         """What a sync does when the entry has changed."""
-        ledger.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
-        return ledger.derive(workspace=books.dossier.workspace, now=NOW)
+        locks.mark(entries=Entry.objects.values_list("pk", flat=True), now=NOW)
+        return derive.derive(workspace=books.dossier.workspace, now=NOW)
 
     with transaction.atomic():
         # Whoever wants to write the row waits here, in the order of his coming: the verb first, then the verdict.
@@ -238,19 +244,19 @@ def test_reconciliation_says_nothing_of_an_order_that_is_being_replaced(scene: M
     books.sync()
     with (
         books.fault("cut_after", method="DELETE", path=r"^/v1/orders/\d+$"),
-        pytest.raises(runs.NotPossible, match="looked up"),
+        pytest.raises(NotPossible, match="looked up"),
     ):
-        corrections.replace(correction=Correction.objects.get(), by=BY, now=NOW)
+        decide.replace(correction=Correction.objects.get(), by=BY, now=NOW)
     report = reconcile.reconcile(dossiers=[books.dossier], now=NOW)
     assert [drift for drift in report.drift if drift.kind.startswith("order")] == []
-    (anew,) = corrections.recover_replacement(invoice=invoice, by=BY, now=NOW)
+    (anew,) = decide.recover_replacement(invoice=invoice, by=BY, now=NOW)
     assert books.post(anew).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 
 
 def _sending(books: Scene, invoice: Invoice, requests: int, at: timedelta) -> Callable[[], Invoice]:
     """A sending that has reached Billit and waits for its answer; call it for what it came to."""
-    finish = in_thread(lambda: sending.send(invoice=invoice, by=BY, now=NOW + at))
+    finish = in_thread(lambda: send.send(invoice=invoice, by=BY, now=NOW + at))
     until(lambda: len(books.asked("POST", SEND)) == requests)
     return finish
 
@@ -268,7 +274,7 @@ def test_no_to_a_sending_that_was_given_up_says_nothing_of_the_one_under_way(sce
     first()
     books.control.put_peppol({"number": GARAGE_NUMBER})
     second()
-    assert posting.fresh(posted).delivery == "sent"
+    assert post.fresh(posted).delivery == "sent"
     assert [attempt.outcome for attempt in books.attempts(posted, "send")] == ["absent", "accepted"]
     assert len(books.control.outbox()) == 1
 
@@ -280,10 +286,10 @@ def test_yes_to_a_sending_that_was_given_up_is_noted_and_nothing_is_sent_again(s
         first = _sending(books, posted, 1, timedelta(0))
         late = NOW + HOUR
         attempt = posted.attempts.get(intent="send")
-        sending._settle(
-            posting.fresh(posted), attempt, Invoice.Delivery.NOT_SENT, Attempt.Outcome.ABSENT, "not there", BY, late
+        send._settle(
+            post.fresh(posted), attempt, Invoice.Delivery.NOT_SENT, Attempt.Outcome.ABSENT, "not there", BY, late
         )
-        assert posting.fresh(posted).delivery == "not_sent"
+        assert post.fresh(posted).delivery == "not_sent"
         assert first().delivery == "sent"
-    assert sending.send(invoice=posted, by=BY, now=late).delivery == "sent"
+    assert send.send(invoice=posted, by=BY, now=late).delivery == "sent"
     assert (len(books.asked("POST", SEND)), len(books.control.outbox())) == (1, 1)

@@ -17,14 +17,19 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from integrations import billit
+from integrations.clients import billit
+from integrations.clients.transport import ServiceError
 from integrations.models import Entry
-from integrations.transport import ServiceError
-from invoicing import corrections, doubt, reading_back, reconcile, runs
+from invoicing.corrections import decide as corrections
+from invoicing.drafting import runs
 from invoicing.models import Correction, Invoice
+from invoicing.posting import read_back as reading_back
+from invoicing.posting import recover as doubt
+from invoicing.reconciliation import reconcile
 from tests.invoicing.scene import BY, Scene
 from tests.proof.assertions import figures, prove, wrong
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, GARAGE_PROJECT, NOW, entry, small_world
+from toggbill.firms.errors import NotPossible
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
@@ -184,7 +189,7 @@ class Billing(RuleBasedStateMachine):
     def approve(self, number: int) -> None:
         invoice = _pick(self.books.invoices(status__in=["draft", "refused"]), number)
         if invoice is not None:
-            with suppress(runs.NotPossible):
+            with suppress(NotPossible):
                 self.books.approve(invoice)
 
     @rule(number=Any_)
@@ -197,7 +202,7 @@ class Billing(RuleBasedStateMachine):
     def send(self, number: int) -> None:
         invoice = _pick(self.books.invoices(status="posted", delivery="not_sent"), number)
         if invoice is not None:
-            with suppress(runs.NotPossible):
+            with suppress(NotPossible):
                 self.books.send(invoice)
 
     @rule(number=Any_, how=st.sampled_from(["accept", "bill_next", "replace", "credit", "credit and bill"]))
@@ -207,7 +212,7 @@ class Billing(RuleBasedStateMachine):
         if correction is None:
             return
         asked: dict[str, Any] = {"correction": correction, "by": BY, "now": timezone.now()}
-        with suppress(runs.NotPossible):
+        with suppress(NotPossible):
             if how.startswith("credit"):
                 corrections.credit(**asked, rebill=how == "credit and bill")
             else:
@@ -223,7 +228,7 @@ class Billing(RuleBasedStateMachine):
         row = _pick(Entry.objects.filter(firm=self.books.firm).order_by("remote_id"), number)
         if row is not None:
             reason = {"reason": "for now"} if verb in ("hold", "write_off") else {}
-            with suppress(runs.NotPossible):
+            with suppress(NotPossible):
                 getattr(corrections, verb)(entries=[row], by=BY, now=timezone.now(), **reason)
 
     @rule(number=Any_)
@@ -236,7 +241,7 @@ class Billing(RuleBasedStateMachine):
             doubt.post_anew(invoice=invoice, by=BY, now=timezone.now())
 
     def _post(self, invoice: Invoice) -> None:
-        with suppress(ServiceError, runs.NotPossible):
+        with suppress(ServiceError, NotPossible):
             self.books.post(invoice)
 
     # --- what holds ---------------------------------------------------------------------------------------------------

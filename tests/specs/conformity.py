@@ -30,7 +30,7 @@ class Finding:
 
 
 def recorded(folder: Path) -> Iterator[Record]:
-    """The lines of all recordings in a folder (see integrations.sandbox.recorder)."""
+    """The lines of all recordings in a folder (see integrations.sandbox.http.recorder)."""
     for file in sorted(folder.glob("*.jsonl")):
         with file.open(encoding="utf-8") as lines:
             for line in lines:

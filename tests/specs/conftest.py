@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from integrations.sandbox.http.recorder import VARIABLE
 from integrations.sandbox.process import Process, start
-from integrations.sandbox.recorder import VARIABLE
 from tests.specs import swagger
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote_plus
 
-from integrations import billit, subscriptions, toggl
+from integrations.clients import billit, subscriptions, toggl
 from tests.specs.conformity import operation_of, ours
 from tests.specs.swagger import Record
 

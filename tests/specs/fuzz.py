@@ -19,10 +19,10 @@ from typing import Any
 
 from integrations.sandbox.billit.access import open_router
 from integrations.sandbox.billit.access import router as billit_router
+from integrations.sandbox.http.wire import Router
 from integrations.sandbox.process import Process, start
 from integrations.sandbox.server import ROUTES
 from integrations.sandbox.toggl.access import router as toggl_router
-from integrations.sandbox.wire import Router
 from tests.integrations.sandbox.scene import ADMIN, ENTRY, KEY, VAT, small_world
 from tests.specs import swagger
 from tests.specs.swagger import Record

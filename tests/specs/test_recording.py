@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 
-from integrations import billit, toggl
+from integrations.clients import billit, toggl
+from integrations.sandbox.http.recorder import VARIABLE
 from integrations.sandbox.process import Process, start
-from integrations.sandbox.recorder import VARIABLE
 from tests.specs.conformity import recorded
 from tests.worlds import API_KEY, TOKEN, small_world
 

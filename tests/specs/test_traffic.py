@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from integrations import billit, toggl
+from integrations.clients import billit, toggl
 from integrations.sandbox.process import Process
 from tests.conftest import Outcome
 from tests.specs import coverage, swagger

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from integrations.sandbox.switches import BILLIT, DEFAULTS, TOGGL
+from integrations.sandbox.http.switches import BILLIT, DEFAULTS, TOGGL
 from tests.integrations.test_probe import BILLIT_READS, BILLIT_WRITES, TOGGL_READS, TOGGL_WRITES
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "unknowns.md").read_text(encoding="utf-8")

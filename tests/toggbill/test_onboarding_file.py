@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.mapping import ClientRule, TagRule, Treatment
-from invoicing.rating import Rounding
-from invoicing.schedule import Schedule
-from invoicing.setup import DossierRules, Standing, StandingDossier
+from invoicing.dossiers.setup import DossierRules, Standing, StandingDossier
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from invoicing.rules.rating import Rounding
+from invoicing.rules.schedule import Schedule
 from tests.factories import enterprise_number
 from toggbill.onboarding.file import (
     BillitSection,

@@ -28,7 +28,7 @@ from tests.visitors import events, signed_in, text
 from toggbill import settings as site
 from toggbill.firms import mfa
 from toggbill.firms.audit import Actor
-from toggbill.firms.invitations import add_member
+from toggbill.firms.membership.invitations import add_member
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -268,7 +268,7 @@ def test_report_of_the_browser_becomes_a_line_of_log(caplog: pytest.LogCaptureFi
         }
     )
     assert Client(enforce_csrf_checks=True).post("/csp-report/", **told).status_code == 204  # type: ignore[arg-type]  # headers
-    [line] = [record.getMessage() for record in caplog.records if record.name == "toggbill.firms.reports"]
+    [line] = [record.getMessage() for record in caplog.records if record.name == "toggbill.firms.requests.csp_reports"]
     assert "\n" not in line
     assert "the-token" not in line
     assert '"blocked-uri": "https://evil.example/a.js"' in line

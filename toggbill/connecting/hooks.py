@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from integrations import webhooks
+from integrations.clients.transport import ServiceError
+from integrations.connections import webhook_addresses
 from integrations.models import Company, Connection, Workspace
-from integrations.transport import ServiceError
-from invoicing.sentences import told
+from invoicing.models.messages import told
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
 
 
@@ -64,7 +64,7 @@ def _told(target: Workspace | Company) -> Told:
         target.name,
         min((row.made_at for row in rows), default=None),
         max(calls, default=None),
-        [webhooks.address(row) for row in rows],
+        [webhook_addresses.address(row) for row in rows],
     )
 
 
@@ -89,7 +89,7 @@ def webhook(request: FirmRequest, service: str, key: str, remote_id: int) -> Htt
 
 def _open(request: FirmRequest, target: Workspace | Company) -> None:
     try:
-        webhooks.open_for(target=target, by=actor(request), now=timezone.now())
+        webhook_addresses.open_for(target=target, by=actor(request), now=timezone.now())
     except ServiceError as error:
         messages.error(request, told(str(error)))
     else:
@@ -101,6 +101,6 @@ def close(request: FirmRequest, these: Sequence[Workspace | Company]) -> None:
     for target in these:
         if not target.webhooks.exists():
             continue
-        if trouble := webhooks.close_for(target=target, by=actor(request), now=timezone.now()):
+        if trouble := webhook_addresses.close_for(target=target, by=actor(request), now=timezone.now()):
             text = _("The webhook of “%(name)s” is dead here, but could not be ended at the service. %(why)s")
             messages.warning(request, text % {"name": target.name, "why": trouble})

@@ -19,12 +19,12 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations import connections, oauth
-from integrations.billit_sign_in import Pair
-from integrations.connections import BillitAccess, TogglAccess
+from integrations.clients.billit_sign_in import Pair
+from integrations.clients.transport import ServiceError
+from integrations.connections import credentials, tokens
+from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection
-from integrations.transport import ServiceError
-from invoicing.sentences import told
+from invoicing.models.messages import told
 from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
@@ -76,7 +76,7 @@ def add(request: FirmRequest, service: str) -> HttpResponse:
         "form": form,
         "service": service,
         "service_name": Connection.Service(service).label,
-        "may_sign_in": service == Connection.Service.BILLIT and oauth.is_set_up(),
+        "may_sign_in": service == Connection.Service.BILLIT and tokens.is_set_up(),
     }
     return _may_leave_for_billit(request, render(request, "connections/add.html", context))
 
@@ -88,7 +88,7 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
     by, now = actor(request), timezone.now()
     try:
         if service == Connection.Service.TOGGL:
-            access = connections.ask_toggl(token=secret, with_plans=True)
+            access = credentials.ask_toggl(token=secret, with_plans=True)
             partial = form.cleaned_data["accept_partial"]
             if not partial and access.workspaces and not any(row.admin for row in access.workspaces.values()):
                 form.add_error(
@@ -99,12 +99,12 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
                     ),
                 )
                 return None
-            row, _outcome = connections.connect_toggl(
+            row, _outcome = credentials.connect_toggl(
                 firm=request.firm, key=key, token=secret, accept_partial=partial, access=access, by=by, now=now
             )
         else:
-            connections.ask_billit(api_key=secret)
-            row, _outcome = connections.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
+            credentials.ask_billit(api_key=secret)
+            row, _outcome = credentials.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
     except ServiceError as error:
         form.add_error("secret", told(str(error)))
         return None
@@ -118,7 +118,7 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
 @require_POST
 def sign_in(request: FirmRequest) -> HttpResponse:
     """Off to Billit's page (field `key`: the connection's short name), for a new connection or an old one again."""
-    if not oauth.is_set_up():
+    if not tokens.is_set_up():
         raise Http404
     form = KeyForm(request.POST, firm=request.firm, service=Connection.Service.BILLIT)
     known = Connection.objects.for_firm(request.firm).filter(service="billit", key=request.POST.get("key", ""))
@@ -132,7 +132,7 @@ def sign_in(request: FirmRequest) -> HttpResponse:
         "key": request.POST["key"],
         "at": timezone.now().isoformat(),
     }
-    return redirect(oauth.sign_in_address(state=state))
+    return redirect(tokens.sign_in_address(state=state))
 
 
 @member_required("connect")
@@ -173,14 +173,14 @@ def _is_ours(begun: dict[str, Any], request: FirmRequest) -> bool:
 @sensitive_variables("pair")
 def _connect_signed_in(request: FirmRequest, key: str) -> tuple[Connection, bool]:
     """The connection, and whether it has companies already. Raises ``ServiceError``."""
-    pair: Pair = oauth.first_pair(code=request.GET["code"])
-    access = connections.ask_billit_signed_in(pair=pair)
+    pair: Pair = tokens.first_pair(code=request.GET["code"])
+    access = credentials.ask_billit_signed_in(pair=pair)
     standing = Connection.objects.for_firm(request.firm).filter(service="billit", key=key).first()
     if standing is not None:
         used = standing.companies.filter(dossiers__isnull=False).values_list("party_id", flat=True)
-        for sentence in connections.billit_hindrances(access, key=key, companies=used):
+        for sentence in credentials.billit_hindrances(access, key=key, companies=used):
             messages.warning(request, sentence)
-    row, _outcome = connections.connect_billit_signed_in(
+    row, _outcome = credentials.connect_billit_signed_in(
         firm=request.firm, key=key, pair=pair, access=access, by=actor(request), now=timezone.now()
     )
     return row, row.companies.exists()
@@ -195,7 +195,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Pick the workspaces or companies (field `chosen`: their ids) from what the credential opens right now."""
     row = _row(request, service, key)
     try:
-        access = connections.ask_again(connection=row, now=timezone.now())
+        access = credentials.ask_again(connection=row, now=timezone.now())
     except ServiceError as error:
         messages.error(request, told(str(error)))
         return redirect("connection", service=service, key=key)
@@ -215,8 +215,8 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
 
 def _hindrances(row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]) -> list[str]:
     if isinstance(access, TogglAccess):
-        return connections.toggl_hindrances(access, key=row.key, workspaces=chosen, accept_partial=row.accept_partial)
-    return connections.billit_hindrances(access, key=row.key, companies=chosen)
+        return credentials.toggl_hindrances(access, key=row.key, workspaces=chosen, accept_partial=row.accept_partial)
+    return credentials.billit_hindrances(access, key=row.key, companies=chosen)
 
 
 def _chosen(
@@ -224,7 +224,7 @@ def _chosen(
 ) -> HttpResponse:
     dropped = [target for target in hooks.targets(row) if hooks.number(target) not in chosen]
     hooks.close(request, dropped)
-    kept = connections.choose(connection=row, access=access, ids=chosen, by=actor(request), now=timezone.now())
+    kept = credentials.choose(connection=row, access=access, ids=chosen, by=actor(request), now=timezone.now())
     for name in kept:
         messages.warning(request, _("“%(name)s” stays: a dossier or hours hang on it.") % {"name": name})
     text = ngettext(
@@ -286,10 +286,10 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
     try:
         access: TogglAccess | BillitAccess
         if row.service == Connection.Service.TOGGL:
-            access = connections.ask_toggl(token=secret, with_plans=True)
+            access = credentials.ask_toggl(token=secret, with_plans=True)
             used = set(row.workspaces.values_list("remote_id", flat=True))
         else:
-            access = connections.ask_billit(api_key=secret)
+            access = credentials.ask_billit(api_key=secret)
             used = set(row.companies.values_list("party_id", flat=True))
     except ServiceError as error:
         form.add_error("secret", told(str(error)))
@@ -299,7 +299,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
     if hindrances:
         return False
     if isinstance(access, TogglAccess):
-        connections.connect_toggl(
+        credentials.connect_toggl(
             firm=request.firm,
             key=row.key,
             token=secret,
@@ -309,7 +309,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
             now=now,
         )
     else:
-        connections.connect_billit(firm=request.firm, key=row.key, api_key=secret, by=by, now=now)
+        credentials.connect_billit(firm=request.firm, key=row.key, api_key=secret, by=by, now=now)
     return True
 
 
@@ -317,7 +317,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
 @require_POST
 def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Nothing is read or posted through it."""
-    connections.pause(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    credentials.pause(connection=_row(request, service, key), by=actor(request), now=timezone.now())
     messages.success(request, _("Paused. Its dossiers wait until you resume it."))
     return redirect("connection", service=service, key=key)
 
@@ -326,7 +326,7 @@ def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
 @require_POST
 def resume(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Let it work again."""
-    connections.resume(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    credentials.resume(connection=_row(request, service, key), by=actor(request), now=timezone.now())
     messages.success(request, _("It works again."))
     return redirect("connection", service=service, key=key)
 
@@ -342,8 +342,8 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
         return render(request, "connections/remove.html", {"health": found, "connection": row})
     access = row.secret if row.method == Connection.Method.SIGN_IN else ""
     hooks.close(request, hooks.targets(row))
-    connections.remove(connection=row, by=actor(request), now=timezone.now())
-    trouble = oauth.revoke(access=access) if access else ""
+    credentials.remove(connection=row, by=actor(request), now=timezone.now())
+    trouble = tokens.revoke(access=access) if access else ""
     messages.success(request, _("Removed: its secrets are destroyed. What was read and billed through it is kept."))
     if trouble:
         text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
@@ -365,7 +365,7 @@ def _page(request: FirmRequest, row: Connection, form: RotateForm) -> HttpRespon
         "are_reachable": hooks.are_reachable(),
         "now": timezone.now(),
         "may_connect": may(request.membership, "connect"),
-        "may_sign_in": row.service == Connection.Service.BILLIT and oauth.is_set_up(),
+        "may_sign_in": row.service == Connection.Service.BILLIT and tokens.is_set_up(),
         "redirect_uri": settings.PUBLIC_URL + reverse("billit_signed_in"),
     }
     return _may_leave_for_billit(request, render(request, "connections/connection.html", context))

@@ -22,9 +22,9 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from toggbill.firms import invitations, members
 from toggbill.firms.access import FirmRequest, actor, may, visible
 from toggbill.firms.audit import News, record
+from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Invitation, Membership, MembershipDossier, User
 
 # One door: the admin's own sign-in would go round the second step and the rate limits.

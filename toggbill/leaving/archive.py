@@ -18,8 +18,8 @@ from django.apps import apps
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
-from integrations.encryption import EncryptedTextField
-from invoicing.cells import neutral
+from integrations.models.encryption import EncryptedTextField
+from invoicing.rules.cells import neutral
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Membership, User

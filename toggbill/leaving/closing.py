@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from integrations import connections, rotation
+from integrations.connections import credentials, key_rotation
 from integrations.models import Company, Connection, Workspace
 from invoicing.models import Dossier, Invoice
 from toggbill.firms import audit
@@ -62,7 +62,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     standing = list(Connection.objects.for_firm(firm).filter(removed_at__isnull=True))
     to_revoke = [row.secret for row in standing if row.method == Connection.Method.SIGN_IN and row.secret]
     for row in standing:
-        connections.remove(connection=row, by=by, now=now)
+        credentials.remove(connection=row, by=by, now=now)
     _destroy_secrets(firm)
     Dossier.objects.for_firm(firm).update(due_at=None, waiting_text="")
     Workspace.objects.for_firm(firm).update(next_sync_at=None)
@@ -77,6 +77,6 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
 
 def _destroy_secrets(firm: Firm) -> None:
     """Whatever else is stored encrypted for the firm, in whatever table."""
-    for model, names in rotation.encrypted_fields():
+    for model, names in key_rotation.encrypted_fields():
         if issubclass(model, FirmOwned):
             model._default_manager.filter(firm=firm).update(**dict.fromkeys(names, ""))

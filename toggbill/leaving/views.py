@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations import oauth
+from integrations.connections import tokens
 from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.leaving import archive, closing
 
@@ -53,7 +53,7 @@ def close(request: FirmRequest) -> HttpResponse:
         return redirect("leaving")
     messages.success(request, _("The firm is closed: its secrets are destroyed, and its books are only read."))
     for access in done.to_revoke:
-        if trouble := oauth.revoke(access=access):
+        if trouble := tokens.revoke(access=access):
             text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
             messages.warning(request, text % {"why": trouble})
     return redirect("leaving")

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from integrations.connections import (
+from integrations.clients.transport import ServiceError
+from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
     ask_billit,
@@ -16,8 +17,7 @@ from integrations.connections import (
     toggl_hindrances,
 )
 from integrations.models import Connection
-from integrations.transport import ServiceError
-from invoicing.setup import Standing
+from invoicing.dossiers.setup import Standing
 from toggbill.onboarding.file import BillitSection, OnboardingFile, TogglSection
 
 Access = TypeVar("Access", TogglAccess, BillitAccess)

@@ -17,11 +17,11 @@ from zoneinfo import available_timezones
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
-from invoicing.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
+from invoicing.dossiers.setup import DossierRules, Standing
 from invoicing.models import Dossier
-from invoicing.rating import Rounding
-from invoicing.schedule import Schedule
-from invoicing.setup import DossierRules, Standing
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
+from invoicing.rules.rating import Rounding
+from invoicing.rules.schedule import Schedule
 from toggbill.firms.models import Membership
 from toggbill.onboarding.table import Table, once, shown
 

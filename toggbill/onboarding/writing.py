@@ -8,12 +8,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from integrations.connections import connect_billit, connect_toggl, take_company, take_workspace
+from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
 from integrations.models import Company, Connection, Workspace
-from invoicing.setup import Pairing, map_clients, map_tags, set_up_dossiers, set_up_firm
+from invoicing.dossiers.setup import Pairing, map_clients, map_tags, set_up_dossiers, set_up_firm
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
-from toggbill.firms.invitations import add_member
+from toggbill.firms.membership.invitations import add_member
 from toggbill.firms.models import Firm, User
 from toggbill.onboarding.asking import Answers
 from toggbill.onboarding.file import OnboardingFile

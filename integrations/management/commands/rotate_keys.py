@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from integrations import rotation
+from integrations.connections import key_rotation
 from toggbill.firms import mfa
 from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
 
@@ -19,7 +19,7 @@ class Command(JsonCommand):
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """The number of secrets."""
         try:
-            rotated = rotation.rotate() + mfa.rotate()
+            rotated = key_rotation.rotate() + mfa.rotate()
         except ImproperlyConfigured as error:
             raise Fault(str(error), WRONG) from None
         self.say("Every secret is under the newest key; older keys may be taken out of FIELD_ENCRYPTION_KEYS.")

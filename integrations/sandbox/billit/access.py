@@ -9,13 +9,13 @@ from datetime import datetime
 from typing import Any
 
 from integrations.sandbox.billit.notices import Notices
-from integrations.sandbox.billit.refusals import Refusal, generic, rejected
+from integrations.sandbox.billit.rules.refusals import Refusal, generic, rejected
 from integrations.sandbox.billit.store import Store
-from integrations.sandbox.clock import Clock
-from integrations.sandbox.deliveries import Deliveries
-from integrations.sandbox.pace import Pace, too_many
-from integrations.sandbox.switches import Switches
-from integrations.sandbox.wire import Answer, Record, RejectedError, Request, Router, html_answer, json_answer
+from integrations.sandbox.http.clock import Clock
+from integrations.sandbox.http.deliveries import Deliveries
+from integrations.sandbox.http.pace import Pace, too_many
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Answer, Record, RejectedError, Request, Router, html_answer, json_answer
 
 KEY_HEADERS = ("idempotency-key", "idempotent-key")
 

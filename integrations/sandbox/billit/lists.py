@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from integrations.sandbox.billit.access import Call
-from integrations.sandbox.billit.odata import ODataError, filtered, ordered, page
-from integrations.sandbox.billit.refusals import generic
-from integrations.sandbox.wire import Answer, Record, json_answer
+from integrations.sandbox.billit.rules.odata import ODataError, filtered, ordered, page
+from integrations.sandbox.billit.rules.refusals import generic
+from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 
 def listed(

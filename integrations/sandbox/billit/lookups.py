@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from integrations.sandbox.billit import names
 from integrations.sandbox.billit.access import Call, open_router, router
-from integrations.sandbox.billit.refusals import generic
+from integrations.sandbox.billit.rules import names
+from integrations.sandbox.billit.rules.refusals import generic
 from integrations.sandbox.billit.store import plain_number
-from integrations.sandbox.wire import Answer, Record, json_answer
+from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 _SEQUENCES = frozenset({"Income-Invoice", "Income-CreditNote"})
 _FEATURES = ("TimeRegistration", "Projects", "DailyReceipts", "FinancialReduction", "GLAccounts", "Cashbook")

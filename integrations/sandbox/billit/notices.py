@@ -10,10 +10,10 @@ import hmac
 from datetime import datetime
 
 from integrations.sandbox.billit.store import Store
-from integrations.sandbox.clock import Clock
-from integrations.sandbox.deliveries import Deliveries, Job, Made
-from integrations.sandbox.switches import Switches
-from integrations.sandbox.wire import Record, dumps
+from integrations.sandbox.http.clock import Clock
+from integrations.sandbox.http.deliveries import Deliveries, Job, Made
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Record, dumps
 
 
 def signature(secret: str, seconds: int, body: bytes) -> str:

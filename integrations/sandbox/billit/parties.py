@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from integrations.sandbox.billit import names
 from integrations.sandbox.billit.access import Call, router
-from integrations.sandbox.billit.checks import party_refusals
 from integrations.sandbox.billit.lists import listed
-from integrations.sandbox.billit.refusals import generic
+from integrations.sandbox.billit.rules import names
+from integrations.sandbox.billit.rules.checks import party_refusals
+from integrations.sandbox.billit.rules.refusals import generic
 from integrations.sandbox.billit.store import plain_number
-from integrations.sandbox.wire import Answer, Record, json_answer
+from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 _TYPE = "Domain.Party.PartyPerformanceSafeColumns"
 _PROPERTIES = frozenset([*names.PARTY, "LastModified", "Created"])

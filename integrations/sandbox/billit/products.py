@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from integrations.sandbox.billit import names
 from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.lists import listed
-from integrations.sandbox.billit.refusals import generic
-from integrations.sandbox.wire import Answer, Record, json_answer
+from integrations.sandbox.billit.rules import names
+from integrations.sandbox.billit.rules.refusals import generic
+from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 _TYPE = "Domain.Product.Product"
 _PROPERTIES = frozenset([*names.PRODUCT, "LastModified", "Created"])

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from integrations.sandbox.clock import Clock
-from integrations.sandbox.wire import Record
+from integrations.sandbox.http.clock import Clock
+from integrations.sandbox.http.wire import Record
 
 FIRST_ORDER = 5_000_001
 _STATE = ("keys", "sequences", "outbox", "lint", "codes", "tokens", "refreshes", "settled_at")

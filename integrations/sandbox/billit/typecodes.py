@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from integrations.sandbox.billit.access import Call, router
-from integrations.sandbox.billit.refusals import generic
-from integrations.sandbox.wire import Answer, json_answer
+from integrations.sandbox.billit.rules.refusals import generic
+from integrations.sandbox.http.wire import Answer, json_answer
 
 # The French and the Dutch words are few on purpose: a key that has no translation is answered in English.
 _CODES: dict[str, dict[str, str]] = {

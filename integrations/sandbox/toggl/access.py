@@ -9,14 +9,14 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from integrations.sandbox.clock import Clock
-from integrations.sandbox.deliveries import Deliveries
-from integrations.sandbox.pace import Pace, too_many
-from integrations.sandbox.switches import Switches
+from integrations.sandbox.http.clock import Clock
+from integrations.sandbox.http.deliveries import Deliveries
+from integrations.sandbox.http.pace import Pace, too_many
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Answer, Record, RejectedError, Request, Router, json_answer
 from integrations.sandbox.toggl.events import Cause, Events
 from integrations.sandbox.toggl.quota import PLAN_LIMITS, USER_LIMIT, Key, Quota
 from integrations.sandbox.toggl.store import Store
-from integrations.sandbox.wire import Answer, Record, RejectedError, Request, Router, json_answer
 
 _WORKSPACE = re.compile(
     r"/(?:api/v9/workspaces|reports/api/v3/workspace|webhooks/api/v1/(?:subscriptions|ping|limits))/(\d+)(?:/|$)"

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.sandbox.clock import Clock, zulu
-from integrations.sandbox.deliveries import Deliveries, Job, Made, Outcome
-from integrations.sandbox.switches import Switches
+from integrations.sandbox.http.clock import Clock, zulu
+from integrations.sandbox.http.deliveries import Deliveries, Job, Made, Outcome
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Record, dumps
 from integrations.sandbox.toggl.rows import client_row, project_row, tag_row, written_entry_row
 from integrations.sandbox.toggl.store import Entry, Store
 from integrations.sandbox.toggl.visibility import visibility
-from integrations.sandbox.wire import Record, dumps
 
 FIRST_EVENT = 8_000_000_000_000_001
 _REDUCED = ("id", "workspace_id", "server_deleted_at", "deleted_at")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from integrations.sandbox.http.wire import Answer, json_answer
 from integrations.sandbox.toggl.access import Call, refused, router
-from integrations.sandbox.wire import Answer, json_answer
 
 _NOT_IN_PLAN = "Workspace needs to have this feature enabled"
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from integrations.sandbox.clock import Clock
-from integrations.sandbox.switches import Switches
-from integrations.sandbox.wire import Answer, RejectedError, json_answer
+from integrations.sandbox.http.clock import Clock
+from integrations.sandbox.http.switches import Switches
+from integrations.sandbox.http.wire import Answer, RejectedError, json_answer
 
 WINDOW = timedelta(hours=1)
 USER_LIMIT = 30

@@ -8,10 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from integrations.sandbox.http.wire import Answer, Record, dumps, json_answer
 from integrations.sandbox.toggl.access import Call, refused, router
 from integrations.sandbox.toggl.store import Entry
 from integrations.sandbox.toggl.visibility import visibility
-from integrations.sandbox.wire import Answer, Record, dumps, json_answer
 
 _DEFAULT_PAGE = 50
 _LONGEST_SPAN = 366

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.sandbox.clock import zulu
+from integrations.sandbox.http.clock import zulu
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.toggl.store import Entry, Store
-from integrations.sandbox.wire import Record
 
 CREATED = "2024-01-08T09:00:00Z"
 COLOR = "#0b83d9"

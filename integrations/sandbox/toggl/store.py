@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from integrations.sandbox.clock import Clock, moment, zulu
-from integrations.sandbox.hours import Hours
+from integrations.sandbox.http.clock import Clock, moment, zulu
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.toggl.listings import Listings
-from integrations.sandbox.wire import Record
+from integrations.sandbox.worlds.hours import Hours
 
 KINDS = ("organizations", "users", "workspaces", "clients", "projects", "tags")
 

@@ -6,11 +6,11 @@ import re
 import secrets
 from typing import Any
 
-from integrations.sandbox.clock import zulu
-from integrations.sandbox.deliveries import Outcome, parsed
+from integrations.sandbox.http.clock import zulu
+from integrations.sandbox.http.deliveries import Outcome, parsed
+from integrations.sandbox.http.wire import Answer, Record, json_answer
 from integrations.sandbox.toggl.access import Call, open_router, refused, router
 from integrations.sandbox.toggl.events import milliseconds, subject
-from integrations.sandbox.wire import Answer, Record, json_answer
 
 _BASE = r"/webhooks/api/v1"
 _LIST = _BASE + r"/subscriptions/(\d+)"

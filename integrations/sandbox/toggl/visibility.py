@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.toggl.store import Entry, Store
-from integrations.sandbox.wire import Record
 
 
 def visibility(store: Store, user: Record, workspace_id: int) -> Callable[[Entry], bool]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from invoicing import asked
+from invoicing.management import arguments
 from toggbill.firms import audit
 from toggbill.firms.command import Fault
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Write the lines."""
         try:
-            firm = asked.firm(options["firm"])
+            firm = arguments.firm(options["firm"])
         except Fault as fault:
             self.stderr.write("\n".join(fault.sentences))
             sys.exit(fault.code)

@@ -10,14 +10,21 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from integrations.clients.transport import BadCredentials, PlanFeature, ServiceError
 from integrations.models import Company
-from integrations.transport import BadCredentials, PlanFeature, ServiceError
-from invoicing import asked, delivery, doubt, posting, reading_back, rounds, runs, sending
+from invoicing.drafting import runs
+from invoicing.due import posts
+from invoicing.due import runs as rounds
+from invoicing.management import arguments
+from invoicing.management.invoice_json import planned, statements
 from invoicing.models import Dossier, Invoice
-from invoicing.statement import planned, statements
+from invoicing.posting import post as posting
+from invoicing.posting import read_back, recover
+from invoicing.posting import send as sending
 from invoicing.tasks import enqueue_posts, send_invoice
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
 _ENDED_BADLY = Q(status__in=[_Status.REFUSED, _Status.IN_DOUBT]) | Q(
@@ -43,9 +50,9 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """Re-read, draft, then the steps that were asked for, dossier by dossier."""
-        firm = asked.firm(options["firm"])
-        dossiers = asked.dossiers(firm, options["dossier"])
-        cut_off = asked.day(options["through"])
+        firm = arguments.firm(options["firm"])
+        dossiers = arguments.dossiers(firm, options["dossier"])
+        cut_off = arguments.day(options["through"])
         today = timezone.now().astimezone(firm.zone).date()
         if cut_off > today:
             raise Fault(
@@ -115,7 +122,7 @@ class Command(JsonCommand):
         for invoice in mine.filter(status__in=[_Status.DRAFT, _Status.REFUSED]):
             try:
                 self._note([runs.approve(invoice=invoice, by=self._by, now=timezone.now())])
-            except runs.NotPossible as error:
+            except NotPossible as error:
                 self.say(str(error))
 
     def _post(self, mine: QuerySet[Invoice]) -> None:
@@ -124,9 +131,9 @@ class Command(JsonCommand):
         for invoice in left:
             before = invoice.status
             try:
-                found = doubt.recover(invoice=invoice, by=self._by, now=timezone.now())
+                found = recover.recover(invoice=invoice, by=self._by, now=timezone.now())
                 found = posting.post(invoice=found, by=self._by, now=timezone.now())
-            except (ServiceError, runs.NotPossible) as error:
+            except (ServiceError, NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
                 self._judge(error)
                 found = posting.fresh(invoice)
@@ -136,7 +143,7 @@ class Command(JsonCommand):
         unread = mine.filter(status=_Status.POSTED, legal_excl__isnull=True)
         for company in Company.objects.filter(invoices__in=unread).select_related("connection").distinct():
             try:
-                reading_back.read_back(company=company, now=timezone.now())
+                read_back.read_back(company=company, now=timezone.now())
             except ServiceError as error:
                 self.say(f"The totals of company {company} are not read back yet: {error}")
 
@@ -146,7 +153,7 @@ class Command(JsonCommand):
             before = invoice.delivery
             try:
                 found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
-            except (ServiceError, runs.NotPossible) as error:
+            except (ServiceError, NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
                 self._judge(error)
                 continue
@@ -158,11 +165,11 @@ class Command(JsonCommand):
         if post:
             waiting = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]))
             for invoice in waiting:
-                delivery.request(invoice=invoice, send=send, now=now)
+                posts.request(invoice=invoice, send=send, now=now)
             enqueue_posts(waiting)
         if send:
             for invoice in mine.filter(status=_Status.POSTED, delivery=Invoice.Delivery.NOT_SENT):
-                delivery.request(invoice=invoice, send=True, now=now)
+                posts.request(invoice=invoice, send=True, now=now)
                 send_invoice.delay(invoice_id=invoice.pk)
 
     def _note(self, invoices: Iterable[Invoice]) -> None:

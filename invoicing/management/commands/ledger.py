@@ -6,7 +6,9 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from invoicing import asked, balance, findings
+from invoicing.ledger import balance
+from invoicing.management import arguments
+from invoicing.reconciliation import findings
 from toggbill.firms.command import DONE, JsonCommand
 
 
@@ -23,8 +25,8 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """The months of the dossiers that were asked for."""
-        dossiers = asked.dossiers(asked.firm(options["firm"]), options["dossier"])
-        month = None if options["month"] is None else asked.month(options["month"])
+        dossiers = arguments.dossiers(arguments.firm(options["firm"]), options["dossier"])
+        month = None if options["month"] is None else arguments.month(options["month"])
         found = balance.months(dossiers=dossiers, month=month)
         for sheet in found:
             if sheet.reported is not None:

@@ -7,10 +7,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations import sync
-from integrations.transport import ServiceError
-from invoicing import asked, findings
-from invoicing import reconcile as reconciliation
+from integrations.clients.transport import ServiceError
+from integrations.mirror import sync
+from invoicing.management import arguments
+from invoicing.reconciliation import findings
+from invoicing.reconciliation import reconcile as reconciliation
 from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
 
 
@@ -26,7 +27,7 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """Ask both services and compare."""
-        dossiers = asked.dossiers(asked.firm(options["firm"]), options["dossier"])
+        dossiers = arguments.dossiers(arguments.firm(options["firm"]), options["dossier"])
         try:
             report = reconciliation.reconcile(dossiers=dossiers, now=timezone.now())
         except (ServiceError, sync.Busy) as error:

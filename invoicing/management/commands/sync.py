@@ -12,10 +12,11 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations import sync
+from integrations.clients.transport import ServiceError
+from integrations.mirror import sync
 from integrations.models import Company, Workspace
-from integrations.transport import ServiceError
-from invoicing import asked, ledger
+from invoicing.ledger import derive
+from invoicing.management import arguments
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 _Done = TypeVar("_Done")
@@ -57,14 +58,14 @@ class Command(JsonCommand):
             else:
                 answer["companies"].append(asdict(read))
         for workspace in workspaces:
-            ledger.derive(workspace=workspace, now=timezone.now())
+            derive.derive(workspace=workspace, now=timezone.now())
         return answer, code
 
     def _asked(self, slug: str | None, workspace_id: int | None) -> tuple[QuerySet[Workspace], QuerySet[Company]]:
         workspaces = Workspace.objects.select_related("connection", "firm").order_by("firm_id", "remote_id")
         companies = Company.objects.select_related("connection", "firm").order_by("firm_id", "party_id")
         if slug is not None:
-            firm = asked.firm(slug)
+            firm = arguments.firm(slug)
             workspaces, companies = workspaces.for_firm(firm), companies.for_firm(firm)
         if workspace_id is not None:
             workspaces, companies = workspaces.filter(remote_id=workspace_id), companies.none()

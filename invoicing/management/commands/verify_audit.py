@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from invoicing import asked
+from invoicing.management import arguments
 from toggbill.firms import audit
 from toggbill.firms.command import DONE, WRONG, JsonCommand
 from toggbill.firms.models import Firm
@@ -23,7 +23,7 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """Verify each firm."""
-        firms = list(Firm.objects.order_by("slug")) if options["firm"] is None else [asked.firm(options["firm"])]
+        firms = list(Firm.objects.order_by("slug")) if options["firm"] is None else [arguments.firm(options["firm"])]
         checks = [audit.verify(firm=firm) for firm in firms]
         for check in checks:
             if not check.ok:

@@ -6,7 +6,7 @@ from typing import Any
 
 import requests
 
-from integrations.sandbox.wire import Record, dumps
+from integrations.sandbox.http.wire import Record, dumps
 from tests.integrations.sandbox.receiver import Came, Receiver
 from tests.integrations.sandbox.scene import Toggl
 

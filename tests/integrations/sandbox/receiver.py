@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from integrations.sandbox.wire import loads
+from integrations.sandbox.http.wire import loads
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from typing import Any
 
 import requests
 
+from integrations.sandbox.http.wire import Record, dumps, loads
 from integrations.sandbox.process import Process
-from integrations.sandbox.wire import Record, dumps, loads
 
 NOW = datetime(2026, 10, 15, 10, 0, tzinfo=UTC)
 ADMIN, MEMBER = "a" * 32, "b" * 32

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from integrations.sandbox.billit.odata import ODataError, filtered, ordered
+from integrations.sandbox.billit.rules.odata import ODataError, filtered, ordered
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
 from tests.integrations.sandbox.scene import VAT, Billit, codes, line
 
 ROWS: list[Record] = [

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.http.wire import Record, dumps, loads
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record, dumps, loads
 from tests.integrations.sandbox.scene import SECOND_VAT, UNKNOWN_VAT, VAT, Billit, codes, line, order
 
 

@@ -8,9 +8,9 @@ from decimal import Decimal
 import pytest
 import requests
 
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import ControlError, Remote
-from integrations.sandbox.wire import dumps
 from tests.integrations.sandbox.scene import NOW, Billit, codes, line, order
 
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 import requests
 
-from integrations.sandbox.faults import KINDS
+from integrations.sandbox.http.faults import KINDS
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import dumps
 from tests.integrations.sandbox.scene import KEY, Billit, Toggl, codes, order
 
 POST = {"service": "billit", "method": "POST", "path": "^/v1/orders$", "times": 1}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import requests
 
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.remote import ControlError, Remote
-from integrations.sandbox.wire import dumps
 from tests.integrations.sandbox.scene import ADMIN, KEY, MEMBER, Billit, Toggl, order
 
 POST = {"service": "billit", "method": "POST", "path": "^/v1/orders$"}

@@ -9,12 +9,12 @@ import pytest
 import stdnum.be.vat
 import stdnum.eu.vat
 
-from integrations.sandbox import worlds
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.process import start
 from integrations.sandbox.server import Sandbox
-from integrations.sandbox.wire import dumps
-from integrations.sandbox.world_troubles import TROUBLES, counts
-from invoicing.mapping import Reason
+from integrations.sandbox.worlds import files
+from integrations.sandbox.worlds.troubles import TROUBLES, counts
+from invoicing.rules.mapping import Reason
 from tests.integrations.sandbox.test_worlds import judged
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
@@ -22,7 +22,7 @@ NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 
 @pytest.mark.parametrize("share", [0, 20, 100])
 def test_troubles_come_in_the_stated_share(share: int) -> None:
-    world = worlds.load(f"troubles:4000:{share}", NOW)
+    world = files.load(f"troubles:4000:{share}", NOW)
     assert len(world["toggl"]["entries"]) == 4000
     found = judged(world, NOW)
     expected = counts(4000, Decimal(share))
@@ -44,7 +44,7 @@ def test_troubles_are_all_that_a_standing_world_can_hold() -> None:
 
 
 def test_troubles_stand_among_the_sound_hours() -> None:
-    found = judged(worlds.load("troubles:400:10", NOW), NOW)
+    found = judged(files.load("troubles:400:10", NOW), NOW)
     # 40 of 400: each of the 20 troubles twice.
     assert len(TROUBLES) == 20
     assert found.reasons == Counter({reason: 2 for reason in Reason if reason is not Reason.client_vat_changed})
@@ -53,7 +53,7 @@ def test_troubles_stand_among_the_sound_hours() -> None:
 @pytest.mark.parametrize("name", ["bench:{}:3", "troubles:{}:50"])
 @pytest.mark.parametrize("count", [10, 1234])
 def test_any_number_of_entries(name: str, count: int) -> None:
-    entries = list(worlds.load(name.format(count), NOW)["toggl"]["entries"])
+    entries = list(files.load(name.format(count), NOW)["toggl"]["entries"])
     assert len(entries) == len({row["id"] for row in entries}) == count
     stops = [datetime.fromisoformat(row["stop"]) for row in entries]
     assert max(stops) <= NOW
@@ -62,17 +62,17 @@ def test_any_number_of_entries(name: str, count: int) -> None:
 @pytest.mark.parametrize("name", ["bench:300:5", "troubles:300:40"])
 def test_the_seed_and_the_day_make_the_world(name: str) -> None:
     def hours(name: str, now: datetime = NOW) -> list[object]:
-        return list(worlds.load(name, now)["toggl"]["entries"])
+        return list(files.load(name, now)["toggl"]["entries"])
 
     assert hours(name) == hours(name)
     assert hours(name) == hours(name, NOW.replace(hour=14))
     assert hours(name) != hours(f"{name}:other")
     assert hours(name) != hours(name, NOW.replace(day=17))
-    assert worlds.load(f"{name}:other", NOW)["name"] == f"{name}:other"
+    assert files.load(f"{name}:other", NOW)["name"] == f"{name}:other"
 
 
 def test_invented_numbers_are_valid_and_nobodys() -> None:
-    billit = worlds.load("troubles:100000:5", NOW)["billit"]
+    billit = files.load("troubles:100000:5", NOW)["billit"]
     numbers = [row["VATNumber"] for row in billit["parties"] + billit["companies"]]
     assert len(numbers) == 506
     assert all(stdnum.eu.vat.is_valid(number) for number in numbers)
@@ -92,13 +92,13 @@ def test_invented_numbers_are_valid_and_nobodys() -> None:
     ],
 )
 def test_a_bad_name_is_refused(name: str, words: str) -> None:
-    with pytest.raises(worlds.WorldError, match=words):
-        worlds.load(name, NOW)
+    with pytest.raises(files.WorldError, match=words):
+        files.load(name, NOW)
 
 
 def test_a_generated_world_can_be_written_and_read_again() -> None:
     sandbox = Sandbox("troubles:50:40", now=NOW)
-    again = Sandbox(worlds.checked(sandbox.world()), now=NOW)
+    again = Sandbox(files.checked(sandbox.world()), now=NOW)
     assert dumps(again.world()) == dumps(sandbox.world())
     assert len(again.toggl.store.entries) == 50
 

@@ -7,11 +7,11 @@ from html.parser import HTMLParser
 import pytest
 import requests
 
-from integrations.sandbox.faults import KINDS
-from integrations.sandbox.page_menus import PLACES
+from integrations.sandbox.http.faults import KINDS
+from integrations.sandbox.http.switches import SWITCHES
+from integrations.sandbox.page.menus import PLACES
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.switches import SWITCHES
 from tests.integrations.sandbox.scene import ADMIN, KEY, Billit, Toggl, order
 
 

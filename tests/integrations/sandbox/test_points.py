@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from integrations.sandbox import billit, toggl
-from integrations.sandbox.switches import BILLIT, DEFAULTS, SWITCHES, TOGGL
+from integrations.sandbox.http.switches import BILLIT, DEFAULTS, SWITCHES, TOGGL
 
 
 def text(package: object) -> str:

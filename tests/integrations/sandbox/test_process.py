@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 import requests
 
+from integrations.sandbox.http.wire import dumps
 from integrations.sandbox.process import start
 from integrations.sandbox.remote import ControlError, Remote
-from integrations.sandbox.wire import dumps
 from tests.integrations.sandbox.scene import Billit, Toggl, order, small_world
 
 ROOT = Path(__file__).resolve().parents[3]

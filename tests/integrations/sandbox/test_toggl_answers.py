@@ -6,8 +6,8 @@ from datetime import timedelta
 import pytest
 import requests
 
+from integrations.sandbox.http.wire import loads
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import loads
 from tests.integrations.sandbox.scene import ADMIN, ENTRY, NOW, Toggl, small_world
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
 from tests.integrations.sandbox.scene import ADMIN, ENTRY, Toggl
 
 CLIENTS, PROJECTS, TAGS = (f"/workspaces/4001/{kind}" for kind in ("clients", "projects", "tags"))

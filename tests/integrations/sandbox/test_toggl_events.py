@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
 from tests.integrations.sandbox.hooks import call, events, give_back, subscribe
 from tests.integrations.sandbox.receiver import Receiver
 from tests.integrations.sandbox.scene import ENTRY, MEMBER, NOW, Toggl

@@ -6,8 +6,8 @@ import hmac
 import pytest
 import requests
 
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
 from tests.integrations.sandbox.hooks import ALL, BASE, call, give_back, subscribe, subscription
 from tests.integrations.sandbox.receiver import Came, Receiver
 from tests.integrations.sandbox.scene import MEMBER, Toggl

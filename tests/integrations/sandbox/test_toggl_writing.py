@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
 from tests.integrations.sandbox.scene import ENTRY, MEMBER, NOW, Toggl
 
 PATH = "/workspaces/4001/time_entries"

@@ -13,15 +13,26 @@ import pytest
 import stdnum.be.vat
 import stdnum.eu.vat
 
-from integrations.sandbox import worlds
-from integrations.sandbox.numbers import belgian_vat, german_vat, luxembourg_vat, wrong_vat
-from integrations.sandbox.onboarding import onboarding_file
+from integrations.sandbox.http.wire import Record
 from integrations.sandbox.remote import Remote
-from integrations.sandbox.wire import Record
-from invoicing.mapping import ClientRule, Customer, Entry, Judge, Product, Reason, Rules, State, TagRule, Treatment
-from invoicing.numbers import customer_number
-from invoicing.planning import Terms, plan
-from invoicing.rating import Rounding
+from integrations.sandbox.worlds import files
+from integrations.sandbox.worlds.numbers import belgian_vat, german_vat, luxembourg_vat, wrong_vat
+from integrations.sandbox.worlds.onboarding import onboarding_file
+from invoicing.rules.mapping import (
+    ClientRule,
+    Customer,
+    Entry,
+    Judge,
+    Product,
+    Reason,
+    Rules,
+    State,
+    TagRule,
+    Treatment,
+)
+from invoicing.rules.planning import Terms, plan
+from invoicing.rules.rating import Rounding
+from invoicing.rules.vat_numbers import customer_number
 from tests.integrations.sandbox.scene import Toggl
 
 BRUSSELS = ZoneInfo("Europe/Brussels")
@@ -155,11 +166,11 @@ def judged(world: Record, now: datetime) -> Judged:
 
 
 def test_demo_is_the_same_for_the_same_day(now: datetime) -> None:
-    assert worlds.load("demo", now) == worlds.load("demo", now)
+    assert files.load("demo", now) == files.load("demo", now)
 
 
 def test_demo_holds_two_months_of_office_hours(now: datetime) -> None:
-    world = worlds.load("demo", now)
+    world = files.load("demo", now)
     entries = world["toggl"]["entries"]
     assert 1350 <= len(entries) <= 1500
     assert len({row["id"] for row in entries}) == len(entries)
@@ -179,7 +190,7 @@ def test_demo_holds_two_months_of_office_hours(now: datetime) -> None:
 
 
 def test_demo_holds_every_trouble_but_only_a_few_hours_of_it(now: datetime) -> None:
-    found = judged(worlds.load("demo", now), now)
+    found = judged(files.load("demo", now), now)
     # What only time brings (a client renamed) or what no sane file names (a PartyID that is not there) is left out.
     assert set(found.reasons) == set(Reason) - {Reason.client_vat_changed, Reason.unknown_customer}
     assert set(found.states) == {State.running, State.not_billable, State.open, State.attention}
@@ -190,7 +201,7 @@ def test_demo_holds_every_trouble_but_only_a_few_hours_of_it(now: datetime) -> N
 
 
 def test_demo_bills_every_sound_client(now: datetime) -> None:
-    world = worlds.load("demo", now)
+    world = files.load("demo", now)
     invoices = judged(world, now).invoices
     assert Counter(key for key, _ in invoices) == {"compta": 13, "conseil": 4, "salaires": 5}
     buyers = {invoice.buyer.number: invoice.buyer for _, invoice in invoices}
@@ -209,7 +220,7 @@ def test_demo_bills_every_sound_client(now: datetime) -> None:
 
 
 def test_demo_numbers_are_valid_and_in_nobodys_range(now: datetime) -> None:
-    billit = worlds.load("demo", now)["billit"]
+    billit = files.load("demo", now)["billit"]
     numbers = [row["VATNumber"] for row in billit["companies"] + billit["parties"]]
     numbers += [row["number"] for row in billit["peppol"]]
     numbers += [f"BE{row['CompanyIdentification']}" for row in billit["kbo"]]
@@ -219,7 +230,7 @@ def test_demo_numbers_are_valid_and_in_nobodys_range(now: datetime) -> None:
 
 
 def test_demo_onboarding_file() -> None:
-    world = worlds.load("demo", MOMENTS[0])
+    world = files.load("demo", MOMENTS[0])
     file = tomllib.loads(onboarding_file(world))
     assert file["firm"] == {
         "slug": "fiduciaire",
@@ -264,7 +275,7 @@ def test_demo_is_read_whole_over_http(control: Remote, toggl: Toggl) -> None:
 
 
 def test_month_lies_in_last_month(now: datetime) -> None:
-    world = worlds.load("month", now)
+    world = files.load("month", now)
     today = now.astimezone(BRUSSELS).date()
     last = today.replace(day=1) - timedelta(days=1)
     days = {datetime.fromisoformat(row["start"]).astimezone(BRUSSELS).date() for row in world["toggl"]["entries"]}
@@ -275,14 +286,14 @@ def test_month_lies_in_last_month(now: datetime) -> None:
 
 
 def test_bench_is_clean() -> None:
-    world = worlds.load("bench:3000:60", MOMENTS[2])
+    world = files.load("bench:3000:60", MOMENTS[2])
     found = judged(world, MOMENTS[2])
     assert (found.states, found.outside, len(found.invoices)) == (Counter(open=3000), set(), 60)
     assert world["name"] == "bench:3000:60"
 
 
 def test_empty_world_can_be_onboarded() -> None:
-    world = worlds.load("empty", MOMENTS[2])
+    world = files.load("empty", MOMENTS[2])
     assert world["toggl"]["entries"] == []
     assert tomllib.loads(onboarding_file(world))["dossiers"][0]["tags"] == []
 

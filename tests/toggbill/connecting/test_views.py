@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations import webhooks
+from integrations.connections import webhook_addresses
 from integrations.models import Company, Connection, Webhook, Workspace
 from integrations.sandbox.process import Process
 from tests.factories import (
@@ -308,9 +308,9 @@ def test_webhook_is_switched_on_renewed_and_off(sandbox: Process, live_server: L
     page = browser.post(path, {"do": "open"}, follow=True).content.decode()
     assert "From now on changes in “Bureau” are told at once." in page
     first = Webhook.objects.get()
-    assert webhooks.address(first) in page
+    assert webhook_addresses.address(first) in page
     assert first.secret not in page
-    assert webhooks.address(first) not in text(signed_in(firm, "viewer"), "/connections/toggl/main/")
+    assert webhook_addresses.address(first) not in text(signed_in(firm, "viewer"), "/connections/toggl/main/")
     browser.post(path, {"do": "open"})
     second = Webhook.objects.get()
     assert second.token != first.token

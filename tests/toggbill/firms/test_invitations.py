@@ -14,7 +14,7 @@ from pytest_django import Settings
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from toggbill.firms.audit import Actor
-from toggbill.firms.invitations import add_member, mail_invitation
+from toggbill.firms.membership.invitations import add_member, mail_invitation
 from toggbill.firms.models import AuditEvent, Firm, Membership, User
 
 NOW = datetime(2026, 9, 1, 8, tzinfo=UTC)

@@ -24,8 +24,9 @@ from tests.factories import (
     UserFactory,
 )
 from tests.visitors import events, signed_in, text
-from toggbill.firms import invitations, members
 from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import Firm, Invitation, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -196,7 +197,7 @@ def test_only_owner_stays(firm: Firm) -> None:
     owner.post(f"/members/{row.pk}/remove/")
     row.refresh_from_db()
     assert row.role == "owner"
-    with pytest.raises(members.NotPossible):
+    with pytest.raises(NotPossible):
         members.remove(membership=row, by=BY, now=NOW)
 
 

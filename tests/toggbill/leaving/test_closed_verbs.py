@@ -23,14 +23,14 @@ import integrations
 import invoicing
 import toggbill.firms
 import toggbill.leaving
-from integrations.billit_sign_in import Pair
-from integrations.connections import BillitAccess, TogglAccess
+from integrations.clients.billit_sign_in import Pair
+from integrations.clients.toggl import Workspace as TogglWorkspace
+from integrations.clients.transport import BadCredentials
+from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection
-from integrations.toggl import Workspace as TogglWorkspace
-from integrations.transport import BadCredentials
-from invoicing import setup
-from invoicing.mapping import ClientRule, TagRule
+from invoicing.dossiers import setup
 from invoicing.models import Attempt, Correction, Dossier, LedgerRow
+from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
     AttemptFactory,
@@ -173,83 +173,89 @@ def _due(dossier: Dossier) -> Made:
 
 
 CASES: dict[str, Case] = {
-    "integrations.connections.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
-    "integrations.connections.choose": Case(_choose),
-    "integrations.connections.connect_billit": Case(lambda d: {"firm": d.firm, "key": "new", "api_key": "k" * 32}),
-    "integrations.connections.connect_toggl": Case(_connect),
-    "integrations.connections.pause": Case(_of, refusal=None),
-    "integrations.connections.connect_billit_signed_in": Case(_signed_in),
-    "integrations.connections.remove": Case(_of, refusal=None),
-    "integrations.connections.resume": Case(_paused, refusal=None),
-    "integrations.webhooks.close_for": Case(_with_webhook, refusal=None),
-    "integrations.webhooks.hasten": Case(
+    "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
+    "integrations.connections.credentials.choose": Case(_choose),
+    "integrations.connections.credentials.connect_billit": Case(
+        lambda d: {"firm": d.firm, "key": "new", "api_key": "k" * 32}
+    ),
+    "integrations.connections.credentials.connect_toggl": Case(_connect),
+    "integrations.connections.credentials.pause": Case(_of, refusal=None),
+    "integrations.connections.credentials.connect_billit_signed_in": Case(_signed_in),
+    "integrations.connections.credentials.remove": Case(_of, refusal=None),
+    "integrations.connections.credentials.resume": Case(_paused, refusal=None),
+    "integrations.webhooks.webhook_addresses.close_for": Case(_with_webhook, refusal=None),
+    "integrations.webhooks.receiving.hasten": Case(
         lambda dossier: {"webhook": WebhookFactory(workspace=dossier.workspace)}, refusal=None
     ),
-    "integrations.webhooks.open_for": Case(
+    "integrations.webhooks.webhook_addresses.open_for": Case(
         lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
     ),
-    "invoicing.corrections.accept": Case(_correction()),
-    "invoicing.corrections.bill_next": Case(_correction()),
-    "invoicing.corrections.credit": Case(_credit),
-    "invoicing.corrections.withdraw": Case(_decided),
-    "invoicing.posting.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
-    "invoicing.posting.post_together": Case(_together, refusal=None, asks=True),
-    "invoicing.doubt.recover": Case(_in_doubt, refusal=BadCredentials, asks=True),
-    "invoicing.delivery.work_off": Case(_together, refusal=None, asks=True),
-    "invoicing.doubt.post_anew": Case(_in_doubt),
-    "invoicing.delivery.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
-    "invoicing.holding.hold": Case(_reasoned("open")),
-    "invoicing.holding.release": Case(_entries("held")),
-    "invoicing.holding.reopen": Case(_entries("written_off")),
-    "invoicing.holding.write_off": Case(_reasoned("open")),
-    "invoicing.replacing.bill_anew": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "invoicing.replacing.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
-    "invoicing.replacing.replace": Case(_correction(), refusal=BadCredentials, asks=True),
-    "invoicing.rounds.serve": Case(_due, refusal=None, asks=True),
-    "invoicing.rules.mapping_changed": Case(lambda dossier: {"dossier": dossier, "old": None, "new": {"tag": "x"}}),
-    "invoicing.rules.rule_changed": Case(lambda dossier: {"dossier": dossier, "old": {}, "new": {"a": 1}}),
-    "invoicing.runs.approve": Case(_invoice("draft")),
-    "invoicing.runs.draft": Case(_drafting),
-    "invoicing.runs.void": Case(_invoice("draft")),
-    "invoicing.sending.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "invoicing.setup.map_clients": Case(
+    "invoicing.corrections.decide.accept": Case(_correction()),
+    "invoicing.corrections.decide.bill_next": Case(_correction()),
+    "invoicing.corrections.decide.credit": Case(_credit),
+    "invoicing.corrections.decide.withdraw": Case(_decided),
+    "invoicing.posting.post.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
+    "invoicing.posting.post.post_together": Case(_together, refusal=None, asks=True),
+    "invoicing.posting.recover.recover": Case(_in_doubt, refusal=BadCredentials, asks=True),
+    "invoicing.due.posts.work_off": Case(_together, refusal=None, asks=True),
+    "invoicing.posting.recover.post_anew": Case(_in_doubt),
+    "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
+    "invoicing.ledger.decisions.hold": Case(_reasoned("open")),
+    "invoicing.ledger.decisions.release": Case(_entries("held")),
+    "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),
+    "invoicing.ledger.decisions.write_off": Case(_reasoned("open")),
+    "invoicing.corrections.replace.bill_anew": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.corrections.replace.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
+    "invoicing.corrections.replace.replace": Case(_correction(), refusal=BadCredentials, asks=True),
+    "invoicing.due.runs.serve": Case(_due, refusal=None, asks=True),
+    "invoicing.dossiers.rules.mapping_changed": Case(
+        lambda dossier: {"dossier": dossier, "old": None, "new": {"tag": "x"}}
+    ),
+    "invoicing.dossiers.rules.rule_changed": Case(lambda dossier: {"dossier": dossier, "old": {}, "new": {"a": 1}}),
+    "invoicing.drafting.runs.approve": Case(_invoice("draft")),
+    "invoicing.drafting.runs.draft": Case(_drafting),
+    "invoicing.drafting.runs.void": Case(_invoice("draft")),
+    "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.dossiers.setup.map_clients": Case(
         lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
     ),
-    "invoicing.setup.map_tags": Case(lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}),
-    "invoicing.setup.set_up_dossiers": Case(_pairing),
-    "invoicing.setup.set_up_firm": Case(_firm),
+    "invoicing.dossiers.setup.map_tags": Case(
+        lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}
+    ),
+    "invoicing.dossiers.setup.set_up_dossiers": Case(_pairing),
+    "invoicing.dossiers.setup.set_up_firm": Case(_firm),
     "toggbill.firms.audit.record": Case(
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),
     "toggbill.leaving.closing.close": Case(lambda dossier: {"firm": dossier.firm}, refusal=closing.CannotClose),
-    "toggbill.firms.members.require_mfa": Case(lambda dossier: {"firm": dossier.firm, "wanted": True}),
+    "toggbill.firms.membership.members.require_mfa": Case(lambda dossier: {"firm": dossier.firm, "wanted": True}),
 }
 
 
 # What goes on in a closed firm: who reads its books, that they are taken along (and a new firm is another one).
 STAYS = {
-    "toggbill.firms.invitations.add_member",
-    "toggbill.firms.invitations.invite",
-    "toggbill.firms.invitations.renew",
-    "toggbill.firms.invitations.revoke",
-    "toggbill.firms.lost_step.reset_by_operator",
-    "toggbill.firms.lost_step.reset_by_owner",
-    "toggbill.firms.members.change_reach",
-    "toggbill.firms.members.change_role",
-    "toggbill.firms.members.remove",
-    "toggbill.firms.members.restrict",
-    "toggbill.firms.signup.open_firm",
+    "toggbill.firms.membership.invitations.add_member",
+    "toggbill.firms.membership.invitations.invite",
+    "toggbill.firms.membership.invitations.renew",
+    "toggbill.firms.membership.invitations.revoke",
+    "toggbill.firms.membership.lost_step.reset_by_operator",
+    "toggbill.firms.membership.lost_step.reset_by_owner",
+    "toggbill.firms.membership.members.change_reach",
+    "toggbill.firms.membership.members.change_role",
+    "toggbill.firms.membership.members.remove",
+    "toggbill.firms.membership.members.restrict",
+    "toggbill.firms.membership.signup.open_firm",
     "toggbill.leaving.archive.write",
 }
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {
-    "invoicing.differences.decide",
-    "invoicing.posting.mark_in_doubt",
-    "invoicing.posting.settle",
-    "invoicing.runs.draft_again",
+    "invoicing.ledger.differences.decide",
+    "invoicing.posting.post.mark_in_doubt",
+    "invoicing.posting.post.settle",
+    "invoicing.drafting.runs.draft_again",
 }
 # Verbs that say not who does it: a service does, or the wish stands in the row.
-WITHOUT_ACTOR = {"invoicing.delivery.request", "integrations.webhooks.hasten"}
+WITHOUT_ACTOR = {"invoicing.due.posts.request", "integrations.webhooks.receiving.hasten"}
 
 
 def verbs() -> Iterator[str]:

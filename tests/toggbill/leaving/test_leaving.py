@@ -21,9 +21,10 @@ from pytest_django import Settings
 
 from integrations.models import Connection
 from integrations.sandbox.process import Process
-from invoicing import rules, runs, setup
-from invoicing.mapping import TagRule
+from invoicing.dossiers import rules, setup
+from invoicing.drafting import runs
 from invoicing.models import Dossier, Invoice, TagMapping
+from invoicing.rules.mapping import TagRule
 from tests.conftest import Outcome
 from tests.factories import (
     NOW,

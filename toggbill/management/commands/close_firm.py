@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from integrations import oauth
-from invoicing import asked
+from integrations.connections import tokens
+from invoicing.management import arguments
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.leaving.closing import CannotClose, close
@@ -26,7 +26,7 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """Close it, then end its sign-ins at Billit."""
-        firm = asked.firm(options["firm"])
+        firm = arguments.firm(options["firm"])
         if options["sure"] != firm.slug:
             raise Fault(f"Nothing was closed: write --sure {firm.slug} when you are.", BAD_ARGUMENTS)
         try:
@@ -34,6 +34,6 @@ class Command(JsonCommand):
         except CannotClose as error:
             raise Fault(str(error), WRONG) from None
         for access in closing.to_revoke:
-            if trouble := oauth.revoke(access=access):
+            if trouble := tokens.revoke(access=access):
                 self.say(f"A sign-in could not be ended at Billit; end it there in the profile. {trouble}")
         return {"firm": firm.slug, "closed_at": closing.firm.closed_at, "connections": closing.connections}, DONE

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.utils import timezone
 
-from invoicing import asked
+from invoicing.management import arguments
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.leaving import archive
@@ -26,7 +26,7 @@ class Command(JsonCommand):
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
         """The counts of what was written."""
-        firm, to = asked.firm(options["firm"]), options["to"]
+        firm, to = arguments.firm(options["firm"]), options["to"]
         if to.is_dir() or not to.parent.is_dir():
             raise Fault(f"{to} cannot be written: give the path of a file in a folder that is there.", BAD_ARGUMENTS)
         half = to.with_name(f"{to.name}.part")

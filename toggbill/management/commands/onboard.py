@@ -11,10 +11,10 @@ from django.core.management.base import CommandParser
 from django.db import IntegrityError
 from django.utils import timezone
 
-from invoicing.setup import Locked, standing
+from invoicing.dossiers.setup import Locked, standing
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
-from toggbill.firms.invitations import forgotten_password_url, mail_invitation
+from toggbill.firms.membership.invitations import forgotten_password_url, mail_invitation
 from toggbill.onboarding.asking import Hindered, ask
 from toggbill.onboarding.file import FileFaults, firm_slug, load, read
 from toggbill.onboarding.writing import Written, write

@@ -1,0 +1,417 @@
+"""What Billit says: companies, products, customers and orders of one company, over its REST API.
+
+Reads raise `RetryLater` when they fail for now; the three writes (`create_order`, `send_order`, `delete_order`) are
+sent once and raise `NoAnswer` when their outcome is unknown. What an order looks like stands in `billit_order`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, NoReturn, TypeVar
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from integrations.clients import billit_rows
+from integrations.clients.billit_orders import Address, NewCustomer, Order, OrderLine, encode, order_body
+from integrations.clients.billit_rows import Company, Customer, FoundCompany, OrderSummary, Participant, Product
+from integrations.clients.fields import Row
+from integrations.clients.transport import (
+    TIMEOUT,
+    Answer,
+    BadCredentials,
+    Call,
+    Refused,
+    RetryLater,
+    ServiceError,
+    Transport,
+)
+
+__all__ = [
+    "Account",
+    "Address",
+    "Api",
+    "ApiKey",
+    "Bearer",
+    "Company",
+    "Customer",
+    "FoundCompany",
+    "NewCustomer",
+    "Order",
+    "OrderLine",
+    "OrderSummary",
+    "Participant",
+    "Product",
+    "account",
+    "companies",
+    "encode",
+    "order_body",
+]
+
+_CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The key of a user, for self-hosted use; opens every company of that user (Billit docs: api-key-practical-use)."""
+
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # A newline at the end alone makes Billit answer ApiKeyNotValid.
+        object.__setattr__(self, "value", self.value.strip())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that carries the credential."""
+        return {"ApiKey": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """An OAuth2 access token (Billit docs: how-do-i-get-started-with-oauth)."""
+
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", self.value.strip())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that carries the credential."""
+        return {"Authorization": f"Bearer {self.value}"}
+
+
+Credential = ApiKey | Bearer
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose credential it is (the name, else the e-mail address), and the companies that it opens."""
+
+    owner: str
+    companies: tuple[Company, ...]
+
+
+def companies(
+    *,
+    url: str,
+    credential: Credential,
+    pace: Callable[[], None] | None = None,
+    timeout: tuple[float, float] = TIMEOUT,
+) -> list[Company]:
+    """All companies that the credential opens. Billit docs: account/accountInformation."""
+    return list(account(url=url, credential=credential, pace=pace, timeout=timeout).companies)
+
+
+def account(
+    *,
+    url: str,
+    credential: Credential,
+    pace: Callable[[], None] | None = None,
+    timeout: tuple[float, float] = TIMEOUT,
+) -> Account:
+    """The user behind the credential and all companies that he may open. Billit docs: account/accountInformation."""
+    purpose = "the list of companies"
+    transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
+    try:
+        answer = transport.send("GET", "/v1/account/accountInformation", purpose=purpose)
+        body = transport.read(answer, purpose=purpose)
+        row = Row(body, what="the account")
+        owner = f"{row.text('FirstName')} {row.text('LastName')}".strip() or row.text("Email")
+        return Account(owner, tuple(billit_rows.company(found) for found in row.rows("Companies")))
+    except ValueError as error:
+        raise transport.nonsense(purpose, str(error)) from error
+    finally:
+        transport.close()
+
+
+class Api:
+    """One company at Billit.
+
+    `party_id` goes with every call: without it Billit takes the user's first company, so another firm's books.
+    ContextPartyID is never sent: its meaning for accountants is unsettled.
+    """
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        credential: Credential,
+        party_id: int,
+        pace: Callable[[], None] | None = None,
+        expired: Callable[[], None] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        """`expired` is told when Billit says that the access token is past its time; the call is then `RetryLater`."""
+        self._credential = credential
+        self._transport = _transport(
+            url=url,
+            credential=credential,
+            headers={**credential.headers, "PartyID": str(party_id)},
+            pace=pace,
+            expired=expired,
+            timeout=timeout,
+        )
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, repeated ones included."""
+        return self._transport.calls
+
+    @property
+    def transport(self) -> Transport:
+        """What further calls with the same credential go through (`subscriptions`)."""
+        return self._transport
+
+    def close(self) -> None:
+        """Closes the connections that are kept open."""
+        self._transport.close()
+
+    def products(self) -> Iterator[Product]:
+        """All products of the company. Billit docs: products."""
+        return self._rows("/v1/products", {}, "the list of products", "ProductID", billit_rows.product)
+
+    def customers(self) -> Iterator[Customer]:
+        """All customers of the company. Billit docs: odata (parties)."""
+        return self._customers({"$filter": "PartyType eq 'Customer'"}, "the list of customers")
+
+    def find_customers(self, number: str) -> list[Customer]:
+        """Customers that may have this number; the caller compares, for the search is loose.
+
+        The filter by VATNumber is in use but not documented: when Billit refuses it, its full
+        text search answers. ValueError for a number with other characters than letters, digits, `.`, `_`, `-`.
+        """
+        purpose = f"the customers with number {number}"
+        literal = _literal(number)
+        try:
+            return list(self._customers({"$filter": f"PartyType eq 'Customer' and VATNumber eq {literal}"}, purpose))
+        except Refused:
+            return list(self._customers({"fullTextSearch": number, "$filter": "PartyType eq 'Customer'"}, purpose))
+
+    def search_companies(self, keywords: str) -> list[FoundCompany]:
+        """Companies of the public registers by name or number. Billit docs: misc/companysearch."""
+        # The words stand in the path, where a slash or dots alone would lead to another page.
+        words = " ".join(word for word in re.split(r"[\s/\\]+", keywords) if word.strip("."))
+        if not words:
+            return []
+        purpose = f"the search for company {words!r}"
+        body = self._get("/v1/misc/companysearch/" + quote(words, safe=""), purpose)
+        try:
+            rows = [] if body is None else Row(body, what="the search").rows("Items")
+            return [billit_rows.found_company(row) for row in rows]
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def participant(self, number: str) -> Participant:
+        """What the receiver with this VAT or enterprise number takes over Peppol; asked without the credential.
+
+        Billit docs: how-do-i-know-who-is-a-peppol-receiver.
+        """
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:._-]*", number):
+            raise ValueError(f"{number!r} is not a number to look up at Peppol")
+        purpose = f"the Peppol registration of {number}"
+        anonymous = dict.fromkeys(self._credential.headers)
+        answer = self._transport.send(
+            "GET", "/v1/peppol/participantInformation/" + quote(number), purpose=purpose, headers=anonymous
+        )
+        try:
+            return billit_rows.participant(Row(self._transport.read(answer, purpose=purpose), what="the registration"))
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def order(self, order_id: int) -> OrderSummary:
+        """One order. A foreign or wrong id is `Refused` with status 401. Billit docs: retrieve-invoice-information."""
+        purpose = f"order {order_id}"
+        body = self._get(f"/v1/orders/{order_id}", purpose)
+        try:
+            return billit_rows.order(Row(body, what="the order"))
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def find_orders(self, external_id: str) -> list[OrderSummary]:
+        """Orders with our reference, found by the filter; the rows may lack the field. Billit docs: odata."""
+        return self._with_reference("/v1/orders", external_id)
+
+    def find_deleted_orders(self, external_id: str) -> list[OrderSummary]:
+        """Deleted orders with our reference. Billit docs: orders/deleted."""
+        return self._with_reference("/v1/orders/deleted", external_id)
+
+    def orders_between(self, first_id: int, last_id: int) -> list[OrderSummary]:
+        """Orders by id, both ends included, made by anybody. Billit docs: odata."""
+        return list(self._orders("/v1/orders", f"OrderID ge {first_id} and OrderID le {last_id}"))
+
+    def orders_with_prefix(self, prefix: str) -> list[OrderSummary]:
+        """Orders whose reference begins with `prefix`, as far as the rows tell.
+
+        There is no documented startswith: the range from the prefix to its successor holds the same rows. A row
+        without the field is kept, one with another reference is not, in case Billit sorts otherwise than by code.
+        """
+        successor = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
+        condition = f"ExternalProviderID ge {_literal(prefix)} and ExternalProviderID lt {_literal(successor)}"
+        found = self._orders("/v1/orders", condition)
+        return [order for order in found if not order.external_id or order.external_id.startswith(prefix)]
+
+    def create_order(self, order: Order, *, key: str) -> int:
+        """Creates the order and gives its OrderID. Never repeated here. Billit docs: create-first-invoice.
+
+        `NoAnswer` with status 409 means that the key was used before (idempotent-tokens).
+        """
+        purpose = f"the new order {order.external_id}"
+        answer = self._transport.send(
+            "POST", "/v1/orders", purpose=purpose, body=encode(order_body(order)), headers=_keys(key)
+        )
+        order_id = _order_id(answer)
+        if order_id is None:
+            raise self._transport.unclear(purpose, "the answer holds no order id", status=answer.status)
+        return order_id
+
+    def send_order(self, order_id: int, *, transport: Literal["Peppol", "SMTP"], key: str) -> None:
+        """Has Billit deliver the order by this way and no other; accepted is not yet delivered.
+
+        Billit docs: sending-your-first-invoice, header-values (StrictTransportType).
+        """
+        purpose = f"the sending of order {order_id}"
+        body = encode({"TransportType": transport, "OrderIDs": [order_id]})
+        headers = {**_keys(key), "StrictTransportType": "true"}
+        answer = self._transport.send("POST", "/v1/orders/commands/send", purpose=purpose, body=body, headers=headers)
+        self._done(answer, purpose)
+
+    def delete_order(self, order_id: int) -> None:
+        """Deletes an order that is not sent yet; its key stays used. Billit docs: get-and-delete."""
+        purpose = f"the deletion of order {order_id}"
+        answer = self._transport.send("DELETE", f"/v1/orders/{order_id}", purpose=purpose)
+        self._done(answer, purpose)
+
+    def _done(self, answer: Answer, purpose: str) -> None:
+        """A write is acknowledged by an empty body or `true`; a page, an error list or `false` acknowledges nothing."""
+        if not answer.content.strip():
+            return
+        try:
+            if answer.json() is True:
+                return
+        except ValueError:
+            pass
+        raise self._transport.unclear(
+            purpose, "the answer is no confirmation", status=answer.status, code=answer.said()[0]
+        )
+
+    def _customers(self, query: Mapping[str, str], purpose: str) -> Iterator[Customer]:
+        for customer in self._rows("/v1/parties", query, purpose, "PartyID", billit_rows.customer):
+            if customer is not None:
+                yield customer
+
+    def _with_reference(self, path: str, external_id: str) -> list[OrderSummary]:
+        found = self._orders(path, f"ExternalProviderID eq {_literal(external_id)}")
+        return [order for order in found if order.external_id in ("", external_id)]
+
+    def _orders(self, path: str, condition: str) -> Iterator[OrderSummary]:
+        return self._rows(path, {"$filter": condition}, "a list of orders", "OrderID", billit_rows.order)
+
+    def _rows(
+        self, path: str, query: Mapping[str, str], purpose: str, id_field: str, read: Callable[[Row], Found]
+    ) -> Iterator[Found]:
+        """Every row of a list once, page after page. Billit docs: odata (Items, NextPageLink, at most 120)."""
+        # Without $top: in OData it bounds the whole answer, and a server may then leave the link to the rest out.
+        asked = f"{path}?{urlencode(query, quote_via=quote, safe='$')}" if query else path
+        seen: set[int] = set()
+        asked_before = set()
+        while asked:
+            asked_before.add(asked)
+            body = self._get(asked, purpose)
+            try:
+                page = Row(body, what="the list")
+                # An answer that is no list at all must not pass for "nothing found": a lost order hangs on it.
+                if not page.has("Items"):
+                    raise ValueError("Items of the list is missing")
+                found = [(row.integer(id_field), read(row)) for row in page.rows("Items")]
+                asked = self._following(asked, page.text("NextPageLink"))
+                if asked in asked_before:
+                    raise ValueError("NextPageLink leads back to a page that was read before")
+            except ValueError as error:
+                self._unreadable(purpose, error)
+            for row_id, value in found:
+                if row_id not in seen:
+                    seen.add(row_id)
+                    yield value
+
+    def _following(self, asked: str, link: str) -> str:
+        """The path of the next page, "" when there is none. The credential goes to no other host than the set one."""
+        if not link:
+            return ""
+        home = urlsplit(self._transport.url)
+        there = urlsplit(urljoin(self._transport.url + asked, link))
+        if there.netloc.lower() != home.netloc.lower() or not there.path.startswith(home.path + "/"):
+            raise ValueError(f"NextPageLink leads to {there.netloc}, not to {home.netloc}")
+        return there.path.removeprefix(home.path) + (f"?{there.query}" if there.query else "")
+
+    def _get(self, path: str, purpose: str) -> Any:
+        return self._transport.read(self._transport.send("GET", path, purpose=purpose), purpose=purpose)
+
+    def _unreadable(self, purpose: str, error: ValueError) -> NoReturn:
+        raise self._transport.nonsense(purpose, str(error)) from error
+
+
+def _transport(
+    *,
+    url: str,
+    credential: Credential,
+    headers: Mapping[str, str],
+    pace: Callable[[], None] | None,
+    timeout: tuple[float, float],
+    expired: Callable[[], None] | None = None,
+) -> Transport:
+    """A connection whose refusals are read as Billit documents them. Billit docs: 400, 401."""
+
+    def refusal(call: Call, answer: Answer) -> ServiceError:
+        if answer.status == 401 and expired is not None and "accesstokenexpired" in answer.codes():
+            expired()
+            return RetryLater(
+                f"Billit's access token ended before {call.purpose} was asked. Nothing was changed; it is renewed and "
+                "asked again."
+            )
+        if answer.status == 401 and _CREDENTIAL_CODES.intersection(answer.codes()):
+            return BadCredentials(
+                "Billit does not accept the credential of this connection (HTTP 401). Enter a new key, or sign in "
+                "to Billit again."
+            )
+        code, reason = answer.said()
+        if answer.status == 401 and not reason:
+            # Billit answers so, rather than with 404, for what belongs to somebody else (Billit docs: 401).
+            reason = "the id does not exist or belongs to another company"
+        return transport.refused(call, answer, code=code, reason=reason)
+
+    transport = Transport(
+        service="Billit",
+        url=url,
+        headers=headers,
+        secret=credential.value,
+        refusal=refusal,
+        pace=pace,
+        timeout=timeout,
+    )
+    return transport
+
+
+def _keys(key: str) -> dict[str, str]:
+    """Two pages of Billit name the header differently (idempotent-tokens, header-values), so both are sent."""
+    return {"Idempotency-Key": key, "Idempotent-Key": key}
+
+
+def _literal(value: str) -> str:
+    """A text inside `$filter`; only what needs no escaping there. ValueError otherwise."""
+    if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
+        raise ValueError(f"{value!r} cannot be looked up at Billit: letters, digits, '.', '_' and '-' only")
+    return f"'{value}'"
+
+
+def _order_id(answer: Answer) -> int | None:
+    """The id in the answer to a new order: a bare integer; a numeric string or `{"OrderID": n}` is taken too."""
+    try:
+        body = answer.json()
+        row = body if isinstance(body, dict) else {"OrderID": body}
+        order_id = Row(row, what="the answer").integer_or_none("OrderID")
+    except ValueError:
+        return None
+    return order_id if order_id is not None and order_id > 0 else None

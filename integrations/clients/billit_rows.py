@@ -1,0 +1,162 @@
+"""What Billit answers, as records of ours. Pure: each reader raises ValueError for what cannot be meant."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from integrations.clients.fields import Row
+
+ZONE = ZoneInfo("Europe/Brussels")
+"""Billit's timestamps have no offset and are taken as Belgian local time; the docs do not say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """A company that the credential can bill for; `api_allowed` is False when Billit says that the API may not."""
+
+    party_id: int
+    name: str
+    vat_number: str
+    api_allowed: bool
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """`price` in euro without VAT, `vat_rate` in per cent; None when Billit has none. No needless zeros."""
+
+    id: int
+    reference: str
+    description: str
+    price: Decimal | None
+    vat_rate: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A party with PartyType Customer; `vat_number` as somebody typed it at Billit."""
+
+    party_id: int
+    name: str
+    vat_number: str
+    email: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoundCompany:
+    """A row of the company registers (KBO, VIES); `number` and `country` as the register gives them."""
+
+    name: str
+    number: str
+    street: str
+    street_number: str
+    box: str
+    zipcode: str
+    city: str
+    country: str
+
+
+@dataclass(frozen=True, slots=True)
+class OrderSummary:
+    """An order as Billit has it. Totals in euro, 0 when absent; texts "" when absent; `last_modified` in UTC."""
+
+    id: int
+    number: str
+    status: str
+    is_sent: bool
+    paid: bool
+    paid_date: date | None
+    total_excl: Decimal
+    total_vat: Decimal
+    total_incl: Decimal
+    customer_id: int | None
+    customer_vat: str
+    external_id: str
+    last_modified: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Participant:
+    """What a receiver takes over Peppol, such as "BISv3Invoice" and "BISv3CreditNote"."""
+
+    registered: bool
+    document_types: frozenset[str]
+
+
+def company(row: Row) -> Company:
+    """One of accountInformation's Companies; a missing APIAllowed counts as true."""
+    return Company(
+        party_id=row.integer("PartyID"),
+        name=row.text("Name") or row.text("CommercialName"),
+        vat_number=row.text("VATNumber"),
+        api_allowed=row.flag("APIAllowed") is not False,
+        language=row.text("Language") or row.text("UserLanguage"),
+    )
+
+
+def product(row: Row) -> Product:
+    """A product; at Billit its price is called AmountExcl (Billit docs: products)."""
+    return Product(
+        id=row.integer("ProductID"),
+        reference=row.text("Reference"),
+        description=row.text("Description"),
+        price=row.amount("AmountExcl"),
+        vat_rate=row.amount("VAT"),
+    )
+
+
+def customer(row: Row) -> Customer | None:
+    """A customer; None for a supplier, in case the filter by PartyType was ignored."""
+    if row.text("PartyType").lower() not in ("", "customer"):
+        return None
+    return Customer(
+        party_id=row.integer("PartyID"),
+        name=row.text("Name") or row.text("DisplayName") or row.text("CommercialName"),
+        vat_number=row.text("VATNumber"),
+        email=row.text("Email"),
+        language=row.text("Language"),
+    )
+
+
+def found_company(row: Row) -> FoundCompany:
+    """An item of companysearch (Billit docs: misc)."""
+    return FoundCompany(
+        name=row.text("Name") or row.text("CommercialName"),
+        number=row.text("CompanyIdentification"),
+        street=row.text("Street"),
+        street_number=row.text("Number"),
+        box=row.text("Box"),
+        zipcode=row.text("Zipcode"),
+        city=row.text("City"),
+        country=row.text("Country"),
+    )
+
+
+def order(row: Row) -> OrderSummary:
+    """An order; a list gives CounterParty, a whole order Customer too (Billit docs: retrieve-list-of-invoices)."""
+    party = row.row_or_none("Customer") or row.row_or_none("CounterParty")
+    party_id = party.integer_or_none("PartyID") if party else None
+    return OrderSummary(
+        id=row.integer("OrderID"),
+        number=row.text("OrderNumber"),
+        status=row.text("OrderStatus"),
+        is_sent=row.flag("IsSent") is True,
+        paid=row.flag("Paid") is True,
+        paid_date=row.day_or_none("PaidDate", zone=ZONE),
+        total_excl=row.amount("TotalExcl") or Decimal(0),
+        total_vat=row.amount("TotalVAT") or Decimal(0),
+        total_incl=row.amount("TotalIncl") or Decimal(0),
+        customer_id=party_id or row.integer_or_none("CustomerID") or row.integer_or_none("CounterPartyID"),
+        customer_vat=party.text("VATNumber") if party else "",
+        external_id=row.text("ExternalProviderID"),
+        last_modified=row.moment_or_none("LastModified", zone=ZONE),
+    )
+
+
+def participant(row: Row) -> Participant:
+    """An answer of participantInformation; who is not registered has empty lists."""
+    return Participant(row.flag("Registered") is True, frozenset(row.texts("DocumentTypes")))

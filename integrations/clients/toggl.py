@@ -1,0 +1,447 @@
+"""What Toggl Track says: the read side of Track v9 and Reports v3, as far as billing needs it.
+
+Dictionaries (clients, projects) come from v9, entries of all members from the reports, since v9 gives only one's own.
+Every method raises the errors of `transport`; nothing here writes at Toggl.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, NoReturn
+
+from integrations.clients.fields import Row, listed
+from integrations.clients.transport import (
+    TIMEOUT,
+    Answer,
+    BadCredentials,
+    Call,
+    PlanFeature,
+    QuotaExhausted,
+    ServiceError,
+    Transport,
+)
+
+LONGEST_SPAN = 366
+"""Days that one report may cover, first and last included (observed)."""
+
+_TRACK = "/api/v9"
+_REPORTS = "/reports/api/v3"
+_PROJECTS_A_PAGE = 200
+_ENTRIES_A_PAGE = 1000
+_QUOTA_UNKNOWN = 3600.0
+
+# Without these the amounts follow the token owner's own rounding preference (Toggl docs: reports/detailed_reports).
+_RAW_SECONDS = {"rounding": 0, "rounding_minutes": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Me:
+    """The owner of the token. `timezone` is an IANA name and bounds the days of his reports."""
+
+    id: int
+    email: str
+    fullname: str
+    timezone: str
+    default_workspace_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Workspace:
+    """A workspace of the owner. Only an `admin` sees the entries of all members (Toggl support: access-rights)."""
+
+    id: int
+    organization_id: int
+    name: str
+    admin: bool
+    premium: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A Toggl client, which is a customer only by the mapping of a dossier."""
+
+    id: int
+    name: str
+    archived: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """`billable` is None where the plan knows no such flag."""
+
+    id: int
+    name: str
+    client_id: int | None
+    active: bool
+    billable: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One time entry. `seconds` is raw, as Toggl has it; negative, or `stop` None, while it runs. Moments in UTC."""
+
+    id: int
+    user_id: int
+    user_name: str
+    project_id: int | None
+    description: str
+    billable: bool
+    tags: tuple[str, ...]
+    seconds: int
+    start: datetime
+    stop: datetime | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What is left of an hourly budget; `resets_in` in seconds. The organisation's is per user (Toggl docs: index)."""
+
+    bucket: Literal["user", "organization"]
+    remaining: int
+    resets_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a report; `last` when Toggl announced no further one."""
+
+    entries: tuple[Entry, ...]
+    last: bool
+
+
+class Api:
+    """One Toggl token. `url` is the host (TOGGL_URL); `observe` learns the quota from every answer that tells it."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        pace: Callable[[], None] | None = None,
+        observe: Callable[[Quota], None] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        secret = token.strip()
+        self._observe = observe
+        # Toggl docs: authentication (the password is the literal word api_token).
+        self._transport = Transport(
+            service="Toggl",
+            url=url,
+            auth=(secret, "api_token"),
+            secret=secret,
+            refusal=self._refusal,
+            observe=self._seen,
+            pace=pace,
+            timeout=timeout,
+        )
+
+    @property
+    def calls(self) -> int:
+        """Requests sent so far, repeated ones included."""
+        return self._transport.calls
+
+    @property
+    def transport(self) -> Transport:
+        """What further calls with the same credential go through (`subscriptions`)."""
+        return self._transport
+
+    def close(self) -> None:
+        """Closes the connections that are kept open."""
+        self._transport.close()
+
+    def me(self) -> Me:
+        """The token's owner. Toggl docs: api/me."""
+        purpose = "the profile of the token's owner"
+        body, _ = self._get("/me", purpose)
+        try:
+            row = Row(body, what="the profile")
+            return Me(
+                id=row.integer("id"),
+                email=row.text("email"),
+                fullname=row.text("fullname"),
+                timezone=row.text("timezone") or "UTC",
+                default_workspace_id=row.integer_or_none("default_workspace_id"),
+            )
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def workspaces(self) -> list[Workspace]:
+        """The workspaces of the token's owner. Toggl docs: api/me (workspaces)."""
+        purpose = "the list of workspaces"
+        body, _ = self._get("/me/workspaces", purpose)
+        try:
+            return [_workspace(Row(value, what="a workspace")) for value in listed(body, what="the list")]
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def plans(self) -> dict[int, str]:
+        """The plan of each organisation of the owner ("Free", "Starter"...), "" where Toggl does not say.
+
+        Toggl docs: api/me (organizations); the single organisation's own call leaves the plan empty (observed).
+        """
+        purpose = "the list of organisations"
+        body, _ = self._get("/me/organizations", purpose)
+        try:
+            rows = [Row(value, what="an organisation") for value in listed(body, what="the list")]
+            return {row.integer("id"): row.text("pricing_plan_name") for row in rows}
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def clients(self, workspace_id: int) -> list[Client]:
+        """All clients, archived ones too. Toggl docs: api/clients (the default is active ones only)."""
+        purpose = f"the clients of workspace {workspace_id}"
+        body, _ = self._get(f"/workspaces/{workspace_id}/clients?status=both", purpose)
+        try:
+            return [
+                Client(id=row.integer("id"), name=row.text("name"), archived=row.flag("archived") is True)
+                for row in (Row(value, what="a client") for value in listed(body, what="the list"))
+            ]
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def tags(self, workspace_id: int) -> dict[int, str]:
+        """The name of each tag by its id. Toggl docs: api/tags."""
+        purpose = f"the tags of workspace {workspace_id}"
+        body, _ = self._get(f"/workspaces/{workspace_id}/tags", purpose)
+        try:
+            rows = [Row(value, what="a tag") for value in listed(body, what="the list")]
+            return {row.integer("id"): row.text("name") for row in rows}
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def projects(self, workspace_id: int) -> list[Project]:
+        """All projects, archived ones too, page after page. Toggl docs: api/projects."""
+        purpose = f"the projects of workspace {workspace_id}"
+        found: dict[int, Project] = {}
+        page = 1
+        while True:
+            body, answer = self._get(
+                f"/workspaces/{workspace_id}/projects?active=both&per_page={_PROJECTS_A_PAGE}&page={page}", purpose
+            )
+            try:
+                rows = [_project(Row(value, what="a project")) for value in listed(body, what="the list")]
+            except ValueError as error:
+                self._unreadable(purpose, error)
+            known = len(found)
+            for project in rows:
+                found.setdefault(project.id, project)
+            # Toggl names no last page, only the size of a full one, which may be less than what was asked for.
+            full = min(_PROJECTS_A_PAGE, answer.header_number("X-Page-Size") or _PROJECTS_A_PAGE)
+            if len(rows) < full or len(found) == known:
+                return list(found.values())
+            page += 1
+
+    def entries(self, workspace_id: int, *, start: date, end: date, newest_first: bool = False) -> Iterator[Page]:
+        """The entries of all members that start on the days `start` to `end`, page after page.
+
+        The days are those of the token owner's time zone. In order of start, or by last change with `newest_first`.
+        An entry comes once, whatever moves between the pages. Deleted ones are absent. ValueError for a span of more
+        than `LONGEST_SPAN` days. Toggl docs: reports/detailed_reports (search time entries).
+        """
+        _check_span(start, end)
+        return self._pages(workspace_id, start, end, newest_first)
+
+    def total_seconds(
+        self, workspace_id: int, *, start: date, end: date, client_ids: Collection[int] | None = None
+    ) -> int:
+        """The seconds of those days, of these clients only if given. Toggl docs: reports/detailed_reports (totals)."""
+        _check_span(start, end)
+        purpose = f"the total of workspace {workspace_id}"
+        asked: dict[str, Any] = {"start_date": start.isoformat(), "end_date": end.isoformat(), **_RAW_SECONDS}
+        if client_ids is not None:
+            asked["client_ids"] = sorted(client_ids)
+        body, _ = self._report(f"/workspace/{workspace_id}/search/time_entries/totals", asked, purpose)
+        try:
+            # An empty window may be answered with null, as empty lists are.
+            return 0 if body is None else Row(body, what="the total").integer_or_none("seconds") or 0
+        except ValueError as error:
+            self._unreadable(purpose, error)
+
+    def _pages(self, workspace_id: int, start: date, end: date, newest_first: bool) -> Iterator[Page]:
+        purpose = f"the time entries of workspace {workspace_id}"
+        asked: dict[str, Any] = {
+            "start_date": start.isoformat(),
+            "end_date": end.isoformat(),
+            "page_size": _ENTRIES_A_PAGE,
+            "enrich_response": True,
+            "hide_amounts": True,
+            "order_by": "last_update" if newest_first else "date",
+            "order_dir": "DESC" if newest_first else "ASC",
+            **_RAW_SECONDS,
+        }
+        seen: set[int] = set()
+        cursor: dict[str, int] = {}
+        tags = _TagNames(lambda: self.tags(workspace_id))
+        while True:
+            body, answer = self._report(f"/workspace/{workspace_id}/search/time_entries", {**asked, **cursor}, purpose)
+            try:
+                found = [entry for value in listed(body, what="the report") for entry in _entries(value, tags)]
+                following = _cursor(answer)
+                if following and following == cursor:
+                    raise ValueError("the next page is the same page")
+            except ValueError as error:
+                self._unreadable(purpose, error)
+            fresh: dict[int, Entry] = {}
+            for entry in found:
+                if entry.id not in seen:
+                    fresh.setdefault(entry.id, entry)
+            seen.update(fresh)
+            yield Page(entries=tuple(fresh.values()), last=not following)
+            if not following:
+                return
+            cursor = following
+
+    def _get(self, path: str, purpose: str) -> tuple[Any, Answer]:
+        answer = self._transport.send("GET", _TRACK + path, purpose=purpose)
+        return self._transport.read(answer, purpose=purpose), answer
+
+    def _report(self, path: str, asked: dict[str, Any], purpose: str) -> tuple[Any, Answer]:
+        body = json.dumps(asked, separators=(",", ":")).encode()
+        # Reports are read by POST, so a repetition changes nothing.
+        answer = self._transport.send("POST", _REPORTS + path, purpose=purpose, safe=True, body=body)
+        return self._transport.read(answer, purpose=purpose), answer
+
+    def _unreadable(self, purpose: str, error: ValueError) -> NoReturn:
+        raise self._transport.nonsense(purpose, str(error)) from error
+
+    def _seen(self, call: Call, answer: Answer) -> None:
+        remaining = answer.header_number("X-Toggl-Quota-Remaining")
+        resets_in = answer.header_number("X-Toggl-Quota-Resets-In")
+        if self._observe is not None and remaining is not None and resets_in is not None:
+            self._observe(Quota("user" if _about_me(call) else "organization", remaining, resets_in))
+
+    def _refusal(self, call: Call, answer: Answer) -> ServiceError:
+        """Toggl docs: authentication (403), index (402). A call without credentials is answered 401 (observed)."""
+        code, reason = answer.said()
+        if answer.status == 402:
+            return self._payment_required(call, answer, reason)
+        bad_password = "incorrect username and/or password" in reason.lower()
+        if answer.status == 401 or (answer.status == 403 and (bad_password or _about_me(call))):
+            return BadCredentials(
+                f"Toggl does not accept the API token (HTTP {answer.status}). Copy the token from the Toggl profile "
+                "page again and enter it for this connection."
+            )
+        return self._transport.refused(call, answer, code=code, reason=reason)
+
+    def _payment_required(self, call: Call, answer: Answer, reason: str) -> ServiceError:
+        remaining = answer.header_number("X-Toggl-Quota-Remaining")
+        if (remaining is not None and remaining <= 0) or re.search(r"hourly limit|quota will reset", reason, re.I):
+            resets_in = answer.header_number("X-Toggl-Quota-Resets-In")
+            told = re.search(r"reset in (\d{1,6}) second", reason, re.I)
+            wait = float(resets_in) if resets_in is not None else float(told[1]) if told else _QUOTA_UNKNOWN
+            budget = "the token's owner" if _about_me(call) else "the organisation"
+            return QuotaExhausted(
+                f"Toggl's hourly budget of requests for {budget} is used up, so it did not give {call.purpose}. "
+                f"It opens again in {wait:.0f} seconds; toggbill goes on then.",
+                after=max(0.0, wait),
+            )
+        refused = self._transport.refused(call, answer, reason=reason)
+        return PlanFeature(
+            f"Toggl's plan does not include what is needed for {call.purpose} (HTTP 402): "
+            f"{refused.reason.rstrip('.') or 'no reason given'}. Upgrade the plan at Toggl, or do without.",
+            status=402,
+            reason=refused.reason,
+        )
+
+
+def _about_me(call: Call) -> bool:
+    """Whether Toggl counts the call in the user's bucket, and judges only the token by it (Toggl docs: index)."""
+    return re.match(rf"{_TRACK}/me(?:[/?]|$)", call.path) is not None
+
+
+def _check_span(start: date, end: date) -> None:
+    days = (end - start).days + 1
+    if not 1 <= days <= LONGEST_SPAN:
+        raise ValueError(f"a report from {start} to {end} covers {days} days; Toggl takes 1 to {LONGEST_SPAN}")
+
+
+def _workspace(row: Row) -> Workspace:
+    admin = row.flag("admin")
+    return Workspace(
+        id=row.integer("id"),
+        organization_id=row.integer("organization_id"),
+        name=row.text("name"),
+        admin=row.text("role") == "admin" if admin is None else admin,
+        premium=row.flag("premium") is True,
+    )
+
+
+def _project(row: Row) -> Project:
+    client_id = row.integer_or_none("client_id")
+    return Project(
+        id=row.integer("id"),
+        name=row.text("name"),
+        client_id=row.integer_or_none("cid") if client_id is None else client_id,
+        active=row.flag("active") is not False,
+        billable=row.flag("billable"),
+    )
+
+
+class _TagNames:
+    """The names of a row's tags: as the enriched row gives them, else looked up by their ids, once per reading.
+
+    No answer of Toggl with names in it is on record; without them tags would be lost in silence, and hours billed as
+    the wrong product.
+    """
+
+    def __init__(self, read: Callable[[], dict[int, str]]) -> None:
+        self._read = read
+        self._known: dict[int, str] | None = None
+
+    def of(self, row: Row) -> tuple[str, ...]:
+        """ValueError when an id has no name."""
+        ids, names = row.integers("tag_ids"), row.texts("tag_names")
+        if len(names) >= len(ids):
+            return names
+        if self._known is None:
+            self._known = self._read()
+        if unknown := [tag for tag in ids if tag not in self._known]:
+            raise ValueError(f"tag {unknown[0]} has no name")
+        return tuple(self._known[tag] for tag in ids)
+
+
+def _entries(value: Any, tags: _TagNames) -> Iterator[Entry]:
+    """The entries of one row of a report (Toggl docs: reports/detailed_reports). ValueError for what cannot be read."""
+    row = Row(value, what="a row")
+    names = tags.of(row)
+    if not row.has("time_entries"):
+        raise ValueError("time_entries is missing: such a row would pass for deleted entries")
+    for inner in row.rows("time_entries"):
+        stop = inner.moment_or_none("stop")
+        seconds = inner.integer_or_none("seconds")
+        if seconds is None and stop is not None:
+            raise ValueError("seconds of a stopped entry is missing")
+        yield Entry(
+            id=inner.integer("id"),
+            user_id=row.integer("user_id"),
+            user_name=row.text("username"),
+            project_id=row.integer_or_none("project_id"),
+            description=row.text("description"),
+            billable=row.flag("billable") is True,
+            tags=names,
+            seconds=seconds or 0,
+            start=inner.moment("start"),
+            stop=stop,
+            updated_at=inner.moment("at"),
+        )
+
+
+def _cursor(answer: Answer) -> dict[str, int]:
+    """The start of the next page, empty on the last one: there Toggl leaves the headers out (observed)."""
+    cursor = {}
+    for field, name in (
+        ("first_id", "X-Next-ID"),
+        ("first_row_number", "X-Next-Row-Number"),
+        ("first_timestamp", "X-Next-Timestamp"),
+    ):
+        number = answer.header_number(name)
+        if number is not None:
+            cursor[field] = number
+        elif answer.headers.get(name.lower()):
+            raise ValueError(f"{name} is not a number")
+    return cursor

@@ -1,0 +1,430 @@
+"""HTTP to the two services: one session per connection, four kinds of error, and answers read without loss.
+
+A client gives its vendor's name, address, headers and its reading of a refusal; this module decides what is tried
+again and what an answer that did not come means. The rule (design D6, section 7): a *read* may be repeated, a *write*
+never; so a read that fails is `RetryLater`, and a write that fails after it may have left is `NoAnswer`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from requests.adapters import HTTPAdapter
+from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
+from urllib3.exceptions import SSLError as TlsError
+
+from integrations.clients.fields import parse_timestamp as parse_timestamp
+
+TIMEOUT = (5.0, 30.0)
+"""Seconds to connect, and to wait for each piece of the answer."""
+
+USER_AGENT = "toggbill (hours of Toggl Track to Billit)"
+LONGEST_REASON = 500
+LONGEST_PAUSE = 10
+"""Seconds of a Retry-After that a read waits out by itself; a longer one goes to the caller."""
+
+_TRANSIENT = frozenset({500, 502, 503, 504})
+
+
+class ServiceError(Exception):
+    """A call to a service did not do its work. `str()` is a sentence for a person and holds no secret."""
+
+
+class RetryLater(ServiceError):
+    """Nothing was changed at the service, and the same call may work later; `after`: seconds to wait, None: unknown."""
+
+    def __init__(self, message: str, *, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class QuotaExhausted(RetryLater):
+    """Toggl's hourly budget of requests is used up (402; Toggl docs: index, API limits); `after` is always known."""
+
+
+class NoAnswer(ServiceError):
+    """A write may have left and its outcome is unknown: look before anything is sent again.
+
+    `status` is None when no answer came at all; 409 means that the key was used before.
+    """
+
+    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+
+class Refused(ServiceError):
+    """A certain no: nothing was changed. `reason` is the vendor's text (at most 500 characters), `code` his code."""
+
+    def __init__(self, message: str, *, status: int, code: str = "", reason: str = "") -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.reason = reason
+
+
+class PlanFeature(Refused):
+    """Toggl's plan of this workspace lacks the feature (402; Toggl docs: index): no repeat will help."""
+
+
+class BadCredentials(ServiceError):
+    """The service does not accept the credential of the connection: pause it and ask for a new one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What was asked, as a refusal is judged by it: `path` with the leading slash, `purpose` in words."""
+
+    method: str
+    path: str
+    purpose: str
+    safe: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: its status, its headers (names in lower case) and the bytes of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The body, numbers with a point as `Decimal`. ValueError when it is not JSON (an empty body is not)."""
+        try:
+            return json.loads(self.content, parse_float=Decimal, parse_constant=_no_constant)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+    def header_number(self, name: str) -> int | None:
+        """A header that holds a whole number, None when it is absent or holds something else."""
+        text = self.headers.get(name.lower(), "").strip()
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+
+    def said(self) -> tuple[str, str]:
+        """The vendor's (code, reason) of a refusal, each "" when he gave none; a page of HTML is no reason.
+
+        Toggl sends a JSON string, bare text or nothing (observed), Billit `{"errors": [...]}`, a bare
+        string or `{"Message"}` (Billit docs: 400). Of several errors the first code and all texts are given.
+        """
+        try:
+            body = self.json()
+        except ValueError:
+            text = self.content.decode("utf-8", "replace").strip()
+            return "", "" if text.startswith("<") else _capped(text)
+        codes, texts = _complaints(body)
+        return (codes[0] if codes else ""), _capped("; ".join(texts))
+
+    def codes(self) -> tuple[str, ...]:
+        """All of the vendor's error codes in the body, in lower case (he varies their case)."""
+        try:
+            return tuple(code.lower() for code in _complaints(self.json())[0])
+        except ValueError:
+            return ()
+
+
+class Transport:
+    """One connection to one service. Not for use by two threads at once.
+
+    `refusal` reads a 4xx answer (but 409 to a write, and 429) into an error; `observe` sees every answer first;
+    `pace` is called before each request, also before each repetition. `secret` is what an error may never show.
+    """
+
+    def __init__(
+        self,
+        *,
+        service: str,
+        url: str,
+        headers: Mapping[str, str] | None = None,
+        auth: tuple[str, str] | None = None,
+        secret: str = "",
+        refusal: Callable[[Call, Answer], ServiceError],
+        observe: Callable[[Call, Answer], None] | None = None,
+        pace: Callable[[], None] | None = None,
+        timeout: tuple[float, float] = TIMEOUT,
+    ) -> None:
+        self.service = service
+        self.url = url.rstrip("/")
+        self.calls = 0
+        self._secret = secret
+        self._refusal = refusal
+        self._observe = observe
+        self._pace = pace
+        self._timeout = timeout
+        self._session = requests.Session()
+        # Neither proxies nor a .netrc of the machine may see or replace the credential.
+        self._session.trust_env = False
+        self._session.auth = auth
+        # A cookie would carry one person's sign-in beside the credential.
+        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._session.headers.update({"User-Agent": USER_AGENT, "Accept": "application/json", **(headers or {})})
+        adapter = HTTPAdapter(max_retries=_read_retry(self._about_to_send))
+        self._session.mount("https://", adapter)
+        self._session.mount("http://", adapter)
+
+    def close(self) -> None:
+        """Closes the connections that are kept open. The transport can be used again; it then opens new ones."""
+        self._session.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        purpose: str,
+        safe: bool | None = None,
+        body: bytes | None = None,
+        headers: Mapping[str, str | None] | None = None,
+    ) -> Answer:
+        """One call; gives the answer when its status is 2xx, else raises a `ServiceError`.
+
+        `path` is what follows the address, with its query string; `purpose` completes "Billit refused ...", such as
+        "the list of products". `safe` says that the call only reads; without it a GET is safe and nothing else is.
+        A header of None leaves out the connection's own header of that name.
+        """
+        call = Call(method, path, purpose, method == "GET" if safe is None else safe)
+        # urllib3 repeats a GET by itself; a read by POST gets the one more try that it may have from here.
+        tries = 2 if call.safe and method != "GET" else 1
+        while True:
+            tries -= 1
+            try:
+                return self._send_once(call, body, headers)
+            except RetryLater as error:
+                if tries == 0 or error.after is not None or not isinstance(error, _Interrupted):
+                    raise
+
+    def read(self, answer: Answer, *, purpose: str) -> Any:
+        """The JSON of a read's answer, `RetryLater` when it is none."""
+        try:
+            return answer.json()
+        except ValueError:
+            raise self.nonsense(purpose, "it is not JSON") from None
+
+    def nonsense(self, purpose: str, detail: str) -> RetryLater:
+        """The error for a read whose answer cannot be understood; `detail` names the fault."""
+        return RetryLater(
+            f"{self.service} answered {purpose} with something that toggbill cannot read: {self._masked(detail)}. "
+            "Nothing was changed; it will be asked again, and if this stays, tell the maintainers of toggbill."
+        )
+
+    def unclear(self, purpose: str, detail: str, *, status: int | None = None, code: str = "") -> NoAnswer:
+        """The error for a write of which nobody knows whether it was done; `detail` says what came instead."""
+        return NoAnswer(
+            f"{self.service} did not clearly answer {purpose}: {self._masked(detail)}. "
+            f"It may have been done all the same: look in {self.service} before it is tried again.",
+            status=status,
+            code=code,
+        )
+
+    def refused(self, call: Call, answer: Answer, *, code: str = "", reason: str = "") -> Refused:
+        """The error for a certain no, with the vendor's reason."""
+        given = self._masked(reason) or self._masked(code) or "no reason given"
+        return Refused(
+            f"{self.service} refused {call.purpose} (HTTP {answer.status}): {given.rstrip('.')}. "
+            "Mend what it names, then try again.",
+            status=answer.status,
+            code=self._masked(code),
+            reason=self._masked(reason),
+        )
+
+    def _about_to_send(self) -> None:
+        if self._pace is not None:
+            self._pace()
+        self.calls += 1
+
+    def _send_once(self, call: Call, body: bytes | None, headers: Mapping[str, str | None] | None) -> Answer:
+        if not re.fullmatch(r"[!-~]*", self._secret):
+            raise BadCredentials(
+                f"The {self.service} credential holds blanks or characters that no credential has. "
+                "Copy it again and enter it anew for this connection."
+            )
+        target = self.url + call.path
+        if not call.path.startswith("/") or urlsplit(target)[:2] != urlsplit(self.url)[:2]:
+            # A link out of an answer may say anything; the credential goes to the configured host alone.
+            raise ServiceError(
+                f"{self.service} led to another address for {call.purpose}. Nothing was sent there. "
+                "If this stays, tell the maintainers of toggbill."
+            )
+        all_headers = {**(headers or {})}
+        if body is not None:
+            all_headers["Content-Type"] = "application/json"
+        self._about_to_send()
+        try:
+            response = self._session.request(
+                call.method,
+                target,
+                data=body,
+                headers=all_headers,
+                timeout=self._timeout,
+                allow_redirects=False,
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._broken(call, error) from None
+        answer = Answer(
+            response.status_code, {name.lower(): value for name, value in response.headers.items()}, response.content
+        )
+        if self._observe is not None:
+            self._observe(call, answer)
+        if 200 <= answer.status < 300:
+            return answer
+        raise self._failure(call, answer)
+
+    def _failure(self, call: Call, answer: Answer) -> ServiceError:
+        code, _ = answer.said()
+        wait = retry_after(answer.headers.get("retry-after"))
+        if answer.status == 429:
+            return RetryLater(
+                f"{self.service} asks for fewer requests (HTTP 429) and did not take {call.purpose}. "
+                "Nothing was changed; it will be tried again later.",
+                after=wait,
+            )
+        if answer.status == 409 and not call.safe:
+            return self.unclear(call.purpose, "HTTP 409, this was asked before", status=409, code=self._masked(code))
+        if 400 <= answer.status < 500 and not (call.safe and answer.status == 408):
+            return self._refusal(call, answer)
+        if not call.safe:
+            return self.unclear(call.purpose, f"HTTP {answer.status}", status=answer.status, code=self._masked(code))
+        return _Interrupted(
+            f"{self.service} could not answer {call.purpose} (HTTP {answer.status}). "
+            "Nothing was changed; it will be tried again later.",
+            after=wait,
+        )
+
+    def _broken(self, call: Call, error: Exception) -> ServiceError:
+        if _never_left(error):
+            return _Interrupted(
+                f"{self.service} could not be reached for {call.purpose}. Nothing was sent; it will be tried again "
+                "later. If this stays, check the network and the service's address in the settings."
+            )
+        late = isinstance(error, requests.Timeout) or "timed out" in str(error).lower()
+        detail = "no answer came in time" if late else "the connection broke before the answer was complete"
+        if not call.safe:
+            return self.unclear(call.purpose, detail)
+        return _Interrupted(
+            f"{self.service} was asked for {call.purpose}, but {detail}. "
+            "Nothing was changed; it will be tried again later."
+        )
+
+    def _masked(self, text: str) -> str:
+        return text.replace(self._secret, "***") if self._secret else text
+
+
+class _Interrupted(RetryLater):
+    """A read cut short by the network or the server, which may be tried once more at once."""
+
+
+class _ReadRetry(urllib3.Retry):
+    """Repeats a GET and nothing else.
+
+    urllib3 by itself would also repeat a POST whose connection failed, and would sleep through any Retry-After.
+    """
+
+    before: Callable[[], None]
+
+    def new(self, **changes: Any) -> Self:
+        retry = super().new(**changes)
+        retry.before = self.before
+        return retry
+
+    def increment(self, *args: Any, **kwargs: Any) -> Self:
+        method, url = (*args, None, None)[:2]
+        error, response = kwargs.get("error"), kwargs.get("response")
+        wait = retry_after(response.headers.get("Retry-After")) if response is not None else None
+        if method != "GET" or (wait is not None and wait > LONGEST_PAUSE):
+            raise MaxRetryError(kwargs["_pool"], url or "", error)
+        return super().increment(*args, **kwargs)
+
+    def is_retry(self, method: str, status_code: int, has_retry_after: bool = False) -> bool:
+        return super().is_retry(method, status_code, has_retry_after=False)
+
+    def get_retry_after(self, response: urllib3.BaseHTTPResponse) -> float | None:
+        return retry_after(response.headers.get("Retry-After"))
+
+    def sleep(self, response: urllib3.BaseHTTPResponse | None = None) -> None:
+        super().sleep(response)
+        self.before()
+
+
+def _read_retry(before: Callable[[], None]) -> urllib3.Retry:
+    retry = _ReadRetry(
+        total=2,
+        allowed_methods={"GET"},
+        status_forcelist=_TRANSIENT,
+        backoff_factor=0.2,
+        backoff_jitter=0.1,
+        redirect=0,
+        raise_on_status=False,
+        raise_on_redirect=False,
+    )
+    retry.before = before
+    return retry
+
+
+def _never_left(error: Exception) -> bool:
+    """Whether it is certain that not a byte of the request was sent."""
+    if isinstance(error, (requests.ConnectTimeout, requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema)):
+        return True
+    cause = error.args[0] if error.args else None
+    if isinstance(cause, MaxRetryError):
+        reason = cause.reason
+        if isinstance(reason, TlsError):
+            # A certificate is judged before the request is written; other TLS faults may come at any time.
+            return bool(reason.args) and isinstance(reason.args[0], ssl.SSLCertVerificationError)
+        return isinstance(reason, (ConnectTimeoutError, NewConnectionError))
+    return False
+
+
+def retry_after(header: str | None) -> float | None:
+    """Seconds to wait by a Retry-After header, in seconds or as an HTTP date; None when absent or unreadable."""
+    text = (header or "").strip()
+    if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
+        return float(text)
+    try:
+        moment = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _capped(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+
+
+def _complaints(body: Any) -> tuple[list[str], list[str]]:
+    """The codes and the texts of an error body, whatever its shape."""
+    if isinstance(body, str):
+        return [], [body.strip()] if body.strip() else []
+    if isinstance(body, list):
+        pairs = [_complaints(element) for element in body]
+        return [code for codes, _ in pairs for code in codes], [text for _, texts in pairs for text in texts]
+    if not isinstance(body, dict):
+        return [], []
+    fields = {str(name).lower(): value for name, value in body.items()}
+    if isinstance(fields.get("errors"), (list, dict, str)):
+        return _complaints(fields["errors"])
+    code = fields.get("code")
+    codes = [code.strip()] if isinstance(code, str) and code.strip() else []
+    for name in ("description", "message", "error"):
+        deeper_codes, texts = _complaints(fields.get(name))
+        if texts:
+            return codes + deeper_codes, texts
+    return codes, list(codes)

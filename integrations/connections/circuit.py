@@ -1,0 +1,61 @@
+"""A connection that fails again and again is left alone for a while (design section 7: an open circuit means later).
+
+Workers ask before they call; a person's own command always tries. Any good call closes the circuit.
+"""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+
+from django.db.models import F
+
+from integrations.clients.transport import NoAnswer, QuotaExhausted, RetryLater, ServiceError
+from integrations.models import Connection
+
+OPENS_AFTER = 5
+"""Failures in a row."""
+
+FIRST_REST = timedelta(seconds=30)
+LONGEST_REST = timedelta(minutes=15)
+
+
+def check(connection: Connection, *, now: datetime) -> None:
+    """Raises ``RetryLater`` while the connection is left alone; nothing was sent."""
+    row = Connection.objects.only("rest_until", "failures").get(pk=connection.pk)
+    if row.rest_until is not None and row.rest_until > now:
+        raise RetryLater(
+            f"{connection} failed {row.failures} times in a row and is tried again at {row.rest_until:%H:%M:%S} UTC.",
+            after=(row.rest_until - now).total_seconds(),
+        )
+
+
+def note(connection: Connection, *, answered: bool, failure: ServiceError | None, now: datetime) -> None:
+    """After calls: whether one of them was answered, and the error of the last one. A silence is counted."""
+    silent = failure is not None and _is_the_service(failure)
+    if answered or not silent:
+        _worked(connection)
+    if silent:
+        _failed(connection, now)
+
+
+def _is_the_service(error: ServiceError) -> bool:
+    """A refusal is an answer; only silence, 5xx and nonsense say that the service itself is unwell."""
+    if isinstance(error, NoAnswer):
+        return error.status != 409
+    return isinstance(error, RetryLater) and not isinstance(error, QuotaExhausted)
+
+
+def _failed(connection: Connection, now: datetime) -> None:
+    Connection.objects.filter(pk=connection.pk).update(failures=F("failures") + 1)
+    failures = Connection.objects.values_list("failures", flat=True).get(pk=connection.pk)
+    if failures >= OPENS_AFTER:
+        rest = min(LONGEST_REST, FIRST_REST * 2 ** min(failures - OPENS_AFTER, 10))
+        # Not all connections of an outage come back in the same second.
+        rest *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        Connection.objects.filter(pk=connection.pk).update(rest_until=now + rest)
+
+
+def _worked(connection: Connection) -> None:
+    resting = Connection.objects.filter(pk=connection.pk, failures__gt=0)
+    resting.update(failures=0, rest_until=None)

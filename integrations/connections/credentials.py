@@ -1,0 +1,359 @@
+"""Connecting a firm to Toggl and Billit: ask the service what a credential opens, then write what is used of it.
+
+Asking (``ask_toggl``, ``ask_billit``) goes over the network and belongs outside any transaction; the verbs that write
+take what the asking brought back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils.translation import gettext
+
+from integrations.clients import billit, toggl
+from integrations.clients.billit_sign_in import Pair
+from integrations.connections import tokens, webhook_addresses
+from integrations.models import Company, Connection, Workspace
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.models import Firm
+
+
+@dataclass(frozen=True, slots=True)
+class TogglAccess:
+    """What a Toggl token opens: its owner with his time zone, the workspaces by their Toggl id, and the plan of each
+    organisation ("" where Toggl does not say; empty when it was not asked)."""
+
+    owner_name: str
+    workspaces: Mapping[int, toggl.Workspace]
+    timezone: str = ""
+    plans: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class BillitAccess:
+    """What a Billit credential opens: the companies by their PartyID; and whose it is."""
+
+    companies: Mapping[int, billit.Company]
+    owner_name: str = ""
+
+
+def ask_toggl(*, token: str, with_plans: bool = False, pace: Callable[[], None] | None = None) -> TogglAccess:
+    """Two calls: whose token it is and its workspaces; a third for the plans. Raises ``transport.ServiceError``."""
+    api = toggl.Api(url=settings.TOGGL_URL, token=token, pace=pace)
+    try:
+        me = api.me()
+        workspaces = {row.id: row for row in api.workspaces()}
+        plans = api.plans() if with_plans else {}
+        return TogglAccess(me.fullname or me.email, workspaces, me.timezone, plans)
+    finally:
+        api.close()
+
+
+def ask_billit(*, api_key: str, pace: Callable[[], None] | None = None) -> BillitAccess:
+    """One call: the companies. Raises ``transport.ServiceError``."""
+    return _ask_billit(billit.ApiKey(api_key), pace)
+
+
+def ask_billit_signed_in(*, pair: Pair) -> BillitAccess:
+    """The same with an access token."""
+    return _ask_billit(billit.Bearer(pair.access), None)
+
+
+def ask_again(*, connection: Connection, now: datetime) -> TogglAccess | BillitAccess:
+    """What a connection that stands opens today. Raises ``transport.ServiceError``."""
+    if connection.service == Connection.Service.TOGGL:
+        tokens.check(connection)
+        return ask_toggl(token=connection.secret, with_plans=True)
+    return _ask_billit(tokens.credential(connection, now=now), None)
+
+
+def _ask_billit(credential: billit.Credential, pace: Callable[[], None] | None) -> BillitAccess:
+    found = billit.account(url=settings.BILLIT_API_URL, credential=credential, pace=pace)
+    return BillitAccess({row.party_id: row for row in found.companies}, found.owner)
+
+
+def toggl_hindrances(access: TogglAccess, *, key: str, workspaces: Iterable[int], accept_partial: bool) -> list[str]:
+    """Why these workspaces cannot be read with the token, a sentence each; empty when they can (design section 8)."""
+    sentences = []
+    for remote_id in sorted(set(workspaces)):
+        found = access.workspaces.get(remote_id)
+        if found is None:
+            sentences.append(
+                gettext(
+                    "Toggl connection %(key)s: workspace %(id)s is not open to this token (%(open)s). Correct the "
+                    "workspace's id, or have the owner of the token invited to it in Toggl."
+                )
+                % {"key": key, "id": remote_id, "open": _open(access.workspaces)}
+            )
+        elif not found.admin and not accept_partial:
+            sentences.append(
+                gettext(
+                    "Toggl connection %(key)s: the owner of the token is not an admin of workspace %(id)s, so Toggl "
+                    "would silently leave out the hours of others. Use an admin's token, or accept a partial reading "
+                    "with accept_partial = true."
+                )
+                % {"key": key, "id": remote_id}
+            )
+    return sentences
+
+
+def billit_hindrances(access: BillitAccess, *, key: str, companies: Iterable[int]) -> list[str]:
+    """Why these companies cannot be billed for with the key, a sentence each; empty when they can."""
+    sentences = []
+    for party_id in sorted(set(companies)):
+        found = access.companies.get(party_id)
+        if found is None:
+            sentences.append(
+                gettext(
+                    "Billit connection %(key)s: company %(id)s is not open to this key (%(open)s). Correct the "
+                    "company's PartyID, or give the owner of the key access to it in Billit."
+                )
+                % {"key": key, "id": party_id, "open": _open(access.companies)}
+            )
+        elif not found.api_allowed:
+            sentences.append(
+                gettext(
+                    "Billit connection %(key)s: Billit does not allow company %(id)s to use its API. "
+                    "Have API access switched on for it in Billit (it depends on the subscription)."
+                )
+                % {"key": key, "id": party_id}
+            )
+    return sentences
+
+
+def connect_toggl(
+    *, firm: Firm, key: str, token: str, accept_partial: bool, access: TogglAccess, by: Actor, now: datetime
+) -> tuple[Connection, Outcome]:
+    """Write a Toggl connection whose token has just been asked (``access``)."""
+    values = {"secret": token.strip(), "accept_partial": accept_partial, "owner_name": access.owner_name[:200]}
+    if access.timezone:
+        values["timezone"] = access.timezone[:64]
+    return _connect(firm=firm, service=Connection.Service.TOGGL, key=key, values=values, by=by, now=now)
+
+
+def connect_billit(*, firm: Firm, key: str, api_key: str, by: Actor, now: datetime) -> tuple[Connection, Outcome]:
+    """Write a Billit connection whose key has just been asked."""
+    values = {
+        "method": Connection.Method.KEY,
+        "secret": api_key.strip(),
+        "refresh_secret": "",
+        "expires_at": None,
+        "renewing_since": None,
+    }
+    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
+
+
+def connect_billit_signed_in(
+    *, firm: Firm, key: str, pair: Pair, access: BillitAccess, by: Actor, now: datetime
+) -> tuple[Connection, Outcome]:
+    """Write a Billit connection to which a person has just signed in, for the first time or again."""
+    values = {
+        "method": Connection.Method.SIGN_IN,
+        "secret": pair.access,
+        "refresh_secret": pair.refresh,
+        "expires_at": tokens.ends_at(pair, now=now),
+        "renewing_since": None,
+        "owner_name": access.owner_name[:200],
+    }
+    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
+
+
+@transaction.atomic
+def accept_partial(*, connection: Connection, accepted: bool, by: Actor, now: datetime) -> Connection:
+    """Whether the firm accepts a token that is not an admin's, which reads only part (design section 8)."""
+    row = _locked(connection)
+    changed = amend(row, {"accept_partial": accepted})
+    if changed:
+        _tell(row, "connection_changed", {"old": changed.old, "new": changed.new}, by, now)
+    return row
+
+
+@transaction.atomic
+def pause(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+    """Nothing is read or posted through it until it is resumed; its dossiers wait. Twice is once."""
+    row = _locked(connection)
+    if row.paused_at is None:
+        amend(row, {"paused_at": now})
+        _tell(row, "connection_paused", {}, by, now)
+    return row
+
+
+@transaction.atomic
+def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+    """Let it work again, and soon. A removed one stays removed: it has no credential."""
+    row = _locked(connection)
+    if row.paused_at is not None and row.removed_at is None:
+        amend(row, {"paused_at": None})
+        _due(row, now)
+        _tell(row, "connection_resumed", {}, by, now)
+    return row
+
+
+@transaction.atomic
+def remove(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+    """Destroy its secrets at once. What was read or billed through it is kept, and waits for another connection.
+
+    A sign-in at Billit is ended there by ``oauth.revoke``, after the commit and with the token read before."""
+    row = _locked(connection)
+    if row.removed_at is None:
+        amend(row, _WITHOUT_SECRETS | {"paused_at": row.paused_at or now, "removed_at": now})
+        webhook_addresses.forget(connection=row)
+        depends = {
+            "workspaces": sorted(row.workspaces.values_list("remote_id", flat=True)),
+            "companies": sorted(row.companies.values_list("party_id", flat=True)),
+        }
+        _tell(row, "connection_removed", depends, by, now)
+    return row
+
+
+@transaction.atomic
+def choose(
+    *, connection: Connection, access: TogglAccess | BillitAccess, ids: Iterable[int], by: Actor, now: datetime
+) -> list[str]:
+    """Read these workspaces, or bill for these companies, by the ids of the services, and no others.
+
+    Gives the names of those that stay although they were not chosen, since a dossier or hours hang on them."""
+    wanted = set(ids)
+    kept, before = [], _chosen(connection)
+    if isinstance(access, TogglAccess):
+        for remote_id in sorted(wanted & access.workspaces.keys()):
+            found = access.workspaces[remote_id]
+            plan = access.plans.get(found.organization_id)
+            take_workspace(connection=connection, found=found, plan=plan, now=now)
+        for workspace in connection.workspaces.exclude(remote_id__in=wanted):
+            kept += [] if _drop(workspace) else [workspace.name]
+    else:
+        for party_id in sorted(wanted & access.companies.keys()):
+            take_company(connection=connection, found=access.companies[party_id], now=now)
+        for company in connection.companies.exclude(party_id__in=wanted):
+            kept += [] if _drop(company) else [company.name]
+    after = _chosen(connection)
+    if before != after:
+        _tell(connection, "connection_changed", {"old": {"opens": before}, "new": {"opens": after}}, by, now)
+    return kept
+
+
+def take_workspace(
+    *, connection: Connection, found: toggl.Workspace, plan: str | None = None, now: datetime
+) -> tuple[Workspace, Outcome]:
+    """Write a workspace that the connection reads; a new one is due for its first sync at once."""
+    values: dict[str, Any] = {
+        "connection": connection,
+        "organization_id": found.organization_id,
+        "name": found.name[:250],
+        "is_admin": found.admin,
+    }
+    if plan is not None:
+        values["plan"] = plan[:40]
+    row, is_new = Workspace.objects.get_or_create(
+        firm_id=connection.firm_id, remote_id=found.id, defaults={**values, "next_sync_at": now}
+    )
+    return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
+
+
+def take_company(*, connection: Connection, found: billit.Company, now: datetime) -> tuple[Company, Outcome]:
+    """Write a company that the connection bills for; a new one is due for its first sync at once."""
+    values = {
+        "connection": connection,
+        "name": found.name[:250],
+        "vat_number": found.vat_number[:30],
+        "api_allowed": found.api_allowed,
+    }
+    row, is_new = Company.objects.get_or_create(
+        firm_id=connection.firm_id, party_id=found.party_id, defaults={**values, "next_sync_at": now}
+    )
+    return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
+
+
+# What stands in columns of its own and in no audit event: secrets, and when they end.
+_UNTOLD = frozenset({"secret", "refresh_secret", "expires_at", "renewing_since"})
+_WITHOUT_SECRETS: dict[str, Any] = {
+    "secret": "",
+    "refresh_secret": "",
+    "expires_at": None,
+    "renewing_since": None,
+}
+
+
+@transaction.atomic
+def _connect(
+    *, firm: Firm, service: Connection.Service, key: str, values: dict[str, Any], by: Actor, now: datetime
+) -> tuple[Connection, Outcome]:
+    row, is_new = Connection.objects.select_for_update().get_or_create(
+        firm=firm, service=service, key=key, defaults={**values, "latest_ok_at": now}
+    )
+    if is_new:
+        _tell(row, "connection_added", {"new": _told(values)}, by, now)
+        return row, "created"
+    if row.removed_at is not None:
+        # The name of a removed one is taken up again, with what hung on it.
+        healthy = {"failure": Connection.Failure.NONE, "failure_text": "", "latest_ok_at": now}
+        amend(row, values | healthy | {"removed_at": None, "paused_at": None})
+        _due(row, now)
+        _tell(row, "connection_added", {"new": _told(values)}, by, now)
+        return row, "created"
+    # The service has just answered: an earlier failure is over, and a pause that a refused credential caused with it.
+    if row.failure == Connection.Failure.CREDENTIALS:
+        values["paused_at"] = None
+    if row.failure != Connection.Failure.NONE:
+        values |= {"failure": Connection.Failure.NONE, "failure_text": "", "latest_ok_at": now}
+    changed = amend(row, values)
+    if not changed:
+        return row, "unchanged"
+    # That the secret was changed is news; what it was or is never leaves the column (design D7).
+    data = {"old": _told(changed.old), "new": _told(changed.new), "secret_changed": "secret" in changed.new}
+    _tell(row, "connection_changed", data, by, now)
+    return row, "updated"
+
+
+def _told(values: Mapping[str, Any]) -> dict[str, Any]:
+    told = {name: value for name, value in values.items() if name not in _UNTOLD}
+    if told.get("method") == Connection.Method.KEY:
+        # A key is what a credential is when nothing else is said.
+        del told["method"]
+    return {name: str(value) if name == "method" else value for name, value in told.items()}
+
+
+def _tell(row: Connection, kind: str, data: dict[str, Any], by: Actor, now: datetime) -> None:
+    record(firm=row.firm, news=[News(kind, f"connection {row.service} {row.key}", data)], by=by, now=now)
+
+
+def _locked(connection: Connection) -> Connection:
+    return Connection.objects.select_for_update(of=("self",)).select_related("firm").get(pk=connection.pk)
+
+
+def _due(row: Connection, now: datetime) -> None:
+    row.workspaces.update(next_sync_at=now)
+    row.companies.update(next_sync_at=now)
+
+
+def _chosen(connection: Connection) -> list[int]:
+    rows = connection.workspaces if connection.service == Connection.Service.TOGGL else connection.companies
+    field_name = "remote_id" if connection.service == Connection.Service.TOGGL else "party_id"
+    return sorted(rows.values_list(field_name, flat=True))
+
+
+def _drop(row: Workspace | Company) -> bool:
+    """Take a mirror away on which nothing hangs; False when something does."""
+    try:
+        with transaction.atomic():
+            row.delete()
+    except ProtectedError:
+        return False
+    return True
+
+
+def _open(things: Mapping[int, Any]) -> str:
+    """What the credential does open, so that a mistyped id is seen at once."""
+    if not things:
+        return gettext("it opens none")
+    shown = ", ".join(f"{remote_id} {thing.name}" for remote_id, thing in sorted(things.items())[:10])
+    sentence = gettext("it opens %(these)s and others") if len(things) > 10 else gettext("it opens %(these)s")
+    return sentence % {"these": shown}

@@ -1,0 +1,68 @@
+"""Opening a client of Toggl or Billit with the credential of a connection; it is closed when the block ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import partial
+
+from django.conf import settings
+from django.utils import timezone
+
+from integrations.clients import billit, toggl
+from integrations.connections import quota, tokens
+from integrations.models import Company, Connection, Workspace
+
+
+@contextmanager
+def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetime) -> Iterator[toggl.Api]:
+    """A client for a Toggl connection that spaces its calls and keeps what is said of the quota.
+
+    Raises ``tokens.Resting`` for a paused connection and ``BadCredentials`` for a removed one.
+    """
+    tokens.check(connection)
+
+    def observe(said: toggl.Quota) -> None:
+        bucket = quota.USER_BUDGET if said.bucket == "user" else organization_id
+        quota.note(
+            connection=connection, organization_id=bucket, remaining=said.remaining, resets_in=said.resets_in, now=now
+        )
+
+    api = toggl.Api(
+        url=settings.TOGGL_URL,
+        token=connection.secret,
+        pace=quota.pace(connection, settings.TOGGL_REQUESTS_PER_SECOND),
+        observe=observe,
+    )
+    try:
+        yield api
+    finally:
+        api.close()
+
+
+@contextmanager
+def open_workspace(workspace: Workspace) -> Iterator[toggl.Api]:
+    """A client for one Toggl workspace. Raises what ``open_toggl`` raises."""
+    with open_toggl(workspace.connection, organization_id=workspace.organization_id, now=timezone.now()) as api:
+        yield api
+
+
+@contextmanager
+def open_billit(company: Company) -> Iterator[billit.Api]:
+    """A client for one Billit company, with the credential of its connection, renewed when that is due.
+
+    Raises what ``tokens.credential`` raises. Not within a transaction.
+    """
+    connection = company.connection
+    api = billit.Api(
+        url=settings.BILLIT_API_URL,
+        credential=tokens.credential(connection, now=timezone.now()),
+        party_id=company.party_id,
+        pace=quota.pace(connection, settings.BILLIT_REQUESTS_PER_SECOND),
+        expired=partial(tokens.expired, connection) if connection.method == Connection.Method.SIGN_IN else None,
+    )
+    try:
+        yield api
+    finally:
+        api.close()

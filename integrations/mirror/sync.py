@@ -1,0 +1,296 @@
+"""Reading Toggl and Billit into the mirror (design section 8). A sync marks what it touched; the caller re-derives.
+
+A first reading of a month costs three calls (clients, projects, entries), an increment one: entries newest change
+first, down to the cursor less an overlap. Deleted entries vanish from Toggl's reports, and removing a tag may not touch
+an entry's time stamp, so the window of what is not invoiced is read whole once a day and right before drafting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db.models import Q
+
+from integrations.clients import toggl
+from integrations.clients.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
+from integrations.connections import quota, tokens
+from integrations.connections.opening import open_billit, open_toggl
+from integrations.mirror import writing
+from integrations.models import Client, Company, Connection, Project, Workspace
+
+OVERLAP = timedelta(minutes=5)
+INTERVAL = timedelta(minutes=15)
+REREAD_AFTER = timedelta(days=1)
+DICTIONARIES_AFTER = timedelta(hours=1)
+RETRY_AFTER = timedelta(minutes=5)
+LEASE = timedelta(minutes=15)
+LONGEST_SPAN = timedelta(days=365)  # Toggl refuses a report over more than 366 days, both ends included
+_NOON = time(12, tzinfo=UTC)
+_MIDNIGHT = time(0, tzinfo=UTC)
+
+
+class Busy(Exception):
+    """Another process reads the same workspace or company at this moment."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceSync:
+    """What a reading came to; ``workspace`` is Toggl's id, ``deferred_until`` is set when the quota said no."""
+
+    workspace: int
+    calls: int
+    seen: int
+    created: int
+    updated: int
+    deleted: int
+    quota_remaining: int | None
+    deferred_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CompanySync:
+    """What reading a company came to; ``company`` is Billit's PartyID, the others are counts."""
+
+    company: int
+    calls: int
+    products: int
+    customers: int
+
+
+def sync_workspace(
+    *, workspace: Workspace, now: datetime, full: bool = False, since: date | None = None, background: bool = False
+) -> WorkspaceSync:
+    """Read a workspace. ``full`` re-reads everything from ``since`` (default: where its books begin) to find deletions.
+
+    A first reading, and one a day after the latest full one, is full by itself. Raises ``Busy``, and the clients'
+    ``ServiceError`` after noting it on the connection; a used-up quota is no error but ``deferred_until``.
+    """
+    organization = workspace.organization_id
+    left = quota.remaining(connection=workspace.connection, organization_id=organization, now=now)
+    until = quota.deferred_until(
+        connection=workspace.connection, organization_id=organization, background=background, now=now
+    )
+    if until is not None:
+        Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=until)
+        return WorkspaceSync(workspace.remote_id, 0, 0, 0, 0, 0, left, until)
+    with _claimed(Workspace, workspace, now), _noted(workspace.connection, now):
+        full = full or workspace.reread_at is None or now - workspace.reread_at > REREAD_AFTER
+        with open_toggl(workspace.connection, organization_id=organization, now=now) as api:
+            reading = _Reading(workspace, api, now, background, writing.Changes())
+            reading.read_or_defer(full=full, since=since)
+        Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=reading.deferred_until or now + INTERVAL)
+    counts = reading.changes
+    return WorkspaceSync(
+        workspace=workspace.remote_id,
+        calls=reading.api.calls,
+        seen=counts.seen,
+        created=counts.created,
+        updated=counts.updated,
+        deleted=counts.deleted,
+        quota_remaining=quota.remaining(connection=workspace.connection, organization_id=organization, now=now),
+        deferred_until=reading.deferred_until,
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One reading of a workspace while it goes on."""
+
+    workspace: Workspace
+    api: toggl.Api
+    now: datetime
+    background: bool
+    changes: writing.Changes
+    deferred_until: datetime | None = None
+
+    def read_or_defer(self, *, full: bool, since: date | None) -> None:
+        """Read, as far as the quota goes: what it does not allow any more is deferred, and that is noted."""
+        row = self.workspace
+        try:
+            self.read(full=full, since=since)
+        except QuotaExhausted as error:
+            wait = error.after or 3600
+            self.deferred_until = self.now + timedelta(seconds=wait)
+            connection, organization = row.connection, row.organization_id
+            if not quota.deferred_until(
+                connection=connection, organization_id=organization, background=False, now=self.now
+            ):
+                quota.note(
+                    connection=connection, organization_id=organization, remaining=0, resets_in=wait, now=self.now
+                )
+
+    def read(self, *, full: bool, since: date | None) -> None:
+        row = self.workspace
+        stale = row.dictionaries_at is None or self.now - row.dictionaries_at > DICTIONARIES_AFTER
+        if full or row.dictionaries_at is None:
+            self._clients()
+        if full or stale:
+            self._projects()
+        begins = row.read_from or (self.now - timedelta(days=31)).date()
+        newest = row.cursor_at
+        if full:
+            first = max(begins, since) if since else begins
+            if first > begins:
+                # What was entered late for a day before the window shows itself by its time stamp.
+                newest = self._increment(begins, newest)
+            if self.deferred_until is None:
+                newest = self._whole(first, newest)
+        else:
+            newest = self._increment(begins, newest)
+        if self.deferred_until is not None:
+            return
+        self._unknown_projects()
+        fields = {"synced_at": self.now, "cursor_at": newest}
+        if full:
+            fields["reread_at"] = self.now
+        Workspace.objects.filter(pk=row.pk).update(**fields)
+        for name, value in fields.items():
+            setattr(row, name, value)
+
+    def _clients(self) -> None:
+        writing.clients(workspace=self.workspace, read=self.api.clients(self.workspace.remote_id), now=self.now)
+
+    def _projects(self) -> None:
+        row = self.workspace
+        writing.projects(workspace=row, read=self.api.projects(row.remote_id), now=self.now)
+        known = set(Client.objects.filter(workspace=row).values_list("remote_id", flat=True))
+        named = Project.objects.filter(workspace=row, client_remote_id__isnull=False)
+        if set(named.values_list("client_remote_id", flat=True)) - known:
+            self._clients()
+        row.dictionaries_at = self.now
+        Workspace.objects.filter(pk=row.pk).update(dictionaries_at=self.now)
+
+    def _unknown_projects(self) -> None:
+        row = self.workspace
+        used = row.entries.filter(deleted_at__isnull=True, project_remote_id__isnull=False, marked_at=self.now)
+        known = Project.objects.filter(workspace=row, deleted_at__isnull=True).values("remote_id")
+        if row.dictionaries_at != self.now and used.exclude(project_remote_id__in=known).exists():
+            self._projects()
+
+    def _increment(self, begins: date, cursor: datetime | None) -> datetime | None:
+        """Entries in the order of their latest change, down to the cursor; returns the new cursor."""
+        last = self.now.astimezone(UTC).date() + timedelta(days=1)
+        first = max(begins - timedelta(days=1), last - LONGEST_SPAN)
+        newest, previous, sorted_so_far = cursor, None, True
+        for page in self.api.entries(self.workspace.remote_id, start=first, end=last, newest_first=True):
+            writing.entries(workspace=self.workspace, read=page.entries, changes=self.changes, now=self.now)
+            for entry in page.entries:
+                sorted_so_far = sorted_so_far and (previous is None or entry.updated_at <= previous)
+                previous = entry.updated_at
+                newest = entry.updated_at if newest is None else max(newest, entry.updated_at)
+            # An answer that is not in that order is read to its end: stopping early would lose hours.
+            reached = cursor is not None and previous is not None and previous < cursor - OVERLAP
+            if (sorted_so_far and reached) or self._out_of_budget(page):
+                break
+        return newest
+
+    def _whole(self, first: date, cursor: datetime | None) -> datetime | None:
+        """Every entry from a day on; those that are mirrored and no longer there are deleted. Returns the cursor.
+
+        Toggl counts days in the zone of the token's user, which need not be the firm's: one day more is asked for at
+        both ends, and only what lies inside for every zone is judged to be gone.
+        """
+        last = self.now.astimezone(UTC).date() + timedelta(days=1)
+        start, newest, seen = first - timedelta(days=1), cursor, set[int]()
+        while start <= last:
+            end = min(last, start + LONGEST_SPAN)
+            for page in self.api.entries(self.workspace.remote_id, start=start, end=end):
+                writing.entries(workspace=self.workspace, read=page.entries, changes=self.changes, now=self.now)
+                seen.update(entry.id for entry in page.entries)
+                for entry in page.entries:
+                    newest = entry.updated_at if newest is None else max(newest, entry.updated_at)
+                if self._out_of_budget(page):
+                    return newest
+            start = end + timedelta(days=1)
+        gone = writing.vanished(
+            workspace=self.workspace,
+            since=datetime.combine(first - timedelta(days=1), _NOON),
+            until=datetime.combine(last, _MIDNIGHT),
+            seen=seen,
+        )
+        if gone:
+            self._still_admin()
+            writing.delete_entries(rows=gone, changes=self.changes, now=self.now)
+        return newest
+
+    def _out_of_budget(self, page: toggl.Page) -> bool:
+        if page.last:
+            return False
+        row = self.workspace
+        self.deferred_until = quota.deferred_until(
+            connection=row.connection, organization_id=row.organization_id, background=self.background, now=self.now
+        )
+        return self.deferred_until is not None
+
+    def _still_admin(self) -> None:
+        """A token that lost its admin right reads only part, silently: its gaps must not pass for deletions."""
+        row = self.workspace
+        # A token that never was an admin's shows the same part each time: there a gap is a deletion.
+        if row.connection.accept_partial and not row.is_admin:
+            return
+        seen = next((found for found in self.api.workspaces() if found.id == row.remote_id), None)
+        if seen is None or not seen.admin:
+            raise BadCredentials(
+                f"The token of {row.connection} is no longer an admin's in Toggl workspace {row.remote_id} "
+                f"({row.name}), so it shows only part of the hours. Make its owner an admin there, or connect an "
+                "admin's token; nothing was deleted."
+            )
+
+
+def sync_company(*, company: Company, now: datetime) -> CompanySync:
+    """Read a company's products and customers. Raises ``Busy`` and the client's ``ServiceError``."""
+    with _claimed(Company, company, now), _noted(company.connection, now):
+        with open_billit(company) as api:
+            products = writing.products(company=company, read=api.products(), now=now)
+            customers = writing.customers(company=company, read=api.customers(), now=now)
+        Company.objects.filter(pk=company.pk).update(synced_at=now, next_sync_at=now + INTERVAL)
+        company.synced_at = now
+    return CompanySync(company.party_id, api.calls, products, customers)
+
+
+def postpone(*, row: Workspace | Company, now: datetime) -> None:
+    """Try a reading that failed again in a few minutes, not at every tick."""
+    type(row)._default_manager.filter(pk=row.pk).update(next_sync_at=now + RETRY_AFTER)
+
+
+@contextmanager
+def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, now: datetime) -> Iterator[None]:
+    """One reader at a time: a claim by conditional update, with a lease for a reader that died."""
+    free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - LEASE)
+    if not model._default_manager.filter(free, pk=row.pk).update(claimed_at=now):
+        raise Busy(f"{row} is being read by another process at this moment. Try again in a minute.")
+    try:
+        yield
+    finally:
+        # Only our own claim: after the lease another reader may have taken over.
+        model._default_manager.filter(pk=row.pk, claimed_at=now).update(claimed_at=None)
+
+
+@contextmanager
+def _noted(connection: Connection, now: datetime) -> Iterator[None]:
+    """Keep on the connection whether its latest call worked, in words for a person."""
+    rows = Connection.objects.filter(pk=connection.pk)
+    try:
+        yield
+    except tokens.Resting:
+        # That a person paused it is no failure, and says nothing of the latest call.
+        raise
+    except ServiceError as error:
+        rows.update(failure=_failure(error), failure_text=str(error))
+        raise
+    rows.update(failure=Connection.Failure.NONE, failure_text="", latest_ok_at=now)
+
+
+def _failure(error: ServiceError) -> Connection.Failure:
+    match error:
+        case BadCredentials():
+            return Connection.Failure.CREDENTIALS
+        case Refused():
+            return Connection.Failure.REFUSED
+        case RetryLater():
+            return Connection.Failure.UNREACHABLE
+        case _:
+            return Connection.Failure.UNREACHABLE

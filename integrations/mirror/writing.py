@@ -1,0 +1,222 @@
+"""Writing what the services said into the mirrored rows: in bulk, and only what differs.
+
+Seeing the same row ten times changes nothing. A change that may alter the books marks the entries (or the company) that
+it touches; whoever ran the sync lets the books re-derive the marked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from django.db import models, transaction
+
+from integrations.clients import billit, toggl
+from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+
+_BATCH = 1000
+
+
+@dataclass(slots=True)
+class Changes:
+    """Counts of rows."""
+
+    seen: int = 0
+    created: int = 0
+    updated: int = 0
+    deleted: int = 0
+
+
+_ENTRY_FIELDS = (
+    "started_at",
+    "stopped_at",
+    "seconds",
+    "is_running",
+    "description",
+    "project_remote_id",
+    "person_remote_id",
+    "person_name",
+    "billable",
+    "tags",
+    "changed_at",
+    "deleted_at",
+)
+
+
+@transaction.atomic
+def entries(*, workspace: Workspace, read: Sequence[toggl.Entry], changes: Changes, now: datetime) -> None:
+    """Create or update the rows of a page of entries; counts go to ``changes``."""
+    # In the order of the ids: two that write the same rows never wait for each other.
+    by_id = {entry.id: entry for entry in sorted(read, key=lambda entry: entry.id)}
+    standing = {
+        row[0]: row[1:]
+        for row in Entry.objects.filter(workspace=workspace, remote_id__in=by_id).values_list(
+            "remote_id", *_ENTRY_FIELDS
+        )
+    }
+    write = []
+    for remote_id, entry in by_id.items():
+        values = _entry_values(entry)
+        if standing.get(remote_id) == values:
+            continue
+        fields: dict[str, Any] = dict(zip(_ENTRY_FIELDS, values, strict=True))
+        write.append(
+            Entry(firm_id=workspace.firm_id, workspace=workspace, remote_id=remote_id, marked_at=now, **fields)
+        )
+    Entry.objects.bulk_create(
+        write,
+        batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=["workspace", "remote_id"],
+        update_fields=[*_ENTRY_FIELDS, "marked_at"],
+    )
+    changes.seen += len(by_id)
+    changes.updated += sum(row.remote_id in standing for row in write)
+    changes.created += sum(row.remote_id not in standing for row in write)
+
+
+def _entry_values(entry: toggl.Entry) -> tuple[Any, ...]:
+    # A running entry has no stop, or a negative duration (R1); its seconds are not known yet.
+    running = entry.stop is None or entry.seconds < 0
+    return (
+        entry.start,
+        entry.stop,
+        0 if running else entry.seconds,
+        running,
+        entry.description,
+        entry.project_id,
+        entry.user_id,
+        entry.user_name[:250],
+        entry.billable,
+        list(entry.tags),
+        entry.updated_at,
+        None,
+    )
+
+
+def vanished(*, workspace: Workspace, since: datetime, until: datetime, seen: Collection[int]) -> list[int]:
+    """The mirrored entries (row ids) that start in [since, until) and that a whole reading did not show."""
+    standing = Entry.objects.filter(
+        workspace=workspace, deleted_at__isnull=True, started_at__gte=since, started_at__lt=until
+    ).values_list("pk", "remote_id")
+    return [pk for pk, remote_id in standing.iterator(chunk_size=5000) if remote_id not in seen]
+
+
+def delete_entries(*, rows: Sequence[int], changes: Changes, now: datetime) -> None:
+    """Mark entries as gone from Toggl; their latest known seconds stay."""
+    for start in range(0, len(rows), _BATCH):
+        part = rows[start : start + _BATCH]
+        changes.deleted += Entry.objects.filter(pk__in=part).update(deleted_at=now, marked_at=now)
+
+
+_Mirrored = TypeVar("_Mirrored", bound=models.Model)
+
+
+def _replace(
+    model: type[_Mirrored],
+    *,
+    owner: Mapping[str, Any],
+    identity: str,
+    read: Mapping[int, Mapping[str, Any]],
+    fields: Sequence[str],
+    now: datetime,
+) -> set[int]:
+    """Make the owner's rows equal to a complete reading: {remote id: values}. Returns the remote ids that changed."""
+    manager = model._default_manager
+    standing = {row[0]: row[1:] for row in manager.filter(**owner).values_list(identity, *fields, "deleted_at")}
+    changed = {key for key, values in read.items() if standing.get(key) != (*(values[field] for field in fields), None)}
+    firm_id = next(iter(owner.values())).firm_id
+    manager.bulk_create(
+        [model(firm_id=firm_id, **owner, **{identity: key}, **read[key], deleted_at=None) for key in sorted(changed)],
+        batch_size=_BATCH,
+        update_conflicts=True,
+        unique_fields=[*owner, identity],
+        update_fields=[*fields, "deleted_at"],
+    )
+    gone = {key for key, values in standing.items() if key not in read and values[-1] is None}
+    manager.filter(**owner, **{f"{identity}__in": gone}).update(deleted_at=now)
+    return changed | gone
+
+
+@transaction.atomic
+def clients(*, workspace: Workspace, read: Iterable[toggl.Client], now: datetime) -> None:
+    """Mirror all Toggl clients of a workspace; the entries of those that changed are marked."""
+    changed = _replace(
+        Client,
+        owner={"workspace": workspace},
+        identity="remote_id",
+        read={client.id: {"name": client.name[:500], "is_archived": client.archived} for client in read},
+        fields=["name", "is_archived"],
+        now=now,
+    )
+    of_changed = Project.objects.filter(workspace=workspace, client_remote_id__in=changed).values("remote_id")
+    Entry.objects.filter(workspace=workspace, project_remote_id__in=of_changed).update(marked_at=now)
+
+
+@transaction.atomic
+def projects(*, workspace: Workspace, read: Iterable[toggl.Project], now: datetime) -> None:
+    """Mirror all projects of a workspace; the entries of those that changed are marked."""
+    changed = _replace(
+        Project,
+        owner={"workspace": workspace},
+        identity="remote_id",
+        read={
+            project.id: {"name": project.name[:500], "client_remote_id": project.client_id, "is_active": project.active}
+            for project in read
+        },
+        fields=["name", "client_remote_id", "is_active"],
+        now=now,
+    )
+    Entry.objects.filter(workspace=workspace, project_remote_id__in=changed).update(marked_at=now)
+
+
+@transaction.atomic
+def products(*, company: Company, read: Iterable[billit.Product], now: datetime) -> int:
+    """Mirror all products of a company; when one changed, the company is marked. Returns how many there are."""
+    rows = {
+        product.id: {
+            "reference": product.reference[:200],
+            "description": product.description,
+            "price": _places(product.price, "0.000001"),
+            "vat_rate": _places(product.vat_rate, "0.01"),
+        }
+        for product in read
+    }
+    fields = ["reference", "description", "price", "vat_rate"]
+    _company(company, Product, "remote_id", rows, fields, now)
+    return len(rows)
+
+
+@transaction.atomic
+def customers(*, company: Company, read: Iterable[billit.Customer], now: datetime) -> int:
+    """Mirror all customers of a company; when one changed, the company is marked. Returns how many there are."""
+    rows = {
+        customer.party_id: {
+            "name": customer.name[:500],
+            "vat_number": customer.vat_number[:60],
+            "email": customer.email[:500],
+            "language": customer.language[:20],
+        }
+        for customer in read
+    }
+    _company(company, Customer, "party_id", rows, ["name", "vat_number", "email", "language"], now)
+    return len(rows)
+
+
+def _company(
+    company: Company,
+    model: type[models.Model],
+    identity: str,
+    read: Mapping[int, Any],
+    fields: list[str],
+    now: datetime,
+) -> None:
+    if _replace(model, owner={"company": company}, identity=identity, read=read, fields=fields, now=now):
+        Company.objects.filter(pk=company.pk).update(marked_at=now)
+
+
+def _places(value: Decimal | None, unit: str) -> Decimal | None:
+    return None if value is None else value.quantize(Decimal(unit))

@@ -1,0 +1,199 @@
+"""What is mirrored of Toggl and Billit: rows that only a sync writes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models.connections import Connection
+from toggbill.firms.models import FirmOwned
+
+
+class Workspace(FirmOwned):
+    """A Toggl workspace that a connection can read."""
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="workspaces", verbose_name=_("connection")
+    )
+    remote_id = models.BigIntegerField(_("Toggl id"))
+    organization_id = models.BigIntegerField(_("Toggl organisation"), default=0)
+    name = models.CharField(_("name"), max_length=250)
+    is_admin = models.BooleanField(_("the token sees everybody's hours"), default=False)
+    plan = models.CharField(_("plan at Toggl"), max_length=40, blank=True)
+    # The books of this workspace begin here: nothing before it is read. Set by whoever bills the workspace.
+    read_from = models.DateField(_("read from"), null=True, blank=True)
+    next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    cursor_at = models.DateTimeField(_("latest change seen"), null=True, blank=True)
+    dictionaries_at = models.DateTimeField(_("projects and clients read"), null=True, blank=True)
+    synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)
+    reread_at = models.DateTimeField(_("latest full reading"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("workspace")
+        verbose_name_plural = _("workspaces")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["firm", "remote_id"], name="workspace_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Client(FirmOwned):
+    """A Toggl client, mirrored."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="clients", verbose_name=_("workspace")
+    )
+    remote_id = models.BigIntegerField(_("Toggl id"))
+    name = models.CharField(_("name"), max_length=500)
+    is_archived = models.BooleanField(_("archived"), default=False)
+    deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Toggl client")
+        verbose_name_plural = _("Toggl clients")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["workspace", "remote_id"], name="client_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Project(FirmOwned):
+    """A Toggl project, mirrored."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.CASCADE, related_name="projects", verbose_name=_("workspace")
+    )
+    remote_id = models.BigIntegerField(_("Toggl id"))
+    name = models.CharField(_("name"), max_length=500)
+    client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
+    is_active = models.BooleanField(_("active"), default=True)
+    deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("project")
+        verbose_name_plural = _("projects")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["workspace", "remote_id"], name="project_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Entry(FirmOwned):
+    """A Toggl time entry, mirrored. ``seconds``: 0 while running, the latest known when deleted."""
+
+    workspace = models.ForeignKey(
+        Workspace, on_delete=models.PROTECT, related_name="entries", verbose_name=_("workspace")
+    )
+    remote_id = models.BigIntegerField(_("Toggl id"))
+    started_at = models.DateTimeField(_("start"))
+    stopped_at = models.DateTimeField(_("stop"), null=True, blank=True)
+    seconds = models.IntegerField(_("seconds"))
+    is_running = models.BooleanField(_("running"), default=False)
+    description = models.TextField(_("description"), blank=True)
+    project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
+    person_remote_id = models.BigIntegerField(_("person"))
+    person_name = models.CharField(_("name of the person"), max_length=250, blank=True)
+    billable = models.BooleanField(_("billable"), default=False)
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    changed_at = models.DateTimeField(_("changed in Toggl"))
+    deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
+    # Set when a change may alter what the books say of the entry; cleared by whoever re-derives it.
+    marked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("entry")
+        verbose_name_plural = _("entries")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["workspace", "remote_id"], name="entry_once"),
+            models.CheckConstraint(condition=models.Q(seconds__gte=0), name="entry_seconds_not_negative"),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["workspace", "started_at"], name="entry_by_start"),
+            # `ledger.derive` asks for the marked ones at each tick.
+            models.Index(fields=["workspace"], name="entry_marked", condition=models.Q(marked_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.remote_id}"
+
+
+class Company(FirmOwned):
+    """A Billit company (its PartyID) that a connection can bill for."""
+
+    connection = models.ForeignKey(
+        Connection, on_delete=models.PROTECT, related_name="companies", verbose_name=_("connection")
+    )
+    party_id = models.BigIntegerField(_("Billit PartyID"))
+    name = models.CharField(_("name"), max_length=250)
+    vat_number = models.CharField(_("VAT number"), max_length=30, blank=True)
+    api_allowed = models.BooleanField(_("Billit lets the API in"), default=True)
+    next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
+    claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)
+    # Billit said that orders of the company changed: whoever posted some reads them from then on, and clears it.
+    orders_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    # Set when products or customers changed; cleared by whoever re-derives the entries that the company bills.
+    marked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("company")
+        verbose_name_plural = _("companies")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["firm", "party_id"], name="company_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Product(FirmOwned):
+    """A Billit product, mirrored: its price (euro, excluding VAT) and VAT rate (percent) are frozen at drafting."""
+
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="products", verbose_name=_("company"))
+    remote_id = models.BigIntegerField(_("Billit id"))
+    reference = models.CharField(_("reference"), max_length=200, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    price = models.DecimalField(_("price excl. VAT"), max_digits=16, decimal_places=6, null=True, blank=True)
+    vat_rate = models.DecimalField(_("VAT rate"), max_digits=6, decimal_places=2, null=True, blank=True)
+    deleted_at = models.DateTimeField(_("gone from Billit"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("product")
+        verbose_name_plural = _("products")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["company", "remote_id"], name="product_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference or self.description
+
+
+class Customer(FirmOwned):
+    """A Billit party with PartyType Customer, mirrored. ``vat_number`` stands as Billit gives it."""
+
+    company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="customers", verbose_name=_("company"))
+    party_id = models.BigIntegerField(_("Billit PartyID"))
+    name = models.CharField(_("name"), max_length=500, blank=True)
+    vat_number = models.CharField(_("VAT number"), max_length=60, blank=True)
+    email = models.CharField(_("e-mail"), max_length=500, blank=True)
+    language = models.CharField(_("language"), max_length=20, blank=True)
+    deleted_at = models.DateTimeField(_("gone from Billit"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("customer")
+        verbose_name_plural = _("customers")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["company", "party_id"], name="customer_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

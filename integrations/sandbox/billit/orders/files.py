@@ -1,0 +1,131 @@
+"""Files of orders: the posted JSON, the caller's own, the PDF that Billit makes later, the UBL of a sent one."""
+
+from __future__ import annotations
+
+import base64
+import uuid
+from datetime import datetime
+from decimal import Decimal
+from xml.sax.saxutils import escape
+
+from integrations.sandbox.billit.access import Call, router
+from integrations.sandbox.http.wire import Answer, Record, json_answer
+
+_PAGE = "BT /F1 14 Tf 60 780 Td ({}) Tj ET"
+
+
+def posted_json(call: Call, given: Record, identity: int) -> Record:
+    """Billit keeps the posted JSON as an attachment of the order."""
+    name = f"{given.get('OrderNumber') or identity}__{call.clock.local():%d_%m_%Y %H_%M_%S}.json"
+    return _stored(call, name, "application/json", base64.b64encode(call.request.raw).decode())
+
+
+def kept(call: Call, given: Record) -> Record:
+    """A file of the caller, whose content was checked before; a FileID of his is not heeded."""
+    name = str(given.get("FileName") or "file")
+    return _stored(call, name, str(given.get("MimeType") or "application/octet-stream"), str(given["FileContent"]))
+
+
+def _stored(call: Call, name: str, kind: str, content: str) -> Record:
+    identity = str(uuid.uuid4())
+    call.store.files[identity] = {
+        "FileID": identity,
+        "FileName": name,
+        "MimeType": kind,
+        "FileContent": content,
+        "CompanyID": call.company_id,
+    }
+    return {"FileID": identity, "FileName": name}
+
+
+def generated_pdf(identity: int) -> Record:
+    return {"FileID": str(uuid.uuid4()), "FileName": f"{identity}.pdf"}
+
+
+def pdf_is_ready(call: Call, order: Record) -> bool:
+    """A PDF that the caller brought is there at once, Billit's own after the switch's seconds."""
+    lag = float(call.switches["billit_pdf_seconds"])
+    if lag == 0 or order["OrderPDF"]["FileID"] in call.store.files:
+        return True
+    return (call.clock.local() - datetime.fromisoformat(order["Created"])).total_seconds() >= lag
+
+
+@router.on("GET", r"/v1/files/([0-9A-Za-z-]+)")
+def file(call: Call, identity: str) -> Answer:
+    row = call.store.files.get(identity) or _made(call, identity)
+    if row is None or row["CompanyID"] != call.company_id:
+        raise call.not_accessible()
+    return json_answer({name: value for name, value in row.items() if name != "CompanyID"})
+
+
+def _made(call: Call, identity: str) -> Record | None:
+    """The PDF of an order of this company, or the UBL of a message that went out, made when it is asked for."""
+    for order in call.store.orders.values():
+        if order["CompanyID"] != call.company_id:
+            continue
+        pdf = order.get("OrderPDF", {})
+        if pdf.get("FileID") == identity and pdf_is_ready(call, order):
+            return _row(call, identity, pdf["FileName"], "application/pdf", _pdf(order))
+        if any(message.get("FileID") == identity for message in order["Messages"]):
+            return _row(call, identity, f"{order['OrderID']}.xml", "application/xml", ubl(call, order).encode())
+    return None
+
+
+def _row(call: Call, identity: str, name: str, kind: str, content: bytes) -> Record:
+    return {
+        "FileID": identity,
+        "FileName": name,
+        "MimeType": kind,
+        "FileContent": base64.b64encode(content).decode(),
+        "CompanyID": call.company_id,
+    }
+
+
+def _pdf(order: Record) -> bytes:
+    """A page with the number and the total."""
+    text = f"{order['OrderType']} {order.get('OrderNumber', '')}  {order['TotalIncl']} {order['Currency']}"
+    stream = _PAGE.format("".join(letter for letter in text if letter.isascii() and letter not in "()\\"))
+    objects = [
+        "<< /Type /Catalog /Pages 2 0 R >>",
+        "<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        (
+            "<< /Type /Page /Parent 2 0 R /MediaBox [0 0 595 842] /Contents 4 0 R"
+            " /Resources << /Font << /F1 << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >> >>"
+        ),
+        f"<< /Length {len(stream)} >>\nstream\n{stream}\nendstream",
+    ]
+    page, places = "%PDF-1.4\n", []
+    for number, content in enumerate(objects, start=1):
+        places.append(len(page))
+        page += f"{number} 0 obj\n{content}\nendobj\n"
+    table = "".join(f"{place:010d} 00000 n \n" for place in places)
+    end = f"xref\n0 5\n0000000000 65535 f \n{table}trailer\n<< /Size 5 /Root 1 0 R >>\nstartxref\n{len(page)}\n%%EOF\n"
+    return (page + end).encode("ascii")
+
+
+def ubl(call: Call, order: Record) -> str:
+    """The part of the e-invoice that tells what became of references, period and units; no whole document."""
+    reference = escape(str(order.get("OrderTitle") or order.get("Reference") or ""))
+    lines = "".join(_ubl_line(call, number, line) for number, line in enumerate(order["OrderLines"], start=1))
+    document = "CreditNote" if order["OrderType"] == "CreditNote" else "Invoice"
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?>\n<{document}>\n'
+        f"  <ID>{escape(str(order.get('OrderNumber', '')))}</ID>\n"
+        f"  <IssueDate>{order['OrderDate'][:10]}</IssueDate>\n"
+        f"  <DueDate>{order['ExpiryDate'][:10]}</DueDate>\n"
+        f"  <BuyerReference>{reference}</BuyerReference>\n"
+        f"  <PayableAmount>{order['ToPay']}</PayableAmount>\n{lines}</{document}>\n"
+    )
+
+
+def _ubl_line(call: Call, number: int, line: Record) -> str:
+    fields = line.get("CustomFields")
+    own = fields.get("PeppolUnitCode") if isinstance(fields, dict) else None
+    unit = own or (line.get("Unit") if call.switches["billit_unit_in_ubl"] else None) or "NAR"
+    quantity = Decimal(str(line["Quantity"])).normalize()
+    return (
+        f"  <InvoiceLine><ID>{number}</ID>"
+        f'<InvoicedQuantity unitCode="{escape(str(unit))}">{quantity:f}</InvoicedQuantity>'
+        f"<LineExtensionAmount>{line['TotalExcl']}</LineExtensionAmount>"
+        f"<Name>{escape(str(line.get('Description', '')))}</Name></InvoiceLine>\n"
+    )

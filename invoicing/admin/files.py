@@ -1,0 +1,281 @@
+"""Files of dossiers and mappings (CSV, XLSX) in the admin, by django-import-export: its pages, our reading and verbs.
+
+A preview writes nothing. A file is taken whole or not at all; each fault stands at its row and column. Texts that a
+spreadsheet would run are neutralised on the way out, and taken as they were on the way in.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Mapping
+from typing import Any, cast
+
+import tablib
+from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from import_export import fields, forms, resources
+from import_export.admin import ImportExportMixin
+from import_export.formats.base_formats import CSV, XLSX
+from import_export.results import Error, Result, RowResult
+
+from invoicing.dossiers.setup import Locked
+from invoicing.dossiers.sheet_rows import cell
+from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sheet, TagSheet
+from invoicing.models import Dossier
+from invoicing.rules.cells import neutral
+from toggbill.firms.access import FirmRequest, actor, visible
+from toggbill.firms.admin import allowed, firm_of
+from toggbill.firms.audit import Actor
+
+MOST_ROWS = 5000
+BIGGEST_FILE = 2 * 1024 * 1024
+BIGGEST_UNPACKED = 50 * 1024 * 1024
+_PREVIEWED = "previewed_import"
+
+
+class CsvFile(CSV):
+    """CSV with commas or, as spreadsheets write it here, with semicolons."""
+
+    def create_dataset(self, in_stream: Any, **kwargs: Any) -> tablib.Dataset:
+        """The delimiter is the one that the first line has more of."""
+        text = in_stream.decode("utf-8-sig") if isinstance(in_stream, bytes) else in_stream
+        heading = text.partition("\n")[0]
+        delimiter = ";" if heading.count(";") > heading.count(",") else ","
+        return super().create_dataset(text, delimiter=delimiter, **kwargs)
+
+
+class XlsxFile(XLSX):
+    """A workbook; its first sheet."""
+
+    def create_dataset(self, in_stream: Any) -> tablib.Dataset:
+        """One that unpacks to far more than a list of dossiers can be is not unpacked."""
+        with zipfile.ZipFile(io.BytesIO(in_stream)) as packed:
+            if sum(part.file_size for part in packed.infolist()) > BIGGEST_UNPACKED:
+                raise ValueError("too large")
+        return super().create_dataset(in_stream)
+
+
+class FileForm(forms.ImportForm):
+    """The upload."""
+
+    def clean_import_file(self) -> Any:
+        """No file of this kind is large."""
+        file = self.cleaned_data["import_file"]
+        if file.size > BIGGEST_FILE:
+            raise ValidationError(_("The file is larger than 2 MB: split it."))
+        return file
+
+
+class SheetResource(resources.Resource):
+    """A kind of file, given whose rows it is about."""
+
+    sheet_class: type[Sheet]
+
+    @classmethod
+    def get_display_name(cls) -> str:
+        """The library shows it where one may choose between kinds; there is one."""
+        return cls.__name__
+
+    def __init__(self, *, scope: Scope | None = None, by: Actor | None = None, **_more: Any) -> None:
+        super().__init__()
+        self.scope = scope
+        self.by = by
+
+    def get_import_fields(self) -> list[fields.Field]:
+        """For the list of columns on the page."""
+        return [fields.Field(column_name=name) for name in self.sheet_class.columns]
+
+    def get_user_visible_fields(self) -> list[fields.Field]:
+        """The same."""
+        return self.get_import_fields()
+
+    def get_export_fields(self, selected_fields: Any = None) -> list[fields.Field]:
+        """The same: what goes out can come in."""
+        return self.get_import_fields()
+
+    def export(self, queryset: Any = None, **kwargs: Any) -> tablib.Dataset:
+        """Rows as they stand, harmless to a spreadsheet."""
+        data = tablib.Dataset(headers=list(self.sheet_class.columns))
+        reader = self.sheet_class(Scope(cast(Any, None), {}))
+        for row in self.filter_export(queryset, **kwargs):
+            data.append([neutral(value) for value in reader.cells_of(row).values()])
+        return data
+
+    def filter_export(self, queryset: Any, **kwargs: Any) -> Any:
+        """With what the cells are made of."""
+        return queryset.select_related("dossier").order_by("dossier__key", "pk")
+
+    def import_data_inner(
+        self,
+        dataset: tablib.Dataset,
+        dry_run: bool,
+        raise_errors: bool,
+        using_transactions: bool,
+        collect_failed_rows: bool,
+        **kwargs: Any,
+    ) -> Result:
+        """Read all rows; write them, unless it is a preview or one of them is at fault."""
+        result = Result()
+        result.diff_headers = list(self.sheet_class.columns)
+        result.total_rows = len(dataset)
+        if sentence := self._unusable(dataset):
+            result.append_base_error(Error(ValueError(sentence)))
+            return result
+        assert self.scope is not None  # noqa: S101 - the admin always gives it
+        sheet = self.sheet_class(self.scope)
+        headings = [cell(heading).lower() for heading in dataset.headers]
+        lines = [(number, dict(zip(headings, map(cell, line), strict=False))) for number, line in enumerate(dataset, 2)]
+        lines = [(number, cells) for number, cells in lines if any(cells.values())]
+        read = sheet.read([cells for _number, cells in lines])
+        for (number, cells), each in zip(lines, read, strict=True):
+            _append(result, number, cells, each)
+        if not result.has_validation_errors() and not dry_run:
+            self._write(sheet, read, result)
+        return result
+
+    def _write(self, sheet: Sheet, read: list[Read], result: Result) -> None:
+        assert self.by is not None  # noqa: S101 - the admin always gives it
+        try:
+            with transaction.atomic():
+                sheet.write(read, by=self.by, now=timezone.now())
+        except (Locked, IntegrityError) as error:
+            sentence = str(error) if isinstance(error, Locked) else _("Somebody else changed this at the same moment.")
+            result.append_base_error(Error(ValueError(f"{sentence} {_('Nothing was imported.')}")))
+
+    def _unusable(self, dataset: tablib.Dataset) -> str:
+        """Why a file cannot be read at all."""
+        headings = [cell(heading).lower() for heading in dataset.headers or []]
+        known = self.sheet_class.columns
+        if missing := [name for name in self.sheet_class.needed if name not in headings]:
+            return _("The file has no column %(names)s.") % {"names": ", ".join(missing)}
+        if unknown := [name for name in headings if name and name not in known]:
+            words = {"names": ", ".join(unknown)[:200], "known": ", ".join(known)}
+            return _("Unknown columns: %(names)s. Known: %(known)s.") % words
+        if len(set(headings)) != len(headings):
+            return _("A column stands there twice.")
+        if len(dataset) > MOST_ROWS:
+            return _("The file has more than %(n)d rows: split it.") % {"n": MOST_ROWS}
+        return ""
+
+
+def _append(result: Result, number: int, cells: Mapping[str, str], each: Read) -> None:
+    row = RowResult()
+    if each.row.faults:
+        row.import_type = RowResult.IMPORT_TYPE_INVALID
+        row.validation_error = ValidationError({name: list(texts) for name, texts in each.row.faults.items()})
+        result.append_invalid_row(number, cells, row.validation_error)
+    else:
+        row.import_type = each.outcome
+        row.diff = [_shown((each.old or {}).get(name), each.new[name]) for name in result.diff_headers]
+    result.increment_row_result_total(row)
+    result.append_row_result(row)
+
+
+def _shown(old: str | None, new: str) -> str:
+    if old is None or old == new:
+        return format_html("{}", new)
+    return format_html("<del>{}</del> <ins>{}</ins>", old, new)
+
+
+class TagMappings(SheetResource):
+    """Tag mappings."""
+
+    sheet_class = TagSheet
+
+
+class ClientMappings(SheetResource):
+    """Client mappings."""
+
+    sheet_class = ClientSheet
+
+
+class Dossiers(SheetResource):
+    """Dossiers with their rules."""
+
+    sheet_class = DossierSheet
+
+    def filter_export(self, queryset: Any, **kwargs: Any) -> Any:
+        """With what the cells are made of."""
+        return queryset.select_related("workspace", "company").prefetch_related("named_clients").order_by("key", "pk")
+
+
+class FilesMixin(ImportExportMixin):
+    """Import and export on a changelist. ``to_import`` is the right that taking a file in needs."""
+
+    to_import = "map"
+    formats = (CsvFile, XlsxFile)
+    import_form_class = FileForm
+    export_form_class = forms.ExportForm
+    export_template_name = "admin/invoicing/export.html"
+    # The audit log says what came in, row by row and with old and new.
+    skip_admin_log = True
+
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        """By role, and in a firm."""
+        return allowed(request, self.to_import) and firm_of(request) is not None
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "export")
+
+    def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Whose rows: the member's firm, and of it the dossiers that he may see."""
+        membership = cast(FirmRequest, request).membership
+        if membership is None or isinstance(request.user, AnonymousUser):
+            return {}
+        rows = visible(membership, Dossier.objects.select_related("firm", "workspace"))
+        scope = Scope(membership.firm, {row.key: row for row in rows})
+        return {"scope": scope, "by": actor(cast(FirmRequest, request))}
+
+    def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
+        """Nothing of the request goes into the rows."""
+        return {}
+
+    def import_action(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """The preview. What was uploaded is kept for this session's confirmation, else it goes at once."""
+        answer: Any = super().import_action(request, **kwargs)
+        context = getattr(answer, "context_data", None) or {}
+        form = context.get("form")
+        file = form.cleaned_data.get("import_file") if form is not None and form.is_bound and form.is_valid() else None
+        name = getattr(file, "tmp_storage_name", "")
+        if name and "confirm_form" in context:
+            request.session[_PREVIEWED] = os.path.basename(name)
+        elif name:
+            self.get_tmp_storage_class()(name=name).remove()
+        return cast(HttpResponse, answer)
+
+    def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
+        """Take in what this session has previewed, and nothing else that lies there."""
+        if not self.has_import_permission(request):
+            return cast(HttpResponse, super().process_import(request, **kwargs))
+        previewed = request.session.pop(_PREVIEWED, "")
+        given = os.path.basename(request.POST.get("import_file_name", ""))
+        if request.method == "POST" and (not previewed or given != previewed):
+            messages.error(request, _("This preview is over: upload the file again. Nothing was imported."))
+            return redirect(self._address("import"))
+        return cast(HttpResponse, super().process_import(request, **kwargs))
+
+    def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
+        """What changed between preview and confirmation is told, and nothing was imported then."""
+        if not result.has_errors() and not result.has_validation_errors():
+            return cast(HttpResponse, super().process_result(result, request))
+        for error in result.base_errors:
+            messages.error(request, str(error.error))
+        for row in result.invalid_rows[:20]:
+            words = {"row": row.number, "why": "; ".join(row.error.messages)}
+            messages.error(request, _("Row %(row)s: %(why)s Nothing was imported.") % words)
+        return redirect(self._address("import"))
+
+    def _address(self, what: str) -> str:
+        opts = cast(Any, self).model._meta
+        return reverse(f"admin:{opts.app_label}_{opts.model_name}_{what}")

@@ -1,0 +1,189 @@
+"""The admin of what only the machine writes in the books: it is looked at here, and done on pages of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.drafting import runs
+from invoicing.models import (
+    Attempt,
+    Claim,
+    Correction,
+    CustomerPin,
+    DossierClient,
+    Drift,
+    Invoice,
+    InvoiceLine,
+    LedgerRow,
+    ReportedMonth,
+    Run,
+)
+from toggbill.firms.access import FirmRequest, actor
+from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
+from toggbill.firms.errors import NotPossible
+
+_Related = admin.RelatedOnlyFieldListFilter
+
+
+@admin.register(DossierClient)
+class DossierClientAdmin(ReadOnlyAdmin):
+    """Which Toggl clients a dossier bills: changed on the dossier's page."""
+
+    list_display = ("client_remote_id", "dossier", "workspace")
+    list_select_related = ("dossier", "workspace")
+    list_filter = (("dossier", _Related),)
+
+
+@admin.register(CustomerPin)
+class CustomerPinAdmin(ReadOnlyAdmin):
+    """The Billit party behind each number."""
+
+    list_display = ("number", "party_id", "company", "pinned_at")
+    list_select_related = ("company",)
+    list_filter = (("company", _Related),)
+    search_fields = ("number", "=party_id")
+
+
+@admin.register(LedgerRow)
+class LedgerRowAdmin(ReadOnlyAdmin):
+    """The state of each entry."""
+
+    list_display = ("entry", "day", "seconds", "state", "reason", "client_name", "product_reference", "dossier")
+    list_select_related = ("dossier", "entry")
+    list_filter = (("dossier", _Related), "state", "reason")
+    search_fields = ("client_name", "buyer_name", "=entry__remote_id")
+    date_hierarchy = "day"
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """Passes of drafting."""
+
+    list_display = ("dossier", "cut_off", "started_at", "started_by", "mirror_as_of")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related),)
+
+
+class InvoiceLineInline(ReadOnlyInline):
+    """The lines of the invoice."""
+
+    model = InvoiceLine
+    fields = ("position", "product_reference", "description", "quantity", "unit_price", "vat_rate", "total", "is_late")
+
+
+class AttemptInline(ReadOnlyInline):
+    """What was tried at Billit."""
+
+    model = Attempt
+    fields = ("intent", "key", "started_at", "finished_at", "outcome", "http_status")
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    """Invoices: they are approved, posted and dropped on their own pages."""
+
+    list_display = ("__str__", "dossier", "customer_name", "status", "delivery", "payment", "total_excl", "drafted_at")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related), "status", "delivery", "payment")
+    search_fields = ("reference", "order_number", "customer_name", "customer_vat")
+    inlines = (InvoiceLineInline, AttemptInline)
+    actions = ("approve", "drop")
+
+    def has_approve_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "approve_any")
+
+    def has_drop_permission(self, request: HttpRequest) -> bool:
+        """By role."""
+        return allowed(request, "draft")
+
+    @admin.action(description=_("Approve"), permissions=["approve"])
+    def approve(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        """Each by itself; what cannot be approved says why."""
+        self._each(request, queryset, runs.approve, gettext("approved"))
+
+    @admin.action(description=_("Drop: the hours are free again"), permissions=["drop"])
+    def drop(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
+        """Each by itself; what Billit has already says so."""
+        self._each(request, queryset, runs.void, gettext("dropped"))
+
+    def _each(self, request: HttpRequest, queryset: QuerySet[Invoice], verb: Callable[..., Invoice], done: str) -> None:
+        by, now = actor(cast(FirmRequest, request)), timezone.now()
+        for invoice in queryset.order_by("pk"):
+            try:
+                verb(invoice=invoice, by=by, now=now)
+            except NotPossible as refusal:
+                self.message_user(request, str(refusal), messages.ERROR)
+            else:
+                self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)
+
+    def view_on_site(self, obj: Invoice) -> str:
+        """The page where something can be done."""
+        return reverse("invoice", args=[obj.reference])
+
+
+@admin.register(InvoiceLine)
+class InvoiceLineAdmin(ReadOnlyAdmin):
+    """Lines."""
+
+    list_display = ("invoice", "position", "product_reference", "description", "quantity", "unit_price", "total")
+    list_select_related = ("invoice",)
+    search_fields = ("invoice__reference", "description")
+
+
+@admin.register(Claim)
+class ClaimAdmin(ReadOnlyAdmin):
+    """Which entry stands on which line."""
+
+    list_display = ("entry", "line", "seconds", "day", "person_name", "released_at")
+    list_select_related = ("entry", "line")
+    search_fields = ("=entry__remote_id", "person_name", "description")
+
+
+@admin.register(Correction)
+class CorrectionAdmin(ReadOnlyAdmin):
+    """What changed in Toggl after billing, and what a person decided."""
+
+    list_display = ("entry", "invoice", "opened_at", "seconds", "decision", "decided_by")
+    list_select_related = ("entry", "invoice")
+    list_filter = ("decision",)
+    search_fields = ("=entry__remote_id", "invoice__reference")
+
+
+@admin.register(Drift)
+class DriftAdmin(ReadOnlyAdmin):
+    """What comparisons with Toggl and Billit found."""
+
+    list_display = ("dossier", "kind", "entry_remote_id", "order_id", "reference", "first_seen_at", "gone_at")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related), "kind", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("=entry_remote_id", "=order_id", "reference")
+
+
+@admin.register(ReportedMonth)
+class ReportedMonthAdmin(ReadOnlyAdmin):
+    """Toggl's own total of each month, beside the mirror's."""
+
+    list_display = ("dossier", "month", "through", "toggl_seconds", "own_seconds", "running_seconds", "read_at")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related),)
+    date_hierarchy = "month"
+
+
+@admin.register(Attempt)
+class AttemptAdmin(ReadOnlyAdmin):
+    """What was tried at Billit."""
+
+    list_display = ("invoice", "intent", "key", "started_at", "outcome", "http_status")
+    list_select_related = ("invoice",)
+    list_filter = ("intent", "outcome")
+    search_fields = ("key",)

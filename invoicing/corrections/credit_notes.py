@@ -1,0 +1,260 @@
+"""What a credit note takes back (design section 6): the lines that entries of a sent invoice come to."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext
+
+from integrations.models import Entry
+from invoicing.ledger.facts import rounding_of
+from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.rules import planning, rating
+from invoicing.rules.differences import credited_hours, credited_texts, line_hours
+from toggbill.firms.audit import News
+from toggbill.firms.errors import NotPossible
+
+_Delivery = Invoice.Delivery
+WAITING = (
+    Invoice.Status.DRAFT,
+    Invoice.Status.APPROVED,
+    Invoice.Status.POSTING,
+    Invoice.Status.REFUSED,
+    Invoice.Status.IN_DOUBT,
+)
+"""A credit note in one of these is not at Billit yet; an invoice has at most one of them."""
+
+
+def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: datetime) -> tuple[Invoice, list[Claim]]:
+    """Write the draft of a credit note for entries (row ids) of an invoice; gives it with the claims it takes back.
+
+    For the caller's transaction, in which the invoice and the entries are locked. Raises ``NotPossible``.
+    """
+    claims = list(_live(Claim.Kind.ENTRY).filter(line__invoice=about, entry__in=entries))
+    _check(about, claims, entries)
+    later = _later_claims(claims)
+    made = _credit_note(about, rebill, now)
+    _write(made, _credit_lines(made, claims, later))
+    return made, claims
+
+
+def _live(kind: Claim.Kind) -> QuerySet[Claim]:
+    rows = Claim.objects.filter(kind=kind, released_at__isnull=True)
+    return rows.select_related("entry", "line__invoice").order_by("line__position", "started_at", "pk")
+
+
+def billing_invoice(ids: Sequence[int]) -> Invoice:
+    """The one posted invoice that bills all these entries (row ids), locked."""
+    posted = _live(Claim.Kind.ENTRY).filter(entry__in=ids, line__invoice__status=Invoice.Status.POSTED)
+    found = {claim.line.invoice_id for claim in posted}
+    if len(found) != 1:
+        raise NotPossible(
+            gettext("None of these entries is on a posted invoice: there is nothing to credit.")
+            if not found
+            else gettext("These entries are on %(n)s invoices: a credit note is about one. Credit them one by one.")
+            % {"n": len(found)}
+        )
+    rows = Invoice.objects.select_for_update(of=("self",), no_key=True)
+    return rows.select_related("firm", "dossier__firm", "company").get(pk=found.pop())
+
+
+def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
+    missing = set(ids) - {claim.entry_id for claim in claims}
+    if missing:
+        entry = Entry.objects.get(pk=min(missing))
+        raise NotPossible(
+            gettext("Entry %(entry)s is not billed by invoice %(invoice)s. Choose entries of one invoice.")
+            % {"entry": entry, "invoice": about}
+        )
+    if why := why_not(about, about.credit_notes.filter(status__in=WAITING).first()):
+        raise NotPossible(why)
+
+
+def why_not(about: Invoice, waiting: Invoice | None) -> str:
+    """Why nothing of an invoice can be credited now, "" when it can; ``waiting``: its credit note that waits."""
+    words = {"invoice": about, "note": waiting}
+    if about.status != Invoice.Status.POSTED or about.delivery in (_Delivery.NOT_SENT, _Delivery.FAILED):
+        return gettext("Invoice %(invoice)s is not sent: replace it rather than credit it.") % words
+    if about.delivery not in (_Delivery.SENT, _Delivery.DELIVERED):
+        return (
+            gettext("It is not clear yet whether invoice %(invoice)s was sent. Wait until it is, then credit it.")
+            % words
+        )
+    if waiting is not None:
+        return (
+            gettext("Credit note %(note)s about invoice %(invoice)s waits already: have it posted, or drop it, first.")
+            % words
+        )
+    return ""
+
+
+def _later_claims(claims: Sequence[Claim]) -> dict[int, list[Claim]]:
+    """By claim (row id) of an entry: its differences on later invoices, which must be at Billit, too."""
+    later = defaultdict(list)
+    found = _live(Claim.Kind.DIFFERENCE).filter(correction__claim__in=[claim.pk for claim in claims])
+    for claim in found.select_related("correction", "entry", "line__invoice"):
+        if claim.line.invoice.status != Invoice.Status.POSTED:
+            raise NotPossible(not_posted(claim))
+        if claim.correction is not None:
+            later[claim.correction.claim_id].append(claim)
+    return later
+
+
+def not_posted(difference: Claim) -> str:
+    """Why an entry is not credited while a difference of it is on an invoice that Billit does not have."""
+    return gettext(
+        "A difference of entry %(entry)s is on invoice %(invoice)s, which is not posted. "
+        "Have it posted, or drop it, first."
+    ) % {"entry": difference.entry, "invoice": difference.line.invoice}
+
+
+def _credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:
+    return Invoice(
+        firm=about.firm,
+        dossier=about.dossier,
+        company=about.company,
+        reference=f"tb-{uuid.uuid4()}",
+        kind=Invoice.Kind.CREDIT_NOTE,
+        about=about,
+        rebill=rebill,
+        rounding=about.rounding,
+        buyer_key=about.buyer_key,
+        customer_vat=about.customer_vat,
+        customer_name=about.customer_name,
+        customer_party_id=about.customer_party_id,
+        customer_language=about.customer_language,
+        purchase_order=about.purchase_order,
+        buyer_reference=about.buyer_reference,
+        drafted_at=now,
+    )
+
+
+def _credit_lines(
+    made: Invoice, claims: Sequence[Claim], later: dict[int, list[Claim]]
+) -> list[tuple[InvoiceLine, list[Claim]]]:
+    """A line for each billed line concerned, with the claims that it takes back."""
+    by_line: dict[int, list[Claim]] = defaultdict(list)
+    for claim in claims:
+        by_line[claim.line_id].append(claim)
+    return [_credit_line(made, gone, later) for gone in by_line.values()]
+
+
+def _credit_line(
+    made: Invoice, gone: Sequence[Claim], later: dict[int, list[Claim]]
+) -> tuple[InvoiceLine, list[Claim]]:
+    billed = gone[0].line
+    taken_back = [each for claim in gone for each in (claim, *later.get(claim.pk, []))]
+    seconds = sum(claim.seconds for claim in taken_back)
+    live = billed.claims.filter(kind=Claim.Kind.ENTRY, released_at__isnull=True)
+    quantity = quantity_of(billed, made.about or made, dict(live.values_list("pk", "seconds")), taken_back)
+    if quantity <= 0 or seconds <= 0:
+        raise NotPossible(nothing_left(gone, quantity))
+    language = planning.language_of(made.customer_language, made.firm.language)
+    description, extended = credited_texts(billed.description, billed.description_extended, str(made.about), language)
+    line = InvoiceLine(
+        firm=made.firm,
+        product_reference=billed.product_reference,
+        description=description,
+        description_extended=extended,
+        quantity=quantity,
+        unit_price=billed.unit_price,
+        vat_rate=billed.vat_rate,
+        ventilation_code=billed.ventilation_code,
+        treatment=billed.treatment,
+        total=rating.line_total(quantity, billed.unit_price),
+        seconds=seconds,
+    )
+    return line, taken_back
+
+
+def nothing_left(gone: Sequence[Claim], quantity: Decimal) -> str:
+    """Why entries of a line are not credited whose hours the rounding hides, or that were taken off before."""
+    line = gone[0].line
+    return gettext(
+        "Entries %(entries)s come to %(hours)s hours on line “%(line)s” of invoice %(invoice)s: "
+        "there is nothing to credit of them. Credit the whole line, or leave them out."
+    ) % {
+        "entries": ", ".join(str(claim.entry) for claim in gone),
+        "hours": f"{quantity:.2f}",
+        "line": line.description,
+        "invoice": line.invoice,
+    }
+
+
+def quantity_of(billed: InvoiceLine, about: Invoice, live: Mapping[int, int], taken_back: Sequence[Claim]) -> Decimal:
+    """The hours of a line that go with these claims: what is billed first of entries, and their later differences.
+
+    The line, as far as it is not credited yet, less the line that the other entries alone make. ``live``: seconds by
+    claim (row id) of the entries that are still on it.
+    """
+    rounding = rating.Rounding(**about.rounding) if about.rounding else rounding_of(about.dossier)
+    entries = [claim.pk for claim in taken_back if claim.kind == Claim.Kind.ENTRY]
+    quantity = credited_hours(live, entries, rounding)
+    if sum(live.values()) == billed.seconds:
+        # Nothing of it was credited before: what was billed is certain, whatever the rule says today.
+        quantity += billed.quantity - line_hours(live.values(), rounding)
+    differences = (claim.line for claim in taken_back if claim.kind == Claim.Kind.DIFFERENCE)
+    return quantity + sum(map(_signed, differences), Decimal(0))
+
+
+def _signed(line: InvoiceLine) -> Decimal:
+    quantity: Decimal = line.quantity
+    return quantity.copy_sign(line.unit_price)
+
+
+def _write(made: Invoice, lines: Sequence[tuple[InvoiceLine, list[Claim]]]) -> None:
+    sums = rating.totals((line.vat_rate, line.total) for line, _ in lines)
+    made.total_excl, made.total_vat, made.total_incl = sums.excl, sums.vat, sums.incl
+    days = [claim.day for _, claims in lines for claim in claims]
+    made.period_from, made.period_till = min(days), max(days)
+    made.title = made.buyer_reference or planning.period_title(
+        made.period_from, made.period_till, made.customer_language, made.firm.language
+    )
+    made.save()
+    for position, (line, claims) in enumerate(lines, start=1):
+        line.invoice, line.position = made, position
+        line.save()
+        Claim.objects.bulk_create([_taking_back(claim, line) for claim in claims])
+
+
+def _taking_back(claim: Claim, line: InvoiceLine) -> Claim:
+    return Claim(
+        firm_id=claim.firm_id,
+        kind=Claim.Kind.CREDIT,
+        takes_back=claim,
+        entry=claim.entry,
+        line=line,
+        seconds=claim.seconds,
+        started_at=claim.started_at,
+        day=claim.day,
+        project_remote_id=claim.project_remote_id,
+        project_name=claim.project_name,
+        client_remote_id=claim.client_remote_id,
+        person_name=claim.person_name,
+        description=claim.description,
+        tags=claim.tags,
+    )
+
+
+def drafted_news(made: Invoice, claims: Sequence[Claim], note: str) -> News:
+    return News(
+        "invoice_drafted",
+        f"invoice {made.reference}",
+        {
+            "kind": str(made.kind),
+            "about": "" if made.about is None else made.about.reference,
+            "dossier": made.dossier.key,
+            "customer": made.customer_name,
+            "number": made.customer_vat,
+            "rebill": made.rebill,
+            "total_excl": str(made.total_excl),
+            "total_incl": str(made.total_incl),
+            "entries": sorted(claim.entry.remote_id for claim in claims),
+            "note": note,
+        },
+    )

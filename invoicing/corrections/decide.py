@@ -1,0 +1,194 @@
+"""After billing: what a person decides of a correction (design section 6). A posted invoice itself is never altered.
+
+``accept`` leaves it at what was billed; ``bill_next`` bills the difference, or takes it off, on the next invoice;
+``replace`` deletes an unsent order and posts it anew; ``credit`` takes entries of a sent one back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils.translation import gettext
+
+from integrations.models import Entry
+from invoicing.corrections import credit_notes
+from invoicing.corrections.replace import due_replacements as due_replacements
+from invoicing.corrections.replace import recover_replacement as recover_replacement
+from invoicing.corrections.replace import replace as replace
+from invoicing.ledger import derive, differences, locks
+from invoicing.ledger.decisions import hold as hold
+from invoicing.ledger.decisions import release as release
+from invoicing.ledger.decisions import reopen as reopen
+from invoicing.ledger.decisions import write_off as write_off
+from invoicing.ledger.facts import rounding_of
+from invoicing.models import Correction, Invoice
+from invoicing.rules.differences import differing_hours
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+
+_Decision = Correction.Decision
+
+
+@transaction.atomic
+def accept(*, correction: Correction, by: Actor, now: datetime, note: str = "") -> Correction:
+    """Leave it at what was billed: this difference is settled. A later change in Toggl opens a new correction.
+
+    Raises ``NotPossible`` when the correction is not open, or is not as the caller has read it.
+    """
+    found = _to_decide(correction, now)
+    return _decided(found, _Decision.ACCEPTED, by, now, note)
+
+
+@transaction.atomic
+def bill_next(*, correction: Correction, by: Actor, now: datetime, note: str = "") -> Correction:
+    """Bill the difference on the customer's next invoice, or take it off there.
+
+    It is drafted by the next run. Raises ``NotPossible`` for another product or customer (no difference in hours says
+    that), for a difference that the rounding hides, and as ``accept``.
+    """
+    found = _to_decide(correction, now)
+    seconds = differences.settled_seconds(found.claim.line_id)
+    why, _hours = next_invoice(found, seconds)
+    if why:
+        raise NotPossible(why)
+    return _decided(found, _Decision.NEXT_INVOICE, by, now, note)
+
+
+def next_invoice(correction: Correction, settled: dict[int, int]) -> tuple[str, Decimal]:
+    """Why a difference cannot go on the next invoice ("" when it can), and the hours that it comes to there.
+
+    ``settled``: seconds by live claim (row id) of the line, with the later differences of its entries.
+    """
+    entry = correction.entry.remote_id
+    hours = Decimal(0)
+    if correction.claim_id in settled:
+        rounding = rounding_of(correction.invoice.dossier)
+        (hours,) = differing_hours(settled, [(correction.claim_id, correction.seconds)], rounding)
+    if {"product", "customer"} & set(correction.what):
+        return (
+            gettext(
+                "Entry %(entry)s is another product’s or customer’s now than on invoice %(invoice)s, and hours alone "
+                "cannot say that. Replace the invoice while it is not sent, else credit the entry."
+            )
+            % {"entry": entry, "invoice": correction.invoice},
+            hours,
+        )
+    if not hours:
+        why = gettext(
+            "The difference of %(seconds)s seconds of entry %(entry)s comes to 0.00 hours by the rounding of the "
+            "dossier: there is nothing to bill. Accept it."
+        )
+        return why % {"seconds": correction.seconds, "entry": entry}, hours
+    return "", hours
+
+
+@transaction.atomic
+def withdraw(*, correction: Correction, by: Actor, now: datetime) -> Correction:
+    """Take ``bill_next`` back as long as the difference is on no invoice but a draft, which the next run redraws."""
+    locks.lock_log(correction.firm)
+    entry = _locked_entry(correction)
+    found = _fresh(correction)
+    if not Correction.objects.filter(differences.waiting_for_an_invoice(), pk=found.pk).exists():
+        raise NotPossible(
+            gettext("The difference of entry %(entry)s does not wait for an invoice: too late.")
+            % {"entry": entry.remote_id}
+        )
+    if Correction.objects.filter(entry=entry, decision=_Decision.OPEN).exists():
+        raise NotPossible(changed_since(entry))
+    found.decision, found.decided_at, found.decided_by, found.note = _Decision.OPEN, None, "", ""
+    found.save()
+    news = [differences.news("correction_opened", found, entry)]
+    return _written(found, news, by, now)
+
+
+def changed_since(entry: Entry) -> str:
+    """Why a decision on an entry is not taken back: it has a later correction."""
+    return gettext("Entry %(entry)s has changed once more since: decide on that correction first.") % {
+        "entry": entry.remote_id
+    }
+
+
+@transaction.atomic
+def credit(
+    *,
+    correction: Correction | None = None,
+    entries: Sequence[Entry] = (),
+    rebill: bool,
+    by: Actor,
+    now: datetime,
+    note: str = "",
+) -> Invoice:
+    """Draft a credit note for the entry of a correction, or for entries of one sent invoice; it is approved and posted
+    as an invoice is.
+
+    All that is billed of these entries is taken back, later differences too. When it is posted, exactly they are
+    released: open again with ``rebill``, else credited until a person opens them. Raises ``NotPossible`` when the
+    invoice is not sent, has a waiting credit note, or nothing would be left to credit.
+    """
+    ids = [correction.entry_id] if correction is not None else [entry.pk for entry in entries]
+    about = credit_notes.billing_invoice(ids)
+    locks.lock_log(about.firm)
+    if correction is not None:
+        _to_decide(correction, now)
+    list(Entry.objects.filter(pk__in=ids).order_by("remote_id").select_for_update(of=("self",), no_key=True))
+    made, claims = credit_notes.draft_note(about=about, entries=ids, rebill=rebill, now=now)
+    standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
+    decided = differences.decide(
+        standing.filter(decision=_Decision.OPEN) | standing.filter(differences.waiting_for_an_invoice()),
+        _Decision.CREDITED,
+        by=by,
+        now=now,
+        note=note,
+        settlement=made,
+    )
+    audit.record(firm=about.firm, news=[credit_notes.drafted_news(made, claims, note), *decided], by=by, now=now)
+    return made
+
+
+def _to_decide(correction: Correction, now: datetime) -> Correction:
+    """The correction, locked with its entry, if it is still what the caller has read."""
+    locks.lock_log(correction.firm)
+    entry = _locked_entry(correction)
+    if entry.marked_at is not None:
+        derive.derive(workspace=entry.workspace, now=now)
+    found = _fresh(correction)
+    if found.decision != _Decision.OPEN:
+        raise NotPossible(
+            gettext("The correction of entry %(entry)s is decided already: %(decision)s.")
+            % {"entry": entry.remote_id, "decision": found.get_decision_display()}
+        )
+    if (found.seconds, found.what) != (correction.seconds, correction.what):
+        raise NotPossible(
+            gettext(
+                "Entry %(entry)s changed in Toggl once more: the difference is %(seconds)s seconds now. "
+                "Look at it again, then decide."
+            )
+            % {"entry": entry.remote_id, "seconds": found.seconds}
+        )
+    return found
+
+
+def _decided(correction: Correction, decision: Correction.Decision, by: Actor, now: datetime, note: str) -> Correction:
+    return _written(correction, differences.decide([correction], decision, by=by, now=now, note=note), by, now)
+
+
+def _written(correction: Correction, news: Sequence[News], by: Actor, now: datetime) -> Correction:
+    audit.record(firm=correction.firm, news=news, by=by, now=now)
+    locks.mark(entries=[correction.entry_id], now=now)
+    derive.derive(workspace=correction.entry.workspace, now=now)
+    return _fresh(correction)
+
+
+def _locked_entry(correction: Correction) -> Entry:
+    rows = Entry.objects.select_for_update(of=("self",), no_key=True).select_related("workspace__firm")
+    return rows.get(pk=correction.entry_id)
+
+
+def _fresh(correction: Correction) -> Correction:
+    return Correction.objects.select_related(
+        "firm", "entry__workspace__firm", "claim__line", "invoice__dossier__firm"
+    ).get(pk=correction.pk)

@@ -1,0 +1,333 @@
+"""Replacing an unsent order (design section 6): deleted at Billit once, void here, drafted and approved anew.
+
+And what is left to do when somebody deleted it in Billit: the same without the deletion.
+
+The machine of posting once more: claim (a conditional update and an attempt of its own, commit); one DELETE outside any
+transaction; settle in one transaction. Without an answer a look-up among the live and the deleted orders leads on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from enum import StrEnum, auto
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils.translation import gettext
+
+from integrations.clients import billit
+from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from integrations.connections.opening import open_billit
+from integrations.models import Entry
+from invoicing.drafting import runs
+from invoicing.ledger import derive, differences, locks, transitions
+from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, messages
+from invoicing.posting.post import fresh
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+
+_Status = Invoice.Status
+_Delivery = Invoice.Delivery
+_Outcome = Attempt.Outcome
+_UNSENT = [_Delivery.NOT_SENT, _Delivery.FAILED]
+_OPEN = [_Outcome.PENDING, _Outcome.NO_ANSWER]
+
+
+class _Place(StrEnum):
+    """Where Billit has the order."""
+
+    unsent = auto()
+    sent = auto()
+    deleted = auto()
+    nowhere = auto()
+
+
+def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice]:
+    """Delete the unsent order of the invoice that a correction is about, and draft the customer's hours of it anew.
+
+    Returns the new invoices, approved and ready to post: one, or none when no hour of this customer is left, or more
+    when his references differ by now. Hours that are another customer's now are open. A repetition changes nothing.
+    Raises ``NotPossible`` when the order is sent, when a person must decide otherwise first, and when Billit gave no
+    answer: ``recover_replacement`` then finds out. Raises ``ServiceError`` when Billit could not be asked.
+    """
+    invoice = fresh(correction.invoice)
+    if invoice.replacing_since is not None:
+        raise NotPossible(under_way(invoice))
+    _replaceable(correction, invoice)
+    with open_billit(invoice.company) as api:
+        place = _place(invoice, api)
+        if place == _Place.sent:
+            _note_sent(invoice, by, now)
+        if place in (_Place.sent, _Place.nowhere):
+            raise NotPossible(messages.told(_where(invoice, place)))
+        attempt = _claim(correction, invoice, by, now)
+        if place == _Place.deleted:
+            return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
+        return _delete(invoice, attempt, api, by, now)
+
+
+def bill_anew(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
+    """The order of a posted invoice was deleted in Billit by hand: void here, its hours drafted anew and approved.
+
+    Returns the new invoices, as ``replace`` does. Raises ``NotPossible`` when Billit does not show the order as deleted
+    or when the invoice cannot be replaced, ``ServiceError`` when Billit could not be asked.
+    """
+    invoice = fresh(invoice)
+    if invoice.replacing_since is not None:
+        raise NotPossible(under_way(invoice))
+    _replaceable(None, invoice)
+    with open_billit(invoice.company) as api:
+        if _place(invoice, api) != _Place.deleted:
+            raise NotPossible(
+                gettext(
+                    "Billit does not show order %(order)s of invoice %(invoice)s as deleted: its hours are not billed "
+                    "a second time."
+                )
+                % {"order": invoice.order_id, "invoice": invoice}
+            )
+    made = _settle(invoice, _claim(None, invoice, by, now), _Outcome.ADOPTED, by, now)
+    settled = Drift.objects.filter(dossier=invoice.dossier, reference=invoice.reference, kind=Drift.Kind.ORDER_DELETED)
+    settled.filter(gone_at__isnull=True).update(gone_at=now)
+    return made
+
+
+def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
+    """Look up what became of a deletion without an answer, and of one whose worker died; returns the new invoices.
+
+    Raises the client's ``ServiceError`` when Billit cannot be asked.
+    """
+    invoice = fresh(invoice)
+    attempt = invoice.attempts.filter(intent=Attempt.Intent.DELETE).order_by("-started_at", "-pk").first()
+    if invoice.replacing_since is None or attempt is None:
+        return []
+    lease = timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    if attempt.outcome == _Outcome.PENDING and now - invoice.replacing_since < lease:
+        return []
+    with open_billit(invoice.company) as api:
+        place = _place(invoice, api)
+    if place == _Place.deleted:
+        return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
+    late_enough = now - attempt.started_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if place == _Place.sent:
+        _note_sent(invoice, by, now)
+        _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
+    elif place == _Place.unsent and late_enough:
+        _give_up(invoice, attempt, _Outcome.ABSENT, messages.NOT_DELETED.english(), now)
+    else:
+        sentence = _where(invoice, place) if place == _Place.nowhere else ""
+        wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+        Invoice.objects.filter(pk=invoice.pk, replacing_since__isnull=False).update(not_before=wait, attention=sentence)
+    return []
+
+
+def due_replacements(*, now: datetime) -> QuerySet[Invoice]:
+    """Invoices whose deletion at Billit is to be looked up: no answer came, or the worker died."""
+    waiting = Invoice.objects.filter(replacing_since__isnull=False).exclude(not_before__gt=now)
+    dead = waiting.filter(replacing_since__lt=now - timedelta(seconds=settings.POSTING_LEASE_SECONDS))
+    unanswered = Attempt.objects.filter(intent=Attempt.Intent.DELETE, outcome=_Outcome.NO_ANSWER)
+    return (dead | waiting.filter(pk__in=unanswered.values("invoice"))).distinct().order_by("pk")
+
+
+def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now: datetime) -> list[Invoice]:
+    try:
+        api.delete_order(invoice.order_id or 0)
+    except RetryLater as error:
+        _give_up(invoice, attempt, _Outcome.NOT_SENT, str(error), now)
+        raise
+    except NoAnswer as error:
+        _doubt(invoice, attempt, error, by, now)
+        raise NotPossible(
+            gettext("%(why)s It will be looked up; until then invoice %(invoice)s stays as it is.")
+            % {"why": messages.told(str(error)), "invoice": invoice}
+        ) from error
+    except (Refused, BadCredentials) as error:
+        _give_up(invoice, attempt, _Outcome.REFUSED, str(error), now)
+        raise NotPossible(
+            gettext("Invoice %(invoice)s cannot be replaced. %(why)s")
+            % {"invoice": invoice, "why": messages.told(str(error))}
+        ) from error
+    return _settle(invoice, attempt, _Outcome.ACCEPTED, by, now)
+
+
+def _place(invoice: Invoice, api: billit.Api) -> _Place:
+    live = [order for order in api.find_orders(invoice.reference) if order.id == invoice.order_id]
+    if live:
+        return _Place.sent if live[0].is_sent else _Place.unsent
+    deleted = any(order.id == invoice.order_id for order in api.find_deleted_orders(invoice.reference))
+    return _Place.deleted if deleted else _Place.nowhere
+
+
+def _where(invoice: Invoice, place: _Place) -> str:
+    sentence = messages.SENT_MEANWHILE if place == _Place.sent else messages.ORDER_NOWHERE
+    return sentence.english(order=invoice.order_id, invoice=invoice)
+
+
+def _replaceable(correction: Correction | None, invoice: Invoice) -> None:
+    """Raises ``NotPossible`` with the reason when it is not; ``correction``: the one that shall be settled by it."""
+    current = None if correction is None else Correction.objects.get(pk=correction.pk)
+    waiting = (Correction.Decision.OPEN, Correction.Decision.NEXT_INVOICE)
+    if current is not None and current.decision not in waiting:
+        raise NotPossible(
+            gettext("This correction is decided already: %(decision)s.") % {"decision": current.get_decision_display()}
+        )
+    has_note = invoice.credit_notes.exclude(status=_Status.VOID).exists()
+    later = _later_differences(invoice).select_related("entry", "line__invoice").first()
+    if why := why_not(invoice, has_note, later):
+        raise NotPossible(why)
+
+
+def under_way(invoice: Invoice) -> str:
+    """Why nothing is decided of an invoice at this moment: its order is being deleted."""
+    return gettext(
+        "Order %(order)s of invoice %(invoice)s is being deleted at Billit already. "
+        "What became of it is looked up; wait until it is clear."
+    ) % {"order": invoice.order_id, "invoice": invoice}
+
+
+def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str:
+    """Why a billed invoice cannot be replaced, as far as our rows tell, "" when it can.
+
+    ``later``: a difference of one of its entries that stands on another invoice.
+    """
+    words = {
+        "invoice": invoice,
+        "status": invoice.get_status_display(),
+        "delivery": invoice.get_delivery_display(),
+    }
+    if invoice.status != _Status.POSTED or invoice.kind != Invoice.Kind.INVOICE:
+        return gettext("Invoice %(invoice)s is %(status)s: only a posted one can be replaced.") % words
+    if invoice.delivery not in _UNSENT:
+        sentence = gettext("Invoice %(invoice)s is %(delivery)s: what the customer has is not replaced. Credit it.")
+        return sentence % words
+    if invoice.payment == Invoice.Payment.PAID:
+        return gettext("Invoice %(invoice)s is paid: it is not replaced. Credit it once it is sent.") % words
+    if has_credit_note:
+        sentence = gettext("A credit note is about invoice %(invoice)s: what it credits cannot be replaced as well.")
+        return sentence % words
+    if later is not None:
+        return gettext(
+            "A difference of entry %(entry)s stands on invoice %(invoice)s. Drop that invoice first, or credit the "
+            "entry once this one is sent."
+        ) % {"entry": later.entry, "invoice": later.line.invoice}
+    return ""
+
+
+def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
+    """Differences of this invoice's entries that stand on other invoices."""
+    found = Claim.objects.filter(kind=Claim.Kind.DIFFERENCE, released_at__isnull=True, correction__invoice=invoice)
+    return found.exclude(line__invoice=invoice).order_by("pk")
+
+
+@transaction.atomic
+def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
+    free = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
+    if not free.filter(replacing_since__isnull=True).update(
+        replacing_since=now, not_before=None, send_requested_at=None
+    ):
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is being sent or replaced by somebody else at this moment.")
+            % {"invoice": invoice}
+        )
+    # What was looked at before the claim is looked at once more under it; no run and no decision is under way now.
+    locks.lock_log(invoice.firm)
+    _replaceable(correction, fresh(invoice))
+    body = f"DELETE {invoice.order_id}"
+    attempt = Attempt.objects.create(
+        firm_id=invoice.firm_id,
+        invoice=invoice,
+        intent=Attempt.Intent.DELETE,
+        key=f"{invoice.reference}-delete",
+        body=body,
+        body_hash=hashlib.sha256(body.encode()).hexdigest(),
+        started_at=now,
+    )
+    news = News("invoice_replacing", f"invoice {invoice.reference}", {"order_id": invoice.order_id})
+    audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+    return attempt
+
+
+@transaction.atomic
+def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Actor, now: datetime) -> list[Invoice]:
+    """The order is gone. A confirmation that comes after the claim was given up settles it all the same."""
+    gone = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
+    if not gone.update(
+        status=_Status.VOID,
+        delivery=_Delivery.NOT_SENT,
+        delivery_problem="",
+        replacing_since=None,
+        not_before=None,
+        post_requested_at=None,
+        send_requested_at=None,
+        attention="",
+    ):
+        return []
+    locks.lock_log(invoice.firm)
+    _finish(attempt, outcome, "deleted", now)
+    billed = list(Correction.objects.filter(_undecided(), invoice=invoice).select_related("entry", "invoice"))
+    differing = Claim.objects.filter(line__invoice=invoice, kind=Claim.Kind.DIFFERENCE, released_at__isnull=True)
+    on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
+    hours = Claim.objects.filter(line__invoice=invoice, kind=Claim.Kind.ENTRY, released_at__isnull=True)
+    entries = list(hours.values_list("entry", flat=True))
+    transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
+    # Their claims are released: nothing waits any more, and a run must not take them for waiting.
+    decided = differences.decide(billed, Correction.Decision.REPLACED, by=by, now=now)
+    derive.derive(workspace=invoice.dossier.workspace, now=now)
+    made, events = runs.draft_again(dropped=invoice, entries=entries, corrections=on_it, by=by, now=now)
+    if made:
+        Correction.objects.filter(pk__in=[correction.pk for correction in billed]).update(settlement=made[0])
+    void = News(
+        "invoice_void",
+        f"invoice {invoice.reference}",
+        {
+            "reason": "replaced",
+            "order_id": invoice.order_id,
+            "by": [new.reference for new in made],
+            "entries": sorted(_toggl_ids(entries)),
+        },
+    )
+    audit.record(firm=invoice.firm, news=[void, *decided, *events], by=by, now=now)
+    return made
+
+
+def _undecided() -> Q:
+    return Q(decision=Correction.Decision.OPEN) | differences.waiting_for_an_invoice()
+
+
+def _toggl_ids(entries: Collection[int]) -> list[int]:
+    return list(Entry.objects.filter(pk__in=entries).values_list("remote_id", flat=True))
+
+
+@transaction.atomic
+def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: datetime) -> None:
+    """The order stands as before, and so does the invoice."""
+    if Attempt.objects.filter(pk=attempt.pk, outcome__in=_OPEN).exists():
+        Invoice.objects.filter(pk=invoice.pk).update(replacing_since=None, not_before=None)
+        _finish(attempt, outcome, answer, now)
+
+
+@transaction.atomic
+def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: datetime) -> None:
+    wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if Invoice.objects.filter(pk=invoice.pk, replacing_since__isnull=False).update(not_before=wait):
+        attempt.http_status = error.status
+        _finish(attempt, _Outcome.NO_ANSWER, str(error), now)
+        news = News("invoice_replacing_in_doubt", f"invoice {invoice.reference}", {"reason": str(error)})
+        audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+
+
+def _finish(attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: datetime) -> None:
+    attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
+    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+
+
+@transaction.atomic
+def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
+    """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
+    rows = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
+    if rows.update(delivery=_Delivery.SENT, replacing_since=None, send_requested_at=None, delivery_problem=""):
+        news = News("invoice_sent", f"invoice {invoice.reference}", {"answer": "Billit shows it as sent"})
+        audit.record(firm=invoice.firm, news=[news], by=by, now=now)

@@ -1,0 +1,107 @@
+"""Is anything wrong with a dossier? Broken invariants of its books, ailing connections, mappings that lead nowhere."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.db.models import Count
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.models import Connection, Product
+from invoicing.ledger import balance, reasons
+from invoicing.models import Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.messages import told
+from invoicing.rules.mapping import tag_key
+from toggbill.firms import audit
+
+STALE = timedelta(days=2)
+
+
+def findings(dossier: Dossier, *, now: datetime) -> list[str]:
+    """What is wrong, a sentence each; empty when nothing is."""
+    return [
+        *_books(dossier),
+        *_connections(dossier, now),
+        *_mappings(dossier),
+        *_attentions(dossier),
+        *_invoices(dossier),
+    ]
+
+
+def _books(dossier: Dossier) -> list[str]:
+    found = []
+    proof = balance.prove(dossiers=[dossier])
+    if proof.billed_twice:
+        found.append(_("%(n)d entries stand on two invoices.") % {"n": proof.billed_twice})
+    if proof.lost:
+        found.append(
+            _("%(n)d entries are in no state yet: run a sync; if it stays, tell whoever runs toggbill.")
+            % {"n": proof.lost}
+        )
+    uneven = balance.uneven(InvoiceLine.objects.filter(invoice__dossier=dossier))
+    if places := [f"{line.invoice}, {line.position}" for line in uneven.select_related("invoice").order_by("pk")[:10]]:
+        found.append(
+            _("The hours on these lines are not those of their entries: %(lines)s.") % {"lines": "; ".join(places)}
+        )
+    months = [row.month for row in balance.months(dossiers=[dossier]) if not row.balanced]
+    if months:
+        names = ", ".join(f"{month:%m/%Y}" for month in months)
+        found.append(_("These months are not balanced: %(months)s.") % {"months": names})
+    verified = audit.verify(firm=dossier.firm)
+    if not verified.ok:
+        found.append(_("The audit log is broken at event %(n)s.") % {"n": verified.first_bad})
+    return found
+
+
+def _connections(dossier: Dossier, now: datetime) -> list[str]:
+    found = []
+    for row in (dossier.workspace.connection, dossier.company.connection):
+        name = f"{row.get_service_display()} “{row.key}”"
+        if row.removed_at is not None:
+            found.append(_("The connection %(name)s was removed.") % {"name": name})
+        elif row.paused_at is not None:
+            found.append(_("The connection %(name)s is paused.") % {"name": name})
+        elif row.failure != Connection.Failure.NONE:
+            words = {"name": name, "why": told(row.failure_text)}
+            found.append(_("The connection %(name)s does not work: %(why)s") % words)
+    if not dossier.workspace.is_admin and not dossier.workspace.connection.accept_partial:
+        found.append(_("The Toggl token is not an admin's, so hours of others are missing."))
+    if not dossier.company.api_allowed:
+        found.append(_("Billit does not let its API in for this company."))
+    synced = dossier.workspace.synced_at
+    if synced is None:
+        found.append(_("The workspace was never read."))
+    elif now - synced > STALE:
+        found.append(_("The workspace was read %(n)d days ago.") % {"n": (now - synced).days})
+    return found
+
+
+def _mappings(dossier: Dossier) -> list[str]:
+    products = Product.objects.filter(company=dossier.company, deleted_at__isnull=True)
+    known = {tag_key(reference) for reference in products.values_list("reference", flat=True)}
+    found = [
+        _("Tag “%(tag)s” leads to product %(product)s, which Billit does not have.")
+        % {"tag": row.tag, "product": row.product_reference}
+        for row in dossier.tag_mappings.filter(bill=True).order_by("tag")
+        if tag_key(row.product_reference) not in known
+    ]
+    if dossier.default_product and tag_key(dossier.default_product) not in known:
+        found.append(
+            _("The default product %(product)s is not one that Billit has.") % {"product": dossier.default_product}
+        )
+    return found
+
+
+def _attentions(dossier: Dossier) -> list[str]:
+    rows = LedgerRow.objects.filter(dossier=dossier, state=LedgerRow.State.ATTENTION)
+    return [
+        ngettext("%(n)d entry waits: %(reason)s.", "%(n)d entries wait: %(reason)s.", count)
+        % {"n": count, "reason": reasons.words(reason).title}
+        for reason, count in rows.values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
+    ]
+
+
+def _invoices(dossier: Dossier) -> list[str]:
+    stuck = Invoice.objects.filter(dossier=dossier, status__in=[Invoice.Status.REFUSED, Invoice.Status.IN_DOUBT])
+    return [f"{invoice}: {invoice.get_status_display()}. {invoice.problem}" for invoice in stuck.order_by("pk")[:20]]

@@ -1,0 +1,201 @@
+"""Writing down what was planned: an invoice with its lines and claims, and whether a draft says it already."""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from integrations.models import Entry
+from invoicing.ledger.facts import rounding_of
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
+from invoicing.rules import mapping, planning
+from toggbill.firms.audit import News
+
+
+def new(dossier: Dossier, now: datetime) -> Invoice:
+    """An invoice of the dossier with a reference of its own, not saved."""
+    return Invoice(
+        firm=dossier.firm, dossier=dossier, company=dossier.company, reference=f"tb-{uuid.uuid4()}", drafted_at=now
+    )
+
+
+def header(invoice: Invoice, planned: planning.PlannedInvoice) -> Invoice:
+    """Set what the plan says of the whole invoice; not saved."""
+    buyer = planned.buyer
+    invoice.buyer_key = buyer.key
+    invoice.customer_vat = buyer.number
+    invoice.customer_name = buyer.name[:500]
+    invoice.customer_party_id = buyer.party_id
+    invoice.customer_language = buyer.language
+    invoice.purchase_order = buyer.purchase_order
+    invoice.buyer_reference = buyer.buyer_reference
+    invoice.title = planned.title[:200]
+    invoice.rounding = rounding_of(invoice.dossier).frozen()
+    invoice.period_from, invoice.period_till = planned.period_from, planned.period_till
+    invoice.total_excl, invoice.total_vat, invoice.total_incl = (
+        planned.total_excl,
+        planned.total_vat,
+        planned.total_incl,
+    )
+    return invoice
+
+
+def says_the_same(standing: Invoice, planned: planning.PlannedInvoice) -> bool:
+    """Whether a waiting draft already says what the plan says."""
+    buyer = planned.buyer
+    header = (standing.buyer_key, standing.customer_name, standing.customer_language, standing.title)
+    if header != (buyer.key, buyer.name[:500], buyer.language, planned.title[:200]):
+        return False
+    if standing.rounding != rounding_of(standing.dossier).frozen():
+        return False
+    return [_written(line) for line in standing.lines.all()] == [_planned(line) for line in planned.lines]
+
+
+def _written(line: InvoiceLine) -> tuple[object, ...]:
+    entries = [
+        (
+            claim.entry.remote_id,
+            claim.seconds,
+            claim.started_at,
+            claim.description,
+            claim.project_remote_id,
+            claim.project_name,
+            claim.client_remote_id,
+            claim.person_name,
+            sorted(claim.tags),
+        )
+        for claim in line.claims.all()
+    ]
+    return (*_columns(line), sorted(entries))
+
+
+def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
+    """Also what the bill does not show: a draft may be approved only as long as its copies say what the mirror says."""
+    entries = [
+        (
+            entry.id,
+            entry.seconds if line.difference is None else line.difference.seconds,
+            entry.start,
+            entry.description,
+            entry.project_id,
+            entry.project_name,
+            entry.client_id,
+            entry.person_name,
+            sorted(entry.tags),
+        )
+        for entry in line.entries
+    ]
+    return (*_columns(_line(line)), sorted(entries))
+
+
+def _columns(line: InvoiceLine) -> tuple[object, ...]:
+    return (
+        line.product_reference,
+        line.description,
+        line.description_extended,
+        line.quantity,
+        line.unit_price,
+        line.vat_rate,
+        line.ventilation_code,
+        line.treatment,
+        line.total,
+        line.seconds,
+        line.is_late,
+    )
+
+
+def _line(planned: planning.PlannedLine) -> InvoiceLine:
+    return InvoiceLine(
+        product_reference=planned.product.reference,
+        description=planned.description,
+        description_extended=planned.description_extended,
+        quantity=planned.quantity,
+        unit_price=planned.unit_price,
+        vat_rate=planned.vat_rate,
+        ventilation_code=planned.ventilation_code,
+        treatment=str(planned.treatment),
+        total=planned.total,
+        seconds=planned.seconds,
+        is_late=planned.late,
+    )
+
+
+def write_lines(invoice: Invoice, planned: planning.PlannedInvoice, rows: dict[int, Entry]) -> None:
+    """Save the lines and the claims; ``rows``: the entries by their Toggl id."""
+    lines = [_line(line) for line in planned.lines]
+    for position, line in enumerate(lines, start=1):
+        line.firm_id, line.invoice, line.position = invoice.firm_id, invoice, position
+    InvoiceLine.objects.bulk_create(lines)
+    Claim.objects.bulk_create(
+        [
+            Claim(
+                firm_id=invoice.firm_id,
+                entry=rows[entry.id],
+                line=line,
+                **_kind_of(planned_line.difference, entry),
+                started_at=entry.start,
+                day=entry.day,
+                project_remote_id=entry.project_id,
+                project_name=entry.project_name,
+                client_remote_id=entry.client_id,
+                person_name=entry.person_name,
+                description=entry.description,
+                tags=list(entry.tags),
+            )
+            for line, planned_line in zip(lines, planned.lines, strict=True)
+            for entry in planned_line.entries
+        ],
+        batch_size=1000,
+    )
+
+
+def _kind_of(difference: planning.Difference | None, entry: mapping.Entry) -> dict[str, Any]:
+    if difference is None:
+        return {"kind": Claim.Kind.ENTRY, "seconds": entry.seconds}
+    return {
+        "kind": Claim.Kind.DIFFERENCE,
+        "seconds": difference.seconds,
+        "correction_id": difference.correction,
+    }
+
+
+def entry_rows(dossier: Dossier, planned: Iterable[planning.PlannedInvoice]) -> dict[int, Entry]:
+    """The entries of planned invoices by their Toggl id."""
+    ids = [entry.id for invoice in planned for line in invoice.lines for entry in line.entries]
+    found: dict[int, Entry] = {}
+    for start in range(0, len(ids), 1000):
+        part = Entry.objects.filter(workspace=dossier.workspace, remote_id__in=ids[start : start + 1000])
+        found |= {row.remote_id: row for row in part.only("pk", "remote_id")}
+    return found
+
+
+def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: date, redrawn: bool) -> News:
+    """The event of an invoice that was drafted or redrawn: hours by product reference, entries by Toggl id."""
+    hours: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for line in planned.lines:
+        hours[line.product.reference] += line.quantity if line.unit_price >= 0 else -line.quantity
+    return News(
+        "invoice_drafted",
+        f"invoice {invoice.reference}",
+        {
+            "dossier": invoice.dossier.key,
+            "customer": invoice.customer_name,
+            "number": invoice.customer_vat,
+            "through": cut_off.isoformat(),
+            "redrawn": redrawn,
+            "total_excl": str(invoice.total_excl),
+            "total_incl": str(invoice.total_incl),
+            "hours": {reference: str(quantity) for reference, quantity in sorted(hours.items())},
+            **_differences_news(planned),
+            "entries": sorted(entry.id for line in planned.lines if line.difference is None for entry in line.entries),
+        },
+    )
+
+
+def _differences_news(planned: planning.PlannedInvoice) -> dict[str, dict[str, int]]:
+    found = [line.difference for line in planned.lines if line.difference is not None]
+    return {"differences": {str(each.entry.id): each.seconds for each in found}} if found else {}

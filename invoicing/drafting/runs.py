@@ -1,0 +1,334 @@
+"""Runs: hours become drafts, which a person (or the dossier's mode) approves or drops (design R8, R9, section 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.utils.translation import gettext
+
+from integrations.models import Entry, Project
+from invoicing.drafting import drafts
+from invoicing.ledger import derive, differences, locks, transitions
+from invoicing.ledger.facts import Books, terms
+from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run
+from invoicing.rules import planning
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+
+_Status = Invoice.Status
+_State = LedgerRow.State
+
+
+@dataclass(frozen=True, slots=True)
+class Drafting:
+    """What a run did (or, as a preview, would do).
+
+    ``moved``: the invoices made or changed, with what was planned; ``left``: the waiting drafts that stay as they were;
+    ``dropped``: those that no hour is left on.
+    """
+
+    plan: planning.Plan
+    moved: tuple[tuple[Invoice, planning.PlannedInvoice], ...]
+    left: tuple[Invoice, ...]
+    dropped: tuple[Invoice, ...]
+    mirror_as_of: datetime | None
+
+
+def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
+    """What ``draft`` would do, without doing it; the invoices are not saved and carry their planned lines."""
+    _refuse_future(dossier, cut_off, now)
+    derive.derive(workspace=dossier.workspace, now=now)
+    sheet = _Sheet.read(dossier, cut_off)
+    moved, left, matched = [], [], set[int]()
+    for planned in sheet.plan.invoices:
+        standing = sheet.standing(planned)
+        if standing is not None:
+            matched.add(standing.pk)
+            if drafts.says_the_same(standing, planned):
+                left.append(standing)
+                continue
+        moved.append((drafts.header(standing or drafts.new(dossier, now), planned), planned))
+    return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
+
+
+@transaction.atomic
+def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
+    """Draft everything open up to and including the local day ``cut_off``; waiting drafts are redrawn (R8).
+
+    A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today.
+    """
+    _refuse_future(dossier, cut_off, now)
+    # One run of a dossier at a time: what is open is read under this lock.
+    dossier = (
+        Dossier.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("workspace", "company", "firm")
+        .get(pk=dossier.pk)
+    )
+    # Nobody approves or drops a draft while it is redrawn.
+    waiting = Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
+    list(waiting.order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    locks.lock_log(dossier.firm)
+    # After the log: deriving locks the entries, which others lock while they hold the log.
+    derive.derive(workspace=dossier.workspace, now=now)
+    # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
+    passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
+    sheet = _Sheet.read(dossier, cut_off)
+    kept, matched = [], set[int]()
+    changes: list[tuple[Invoice, planning.PlannedInvoice]] = []
+    for planned in sheet.plan.invoices:
+        standing = sheet.standing(planned)
+        if standing is not None:
+            matched.add(standing.pk)
+            if drafts.says_the_same(standing, planned):
+                kept.append(standing)
+                continue
+        changes.append((standing or drafts.new(dossier, now), planned))
+    dropped = sheet.without_hours(matched)
+    released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
+    news = [_void_news(invoice, "no hours left on it") for invoice in dropped]
+    rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
+    for invoice, planned in changes:
+        redrawn = invoice.pk is not None
+        drafts.header(invoice, planned).save()
+        drafts.write_lines(invoice, planned, rows)
+        news.append(drafts.drafted_news(invoice, planned, cut_off, redrawn))
+    hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
+    claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
+    transitions.claimed(entries=claimed)
+    locks.mark(entries=set(released) - set(claimed), now=now)
+    run, _ = Run.objects.update_or_create(
+        dossier=dossier,
+        cut_off=cut_off,
+        defaults={
+            "firm_id": dossier.firm_id,
+            "started_at": now,
+            "started_by": by.name,
+            "mirror_as_of": dossier.workspace.synced_at,
+        },
+    )
+    if not passed:
+        run.invoices.add(*kept, *(invoice for invoice, _ in changes))
+    news.append(
+        News(
+            "run",
+            f"dossier {dossier.key}",
+            {
+                "through": cut_off.isoformat(),
+                "drafted": len(changes),
+                "left": len(kept),
+                "dropped": len(dropped),
+                "skipped": len(sheet.plan.skipped),
+            },
+        )
+    )
+    audit.record(firm=dossier.firm, news=news, by=by, now=now)
+    derive.derive(workspace=dossier.workspace, now=now)
+    return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
+
+
+@transaction.atomic
+def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """A draft, or an invoice that Billit refused, may be posted. Raises ``NotPossible``.
+
+    A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows.
+    """
+    invoice = _locked(invoice)
+    if invoice.status not in (_Status.DRAFT, _Status.REFUSED):
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is %(status)s: only a draft or a refused one can be approved.")
+            % {"invoice": invoice, "status": invoice.get_status_display()}
+        )
+    locks.lock_log(invoice.firm)
+    if invoice.status == _Status.DRAFT and (changed := _changed_since(invoice)):
+        raise NotPossible(
+            gettext(
+                "Invoice %(invoice)s: %(n)s of its entries changed in Toggl since it was drafted. "
+                "Draft again, then approve."
+            )
+            % {"invoice": invoice, "n": changed}
+        )
+    invoice.status = _Status.APPROVED
+    invoice.approved_at, invoice.approved_by = now, by.name
+    invoice.problem, invoice.not_before = "", None
+    invoice.save()
+    news = News("invoice_approved", f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
+    audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+    return invoice
+
+
+@transaction.atomic
+def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Drop an invoice that Billit does not have: exactly its entries are free again. Raises ``NotPossible``."""
+    invoice = _locked(invoice)
+    if invoice.status not in (_Status.DRAFT, _Status.APPROVED, _Status.REFUSED):
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
+            % {"invoice": invoice, "status": invoice.get_status_display()}
+        )
+    locks.lock_log(invoice.firm)
+    news = [_void_news(invoice, "dropped by a person")]
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        news += transitions.credit_dropped(note=invoice, now=now)
+    _drop(invoice, now)
+    audit.record(firm=invoice.firm, news=news, by=by, now=now)
+    derive.derive(workspace=invoice.dossier.workspace, now=now)
+    return invoice
+
+
+def draft_again(
+    *, dropped: Invoice, entries: Collection[int], corrections: Collection[int], by: Actor, now: datetime
+) -> tuple[list[Invoice], list[News]]:
+    """Draft the hours of an invoice that was dropped as they are now, for the same customer, and approve that.
+
+    ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
+    another customer's by now stays open. For the caller's transaction; gives the new invoices and the events.
+    """
+    dossier = dropped.dossier
+    books = Books.load(dossier.workspace)
+    today = now.astimezone(dossier.firm.zone).date()
+    free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
+    plan = planning.plan(
+        (books.entry(row) for row in free),
+        judge=books.judges[dossier.pk],
+        terms=terms(dossier, cut_off=today, late_through=_late_through(dossier)),
+        differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
+    )
+    his = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
+    rows = drafts.entry_rows(dossier, his)
+    made, news = [], []
+    for planned in his:
+        invoice = drafts.header(drafts.new(dossier, now), planned)
+        invoice.status, invoice.approved_at, invoice.approved_by = _Status.APPROVED, now, by.name
+        invoice.save()
+        drafts.write_lines(invoice, planned, rows)
+        made.append(invoice)
+        approved = News("invoice_approved", f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
+        news += [drafts.drafted_news(invoice, planned, today, redrawn=False), approved]
+    hours = [line for planned in his for line in planned.lines if line.difference is None]
+    transitions.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
+    return made, news
+
+
+def within_limit(invoice: Invoice) -> bool:
+    """R9: whether the dossier's limit (amount excluding VAT) lets this invoice pass without a person."""
+    limit: Decimal | None = invoice.dossier.auto_limit
+    return limit is None or invoice.total_excl <= limit
+
+
+@dataclass(slots=True)
+class _Sheet:
+    """What lies on the table of a run: the waiting drafts and the plan."""
+
+    cut_off: date
+    drafts: list[Invoice]
+    plan: planning.Plan
+
+    @classmethod
+    def read(cls, dossier: Dossier, cut_off: date) -> _Sheet:
+        books = Books.load(dossier.workspace)
+        lines = InvoiceLine.objects.order_by("position").prefetch_related(
+            Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
+        )
+        drafts = list(
+            Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
+            .order_by("pk")
+            .select_related("dossier", "firm")
+            .prefetch_related(Prefetch("lines", lines))
+        )
+        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
+        ours = Q(claims__line__invoice__in=drafts, claims__released_at__isnull=True, claims__kind=Claim.Kind.ENTRY)
+        rows = Entry.objects.filter(free | ours).distinct().select_related("ledger_row")
+        held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
+        plan = planning.plan(
+            (books.entry(row) for row in rows),
+            judge=books.judges[dossier.pk],
+            terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier)),
+            held=held,
+            differences=differences.to_bill(dossier),
+        )
+        return cls(cut_off, drafts, plan)
+
+    def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
+        """The waiting draft of the planned invoice's customer and references, if there is one."""
+        buyer = planned.buyer
+        for invoice in self.drafts:
+            references = (invoice.purchase_order, invoice.buyer_reference)
+            if references == (buyer.purchase_order, buyer.buyer_reference) and differences.same_buyer(buyer, invoice):
+                return invoice
+        return None
+
+    def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
+        """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
+        return tuple(invoice for invoice in self.drafts if invoice.pk not in matched and self._touches(invoice))
+
+    def _touches(self, invoice: Invoice) -> bool:
+        """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
+        return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
+
+
+def _late_through(dossier: Dossier) -> date | None:
+    """R8: the latest cut-off of the runs so far whose drafts no longer wait."""
+    runs = Run.objects.filter(dossier=dossier).exclude(invoices__status=_Status.DRAFT).order_by("-cut_off")
+    return runs.values_list("cut_off", flat=True).first()
+
+
+def _refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:
+    today = now.astimezone(dossier.firm.zone).date()
+    if cut_off > today:
+        raise NotPossible(
+            gettext("%(day)s is after today (%(today)s): hours that are not worked yet cannot be drafted.")
+            % {"day": cut_off, "today": today}
+        )
+
+
+def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime) -> list[int]:
+    """Take the hours of drafts that are redrawn (their lines go) or dropped (their lines stay as history) off them."""
+    of_redrawn = Claim.objects.filter(line__invoice__in=redrawn)
+    freed = list(of_redrawn.values_list("entry_id", flat=True))
+    InvoiceLine.objects.filter(invoice__in=redrawn).delete()
+    for invoice in dropped:
+        freed += _drop(invoice, now)
+    return freed
+
+
+def _drop(invoice: Invoice, now: datetime) -> list[int]:
+    Invoice.objects.filter(pk=invoice.pk).update(status=_Status.VOID, post_requested_at=None, send_requested_at=None)
+    invoice.status = _Status.VOID
+    return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
+
+
+def _locked(invoice: Invoice) -> Invoice:
+    locked = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related(
+        "firm", "dossier__workspace__firm", "company"
+    )
+    return locked.get(pk=invoice.pk)
+
+
+def _changed_since(invoice: Invoice) -> int:
+    live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
+    claims = live.filter(kind=Claim.Kind.ENTRY).select_related("entry")
+    # A project that went to another client changes the customer, and neither the entry nor the project's id.
+    projects = Project.objects.filter(workspace=invoice.dossier.workspace)
+    clients = dict(projects.values_list("remote_id", "client_remote_id"))
+    decided = Correction.objects.filter(differences.waiting_for_an_invoice(), seconds=OuterRef("seconds"))
+    moved = live.filter(kind=Claim.Kind.DIFFERENCE).exclude(
+        Exists(decided.filter(pk=OuterRef("correction"))), entry__marked_at__isnull=True
+    )
+    return moved.count() + sum(
+        claim.entry.deleted_at is not None
+        or (claim.entry.seconds, claim.entry.started_at, claim.entry.project_remote_id)
+        != (claim.seconds, claim.started_at, claim.project_remote_id)
+        or clients.get(claim.project_remote_id or 0) != claim.client_remote_id
+        or sorted(claim.entry.tags) != sorted(claim.tags)
+        for claim in claims
+    )
+
+
+def _void_news(invoice: Invoice, reason: str) -> News:
+    return News("invoice_void", f"invoice {invoice.reference}", {"reason": reason})

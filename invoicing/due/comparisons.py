@@ -1,0 +1,126 @@
+"""When the books are compared with Toggl and Billit: each night, and when a person asks for it.
+
+The dossier's row says when it is due (design D4): some time between one and five at night in the firm's time zone, the
+dossiers of one workspace together, so that it is read once. What cannot be asked now is asked later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Min, Q, QuerySet
+
+from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
+from integrations.connections.tokens import Resting
+from integrations.mirror import sync
+from integrations.models import Connection
+from invoicing.models import Dossier
+from invoicing.reconciliation import reconcile
+from invoicing.rules import schedule
+
+LEASE = timedelta(minutes=30)
+BUSY_AFTER = timedelta(minutes=1)
+RETRY_AFTER = timedelta(minutes=30)
+LONGEST_WAIT = timedelta(minutes=5)
+_NIGHT_BEGINS = timedelta(hours=1)
+_NIGHT_MINUTES = 240
+_STEP = 37  # has no divisor in common with the minutes: neighbouring workspaces lie far apart
+
+
+def ask(*, dossier: Dossier, now: datetime) -> bool:
+    """A person wants the comparison now; False when it was asked for in the last minute, or is under way."""
+    asked = Dossier.objects.filter(
+        Q(reconcile_asked_at__isnull=True) | Q(reconcile_asked_at__lte=now - BUSY_AFTER), pk=dossier.pk
+    )
+    return bool(asked.update(reconcile_at=now, reconcile_asked_at=now))
+
+
+def is_under_way(dossier: Dossier, now: datetime) -> bool:
+    """Whether a person who asked may wait for it: it was not put off, and has not been waiting for long."""
+    asked = dossier.reconcile_asked_at
+    return asked is not None and not dossier.reconcile_text and now - asked < LONGEST_WAIT
+
+
+def due(*, now: datetime) -> QuerySet[Dossier]:
+    """The dossiers that are due, but for those whose connections a person has to look at first."""
+    rows = Dossier.objects.filter(reconcile_at__lte=now, firm__closed_at__isnull=True)
+    for connection in ("workspace__connection", "company__connection"):
+        rows = rows.filter(**{f"{connection}__paused_at__isnull": True})
+        rows = rows.exclude(**{f"{connection}__failure": Connection.Failure.CREDENTIALS})
+    return rows
+
+
+def take_due(*, now: datetime) -> list[int]:
+    """A dossier (row id) of each workspace that has one due. Gives those a night that have none yet."""
+    for dossier in Dossier.objects.filter(reconcile_at__isnull=True, firm__closed_at__isnull=True).select_related(
+        "firm"
+    ):
+        Dossier.objects.filter(pk=dossier.pk, reconcile_at__isnull=True).update(reconcile_at=next_night(dossier, now))
+    return list(due(now=now).values("workspace").annotate(first=Min("pk")).values_list("first", flat=True))
+
+
+def serve(*, dossier: Dossier, now: datetime) -> reconcile.Report | None:
+    """Compare a dossier that is due with both services, and with it the others of its workspace that are due.
+
+    None when it was not due any more, or when a service could not be asked: then the row says when it is tried again,
+    and why. The due rows are claimed: a second worker finds nothing to do.
+    """
+    until = now + LEASE
+    claimed = _claimed(dossier, until, now)
+    if not claimed:
+        return None
+    background = all(row.reconcile_asked_at is None for row in claimed)
+    try:
+        report = reconcile.reconcile(dossiers=claimed, now=now, background=background)
+    except sync.Busy as error:
+        _later(claimed, until, now + BUSY_AFTER, str(error))
+    except (BadCredentials, Refused, Resting) as error:
+        # A person has to do something first: no repeat in the same night will help.
+        _later(claimed, until, next_night(dossier, now), str(error), still_asked=False)
+    except ServiceError as error:
+        wait = timedelta(seconds=error.after) if isinstance(error, RetryLater) and error.after else RETRY_AFTER
+        _later(claimed, until, now + max(wait, BUSY_AFTER), str(error))
+    else:
+        _later(claimed, until, next_night(dossier, now), " ".join(report.troubles), still_asked=False)
+        return report
+    return None
+
+
+def next_night(dossier: Dossier, now: datetime) -> datetime:
+    """The dossier's moment of the coming night, in UTC. Those of one workspace have the same."""
+    zone = dossier.firm.zone
+    today = now.astimezone(zone).date()
+    offset = _NIGHT_BEGINS + timedelta(minutes=dossier.workspace_id * _STEP % _NIGHT_MINUTES)
+    tonight = schedule.starts_at(today, zone) + offset
+    return tonight if tonight > now else schedule.starts_at(today + timedelta(days=1), zone) + offset
+
+
+def _claimed(dossier: Dossier, until: datetime, now: datetime) -> list[Dossier]:
+    """The dossier first: what another worker took is not taken apart."""
+    together = due(now=now).filter(workspace=dossier.workspace_id)
+    rows = list(
+        together.select_related("firm", "workspace__connection", "workspace__firm", "company__connection").order_by(
+            "pk"
+        )
+    )
+    rows.sort(key=lambda row: row.pk != dossier.pk)
+    if not rows or rows[0].pk != dossier.pk:
+        return []
+    claimed: list[Dossier] = []
+    for row in rows:
+        if Dossier.objects.filter(pk=row.pk, reconcile_at=row.reconcile_at).update(reconcile_at=until):
+            claimed.append(row)
+        elif not claimed:
+            return []
+    return claimed
+
+
+def _later(claimed: Sequence[Dossier], until: datetime, at: datetime, why: str, *, still_asked: bool = True) -> None:
+    """When it is due again; a person who asked meanwhile is not forgotten."""
+    ours = Dossier.objects.filter(pk__in=[row.pk for row in claimed], reconcile_at=until)
+    fields: dict[str, Any] = {"reconcile_at": at, "reconcile_text": why}
+    if not still_asked:
+        fields["reconcile_asked_at"] = None
+    ours.update(**fields)

@@ -1,0 +1,91 @@
+"""What workers do with invoices that wait for Billit: what is due, what is worked off together, what is put off."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Q
+
+from integrations.clients.transport import ServiceError
+from invoicing.models import Invoice
+from invoicing.posting import post, recover
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor
+
+_Status = Invoice.Status
+_Delivery = Invoice.Delivery
+TOGETHER = 40
+"""Invoices that one worker posts one after the other: as many as share the wait for the firm's log."""
+
+
+def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
+    """Ask the workers to post an approved invoice (and to send it): the wish stands in the row and cannot be lost.
+
+    Raises ``audit.Closed``: nobody would fulfil it for a firm that left.
+    """
+    audit.check_open(invoice.firm)
+    asked = {"post_requested_at": now} | ({"send_requested_at": now} if send else {})
+    Invoice.objects.filter(pk=invoice.pk, status__in=[_Status.APPROVED, _Status.IN_DOUBT]).update(**asked)
+    if send:
+        Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED).update(send_requested_at=now)
+
+
+def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:
+    """A worker's turn with invoices of one company: doubts are looked up, then what is approved is posted.
+
+    What Billit could not be asked for is left alone for a while. Safe twice, and at the same time by two.
+    """
+    late: set[int] = set()
+    for invoice in invoices:
+        # An approved one has nothing to look up: the most frequent case goes straight on.
+        if invoice.status != _Status.APPROVED:
+            try:
+                recover.recover(invoice=invoice, by=by, now=now)
+            except ServiceError:
+                late.add(invoice.pk)
+    late |= set(post.post_together(invoices=invoices, by=by, now=now, background=True))
+    for invoice in invoices:
+        if invoice.pk in late:
+            postpone(invoice=invoice, now=now)
+
+
+def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
+    """What is worked off together: at most so many, of one company."""
+    by_company: defaultdict[int, list[Invoice]] = defaultdict(list)
+    for invoice in invoices:
+        by_company[invoice.company_id].append(invoice)
+    for rows in by_company.values():
+        for start in range(0, len(rows), TOGETHER):
+            yield rows[start : start + TOGETHER]
+
+
+def take_due(*, now: datetime) -> list[Invoice]:
+    """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for.
+
+    They are not due again for the length of a lease: a tick does not enqueue anew what still waits in the queue, and
+    a message that was lost heals.
+    """
+    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    may = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    due = Invoice.objects.filter(
+        Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may
+        | Q(status=_Status.IN_DOUBT, needs_person=False) & may
+        | Q(status=_Status.POSTING, posting_since__lt=lease) & may
+        | Q(status=_Status.POSTED, send_requested_at__isnull=False, delivery__in=[_Delivery.NOT_SENT]) & may
+        | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
+        | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
+    )
+    found = list(due.order_by("pk").only("pk", "status", "company"))
+    wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
+    return found
+
+
+def postpone(*, invoice: Invoice, now: datetime) -> None:
+    """Billit could not be asked: not at every tick again. A pause that is longer already stays."""
+    wait = now + timedelta(seconds=post.PAUSE)
+    sooner = Q(not_before__isnull=True) | Q(not_before__lt=wait)
+    Invoice.objects.filter(sooner, pk=invoice.pk).update(not_before=wait)

@@ -1,0 +1,119 @@
+"""What a person decides of unbilled hours: hold them, write them off, open them again (design section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from django.db import transaction
+from django.utils.translation import gettext, ngettext
+
+from integrations.models import Entry, Workspace
+from invoicing.ledger import derive, locks
+from invoicing.models import LedgerRow
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.models import Firm
+
+_State = LedgerRow.State
+_Decision = LedgerRow.Decision
+_UNDECIDED = (_State.OPEN, _State.ATTENTION)
+LONGEST_REASON = 500
+
+
+def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
+    """Keep unbilled entries of one firm off every run until they are released; returns how many.
+
+    All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing.
+    """
+    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), "entry_held", by, now)
+
+
+def write_off(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
+    """Never bill unbilled entries of one firm; held ones, too. Else as ``hold``."""
+    states = (*_UNDECIDED, _State.HELD)
+    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), "entry_written_off", by, now)
+
+
+def release(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
+    """Held entries are judged by the rules again. Else as ``hold``."""
+    return _decide(entries, (_State.HELD,), _Decision.NONE, "", "entry_opened", by, now)
+
+
+def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
+    """Entries that were written off, or credited without being billed again, are judged by the rules again.
+
+    Else as ``hold``.
+    """
+    return _decide(entries, (_State.WRITTEN_OFF, _State.CREDITED), _Decision.NONE, "", "entry_opened", by, now)
+
+
+@transaction.atomic
+def _decide(
+    entries: Iterable[Entry],
+    states: Sequence[LedgerRow.State],
+    decision: LedgerRow.Decision,
+    reason: str,
+    event: str,
+    by: Actor,
+    now: datetime,
+) -> int:
+    ids = sorted({entry.pk for entry in entries})
+    firms = Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm"))
+    if not ids:
+        return 0
+    # One firm: MultipleObjectsReturned is a fault of the caller, never of a person.
+    firm = firms.get()
+    locks.lock_log(firm)
+    locked = Entry.objects.filter(pk__in=ids).order_by("remote_id").select_for_update(of=("self",), no_key=True)
+    stale = {entry.workspace_id for entry in locked if entry.marked_at is not None}
+    _derive(stale, now)
+    rows = list(LedgerRow.objects.filter(entry__in=ids).select_related("entry").order_by("entry__remote_id"))
+    if len(rows) < len(ids):
+        outside = len(ids) - len(rows)
+        raise NotPossible(
+            ngettext(
+                "%(n)d of the entries is outside the books. Choose entries of a dossier.",
+                "%(n)d of the entries are outside the books. Choose entries of a dossier.",
+                outside,
+            )
+            % {"n": outside}
+        )
+    for row in rows:
+        if row.state not in states:
+            raise NotPossible(
+                gettext("Entry %(entry)s is %(state)s: this needs one that is %(possible)s. Nothing was changed.")
+                % {
+                    "entry": row.entry.remote_id,
+                    "state": row.get_state_display(),
+                    "possible": gettext(" or ").join(str(state.label) for state in states),
+                }
+            )
+    LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
+    locks.mark(entries=ids, now=now)
+    _derive(set(Entry.objects.filter(pk__in=ids).values_list("workspace_id", flat=True)), now)
+    audit.record(firm=firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
+    return len(rows)
+
+
+def _derive(workspaces: Iterable[int], now: datetime) -> None:
+    for workspace in Workspace.objects.filter(pk__in=workspaces).select_related("firm").order_by("pk"):
+        derive.derive(workspace=workspace, now=now)
+
+
+def _news(event: str, row: LedgerRow, reason: str) -> News:
+    data = {"reason": reason} if reason else {"was": str(row.state), "reason": row.decision_text}
+    return News(event, f"entry {row.entry.remote_id}", data | {"seconds": row.seconds})
+
+
+def _reason(text: str) -> str:
+    reason = text.strip()
+    if not reason:
+        raise NotPossible(gettext("Say why: to hold hours or write them off needs a reason."))
+    if len(reason) > LONGEST_REASON:
+        raise NotPossible(
+            gettext("The reason has %(n)s characters; %(most)s are the most.")
+            % {"n": len(reason), "most": LONGEST_REASON}
+        )
+    return reason

@@ -1,0 +1,177 @@
+"""The books of a workspace as the pure rules want them: rows in, frozen facts out. Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal, cast
+from zoneinfo import ZoneInfo
+
+from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+from invoicing.models import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
+from invoicing.rules import mapping, planning, rating, schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Everything that judges the entries of one workspace. ``dossiers`` stand oldest first; ``zone`` is the firm's."""
+
+    zone: ZoneInfo
+    dossiers: tuple[Dossier, ...]
+    judges: dict[int, mapping.Judge]
+    named: dict[int, Dossier]
+    projects: dict[int, tuple[str, int | None]]
+    clients: dict[int, str]
+
+    @classmethod
+    def load(cls, workspace: Workspace) -> Books:
+        """Read a workspace's dossiers with their mappings, and the products and customers of their companies."""
+        dossiers = tuple(
+            Dossier.objects.filter(workspace=workspace).select_related("firm", "company").order_by("created_at", "pk")
+        )
+        named = _named_clients(dossiers)
+        projects = {
+            remote_id: (name, client_id)
+            for remote_id, name, client_id in Project.objects.filter(workspace=workspace).values_list(
+                "remote_id", "name", "client_remote_id"
+            )
+        }
+        return cls(
+            zone=workspace.firm.zone,
+            dossiers=dossiers,
+            judges={dossier.pk: mapping.Judge(_rules(dossier, dossiers, named)) for dossier in dossiers},
+            named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
+            projects=projects,
+            clients=dict(Client.objects.filter(workspace=workspace).values_list("remote_id", "name")),
+        )
+
+    def entry(self, row: Entry) -> mapping.Entry:
+        """A mirrored entry as the rules see it."""
+        project_name, client_id = self.projects.get(row.project_remote_id or 0, ("", None))
+        return mapping.Entry(
+            id=row.remote_id,
+            start=row.started_at,
+            day=row.started_at.astimezone(self.zone).date(),
+            seconds=row.seconds,
+            running=row.is_running,
+            deleted=row.deleted_at is not None,
+            billable=row.billable,
+            tags=tuple(row.tags),
+            description=row.description,
+            project_id=row.project_remote_id,
+            project_name=project_name,
+            client_id=client_id,
+            client_name=self.clients.get(client_id or 0, ""),
+            person_id=row.person_remote_id,
+            person_name=row.person_name,
+        )
+
+    def verdict(self, entry: mapping.Entry) -> tuple[Dossier | None, mapping.Verdict]:
+        """In whose books an entry stands, and what their rules say of it (R1); None: in nobody's."""
+        dossier = self.named.get(entry.client_id or 0) or (self.dossiers[0] if self.dossiers else None)
+        if dossier is None:
+            return None, mapping.Verdict(None)
+        verdict = self.judges[dossier.pk].verdict(entry)
+        return (None if verdict.state is None else dossier), verdict
+
+
+def in_scope(dossier: Dossier, books: Books) -> Iterable[tuple[int, str]]:
+    """The Toggl clients (id, name) that a dossier bills."""
+    if len(books.dossiers) == 1 and not books.named:
+        return books.clients.items()
+    return [
+        (client, books.clients[client])
+        for client in books.named
+        if books.named[client] == dossier and client in books.clients
+    ]
+
+
+def terms(dossier: Dossier, *, cut_off: date, late_through: date | None) -> planning.Terms:
+    """How a run over a dossier bills up to and including ``cut_off``."""
+    return planning.Terms(
+        group_by=dossier.group_by,
+        rounding=rounding_of(dossier),
+        cut_off=cut_off,
+        late_through=late_through,
+        language=dossier.firm.language,
+    )
+
+
+def rounding_of(dossier: Dossier) -> rating.Rounding:
+    """The dossier's rule for seconds (R5)."""
+    return rating.Rounding(
+        minutes=dossier.rounding_minutes,
+        direction=cast(Literal["up", "nearest", "down"], dossier.rounding_direction),
+        level=cast(Literal["entry", "line"], dossier.rounding_level),
+        minimum=dossier.rounding_minimum,
+    )
+
+
+def schedule_of(dossier: Dossier) -> schedule.Schedule:
+    """When a dossier's runs are due."""
+    return schedule.Schedule(
+        every=cast(Literal["manual", "daily", "weekly", "monthly"], dossier.every), day=dossier.day
+    )
+
+
+def _named_clients(dossiers: Iterable[Dossier]) -> dict[int, frozenset[int]]:
+    found: defaultdict[int, set[int]] = defaultdict(set)
+    rows = DossierClient.objects.filter(dossier__in=dossiers).values_list("dossier_id", "client_remote_id")
+    for dossier_id, client_id in rows:
+        found[dossier_id].add(client_id)
+    return {dossier.pk: frozenset(found[dossier.pk]) for dossier in dossiers}
+
+
+def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, frozenset[int]]) -> mapping.Rules:
+    own = named[dossier.pk]
+    elsewhere = frozenset().union(*(named[other.pk] for other in dossiers if other != dossier))
+    everything = len(dossiers) == 1 and not own
+    return mapping.Rules(
+        start=dossier.start_date,
+        clients=None if everything else own,
+        takes_unassigned=dossier == dossiers[0],
+        named_elsewhere=elsewhere,
+        billable=cast(Literal["all", "flagged"], dossier.billable),
+        tags=tuple(
+            mapping.TagRule(tag=tag, product=product, bill=bill, priority=priority)
+            for tag, product, bill, priority in TagMapping.objects.filter(dossier=dossier).values_list(
+                "tag", "product_reference", "bill", "priority"
+            )
+        ),
+        clients_map=tuple(_client_rule(row) for row in ClientMapping.objects.filter(dossier=dossier)),
+        products=products_of(dossier.company),
+        customers=customers_of(dossier.company),
+        pins=dict(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id")),
+        default_product=dossier.default_product,
+        price_decimals=dossier.price_decimals,
+    )
+
+
+def _client_rule(row: ClientMapping) -> mapping.ClientRule:
+    return mapping.ClientRule(
+        client_id=row.client_remote_id,
+        number=row.number,
+        party_id=row.customer_party_id,
+        proposed=row.is_proposed,
+        treatment=mapping.Treatment(row.treatment) if row.treatment else None,
+        purchase_order=row.purchase_order,
+        buyer_reference=row.buyer_reference,
+    )
+
+
+def products_of(company: Company) -> tuple[mapping.Product, ...]:
+    """The company's products, by id."""
+    rows = Product.objects.filter(company=company, deleted_at__isnull=True).order_by("remote_id")
+    return tuple(
+        mapping.Product(row.remote_id, row.reference, row.description, row.price, row.vat_rate) for row in rows
+    )
+
+
+def customers_of(company: Company) -> tuple[mapping.Customer, ...]:
+    """The company's customers, by id, with their numbers normalised."""
+    rows = Customer.objects.filter(company=company, deleted_at__isnull=True).order_by("party_id")
+    return tuple(
+        mapping.Customer(row.party_id, row.name, mapping.customer_number(row.vat_number), row.language) for row in rows
+    )

@@ -1,0 +1,107 @@
+"""Moves of entries from one state to another with the invoice that holds them: drafted, invoiced, credited, free."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Max, OuterRef, QuerySet, Subquery
+
+from integrations.models import Entry, Project
+from invoicing.ledger import differences
+from invoicing.ledger.derive import derive_entries
+from invoicing.ledger.locks import lock_entries, mark
+from invoicing.models import Claim, Correction, Invoice, LedgerRow, messages
+from toggbill.firms.audit import News
+
+_CHUNK = 2000
+_State = LedgerRow.State
+
+
+def claimed(*, entries: Sequence[int]) -> None:
+    """The entries (row ids) are on a draft now."""
+    for start in range(0, len(entries), _CHUNK):
+        part = entries[start : start + _CHUNK]
+        lock_entries(Entry.objects.filter(pk__in=part))
+        LedgerRow.objects.filter(entry__in=part).update(state=_State.DRAFTED, reason="")
+
+
+def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
+    """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
+    live = Claim.objects.filter(line__invoice__in=invoices, released_at__isnull=True)
+    lock_entries(Entry.objects.filter(claims__in=live))
+    project = Project.objects.filter(
+        workspace=OuterRef("entry__workspace"), remote_id=OuterRef("entry__project_remote_id")
+    )
+    client = Subquery(project.values("client_remote_id")[:1])
+    billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
+    LedgerRow.objects.filter(entry__in=[row.entry for row in billed]).update(state=_State.INVOICED)
+    for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
+        changed = [row.entry for row in billed if row.entry__workspace == workspace.pk and row.is_to_judge()]
+        derive_entries(changed, workspace=workspace, now=now)
+
+
+class _Billed(NamedTuple):
+    """A claim beside its entry as it is mirrored now, and the entry's client; the names are those of the columns."""
+
+    kind: str
+    seconds: int
+    tags: list[str]
+    project_remote_id: int | None
+    client_remote_id: int | None
+    entry: int
+    entry__workspace: int
+    entry__seconds: int
+    entry__deleted_at: datetime | None
+    entry__tags: list[str]
+    entry__project_remote_id: int | None
+    client_now: int | None
+
+    def is_to_judge(self) -> bool:
+        """Whether the entry is no longer what was billed, words apart."""
+        # A difference is settled by this: what is left of it, if anything, is judged anew.
+        if self.kind == Claim.Kind.DIFFERENCE or self.entry__deleted_at is not None:
+            return True
+        now_is = (self.entry__seconds, sorted(self.entry__tags), self.entry__project_remote_id, self.client_now)
+        return now_is != (self.seconds, sorted(self.tags), self.project_remote_id, self.client_remote_id)
+
+
+def credited(*, note: Invoice, now: datetime) -> list[int]:
+    """A credit note was posted: exactly the claims that it takes back are released; gives their entries' Toggl ids.
+
+    The entries are judged at once: open again when they shall be billed again, else credited until a person opens
+    them.
+    """
+    credits = Claim.objects.filter(line__invoice=note, kind=Claim.Kind.CREDIT, released_at__isnull=True)
+    entries = dict(credits.values_list("entry_id", "entry__remote_id"))
+    Claim.objects.filter(pk__in=credits.values("takes_back"), released_at__isnull=True).update(released_at=now)
+    if not note.rebill:
+        rows = LedgerRow.objects.filter(entry__in=entries)
+        rows.update(
+            decision=LedgerRow.Decision.CREDITED,
+            decision_text=messages.BY_CREDIT_NOTE.english(reference=note.reference),
+        )
+    derive_entries(list(entries), workspace=note.dossier.workspace, now=now)
+    return sorted(entries.values())
+
+
+def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
+    """A credit note is not wanted: the corrections that it should have settled are open again, one per entry."""
+    settled = Correction.objects.filter(settlement=note, decision=Correction.Decision.CREDITED)
+    latest = settled.values("entry").annotate(latest=Max("pk")).values("latest")
+    again = list(settled.filter(pk__in=latest).values_list("pk", flat=True))
+    settled.exclude(pk__in=again).update(decision=Correction.Decision.GONE, settlement=None, decided_at=now)
+    settled.filter(pk__in=again).update(
+        decision=Correction.Decision.OPEN, settlement=None, decided_at=None, decided_by="", note=""
+    )
+    opened = Correction.objects.filter(pk__in=again).select_related("entry", "invoice").order_by("pk")
+    return [differences.news("correction_opened", correction, correction.entry) for correction in opened]
+
+
+def release(*, claims: QuerySet[Claim], now: datetime) -> list[int]:
+    """Free the entries of live claims, which stay as history; the entries (row ids) are marked and judged again."""
+    entries = list(claims.filter(released_at__isnull=True).values_list("entry_id", flat=True))
+    claims.filter(released_at__isnull=True).update(released_at=now)
+    mark(entries=entries, now=now)
+    return entries

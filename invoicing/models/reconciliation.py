@@ -1,0 +1,109 @@
+"""What a comparison with the two services came to: differences that stand, and Toggl's own total of each month."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.models.dossiers import Dossier
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+class Drift(FirmOwned):
+    """A difference between Toggl, the ledger and Billit (design section 6), from the comparison that found it first to
+    the one that no longer does. Nothing at the services is changed because of it.
+
+    ``facts``: what its sentence is made of, see ``findings``; ``about``: which entry, order or reference, for the one
+    row of each difference that stands.
+    """
+
+    class Kind(models.TextChoices):
+        """In what Toggl, the ledger and Billit can differ."""
+
+        ENTRY_CHANGED = "entry_changed", _("invoiced entry changed in Toggl")
+        ENTRY_DELETED = "entry_deleted", _("invoiced entry deleted in Toggl")
+        ENTRY_MISSING = "entry_missing", _("entry was not mirrored")
+        ORDER_MISSING = "order_missing", _("order not in Billit")
+        ORDER_DELETED = "order_deleted", _("order deleted in Billit")
+        ORDER_CHANGED = "order_changed", _("order changed in Billit")
+        ORDER_UNKNOWN = "order_unknown", _("order in Billit that no invoice is posted as")
+        ORDER_SENT = "order_sent", _("order sent in Billit by hand")
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="drifts", verbose_name=_("dossier"))
+    kind = models.CharField(_("kind"), max_length=14, choices=Kind)
+    entry_remote_id = models.BigIntegerField(_("entry"), null=True, blank=True)
+    order_id = models.BigIntegerField(_("Billit order"), null=True, blank=True)
+    reference = models.CharField(_("reference"), max_length=60, blank=True)
+    about = models.CharField(max_length=120, editable=False)
+    facts = models.JSONField(default=dict, blank=True, editable=False)
+    first_seen_at = models.DateTimeField(_("first seen"))
+    last_seen_at = models.DateTimeField(_("last seen"))
+    gone_at = models.DateTimeField(_("gone"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("difference with Toggl or Billit")
+        verbose_name_plural = _("differences with Toggl and Billit")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["dossier", "kind", "about"], condition=Q(gone_at__isnull=True), name="drift_stands_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(gone_at__isnull=True) | Q(gone_at__gte=F("first_seen_at")), name="drift_gone_after_seen"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about}"
+
+
+class ReportedMonthQuerySet(FirmQuerySet["ReportedMonth"]):
+    """Months as Toggl reported them."""
+
+    def differing(self) -> Self:
+        """Those whose latest reading is not what was mirrored, running timers apart; by dossier and month."""
+        return self.filter(differs_since__isnull=False).order_by("dossier__key", "month")
+
+
+ReportedMonthManager = models.Manager.from_queryset(ReportedMonthQuerySet)
+
+
+class ReportedMonth(FirmOwned):
+    """What Toggl's own totals said of a dossier's month when it was asked last, beside what was mirrored then.
+
+    Seconds of the days from the first of the month (or the dossier's start) to ``through``. ``running_seconds``: for
+    how long timers of these days had been running, of which Toggl does not say whether a total counts them.
+    """
+
+    dossier = models.ForeignKey(
+        Dossier, on_delete=models.PROTECT, related_name="reported_months", verbose_name=_("dossier")
+    )
+    month = models.DateField(_("month"))
+    since = models.DateField(_("from"))
+    through = models.DateField(_("through"))
+    toggl_seconds = models.IntegerField(_("seconds that Toggl reports"))
+    own_seconds = models.IntegerField(_("seconds mirrored"))
+    running_seconds = models.IntegerField(_("seconds of running timers"), default=0)
+    read_at = models.DateTimeField(_("read"))
+    # Since which reading it differs; empty when the latest one agreed.
+    differs_since = models.DateTimeField(_("differs since"), null=True, blank=True)
+
+    objects: ClassVar[ReportedMonthManager[ReportedMonth]] = ReportedMonthManager()
+
+    class Meta:
+        verbose_name = _("month as Toggl reports it")
+        verbose_name_plural = _("months as Toggl reports them")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["dossier", "month"], name="reported_month_once"),
+            models.CheckConstraint(
+                condition=Q(since__gte=F("month"), through__gte=F("since")), name="reported_month_has_days"
+            ),
+            models.CheckConstraint(
+                condition=Q(own_seconds__gte=0, running_seconds__gte=0), name="reported_month_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dossier_id} {self.month:%Y-%m}"

@@ -1,0 +1,118 @@
+"""The order that an invoice becomes at Billit (design R10), and its customer (R3): known, found, or carried along."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from django.utils.translation import gettext
+
+from integrations.clients import billit
+from integrations.clients.transport import Refused
+from invoicing.models import CustomerPin, Invoice, messages
+from invoicing.rules import mapping
+from toggbill.firms.errors import NotPossible
+
+
+def order_of(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
+    """The order to post, dated on the firm's local day of ``now``. Looks the customer up when he is not known yet.
+
+    Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError``.
+    """
+    party_id = invoice.customer_party_id or _find_customer(invoice, api, now)
+    is_credit = invoice.kind == Invoice.Kind.CREDIT_NOTE
+    day = now.astimezone(invoice.firm.zone).date()
+    return billit.Order(
+        external_id=invoice.reference,
+        order_date=day,
+        expiry_date=day + timedelta(days=invoice.dossier.payment_days),
+        customer_id=party_id,
+        customer=None if party_id is not None else _new_customer(invoice, api),
+        reference=invoice.purchase_order,
+        title=invoice.title,
+        period_from=invoice.period_from,
+        period_till=invoice.period_till,
+        lines=tuple(
+            billit.OrderLine(
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                description=line.description,
+                description_extended=line.description_extended,
+                reference=line.product_reference,
+                vat_rate=line.vat_rate,
+                ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
+            )
+            for line in sorted(invoice.lines.all(), key=lambda line: line.position)
+        ),
+        order_type="CreditNote" if is_credit else "Invoice",
+        about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
+    )
+
+
+def _number_of(invoice: Invoice, api: billit.Api) -> str:
+    """The number that Billit gave to a posted invoice; read back now if that was not done yet."""
+    if not invoice.order_number and invoice.order_id is not None:
+        invoice.order_number = api.order(invoice.order_id).number[:100]
+        Invoice.objects.filter(pk=invoice.pk).update(order_number=invoice.order_number)
+    if not invoice.order_number:
+        raise NotPossible(
+            gettext(
+                "Billit has not numbered order %(order)s of invoice %(invoice)s yet, so a credit note cannot name it. "
+                "Number it in Billit, then post the credit note again."
+            )
+            % {"order": invoice.order_id, "invoice": invoice}
+        )
+    return invoice.order_number
+
+
+def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | None:
+    """R3: the party behind the number, pinned already or looked up at Billit once; None when Billit has none."""
+    pin = CustomerPin.objects.filter(company=invoice.company, number=invoice.customer_vat).first()
+    if pin is None:
+        found = {
+            customer.party_id
+            for customer in api.find_customers(invoice.customer_vat)
+            if mapping.customer_number(customer.vat_number) == invoice.customer_vat
+        }
+        if len(found) > 1:
+            sentence = messages.SEVERAL_CUSTOMERS.english(
+                n=len(found), number=invoice.customer_vat, ids=", ".join(map(str, sorted(found)))
+            )
+            Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, post_requested_at=None)
+            raise NotPossible(messages.told(sentence))
+        if not found:
+            return None
+        pin = pin_customer(invoice, found.pop(), now)
+    Invoice.objects.filter(pk=invoice.pk).update(customer_party_id=pin.party_id)
+    return pin.party_id
+
+
+def pin_customer(invoice: Invoice, party_id: int, now: datetime) -> CustomerPin:
+    """Keep the party that an invoice's number leads to (R3); one that is pinned already stays."""
+    pin, _ = CustomerPin.objects.get_or_create(
+        company=invoice.company,
+        number=invoice.customer_vat,
+        defaults={"firm_id": invoice.firm_id, "party_id": party_id, "pinned_at": now},
+    )
+    return pin
+
+
+def _new_customer(invoice: Invoice, api: billit.Api) -> billit.NewCustomer:
+    number = invoice.customer_vat
+    try:
+        found = api.search_companies(number.removeprefix("BE"))
+    except Refused:
+        found = []
+    match = next((row for row in found if number in (mapping.customer_number(row.number), row.number)), None)
+    language = (invoice.customer_language or invoice.firm.language).upper()
+    if match is None:
+        return billit.NewCustomer(name=invoice.customer_name, vat_number=number, language=language)
+    address = billit.Address(
+        street=match.street,
+        street_number=match.street_number,
+        box=match.box,
+        zipcode=match.zipcode,
+        city=match.city,
+        country=match.country if len(match.country) == 2 else number[:2],
+    )
+    name = match.name or invoice.customer_name
+    return billit.NewCustomer(name=name, vat_number=number, language=language, address=address)

@@ -1,0 +1,310 @@
+"""Posting to Billit, exactly once (design section 7). Nowhere else does an invoice go beyond approved.
+
+A post is: claim (a conditional update, an attempt with key and body, commit); one POST outside any transaction;
+settle in one transaction. What is unknown afterwards is ``in_doubt``: see ``doubt``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Case, OuterRef, Prefetch, Subquery, TextField, Value, When
+from django.db.models.functions import Cast
+
+from integrations.clients import billit
+from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
+from integrations.connections import circuit
+from integrations.connections.opening import open_billit
+from integrations.models import Company
+from invoicing.ledger import locks, transitions
+from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine
+from invoicing.posting.orders import order_of
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+
+_Status = Invoice.Status
+_Outcome = Attempt.Outcome
+PAUSE = 60.0
+"""Seconds until the next try when the service named none."""
+
+_SETTLED_WITHIN = 2.0
+"""Seconds after which answers are settled although more are awaited: a dead worker leaves little in doubt."""
+
+
+def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Post an approved invoice to Billit. Whatever comes of it stands in the row; a repetition changes nothing.
+
+    Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError`` when Billit could not be
+    asked: the invoice then stays approved.
+    """
+    for error in post_together(invoices=[invoice], by=by, now=now).values():
+        raise error
+    return fresh(invoice)
+
+
+def post_together(
+    *, invoices: Sequence[Invoice], by: Actor, now: datetime, background: bool = False
+) -> dict[int, ServiceError | NotPossible]:
+    """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
+
+    They share one claim, and the settling of answers that come within two seconds. Each has an attempt of its own, on
+    record before its request leaves, and its own outcome. When Billit is unwell, or takes the credential no more, the
+    rest stays approved. In the background nothing is sent while the connection is left alone.
+
+    Raises ``ValueError`` for invoices of several companies.
+    """
+    rows = _to_post(invoices)
+    if not rows:
+        return {}
+    company = rows[0].company
+    if any(row.company_id != company.pk for row in rows):
+        raise ValueError("invoices of several companies are not posted together")
+    if background:
+        try:
+            circuit.check(company.connection, now=now)
+        except RetryLater as error:
+            return dict.fromkeys((row.pk for row in rows), error)
+    with ExitStack() as stack:
+        try:
+            api = stack.enter_context(open_billit(company))
+        except ServiceError as error:
+            return dict.fromkeys((row.pk for row in rows), error)
+        orders, errors = _orders(rows, api, now)
+        return errors | _send(_claim(orders, by, now), api, by, now)
+
+
+def _to_post(invoices: Sequence[Invoice]) -> list[Invoice]:
+    """The approved ones among them with all that a post needs; what they share is read once."""
+    lines = Prefetch("lines", InvoiceLine.objects.order_by("position"))
+    approved = Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices], status=_Status.APPROVED)
+    rows = list(approved.order_by("pk").select_related("about").prefetch_related(lines))
+    dossiers = Dossier.objects.select_related("workspace__firm").in_bulk({row.dossier_id for row in rows})
+    companies = Company.objects.select_related("connection", "firm").in_bulk({row.company_id for row in rows})
+    for row in rows:
+        row.dossier, row.company = dossiers[row.dossier_id], companies[row.company_id]
+        row.firm = row.company.firm
+    return rows
+
+
+def _orders(
+    invoices: Sequence[Invoice], api: billit.Api, now: datetime
+) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
+    orders: list[tuple[Invoice, billit.Order]] = []
+    errors: dict[int, ServiceError | NotPossible] = {}
+    for number, invoice in enumerate(invoices):
+        try:
+            orders.append((invoice, order_of(invoice, api, now)))
+        except NotPossible as error:
+            errors[invoice.pk] = error
+        except ServiceError as error:
+            errors |= dict.fromkeys((unasked.pk for unasked in invoices[number:]), error)
+            break
+    return orders, errors
+
+
+def _send(
+    claimed: Sequence[_Claimed], api: billit.Api, by: Actor, now: datetime
+) -> dict[int, ServiceError | NotPossible]:
+    """One POST for each, outside any transaction. Returns why some were surely not sent."""
+    accepted: list[tuple[Invoice, Attempt, int]] = []
+    waiting = deque(claimed)
+    begun = settled = time.monotonic()
+    unwell: ServiceError | None = None
+    answered = False
+    try:
+        while waiting and unwell is None:
+            invoice, order, attempt = waiting[0]
+            # Who takes a slow worker for a dead one looks the order up: it must not be on its way then.
+            if len(waiting) < len(claimed) and time.monotonic() - begun > settings.POSTING_LEASE_SECONDS / 2:
+                break
+            try:
+                order_id = api.create_order(order, key=attempt.key)
+            except RetryLater as error:
+                unwell = error
+                break
+            except NoAnswer as error:
+                mark_in_doubt(invoice, attempt, str(error), error.status, by, now)
+                if error.status == 409:
+                    answered = True
+                else:
+                    unwell = error
+            except (Refused, BadCredentials) as error:
+                _refuse(invoice, attempt, error, by, now)
+                answered = True
+                # The others would meet the same.
+                unwell = error if isinstance(error, BadCredentials) else None
+            else:
+                accepted.append((invoice, attempt, order_id))
+                answered = True
+            waiting.popleft()
+            if accepted and time.monotonic() - settled > _SETTLED_WITHIN:
+                settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+                accepted, settled = [], time.monotonic()
+    finally:
+        if accepted:
+            settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+    if claimed:
+        circuit.note(claimed[0].invoice.company.connection, answered=answered, failure=unwell, now=now)
+    return _give_back(waiting, unwell, now)
+
+
+class _Claimed(NamedTuple):
+    invoice: Invoice
+    order: billit.Order
+    attempt: Attempt
+
+
+@transaction.atomic
+def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datetime) -> list[_Claimed]:
+    """Those that are still approved as they were read are being posted from here on, each with a pending attempt."""
+    if not orders:
+        return []
+    rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
+    free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
+    claimed = [
+        _Claimed(invoice, order, _attempt(invoice, order, now))
+        for invoice, order in orders
+        if free.get(invoice.pk) == invoice.key_number
+    ]
+    if not claimed:
+        return []
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]).update(
+        status=_Status.POSTING,
+        posting_since=now,
+        order_date=claimed[0].order.order_date,
+        not_before=None,
+        attention="",
+    )
+    Attempt.objects.bulk_create([attempt for _, _, attempt in claimed])
+    news = [
+        news_of("invoice_posting", invoice, key=attempt.key, body_sha256=attempt.body_hash)
+        for invoice, _, attempt in claimed
+    ]
+    audit.record(firm=claimed[0].invoice.firm, news=news, by=by, now=now)
+    return claimed
+
+
+def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
+    body = billit.encode(billit.order_body(order))
+    return Attempt(
+        firm_id=invoice.firm_id,
+        invoice=invoice,
+        intent=Attempt.Intent.POST,
+        key=invoice.key,
+        body=body.decode(),
+        body_hash=hashlib.sha256(body).hexdigest(),
+        started_at=now,
+    )
+
+
+@transaction.atomic
+def settle(
+    answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
+) -> None:
+    """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
+    open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
+    rows = Invoice.objects.filter(
+        pk__in=[invoice.pk for invoice, _, _ in answers], status__in=open_states, order_id__isnull=True
+    )
+    still_open = set(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
+    settled = [answer for answer in answers if answer[0].pk in still_open]
+    if not settled:
+        return
+    attempts = Attempt.objects.filter(pk__in=[attempt.pk for _, attempt, _ in settled])
+    Invoice.objects.filter(pk__in=still_open).update(
+        status=_Status.POSTED,
+        posting_since=None,
+        posted_at=now,
+        order_id=Case(*(When(pk=invoice.pk, then=Value(order_id)) for invoice, _, order_id in settled)),
+        accepted_body=Subquery(attempts.filter(invoice=OuterRef("pk")).values("body")),
+        problem="",
+        needs_person=False,
+        not_before=None,
+    )
+    orders = Invoice.objects.filter(pk=OuterRef("invoice")).values(text=Cast("order_id", TextField()))
+    attempts.update(outcome=outcome, http_status=200, answer=Subquery(orders), finished_at=now)
+    firm = settled[0][0].firm
+    locks.lock_log(firm)
+    billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
+    transitions.invoiced(invoices=billed, now=now)
+    news = []
+    for invoice, attempt, order_id in settled:
+        news.append(news_of(event, invoice, order_id=order_id, key=attempt.key))
+        if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
+            entries = transitions.credited(note=invoice, now=now)
+            news.append(news_of("invoice_credited", invoice.about, credit_note=invoice.reference, entries=entries))
+    audit.record(firm=firm, news=news, by=by, now=now)
+
+
+@transaction.atomic
+def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
+    reason = str(error)
+    nothing_asked = {"post_requested_at": None, "send_requested_at": None}
+    if not _leave(invoice, attempt, status=_Status.REFUSED, problem=reason, **nothing_asked):
+        return
+    status = error.status if isinstance(error, Refused) else 401
+    finish(attempt, _Outcome.REFUSED, status, reason, now)
+    audit.record(firm=invoice.firm, news=[news_of("invoice_refused", invoice, reason=reason)], by=by, now=now)
+
+
+@transaction.atomic
+def mark_in_doubt(
+    invoice: Invoice, attempt: Attempt, reason: str, http_status: int | None, by: Actor, now: datetime
+) -> None:
+    wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if not _leave(invoice, attempt, status=_Status.IN_DOUBT, problem=reason, not_before=wait):
+        return
+    finish(attempt, _Outcome.NO_ANSWER, http_status, reason, now)
+    audit.record(firm=invoice.firm, news=[news_of("invoice_in_doubt", invoice, reason=reason)], by=by, now=now)
+
+
+@transaction.atomic
+def _give_back(
+    unsent: Iterable[_Claimed], unwell: ServiceError | None, now: datetime
+) -> dict[int, ServiceError | NotPossible]:
+    """Surely not sent: approved as before, with the same key; after a pause when Billit itself asked for one."""
+    wait = None
+    if isinstance(unwell, RetryLater):
+        wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
+    errors: dict[int, ServiceError | NotPossible] = {}
+    for invoice, _, attempt in unsent:
+        if _leave(invoice, attempt, status=_Status.APPROVED, not_before=wait):
+            finish(attempt, _Outcome.NOT_SENT, None, str(unwell or "The answers before it were slow."), now)
+        if isinstance(unwell, RetryLater):
+            errors[invoice.pk] = unwell
+    return errors
+
+
+def _leave(invoice: Invoice, attempt: Attempt, *, status: Invoice.Status, **fields: object) -> bool:
+    """From posting to another state, if it is this attempt that is under way.
+
+    A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
+    """
+    under_way = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING)
+    rows = Invoice.objects.filter(pk__in=under_way.values("invoice"), status=_Status.POSTING)
+    return bool(rows.update(status=status, posting_since=None, **fields))
+
+
+def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: str, now: datetime) -> None:
+    attempt.outcome, attempt.http_status, attempt.answer, attempt.finished_at = outcome, http_status, answer, now
+    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+
+
+def news_of(type: str, invoice: Invoice, **data: object) -> News:
+    return News(type, f"invoice {invoice.reference}", data)
+
+
+def fresh(invoice: Invoice) -> Invoice:
+    """The row as it stands now, with what a step needs of its dossier and company."""
+    return Invoice.objects.select_related(
+        "firm", "about", "dossier__workspace__firm", "company__connection", "company__firm"
+    ).get(pk=invoice.pk)

@@ -1,0 +1,157 @@
+"""Having Billit deliver a posted invoice (R11): the machine of posting once more, with a key of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.conf import settings
+from django.db import transaction
+
+from integrations.clients import billit
+from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from integrations.connections.opening import open_billit
+from integrations.models import Customer
+from invoicing.models import Attempt, Invoice, messages
+from invoicing.posting.post import fresh
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.errors import NotPossible
+
+_Delivery = Invoice.Delivery
+_Outcome = Attempt.Outcome
+_PAUSE = 60.0
+DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE: "BISv3CreditNote"}
+
+
+def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+    """Have a posted invoice delivered: over Peppol when the receiver takes it there, else by e-mail when allowed.
+
+    Raises ``NotPossible`` when neither way is open (it stands as attention on the invoice), ``RetryLater`` when Billit
+    could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent.
+    """
+    invoice = fresh(invoice)
+    order_id = invoice.order_id
+    if invoice.status != Invoice.Status.POSTED or order_id is None or invoice.replacing_since is not None:
+        return invoice
+    with open_billit(invoice.company) as api:
+        if invoice.delivery in (_Delivery.SENDING, _Delivery.IN_DOUBT):
+            invoice = _look(invoice, api, by, now)
+            if invoice.delivery != _Delivery.NOT_SENT:
+                return invoice
+        if invoice.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
+            return invoice
+        way = _way(invoice, api)
+        attempt = _claim(invoice, way, by, now)
+        if attempt is None:
+            return fresh(invoice)
+        try:
+            api.send_order(order_id, transport=way, key=attempt.key)
+        except RetryLater as error:
+            wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
+            _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, str(error), by, now, not_before=wait)
+            raise
+        except NoAnswer as error:
+            wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+            attempt.http_status = error.status
+            _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, str(error), by, now, not_before=wait)
+        except (Refused, BadCredentials) as error:
+            _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, str(error), by, now, send_requested_at=None)
+        else:
+            _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, way, by, now)
+    return fresh(invoice)
+
+
+def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoice:
+    """What became of a sending without an answer: Billit's own status of the order says."""
+    attempt = invoice.attempts.filter(intent=Attempt.Intent.SEND).order_by("-started_at", "-pk").first()
+    if attempt is None or invoice.order_id is None:
+        return invoice
+    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
+        return invoice
+    if api.order(invoice.order_id).is_sent:
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, messages.SHOWN_AS_SENT.english(), by, now)
+    elif now - attempt.started_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
+        pass
+    elif attempt.http_status == 409:
+        # As with a post: a used key without its effect is for a person, who may send anew, with a new key.
+        sentence = messages.NOT_SENT_AFTER_ALL.english()
+        number = (invoice.send_key_number or 0) + 1
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, sentence, by, now, send_key_number=number)
+    else:
+        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, messages.SHOWN_AS_NOT_SENT.english(), by, now)
+    return fresh(invoice)
+
+
+def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
+    if invoice.customer_vat:
+        participant = api.participant(invoice.customer_vat)
+        if participant.registered and DOCUMENT_TYPES[Invoice.Kind(invoice.kind)] in participant.document_types:
+            return "Peppol"
+    customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
+    if invoice.dossier.email_allowed and customer is not None and customer.email:
+        return "SMTP"
+    sentence = messages.NO_WAY_TO_SEND.english(
+        customer=invoice.customer_name, number=invoice.customer_vat or messages.NO_NUMBER.english()
+    )
+    Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, send_requested_at=None)
+    raise NotPossible(messages.told(sentence))
+
+
+@transaction.atomic
+def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
+    number = invoice.send_key_number or invoice.key_number + 1
+    unsent = [_Delivery.NOT_SENT, _Delivery.FAILED]
+    # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
+    claimed = Invoice.objects.filter(
+        pk=invoice.pk, status=Invoice.Status.POSTED, delivery__in=unsent, replacing_since__isnull=True
+    ).update(delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention="")
+    if not claimed:
+        return None
+    body = f"{way} {invoice.order_id}"
+    return Attempt.objects.create(
+        firm_id=invoice.firm_id,
+        invoice=invoice,
+        intent=Attempt.Intent.SEND,
+        key=f"{invoice.reference}-{number}",
+        body=body,
+        body_hash=hashlib.sha256(body.encode()).hexdigest(),
+        started_at=now,
+    )
+
+
+@transaction.atomic
+def _settle(
+    invoice: Invoice,
+    attempt: Attempt,
+    delivery: Invoice.Delivery,
+    outcome: Attempt.Outcome,
+    answer: str,
+    by: Actor,
+    now: datetime,
+    **fields: object,
+) -> None:
+    problem = answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else ""
+    under_way = [_Delivery.SENDING, _Delivery.IN_DOUBT]
+    rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=under_way)
+    if delivery == _Delivery.SENT:
+        # A yes that comes late is one all the same, whatever the row fell back to.
+        rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=[*under_way, _Delivery.NOT_SENT, _Delivery.FAILED])
+    else:
+        # A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
+        known = Attempt.objects.filter(pk=attempt.pk, outcome__in=[_Outcome.PENDING, _Outcome.NO_ANSWER])
+        rows = rows.filter(pk__in=known.values("invoice"))
+    if not rows.update(delivery=delivery, sending_since=None, delivery_problem=problem, **fields):
+        return
+    attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
+    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+    types = {
+        _Delivery.SENT: "invoice_sent",
+        _Delivery.FAILED: "invoice_send_refused",
+        _Delivery.IN_DOUBT: "invoice_send_in_doubt",
+    }
+    if delivery in types:
+        news = News(types[delivery], f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer})
+        audit.record(firm=invoice.firm, news=[news], by=by, now=now)

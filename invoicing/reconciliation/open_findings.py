@@ -1,0 +1,72 @@
+"""What the latest comparisons with Toggl and Billit left open, as the pages show it. Reads only."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from django.db.models import Q
+from django.utils import formats
+from django.utils.translation import gettext as _
+
+from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
+from invoicing.reconciliation import findings
+from toggbill.firms.access import visible
+from toggbill.firms.models import Membership
+
+
+class Shown(NamedTuple):
+    """A difference in words: what kind it is, what differs, what to do, and when it was first found.
+
+    ``reference``: of the invoice that it is about, if there is one; ``to_decide``: its correction waits for a person.
+    """
+
+    title: str
+    sentence: str
+    action: str
+    since: datetime
+    reference: str = ""
+    to_decide: bool = False
+
+
+def differences(dossier: Dossier) -> list[Shown]:
+    """What stands between a dossier and both services: months first, then the oldest difference."""
+    months = [
+        Shown(
+            _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(row.month, "F Y")},
+            findings.month_sentence(row),
+            findings.month_action(),
+            row.differs_since or row.read_at,
+        )
+        for row in ReportedMonth.objects.filter(dossier__in=[dossier]).differing()
+    ]
+    rows = Drift.objects.filter(dossier=dossier, gone_at__isnull=True).order_by("first_seen_at", "pk")
+    invoices = Invoice.objects.filter(dossier=dossier, reference__in=rows.values("reference"))
+    known = set(invoices.values_list("reference", flat=True))
+    return months + [_shown(row, known) for row in rows]
+
+
+def _shown(row: Drift, known: set[str]) -> Shown:
+    found = findings.of_row(row)
+    return Shown(
+        row.get_kind_display(),
+        found.sentence,
+        found.action,
+        row.first_seen_at,
+        row.reference if row.reference in known else "",
+        row.kind == Drift.Kind.ENTRY_DELETED or (row.kind == Drift.Kind.ENTRY_CHANGED and not row.facts.get("words")),
+    )
+
+
+def counts(membership: Membership, dossiers: Sequence[Dossier]) -> Counter[int]:
+    """How many differences stand in each of a member's dossiers, by row id: two queries.
+
+    Those that stand among the corrections, too, are counted there.
+    """
+    standing = visible(membership, Drift.objects.all()).filter(gone_at__isnull=True)
+    corrections = Q(kind=Drift.Kind.ENTRY_DELETED) | Q(kind=Drift.Kind.ENTRY_CHANGED, facts__words=False)
+    found = Counter(standing.exclude(corrections).values_list("dossier_id", flat=True))
+    found.update(ReportedMonth.objects.filter(dossier__in=dossiers).differing().values_list("dossier_id", flat=True))
+    return found

@@ -1,0 +1,293 @@
+"""Reconciliation: what Toggl and Billit say today against the ledger (design section 6). Nothing is deleted.
+
+What is found is kept in rows until a comparison no longer finds it, so that a page shows it with the day since when.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from integrations.clients import billit
+from integrations.clients.transport import QuotaExhausted, Refused
+from integrations.connections.opening import open_billit
+from integrations.mirror import sync
+from integrations.models import Company, Entry, Workspace
+from invoicing.ledger import derive
+from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth, messages
+from invoicing.posting import read_back
+from invoicing.reconciliation import toggl_totals
+from invoicing.reconciliation.findings import Finding
+
+OUR_PREFIX = "tb-"
+_Kind = Drift.Kind
+
+
+@dataclass(slots=True)
+class Report:
+    """What was compared (counts), what differs, the months whose total is not Toggl's, and why some were not told."""
+
+    checked: dict[str, int]
+    drift: list[Finding]
+    months: list[ReportedMonth] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+
+def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = False) -> Report:
+    """Compare dossiers with both services. Re-reads what is not invoiced, and the months that hold invoiced entries or
+    differed from Toggl's total the last time; then asks for the total of each month, as far as the budget allows.
+
+    ``background`` leaves the reserve of Toggl's budget to people. Raises the clients' ``ServiceError`` (a used-up
+    quota, too) and ``sync.Busy`` when a service cannot be asked; no difference is kept or closed before both were.
+    What Billit says of numbers and payments is noted on the invoices on the way: that is news, not drift.
+    """
+    report = Report({"entries": 0, "invoices": 0, "orders": 0, "months": 0}, [])
+    workspaces = list(
+        Workspace.objects.filter(dossiers__in=dossiers).select_related("connection", "firm").distinct().order_by("pk")
+    )
+    for workspace in workspaces:
+        report.drift += _reread(workspace, dossiers, now, background)
+    report.drift += _entries(dossiers, report)
+    by_company: defaultdict[int, list[Dossier]] = defaultdict(list)
+    for dossier in dossiers:
+        by_company[dossier.company_id].append(dossier)
+    for company in Company.objects.filter(pk__in=by_company).select_related("connection").order_by("pk"):
+        report.drift += _orders(company, by_company[company.pk], report, now)
+    _keep(dossiers, report.drift, now)
+    for workspace in workspaces:
+        # To a no there is no second try: entries and orders are compared all the same.
+        try:
+            report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=now)
+        except Refused as error:
+            report.troubles.append(str(error))
+    report.months = list(ReportedMonth.objects.filter(dossier__in=dossiers).differing().select_related("dossier"))
+    Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers]).update(reconciled_at=now, reconcile_text="")
+    return report
+
+
+@transaction.atomic
+def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) -> None:
+    """Write what was found: new differences, those that still stand, and those that are gone since the latest time."""
+    standing = {
+        (row.dossier_id, row.kind, row.about): row
+        for row in Drift.objects.filter(dossier__in=dossiers, gone_at__isnull=True)
+    }
+    firms = {dossier.pk: dossier.firm_id for dossier in dossiers}
+    fresh = []
+    for finding in found:
+        row = standing.pop((finding.dossier, finding.kind, finding.about), None)
+        if row is None:
+            fresh.append(_row(finding, firms[finding.dossier], now))
+        else:
+            Drift.objects.filter(pk=row.pk).update(facts=finding.facts, last_seen_at=now)
+    # Another comparison may have found the same meanwhile.
+    Drift.objects.bulk_create(fresh, ignore_conflicts=True)
+    gone = Drift.objects.filter(pk__in=[row.pk for row in standing.values()], first_seen_at__lte=now)
+    gone.update(gone_at=now)
+
+
+def _row(finding: Finding, firm_id: int, now: datetime) -> Drift:
+    return Drift(
+        firm_id=firm_id,
+        dossier_id=finding.dossier,
+        kind=finding.kind,
+        entry_remote_id=finding.entry,
+        order_id=finding.order_id,
+        reference=finding.reference or "",
+        about=finding.about,
+        facts=finding.facts,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+
+
+def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, background: bool) -> list[Finding]:
+    """Read Toggl again, and tell of the entries that the mirror should have had.
+
+    An entry that is younger than the latest reading is news, unless its month holds invoiced entries already.
+    """
+    mirrored = set(Entry.objects.filter(workspace=workspace).values_list("remote_id", flat=True))
+    billed = Claim.objects.filter(
+        entry__workspace=workspace, released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
+    )
+    months = {day.replace(day=1) for day in billed.values_list("day", flat=True).distinct()}
+    unequal = ReportedMonth.objects.filter(dossier__in=dossiers).differing().filter(dossier__workspace=workspace)
+    known_until = None if workspace.cursor_at is None else workspace.cursor_at - sync.OVERLAP
+    today = now.astimezone(workspace.firm.zone).date()
+    since = min(
+        months
+        | set(unequal.values_list("month", flat=True))
+        | {derive.uninvoiced_since(workspace=workspace, today=today)}
+    )
+    done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
+    if done.deferred_until is not None:
+        raise QuotaExhausted(
+            messages.NOT_COMPARED.english(workspace=workspace, moment=f"{done.deferred_until:%H:%M}"),
+            after=(done.deferred_until - now).total_seconds(),
+        )
+    derive.derive(workspace=workspace, now=now)
+    fresh = LedgerRow.objects.filter(entry__workspace=workspace, dossier__in=dossiers).exclude(state="running")
+    return [
+        Finding(
+            _Kind.ENTRY_MISSING,
+            row.dossier_id,
+            entry=row.entry.remote_id,
+            facts={"day": row.day.isoformat(), "state": str(row.state)},
+        )
+        for row in fresh.select_related("entry").order_by("entry__started_at", "pk")
+        if row.entry.remote_id not in mirrored
+        and (row.day.replace(day=1) in months or (known_until is not None and row.entry.changed_at < known_until))
+    ]
+
+
+def _entries(dossiers: Sequence[Dossier], report: Report) -> Iterator[Finding]:
+    claims = Claim.objects.filter(
+        line__invoice__dossier__in=dossiers,
+        line__invoice__status=Invoice.Status.POSTED,
+        released_at__isnull=True,
+        kind=Claim.Kind.ENTRY,
+    ).select_related("entry", "line__invoice")
+    for claim in claims.order_by("pk").iterator(chunk_size=2000):
+        report.checked["entries"] += 1
+        entry, invoice = claim.entry, claim.line.invoice
+        changed = ["deleted"] if entry.deleted_at is not None else _changed(claim)
+        if not changed or not (changed := _undecided(claim, changed)):
+            continue
+        facts: dict[str, Any] = {"day": claim.day.isoformat(), "invoice": str(invoice)}
+        if changed == ["deleted"]:
+            kind = _Kind.ENTRY_DELETED
+        else:
+            kind = _Kind.ENTRY_CHANGED
+            facts |= {"changed": changed, "words": not _is_open(claim)}
+        yield Finding(kind, invoice.dossier_id, entry=entry.remote_id, reference=invoice.reference, facts=facts)
+
+
+def _changed(claim: Claim) -> list[str]:
+    now_is, was = _facts_now(claim.entry), _facts_then(claim)
+    return [name for name in was if now_is[name] != was[name]]
+
+
+def _facts_now(entry: Entry) -> dict[str, Any]:
+    return {
+        "start": entry.started_at.isoformat(),
+        "seconds": entry.seconds,
+        "project": entry.project_remote_id,
+        "tags": sorted(entry.tags),
+        "description": entry.description,
+    }
+
+
+def _facts_then(claim: Claim) -> dict[str, Any]:
+    return {
+        "start": claim.started_at.isoformat(),
+        "seconds": claim.seconds,
+        "project": claim.project_remote_id,
+        "tags": sorted(claim.tags),
+        "description": claim.description,
+    }
+
+
+def _undecided(claim: Claim, changed: list[str]) -> list[str]:
+    """What of a change nobody has decided on.
+
+    Once a person accepted it, or has it billed or credited, it is no drift any more; the same entry changed again is.
+    The ledger says which seconds are decided: it keeps a correction open for those that are not.
+    """
+    if _is_open(claim):
+        return changed
+    decided = (
+        Correction.objects.filter(claim=claim)
+        .exclude(decision__in=[Correction.Decision.OPEN, Correction.Decision.GONE])
+        .order_by("decided_at", "pk")
+        .last()
+    )
+    if decided is None:
+        return changed
+    now_is = _facts_now(claim.entry)
+    by_ledger = {"seconds", "deleted"}
+    return [name for name in changed if name not in by_ledger and now_is[name] != decided.mirrored.get(name)]
+
+
+def _is_open(claim: Claim) -> bool:
+    return Correction.objects.filter(claim=claim, decision=Correction.Decision.OPEN).exists()
+
+
+def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: datetime) -> Iterator[Finding]:
+    with open_billit(company) as api:
+        # Ours first: an order that is made while the list is read must not seem to be missing. What is being replaced
+        # is in doubt, and its own look-up finds out.
+        ours = Invoice.objects.filter(
+            dossier__in=dossiers, status=Invoice.Status.POSTED, replacing_since__isnull=True
+        ).select_related("firm")
+        posted = list(ours.order_by("pk"))
+        at_billit = {order.id: order for order in api.orders_with_prefix(OUR_PREFIX)}
+        report.checked["orders"] += len(at_billit)
+        for invoice in posted:
+            report.checked["invoices"] += 1
+            order = at_billit.get(invoice.order_id or 0)
+            if order is None:
+                yield _gone(invoice, api)
+            else:
+                yield from _differs(invoice, order)
+                read_back.note_order(invoice=invoice, order=_news_of(invoice, order), now=now)
+        yield from _unknown(company, dossiers, at_billit.values())
+
+
+def _news_of(invoice: Invoice, order: billit.OrderSummary) -> billit.OrderSummary:
+    """What may be noted of an order: once its totals were read back, others are drift until a person decides."""
+    if invoice.legal_excl is None:
+        return order
+    return replace(order, total_excl=invoice.excl, total_vat=invoice.vat, total_incl=invoice.incl)
+
+
+def _unknown(company: Company, dossiers: Sequence[Dossier], orders: Iterable[billit.OrderSummary]) -> Iterator[Finding]:
+    """Orders with a reference of ours that no invoice is posted as, each in the dossier that it comes from: that of
+    the invoice with this reference, else the company's oldest."""
+    invoices = Invoice.objects.filter(company=company)
+    known = set(invoices.filter(order_id__isnull=False).values_list("order_id", flat=True))
+    # What is being posted, or is in doubt, is found out by its own look-up.
+    in_doubt = invoices.filter(status__in=[Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
+    awaited = set(in_doubt.values_list("reference", flat=True))
+    homes = dict(invoices.values_list("reference", "dossier"))
+    oldest = Dossier.objects.filter(company=company).order_by("created_at", "pk").values_list("pk", flat=True).first()
+    asked = {dossier.pk for dossier in dossiers}
+    for order in orders:
+        home = homes.get(order.external_id, oldest)
+        if order.id not in known and order.external_id not in awaited and home in asked:
+            yield Finding(
+                _Kind.ORDER_UNKNOWN,
+                home,
+                order_id=order.id,
+                reference=order.external_id or None,
+                facts={"number": order.number},
+            )
+
+
+def _gone(invoice: Invoice, api: billit.Api) -> Finding:
+    kind = _Kind.ORDER_DELETED if api.find_deleted_orders(invoice.reference) else _Kind.ORDER_MISSING
+    return _of_order(kind, invoice)
+
+
+def _differs(invoice: Invoice, order: billit.OrderSummary) -> Iterator[Finding]:
+    totals_there = (order.total_excl, order.total_vat, order.total_incl)
+    if totals_there != (invoice.excl, invoice.vat, invoice.incl):
+        yield _of_order(_Kind.ORDER_CHANGED, invoice, amounts=[f"{order.total_incl:.2f}", f"{invoice.incl:.2f}"])
+    elif None not in (invoice.customer_party_id, order.customer_id) and invoice.customer_party_id != order.customer_id:
+        yield _of_order(_Kind.ORDER_CHANGED, invoice, parties=[order.customer_id, invoice.customer_party_id])
+    if order.is_sent and invoice.delivery == Invoice.Delivery.NOT_SENT:
+        yield _of_order(_Kind.ORDER_SENT, invoice)
+
+
+def _of_order(kind: Drift.Kind, invoice: Invoice, **facts: Any) -> Finding:
+    return Finding(
+        kind,
+        invoice.dossier_id,
+        order_id=invoice.order_id,
+        reference=invoice.reference,
+        facts={"invoice": str(invoice), **facts},
+    )

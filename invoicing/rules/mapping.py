@@ -1,0 +1,363 @@
+"""Who is billed for an entry, and with which product (design R1 to R4 and the treatment of R6).
+
+Pure: a `Judge` is made from the `Rules` of one dossier and gives a `Verdict` on each entry. Days are local days of the
+firm, durations are seconds, prices are Decimals in euro per hour without VAT. No clock, database or setting is read.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum, auto
+from typing import Literal
+
+from invoicing.rules.vat_numbers import customer_number as customer_number
+from invoicing.rules.vat_numbers import name_without_number as name_without_number
+from invoicing.rules.vat_numbers import normalise_number as normalise_number
+from invoicing.rules.vat_numbers import numbers_in, rest_of_name
+
+
+class Reason(StrEnum):
+    """Why an entry is attention: it cannot be billed until a person decides."""
+
+    several_vats = auto()
+    invalid_vat = auto()
+    no_vat = auto()
+    no_project = auto()
+    no_client = auto()
+    client_vat_changed = auto()
+    several_customers = auto()
+    unknown_customer = auto()
+    unassigned_client = auto()
+    no_tag = auto()
+    unknown_tag = auto()
+    unknown_product = auto()
+    several_products = auto()
+    no_price = auto()
+    price_decimals = auto()
+    vat_rate = auto()
+    foreign_vat = auto()
+
+
+class State(StrEnum):
+    """The one state of an entry inside the books (design section 6)."""
+
+    running = auto()
+    not_billable = auto()
+    open = auto()
+    attention = auto()
+    held = auto()
+    written_off = auto()
+    drafted = auto()
+    invoiced = auto()
+    credited = auto()
+    deleted = auto()
+
+
+class Treatment(StrEnum):
+    """How a customer's invoices bear VAT (design R6)."""
+
+    domestic = auto()
+    reverse_charge = auto()
+    eu_services = auto()
+    outside_scope = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A mirrored Toggl entry: `start` is aware and in UTC, `day` is the firm's local day on which it starts."""
+
+    id: int
+    start: datetime
+    day: date
+    seconds: int
+    running: bool
+    deleted: bool
+    billable: bool
+    tags: tuple[str, ...]
+    description: str
+    project_id: int | None
+    project_name: str
+    client_id: int | None
+    client_name: str
+    person_id: int
+    person_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A Billit product: `price` in euro per hour without VAT, `vat_rate` in per cent."""
+
+    id: int
+    reference: str
+    description: str
+    price: Decimal | None
+    vat_rate: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A Billit customer. `number` is as `customer_number` gives it; `language` is as Billit writes it."""
+
+    party_id: int
+    name: str
+    number: str
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class TagRule:
+    """A tag mapping: to a product reference, or (`bill` false) to *do not bill*. No priority counts as 0."""
+
+    tag: str
+    product: str
+    bill: bool = True
+    priority: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRule:
+    """A client mapping. `proposed`: the number was read from the client's name and pinned at a sync, not typed."""
+
+    client_id: int
+    number: str = ""
+    party_id: int | None = None
+    proposed: bool = False
+    treatment: Treatment | None = None
+    purchase_order: str = ""
+    buyer_reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """Everything that judges the entries of one dossier.
+
+    `clients` are the Toggl clients that the dossier names (None: it bills all of its workspace), `named_elsewhere`
+    those that the other dossiers of the workspace name, `takes_unassigned` is true for the workspace's first dossier.
+    `pins` leads from a normalised number to the PartyID that is already pinned for it at the company.
+    """
+
+    start: date
+    clients: frozenset[int] | None
+    takes_unassigned: bool
+    named_elsewhere: frozenset[int]
+    billable: Literal["all", "flagged"]
+    tags: tuple[TagRule, ...]
+    clients_map: tuple[ClientRule, ...]
+    products: tuple[Product, ...]
+    customers: tuple[Customer, ...]
+    pins: Mapping[str, int]
+    default_product: str
+    price_decimals: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Buyer:
+    """Who is billed. Without a `party_id` Billit does not know the customer yet and makes it from number and name."""
+
+    number: str
+    party_id: int | None
+    name: str
+    language: str
+    treatment: Treatment
+    purchase_order: str
+    buyer_reference: str
+
+    @property
+    def key(self) -> str:
+        """What makes two buyers one customer: the PartyID, else the number."""
+        return f"number:{self.number}" if self.party_id is None else f"party:{self.party_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the rules say of an entry. State None: outside these books. An open entry has both product and buyer;
+    an attention has those that were found before its reason was met."""
+
+    state: State | None
+    reason: Reason | None = None
+    product: Product | None = None
+    buyer: Buyer | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NumberReading:
+    """What R3 reads in a name: `number` is normalised and set when there is exactly one, else `reason` says why not;
+    `numbers` are all distinct ones in the order of the name."""
+
+    number: str
+    reason: Reason | None
+    numbers: tuple[str, ...]
+
+
+VAT_RATES = frozenset({Decimal(0), Decimal(6), Decimal(12), Decimal(21)})
+
+
+def read_number(name: str) -> NumberReading:
+    """The VAT or enterprise number in a client's name, normalised to prefix and digits (design R3)."""
+    numbers, looks_like_one = numbers_in(name)
+    if len(numbers) == 1:
+        return NumberReading(numbers[0], None, numbers)
+    if numbers:
+        return NumberReading("", Reason.several_vats, numbers)
+    return NumberReading("", Reason.invalid_vat if looks_like_one else Reason.no_vat, ())
+
+
+def tag_key(tag: str) -> str:
+    """How tags and product references are compared: trimmed, case ignored (design R4)."""
+    return tag.strip().casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class _Billed:
+    """R3 on one client: a buyer, or the reason why there is none."""
+
+    buyer: Buyer | None = None
+    reason: Reason | None = None
+    foreign: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """R2 and R4 on one set of tags."""
+
+    bill: bool = True
+    product: Product | None = None
+    reason: Reason | None = None
+
+
+class Judge:
+    """Judges entries by the rules of one dossier. Each client and each set of tags is looked into once."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._tag_rules: defaultdict[str, list[TagRule]] = defaultdict(list)
+        for tag_rule in rules.tags:
+            self._tag_rules[tag_key(tag_rule.tag)].append(tag_rule)
+        self._exact: defaultdict[str, list[Product]] = defaultdict(list)
+        self._folded: defaultdict[str, list[Product]] = defaultdict(list)
+        # A product without a reference cannot be meant by a tag: a blank must not find it.
+        for product in filter(lambda product: product.reference.strip(), rules.products):
+            self._exact[product.reference.strip()].append(product)
+            self._folded[tag_key(product.reference)].append(product)
+        self._client_rules = {rule.client_id: rule for rule in rules.clients_map}
+        self._parties = {customer.party_id: customer for customer in rules.customers}
+        self._numbered: defaultdict[str, list[Customer]] = defaultdict(list)
+        for customer in self._parties.values():
+            if customer.number:
+                self._numbered[customer.number].append(customer)
+        self._billed: dict[tuple[int, str], _Billed] = {}
+        self._tagged: dict[tuple[str, ...], _Tagged] = {}
+
+    def verdict(self, entry: Entry) -> Verdict:
+        """The state of an entry, and the first reason met in the order of design section 5.
+
+        Whose books an entry is in comes first: a deleted or running entry, too, is in one dossier's books only."""
+        if entry.day < self._rules.start or not self._in_these_books(entry.client_id):
+            return Verdict(None)
+        if entry.deleted:
+            return Verdict(State.deleted)
+        if entry.running or entry.seconds < 0:
+            return Verdict(State.running)
+        tagged = self._tagged.get(entry.tags)
+        if tagged is None:
+            tagged = self._tagged[entry.tags] = self._read_tags(entry.tags)
+        if entry.seconds == 0 or not tagged.bill or (self._rules.billable == "flagged" and not entry.billable):
+            return Verdict(State.not_billable)
+        if entry.project_id is None:
+            return Verdict(State.attention, Reason.no_project)
+        if entry.client_id is None:
+            return Verdict(State.attention, Reason.no_client)
+        if self._rules.clients is not None and entry.client_id not in self._rules.clients:
+            return Verdict(State.attention, Reason.unassigned_client)
+        client = (entry.client_id, entry.client_name)
+        billed = self._billed.get(client)
+        if billed is None:
+            billed = self._billed[client] = self._find_buyer(*client)
+        reason = billed.reason or tagged.reason or (Reason.foreign_vat if billed.foreign else None)
+        return Verdict(State.attention if reason else State.open, reason, tagged.product, billed.buyer)
+
+    def _in_these_books(self, client_id: int | None) -> bool:
+        if client_id is not None and client_id in self._rules.named_elsewhere:
+            return False
+        return self._rules.clients is None or client_id in self._rules.clients or self._rules.takes_unassigned
+
+    def _find_buyer(self, client_id: int, client_name: str) -> _Billed:
+        rule = self._client_rules.get(client_id, ClientRule(client_id))
+        reading = read_number(client_name)
+        number = normalise_number(rule.number)
+        if rule.number and not number:
+            return _Billed(reason=Reason.invalid_vat)
+        if number and rule.proposed and reading.numbers not in ((), (number,)):
+            return _Billed(reason=Reason.client_vat_changed)
+        if rule.party_id is not None:
+            party = self._parties.get(rule.party_id)
+            if party is None:
+                return _Billed(reason=Reason.unknown_customer)
+            return self._bill(rule, party.number or number, party)
+        number = number or reading.number
+        if not number:
+            return _Billed(reason=reading.reason)
+        own_name = rest_of_name(client_name) or number
+        pinned = self._rules.pins.get(number)
+        if pinned is not None:
+            # A party that Billit has just made may be pinned before it is read among the customers.
+            return self._bill(rule, number, self._parties.get(pinned) or Customer(pinned, own_name, number, ""))
+        known = self._numbered.get(number, [])
+        if len(known) > 1:
+            return _Billed(reason=Reason.several_customers)
+        return self._bill(rule, number, known[0] if known else None, own_name)
+
+    @staticmethod
+    def _bill(rule: ClientRule, number: str, customer: Customer | None, name: str = "") -> _Billed:
+        """R6. A foreign buyer without a treatment is nobody to bill yet: it must not be mistaken for a domestic one."""
+        if rule.treatment is None and number and not number.startswith("BE"):
+            return _Billed(foreign=True)
+        treatment = rule.treatment or Treatment.domestic
+        references = rule.purchase_order.strip(), rule.buyer_reference.strip()
+        if customer is None:
+            return _Billed(Buyer(number, None, name, "", treatment, *references))
+        return _Billed(Buyer(number, customer.party_id, customer.name, customer.language, treatment, *references))
+
+    def _read_tags(self, tags: Sequence[str]) -> _Tagged:
+        priorities: dict[Product, int] = {}
+        dangling = False
+        keys = [key for key in dict.fromkeys(map(tag_key, tags)) if key]
+        for key in keys:
+            rules = self._tag_rules.get(key)
+            if rules is None:
+                found = [(product, 0) for product in self._folded.get(key, [])]
+            elif not all(rule.bill for rule in rules):
+                return _Tagged(bill=False)
+            else:
+                found = [(product, rule.priority or 0) for rule in rules for product in self._named(rule.product)]
+                dangling = dangling or not found
+            for product, priority in found:
+                priorities[product] = max(priority, priorities.get(product, priority))
+        if priorities:
+            highest = max(priorities.values())
+            return self._only([product for product, priority in priorities.items() if priority == highest])
+        # The person who mapped this tag meant a certain price: the default product would bill another.
+        if dangling:
+            return _Tagged(reason=Reason.unknown_product)
+        if self._rules.default_product.strip():
+            return self._only(self._named(self._rules.default_product))
+        return _Tagged(reason=Reason.unknown_tag if keys else Reason.no_tag)
+
+    def _named(self, reference: str) -> list[Product]:
+        """The products of a reference that a person wrote: those spelt so, else those that differ in case only."""
+        return self._exact.get(reference.strip()) or self._folded.get(tag_key(reference), [])
+
+    def _only(self, products: Sequence[Product]) -> _Tagged:
+        if len(products) != 1:
+            return _Tagged(reason=Reason.several_products if products else Reason.unknown_product)
+        product = products[0]
+        reason = None
+        if product.price is None or product.price <= 0:
+            reason = Reason.no_price
+        elif product.price != round(product.price, self._rules.price_decimals):
+            reason = Reason.price_decimals
+        elif product.vat_rate not in VAT_RATES:
+            reason = Reason.vat_rate
+        return _Tagged(product=product, reason=reason)

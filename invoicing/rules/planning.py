@@ -1,0 +1,324 @@
+"""From judged entries to invoices (design R5 to R10): the preview and the run ask the same `plan`.
+
+The plan depends on what the entries are, never on the order in which they come. Days are local days of the firm,
+durations are raw seconds, amounts are Decimals in euro.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from invoicing.rules.differences import corrected_texts
+from invoicing.rules.grouping import Group, group_of, line_texts
+from invoicing.rules.mapping import Buyer, Entry, Judge, Product, State, Treatment, Verdict
+from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals, vat_of
+
+HELD = "held"
+ROUNDS_TO_ZERO = "rounds_to_zero"
+CORRECTION_WAITS = "correction_waits"
+
+_MONTHS = {
+    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
+    "en": "January February March April May June July August September October November December",
+    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
+    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How one run bills: `cut_off` is the last day included; entries on or before `late_through`, the cut-off of the
+    latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one."""
+
+    group_by: str
+    rounding: Rounding
+    cut_off: date
+    late_through: date | None
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedLine:
+    """One line: `quantity` in hours x `unit_price` is `total`; `seconds` is the raw sum of its entries, which are in
+    the order of their start."""
+
+    product: Product
+    description: str
+    description_extended: str
+    quantity: Decimal
+    unit_price: Decimal
+    vat_rate: Decimal
+    ventilation_code: int
+    treatment: Treatment
+    total: Decimal
+    seconds: int
+    late: bool
+    entries: tuple[Entry, ...]
+    difference: "Difference | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a person decided to bill, or (negative) to take off, on the next invoice of the customer (design section 6).
+
+    `entry` says when and what was billed; `seconds` and `hours` are the difference, of one sign; price, VAT, texts and
+    `buyer` are those of the line that it corrects, `number` is its invoice's. `correction` is our own id of it.
+    """
+
+    correction: int
+    entry: Entry
+    seconds: int
+    hours: Decimal
+    product: Product
+    unit_price: Decimal
+    vat_rate: Decimal
+    ventilation_code: int
+    treatment: Treatment
+    description: str
+    description_extended: str
+    number: str
+    buyer: Buyer
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedInvoice:
+    """One invoice. The VAT treatment stands on each line; that of `buyer` says nothing here."""
+
+    buyer: Buyer
+    period_from: date
+    period_till: date
+    title: str
+    lines: tuple[PlannedLine, ...]
+    total_excl: Decimal
+    total_vat: Decimal
+    total_incl: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An entry up to the cut-off that is not billed now: a reason of attention, `held` or `rounds_to_zero`; or, of its
+    difference to what was billed, `correction_waits`: the next invoice would not be above zero."""
+
+    entry: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a run would do: invoices by the buyer's name, skipped entries by their id."""
+
+    invoices: tuple[PlannedInvoice, ...]
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """An open entry with what it is billed as."""
+
+    entry: Entry
+    product: Product
+    price: Decimal
+    rate: Decimal
+    buyer: Buyer
+    group: Group
+
+
+def plan(
+    entries: Iterable[Entry],
+    *,
+    judge: Judge,
+    terms: Terms,
+    held: Collection[int] = (),
+    differences: Iterable[Difference] = (),
+) -> Plan:
+    """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
+
+    Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
+    the invoice holds waits. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
+    held = frozenset(held)
+    skipped: list[Skipped] = []
+    invoices: defaultdict[tuple[str, str, str], list[_Work]] = defaultdict(list)
+    for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
+        if entry.day > terms.cut_off:
+            continue
+        verdict = judge.verdict(entry)
+        if verdict.reason is not None:
+            skipped.append(Skipped(entry.id, verdict.reason.value))
+        elif verdict.state is State.open and entry.id in held:
+            skipped.append(Skipped(entry.id, HELD))
+        elif verdict.state is State.open:
+            work = _work(entry, verdict, terms.group_by)
+            invoices[work.buyer.key, work.buyer.purchase_order, work.buyer.buyer_reference].append(work)
+    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]] = {}
+    for key, works in invoices.items():
+        lines, zero = _lines(works, terms)
+        skipped.extend(Skipped(entry.id, ROUNDS_TO_ZERO) for entry in zero)
+        if lines:
+            billed[key] = min((work.buyer for work in works), key=_fullest), lines
+    skipped.extend(_correct(billed, differences, terms))
+    planned = [_invoice(buyer, lines, terms) for buyer, lines in billed.values()]
+    return Plan(
+        tuple(sorted(planned, key=lambda invoice: _place(invoice.buyer))),
+        tuple(sorted(skipped, key=lambda skip: skip.entry)),
+    )
+
+
+def _work(entry: Entry, verdict: Verdict, group_by: str) -> _Work:
+    product, buyer = verdict.product, verdict.buyer
+    if buyer is None or product is None or product.price is None or product.vat_rate is None:
+        raise ValueError(f"Entry {entry.id} is judged open without a customer, a product, a price or a VAT rate.")
+    return _Work(entry, product, product.price, product.vat_rate, buyer, group_of(entry, group_by))
+
+
+def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], list[Entry]]:
+    """The lines of one invoice in their order, and the entries of those that come to 0.00 hours."""
+    grouped: defaultdict[tuple[object, ...], list[_Work]] = defaultdict(list)
+    for work in works:
+        grouped[work.product.id, work.price, work.rate, work.buyer.treatment, work.group.key].append(work)
+    lines: list[PlannedLine] = []
+    zero: list[Entry] = []
+    for together in sorted(grouped.values(), key=_line_place):
+        line = _line(together, terms)
+        if line.quantity:
+            lines.append(line)
+        else:
+            zero.extend(line.entries)
+    return lines, zero
+
+
+def _correct(
+    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]],
+    differences: Iterable[Difference],
+    terms: Terms,
+) -> Iterable[Skipped]:
+    """Put the differences on the invoices: those with more hours first, then those that take off as long as something
+    is left to pay. Gives those that stay behind."""
+    due = [difference for difference in differences if difference.entry.day <= terms.cut_off]
+    for difference in sorted(due, key=lambda each: (each.hours < 0, each.entry.start, each.entry.id, each.correction)):
+        if not difference.hours:
+            yield Skipped(difference.entry.id, ROUNDS_TO_ZERO)
+            continue
+        key = _invoice_of(difference.buyer, billed)
+        buyer, lines = billed.get(key, (difference.buyer, []))
+        line = _difference_line(difference, buyer, terms)
+        sums = totals((each.vat_rate, each.total) for each in (*lines, line))
+        if min(sums.excl, sums.incl) > 0:
+            billed[key] = buyer, [*lines, line]
+        else:
+            yield Skipped(difference.entry.id, CORRECTION_WAITS)
+
+
+def _invoice_of(buyer: Buyer, billed: Collection[tuple[str, str, str]]) -> tuple[str, str, str]:
+    """The customer's invoice with the same references; else another one of his, since there may never be such a one."""
+    own = buyer.key, buyer.purchase_order, buyer.buyer_reference
+    return own if own in billed else min((key for key in billed if key[0] == buyer.key), default=own)
+
+
+def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> PlannedLine:
+    entry = difference.entry
+    description, extended = corrected_texts(
+        difference.description,
+        difference.description_extended,
+        difference.number,
+        entry.day,
+        language_of(buyer.language, terms.language),
+    )
+    # Billit docs: a negative line has a positive quantity and a negative price.
+    price = difference.unit_price.copy_abs().copy_sign(difference.hours)
+    quantity = abs(difference.hours)
+    return PlannedLine(
+        product=difference.product,
+        description=description,
+        description_extended=extended,
+        quantity=quantity,
+        unit_price=price,
+        vat_rate=difference.vat_rate,
+        ventilation_code=difference.ventilation_code,
+        treatment=difference.treatment,
+        total=line_total(quantity, price),
+        seconds=difference.seconds,
+        late=terms.late_through is not None and entry.day <= terms.late_through,
+        entries=(entry,),
+        difference=difference,
+    )
+
+
+def _line_place(works: Sequence[_Work]) -> tuple[object, ...]:
+    last = works[-1]
+    product = last.product
+    return product.reference, last.group.order, product.id, last.price, last.rate, last.buyer.treatment
+
+
+def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
+    # A project or a person that was renamed in between is shown by the name that its latest entry has.
+    last = works[-1]
+    treatment = last.buyer.treatment
+    description, extended = line_texts(last.product.description.strip() or last.product.reference, last.group.shown)
+    entries = tuple(work.entry for work in works)
+    quantity = hours(billed_seconds((entry.seconds for entry in entries), terms.rounding))
+    rate, code = vat_of(treatment, last.rate)
+    return PlannedLine(
+        product=last.product,
+        description=description,
+        description_extended=extended,
+        quantity=quantity,
+        unit_price=last.price,
+        vat_rate=rate,
+        ventilation_code=code,
+        treatment=treatment,
+        total=line_total(quantity, last.price),
+        seconds=sum(entry.seconds for entry in entries),
+        late=terms.late_through is not None and any(entry.day <= terms.late_through for entry in entries),
+        entries=entries,
+    )
+
+
+def _invoice(buyer: Buyer, lines: Sequence[PlannedLine], terms: Terms) -> PlannedInvoice:
+    # The period is that of the hours; the days that are merely corrected count when there is nothing else.
+    hours_of = [line for line in lines if line.difference is None] or lines
+    days = [entry.day for line in hours_of for entry in line.entries]
+    first, last = min(days), max(days)
+    sums = totals((line.vat_rate, line.total) for line in lines)
+    return PlannedInvoice(
+        buyer=buyer,
+        period_from=first,
+        period_till=last,
+        title=buyer.buyer_reference or period_title(first, last, buyer.language, terms.language),
+        lines=tuple(lines),
+        total_excl=sums.excl,
+        total_vat=sums.vat,
+        total_incl=sums.incl,
+    )
+
+
+def _fullest(buyer: Buyer) -> tuple[object, ...]:
+    """Two Toggl clients may be one customer: the same of them names the invoice each time, one with a number first."""
+    return not buyer.number, buyer.name.casefold(), buyer.name, buyer.number, buyer.language, buyer.treatment
+
+
+def _place(buyer: Buyer) -> tuple[str, str, int, str, str]:
+    return buyer.name.casefold(), buyer.number, buyer.party_id or 0, buyer.purchase_order, buyer.buyer_reference
+
+
+def period_title(first: date, last: date, language: str, otherwise: str) -> str:
+    """The months of a period in words, e.g. `Octobre – novembre 2026` (design R10).
+
+    `language` is a code as services write it (`FR`, `fr-be`); for an unknown one `otherwise` counts, then English."""
+    months = _MONTHS[language_of(language, otherwise)].split()
+    start, end = months[first.month - 1], months[last.month - 1]
+    if (first.year, first.month) == (last.year, last.month):
+        text = f"{end} {last.year}"
+    elif first.year == last.year:
+        text = f"{start} – {end} {last.year}"
+    else:
+        text = f"{start} {first.year} – {end} {last.year}"
+    return text[0].upper() + text[1:]
+
+
+def language_of(language: str, otherwise: str) -> str:
+    """Which of the languages that we write (de, en, fr, nl) a code of a service means; see `period_title`."""
+    codes = (re.split("[-_]", code.strip().lower())[0] for code in (language, otherwise))
+    return next((code for code in codes if code in _MONTHS), "en")

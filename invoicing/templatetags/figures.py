@@ -1,0 +1,261 @@
+"""How pages write hours, money and the words of the books: `{% load books %}`."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from django import template
+from django.utils import formats, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from invoicing.corrections import options
+from invoicing.ledger import reasons
+from invoicing.models import Invoice, LedgerRow, messages
+from invoicing.web import descriptions, figures
+from toggbill.firms.access import FirmRequest
+from toggbill.firms.access import may as _may
+from toggbill.firms.models import User
+
+register = template.Library()
+
+_NO_BREAK = "\u00a0"
+_CENT = Decimal("0.01")
+
+
+@register.filter
+def money(amount: Decimal | None) -> str:
+    """An amount in euro, written as the language does."""
+    if amount is None:
+        return "–"
+    number = formats.number_format(abs(amount).quantize(_CENT, ROUND_HALF_UP), 2)
+    sign = f"−{_NO_BREAK}" if amount < 0 else ""
+    if (translation.get_language() or "en").startswith("fr"):
+        return f"{sign}{number}{_NO_BREAK}€"
+    return f"{sign}€{_NO_BREAK}{number}"
+
+
+@register.filter
+def hours(seconds: int | None) -> str:
+    """Seconds as hours with two decimals: 12.75 h."""
+    value = (Decimal(seconds or 0) / 3600).quantize(_CENT, ROUND_HALF_UP)
+    return f"{formats.number_format(value, 2)}{_NO_BREAK}h"
+
+
+@register.filter
+def clock(seconds: int) -> str:
+    """Seconds as Toggl shows them: 1:35:12."""
+    return f"{seconds // 3600}:{seconds % 3600 // 60:02d}:{seconds % 60:02d}"
+
+
+@register.filter
+def decimal(value: Decimal | None) -> str:
+    """A quantity or price with the decimals that it needs, two at least."""
+    if value is None:
+        return "–"
+    exact = value.normalize()
+    places = max(2, -int(exact.as_tuple().exponent))
+    return formats.number_format(value, places)
+
+
+@register.filter
+def rate(value: Decimal) -> str:
+    """A VAT rate: 21 %."""
+    return f"{formats.number_format(value.normalize(), None if value % 1 else 0)}{_NO_BREAK}%"
+
+
+@register.filter
+def number(seconds: int | None) -> str:
+    """Seconds as hours with two decimals, without the unit: for columns whose heading says it."""
+    return hours(seconds).removesuffix(f"{_NO_BREAK}h")
+
+
+@register.filter
+def signed(hours: Decimal) -> str:
+    """Hours with their sign: + 0.50 h."""
+    sign = "−" if hours < 0 else "+"
+    return f"{sign}{_NO_BREAK}{formats.number_format(abs(hours), 2)}{_NO_BREAK}h"
+
+
+@register.filter
+def difference(seconds: int) -> str:
+    """Seconds more or less, as hours with their sign: + 0.50 h."""
+    return signed((Decimal(seconds) / 3600).quantize(_CENT, ROUND_HALF_UP)) if seconds else "–"
+
+
+@register.filter
+def told(text: str) -> str:
+    """A sentence of ours that stands in a row, in the reader's language; another text as it is."""
+    return messages.told(text)
+
+
+@register.filter
+def day(value: date | None) -> str:
+    """A day that nobody can misread: 7 Nov 2026. A moment counts for its local day."""
+    return descriptions.day(value) if value else ""
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A moment in the firm's time zone: 7 Nov 2026, 09:12."""
+    return descriptions.moment(value) if value else ""
+
+
+@register.filter
+def quoted(text: str) -> str:
+    """A name of somebody else's, between the quotes of the language."""
+    return f"«{_NO_BREAK}{text}{_NO_BREAK}»" if (translation.get_language() or "en").startswith("fr") else f"“{text}”"
+
+
+@register.filter
+def initials(user: User) -> str:
+    """Two letters for a person."""
+    words = user.name.split() or [user.email]
+    return (words[0][0] + words[-1][0] if len(words) > 1 else words[0][:2]).upper()
+
+
+@register.filter
+def days(period: tuple[date, date] | None) -> str:
+    """A first and a last day, once when they are the same."""
+    if period is None:
+        return ""
+    first, last = (descriptions.day(value) for value in period)
+    return first if first == last else f"{first} – {last}"
+
+
+@register.filter
+def ago(then: datetime | None, now: datetime) -> str:
+    """How long ago, in the one unit that matters."""
+    if then is None:
+        return _("never")
+    minutes = int((now - then).total_seconds() // 60)
+    if minutes < 1:
+        return _("just now")
+    if minutes < 60:
+        return ngettext("%(n)d min ago", "%(n)d min ago", minutes) % {"n": minutes}
+    if minutes < 48 * 60:
+        return ngettext("%(n)d hour ago", "%(n)d hours ago", minutes // 60) % {"n": minutes // 60}
+    return ngettext("%(n)d day ago", "%(n)d days ago", minutes // 1440) % {"n": minutes // 1440}
+
+
+@register.filter
+def age(since: date | None, today: date) -> str:
+    """How many days a day lies back: 47 d."""
+    return "" if since is None else _("%(n)d d") % {"n": (today - since).days}
+
+
+@register.filter
+def invoice_name(invoice: Invoice) -> str:
+    """An invoice as people say it: Billit's number, else the first characters of our reference."""
+    return options.name_of(invoice)
+
+
+@register.filter
+def short(reference: str) -> str:
+    """Our reference as people say it: its first eight characters."""
+    return reference.removeprefix("tb-")[:8]
+
+
+@register.filter
+def state_label(state: str) -> str:
+    """The word for a state of the books."""
+    return str(LedgerRow.State(state).label)
+
+
+@register.filter
+def get(mapping: dict[str, Any], key: str) -> Any:
+    """A value of a dictionary, by a key that is a variable."""
+    return mapping.get(key)
+
+
+@register.filter
+def value(row: LedgerRow) -> Decimal | None:
+    """What an open row is worth, in euro."""
+    return None if row.price is None else figures.worth(row.seconds, row.price)
+
+
+@register.filter
+def reason_title(reason: str) -> str | Promise:
+    """What an attention reason is called."""
+    return reasons.words(reason).title
+
+
+_EVENTS: dict[str, str | Promise] = {
+    "invoice_drafted": gettext_lazy("Drafted"),
+    "invoice_approved": gettext_lazy("Approved"),
+    "invoice_posting": gettext_lazy("Being posted"),
+    "invoice_posted": gettext_lazy("Posted to Billit"),
+    "invoice_in_doubt": gettext_lazy("In doubt: no clear answer"),
+    "invoice_adopted": gettext_lazy("Found again in Billit"),
+    "invoice_refused": gettext_lazy("Refused by Billit"),
+    "invoice_sent": gettext_lazy("Sent"),
+    "invoice_sending": gettext_lazy("Being sent"),
+    "invoice_delivered": gettext_lazy("Delivered"),
+    "invoice_delivery_failed": gettext_lazy("Delivery failed"),
+    "invoice_numbered": gettext_lazy("Numbered by Billit"),
+    "invoice_paid": gettext_lazy("Paid"),
+    "invoice_void": gettext_lazy("Dropped"),
+    "invoice_credited": gettext_lazy("Credited"),
+    "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),
+    "invoice_send_in_doubt": gettext_lazy("Sent: in doubt"),
+    "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),
+    "invoice_replacing_in_doubt": gettext_lazy("Deletion in doubt: no clear answer"),
+}
+
+
+@register.filter
+def event_title(kind: str) -> str | Promise:
+    """What happened to an invoice; an event without a word of its own is shown by its name."""
+    return _EVENTS.get(kind) or kind.removeprefix("invoice_").replace("_", " ").capitalize()
+
+
+@register.filter
+def who(name: str) -> str:
+    """The actor of an event, in words where it is not a person."""
+    return {"schedule": _("schedule"), "operator": _("operator"), "sync": _("reading of Toggl")}.get(name, name)
+
+
+_STATUS_COLOUR = {
+    Invoice.Status.DRAFT: "drafted",
+    Invoice.Status.APPROVED: "open",
+    Invoice.Status.POSTING: "open",
+    Invoice.Status.POSTED: "invoiced",
+    Invoice.Status.REFUSED: "attention",
+    Invoice.Status.IN_DOUBT: "attention",
+    Invoice.Status.VOID: "held",
+}
+
+
+@register.filter
+def colour(invoice: Invoice) -> str:
+    """The state colour of an invoice."""
+    return _STATUS_COLOUR[Invoice.Status(invoice.status)]
+
+
+@register.simple_tag(takes_context=True)
+def may(context: dict[str, Any], what: str) -> bool:
+    """Whether the member may do something of the table in `access`."""
+    return _may(context["request"].membership, what)
+
+
+@register.inclusion_tag("parts/nav.html", takes_context=True)
+def nav(context: dict[str, Any]) -> dict[str, Any]:
+    """The bar on top, with what waits."""
+    request: FirmRequest = context["request"]
+    membership = getattr(request, "membership", None)
+    return {
+        "request": request,
+        "user": request.user,
+        "membership": membership,
+        "firm": membership.firm if membership else None,
+        "memberships": list(request.user.memberships.select_related("firm").order_by("firm__name", "pk"))
+        if membership
+        else [],
+        "may_members": _may(membership, "members"),
+        "waiting": figures.waiting(membership) if membership else None,
+        "here": request.resolver_match.url_name if request.resolver_match else "",
+        "csrf_token": context.get("csrf_token"),
+    }

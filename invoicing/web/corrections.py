@@ -1,0 +1,154 @@
+"""Corrections: what Toggl says of billed hours now, and what a person decides of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from integrations.clients.transport import ServiceError
+from invoicing.corrections import decide as verbs
+from invoicing.corrections import options
+from invoicing.models import Correction, Dossier, Invoice
+from invoicing.models import messages as sentences
+from invoicing.web.lookup import correction_of, paged
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
+from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
+
+STATES = ("open", "waiting", "decided")
+
+
+class DecisionForm(forms.Form):
+    """What the person has read of the correction, and a note; a decision on anything else is refused by the verb."""
+
+    seconds = forms.IntegerField()
+    what = forms.CharField()
+    note = forms.CharField(required=False, max_length=500)
+
+
+@member_required()
+@require_GET
+def corrections(request: FirmRequest) -> HttpResponse:
+    """The corrections: open ones with their decisions; `state` (waiting, decided) and `dossier` choose others."""
+    state, key = request.GET.get("state", "open"), request.GET.get("dossier", "")
+    if state not in STATES:
+        raise Http404
+    rows = {
+        "open": options.open_of(member(request)),
+        "waiting": options.waiting_of(member(request)),
+        "decided": options.decided_of(member(request)).select_related("settlement"),
+    }
+    if key:
+        rows = {name: found.filter(invoice__dossier__key=key) for name, found in rows.items()}
+    shown = paged(request, rows[state].select_related(*options.BEHIND))
+    dossiers = visible(request.membership, Dossier.objects.all()).order_by("name", "pk")
+    return render(
+        request,
+        "invoicing/corrections.html",
+        {
+            **shown,
+            "cases": options.cases(list(shown["page"].object_list)),
+            "state": state,
+            "counts": {name: found.count() for name, found in rows.items()},
+            "key": key,
+            "dossiers": dossiers,
+            "may_decide": may(request.membership, "hold"),
+        },
+    )
+
+
+def _accept(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.accept(correction=row, note=note, by=by, now=now)
+    return _("Accepted: this difference is settled."), ""
+
+
+def _next_invoice(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.bill_next(correction=row, note=note, by=by, now=now)
+    return _("The next run puts the difference on the customer’s invoice."), ""
+
+
+def _replace(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    made = verbs.replace(correction=row, by=by, now=now)
+    words = ngettext(
+        "The order is deleted in Billit, and %(n)d new invoice is approved. Post it now.",
+        "The order is deleted in Billit, and %(n)d new invoices are approved. Post them now.",
+        len(made),
+    )
+    if not made:
+        return _("The order is deleted in Billit. No hour of this customer is left to bill."), ""
+    return words % {"n": len(made)}, _address(made[0]) if len(made) == 1 else ""
+
+
+def _credit(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    made = verbs.credit(correction=row, rebill=False, note=note, by=by, now=now)
+    return _("The credit note is drafted. Approve and post it."), _address(made)
+
+
+def _credit_and_bill(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    made = verbs.credit(correction=row, rebill=True, note=note, by=by, now=now)
+    return _("The credit note is drafted. Approve and post it; then the entry is open again."), _address(made)
+
+
+def _withdraw(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.withdraw(correction=row, by=by, now=now)
+    return _("The decision is taken back: the difference waits for another one."), ""
+
+
+def _address(invoice: Invoice) -> str:
+    return reverse("invoice", args=[invoice.reference])
+
+
+_DECISIONS: dict[str, Callable[[Correction, str, Actor, datetime], tuple[str, str]]] = {
+    "accept": _accept,
+    "next-invoice": _next_invoice,
+    "replace": _replace,
+    "credit": _credit,
+    "credit-and-bill": _credit_and_bill,
+    "withdraw": _withdraw,
+}
+
+
+@member_required("hold")
+@require_POST
+def decide(request: FirmRequest, pk: int, remedy: str) -> HttpResponse:
+    """Decide on a correction as it was read (fields `seconds`, `what`; `note`); a second time says that it is decided.
+
+    Where it leads: to what the decision made, else back to where it was decided (field `back`: a reference, or none).
+    """
+    if remedy not in _DECISIONS:
+        raise Http404
+    row = correction_of(request, pk)
+    form = DecisionForm(request.POST)
+    goal = _back(request, row)
+    if not form.is_valid():
+        messages.error(request, _("Nothing was decided: a note has at most 500 characters."))
+        return redirect(goal)
+    read = form.cleaned_data
+    row.seconds, row.what = read["seconds"], read["what"].split()
+    try:
+        words, made = _DECISIONS[remedy](row, read["note"], actor(request), timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, sentences.told(str(refusal)))
+        return redirect(goal)
+    except ServiceError as error:
+        messages.error(request, _("Nothing was changed. %(why)s") % {"why": sentences.told(str(error))})
+        return redirect(goal)
+    messages.success(request, words)
+    return redirect(made or goal)
+
+
+def _back(request: FirmRequest, row: Correction) -> str:
+    if request.POST.get("back") == row.invoice.reference:
+        return _address(row.invoice)
+    state = "?state=waiting" if request.POST.get("back") == "waiting" else ""
+    return reverse("corrections") + state

@@ -1,0 +1,171 @@
+"""The first page and the page of a dossier, with its runs by hand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+from decimal import Decimal
+
+from django import forms
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from invoicing.corrections import options
+from invoicing.drafting import runs
+from invoicing.due import comparisons
+from invoicing.ledger import attention as deciding
+from invoicing.ledger import balance, reasons
+from invoicing.models import Invoice, LedgerRow
+from invoicing.reconciliation import open_findings
+from invoicing.web import descriptions, figures
+from invoicing.web.lookup import dossier_of
+from toggbill.firms.access import FirmRequest, actor, member, member_required
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.models import Membership
+
+LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
+
+
+@member_required()
+@require_GET
+def dossiers(request: FirmRequest) -> HttpResponse:
+    """The first page: what stands between the person and the finished month, dossier by dossier."""
+    now = timezone.now()
+    today = timezone.localdate(now)
+    found = figures.portfolio(membership=member(request), today=today)
+    obstacles = [
+        ngettext("%(n)d decision", "%(n)d decisions", found.decisions) % {"n": found.decisions},
+        ngettext("%(n)d correction", "%(n)d corrections", found.corrections) % {"n": found.corrections},
+        ngettext("%(n)d draft", "%(n)d drafts", found.drafts) % {"n": found.drafts},
+        ngettext("%(n)d stuck invoice", "%(n)d stuck invoices", found.stuck) % {"n": found.stuck},
+        ngettext("%(n)d difference with Toggl or Billit", "%(n)d differences with Toggl or Billit", found.differences)
+        % {"n": found.differences},
+    ]
+    counts = (found.decisions, found.corrections, found.drafts, found.stuck, found.differences)
+    standing = [words for words, count in zip(obstacles, counts, strict=True) if count]
+    return render(
+        request,
+        "invoicing/dossiers.html",
+        {
+            "portfolio": found,
+            "headline": _headline(standing, sum(counts), found),
+            "legend": LEGEND,
+            "now": now,
+            "today": today,
+        },
+    )
+
+
+def _headline(obstacles: list[str], count: int, found: figures.Portfolio) -> str:
+    if obstacles:
+        *before, last = obstacles
+        things = _("%(these)s and %(last)s") % {"these": ", ".join(before), "last": last} if before else last
+        return ngettext(
+            "%(things)s stands between you and finished books",
+            "%(things)s stand between you and finished books",
+            count,
+        ) % {"things": things}
+    if found.open.entries:
+        return _("Nothing needs you; the open hours wait for their next run")
+    return _("Every hour is billed")
+
+
+class DraftForm(forms.Form):
+    """Through which day to draft."""
+
+    through = forms.DateField(error_messages={"invalid": "", "required": ""})
+
+
+@member_required()
+@require_GET
+def dossier(request: FirmRequest, key: str) -> HttpResponse:
+    """One dossier: its months by state, its open hours by customer, its rules in words."""
+    row = dossier_of(request, key)
+    now = timezone.now()
+    today = timezone.localdate(now)
+    states, months = figures.months(row)
+    balanced = {month.month: month.balanced for month in balance.months(dossiers=[row])}
+    buyers = figures.open_by_buyer(row)
+    drafts = Invoice.objects.filter(dossier=row, status=Invoice.Status.DRAFT).order_by("customer_name", "pk")
+    return render(
+        request,
+        "invoicing/dossier.html",
+        {
+            "dossier": row,
+            "row": figures.DossierRow(row),
+            "states": states,
+            "months": months,
+            # With those of which nothing is mirrored although Toggl reports hours.
+            "unbalanced": [month for month, fine in balanced.items() if not fine],
+            "buyers": buyers,
+            "open_seconds": sum(buyer.sums.seconds for buyer in buyers),
+            "open_value": sum((buyer.sums.value for buyer in buyers), start=Decimal(0)),
+            "decisions": deciding.decisions(membership=member(request), dossier=row),
+            "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
+            "drafts": drafts,
+            "rules": descriptions.rules_in_words(row),
+            "differences": open_findings.differences(row),
+            "comparing": comparisons.is_under_way(row, now),
+            "now": now,
+            "today": today,
+            "last_month_end": today.replace(day=1) - timedelta(days=1),
+        },
+    )
+
+
+@member_required("draft")
+@require_POST
+def draft(request: FirmRequest, key: str) -> HttpResponse:
+    """Draft the dossier through a local day (field `through`), then show what waits."""
+    row = dossier_of(request, key)
+    form = DraftForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Nothing was drafted: choose the last day to bill."))
+        return redirect("dossier", key=row.key)
+    try:
+        done = runs.draft(dossier=row, cut_off=form.cleaned_data["through"], by=actor(request), now=timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return redirect("dossier", key=row.key)
+    through = descriptions.day(form.cleaned_data["through"])
+    count = len(done.moved)
+    if not count:
+        messages.info(request, _("No new hours to draft through %(day)s.") % {"day": through})
+    else:
+        messages.success(
+            request,
+            ngettext(
+                "%(n)d invoice drafted or redrawn through %(day)s.",
+                "%(n)d invoices drafted or redrawn through %(day)s.",
+                count,
+            )
+            % {"n": count, "day": through},
+        )
+    for words, entries in _left_out(done):
+        messages.info(request, f"{words.title} ({entries}): {words.todo}")
+    if done.mirror_as_of is not None:
+        as_of = descriptions.moment(done.mirror_as_of)
+        messages.info(request, _("The hours are those that Toggl held on %(moment)s.") % {"moment": as_of})
+    return redirect("dossier", key=row.key)
+
+
+def _left_out(done: runs.Drafting) -> list[tuple[reasons.Words, int]]:
+    """What the run left where it is although nothing of it needs a decision, with the number of entries."""
+    counts = Counter(skipped.reason for skipped in done.plan.skipped)
+    return [(reasons.words(reason), counts[reason]) for reason in reasons.LEFT_BY_RUNS if counts[reason]]
+
+
+@member_required()
+@require_POST
+def choose_firm(request: FirmRequest) -> HttpResponse:
+    """Work for another firm of the member's (field `firm`: its short name) from here on."""
+    membership = get_object_or_404(
+        Membership.objects.filter(user=request.user), firm__slug=request.POST.get("firm", "")
+    )
+    request.session["firm"] = membership.firm_id
+    return redirect("dossiers")

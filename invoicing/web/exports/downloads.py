@@ -1,0 +1,94 @@
+"""Files of what a page shows, for who may export: the page's filters, as CSV or XLSX."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
+from django.utils import timezone
+from django.views.decorators.http import require_GET
+
+from invoicing.corrections import options
+from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.web import figures
+from invoicing.web.exports import tables
+from invoicing.web.lookup import dossier_of, month_of
+from toggbill.firms.access import FirmRequest, member, member_required, visible
+
+
+@member_required("export")
+@require_GET
+def hours(request: FirmRequest, key: str, kind: str) -> HttpResponse:
+    """The entries of a dossier's page of hours, with its filters."""
+    dossier = dossier_of(request, key)
+    state = request.GET.get("state", "")
+    if state and state not in LedgerRow.State.values:
+        raise Http404
+    month, buyer = month_of(request.GET.get("month", "")), request.GET.get("buyer", "")
+    rows = figures.hours_of(dossier, state=state, month=month, buyer=buyer)
+    return _file(tables.hours(dossier, rows), kind)
+
+
+@member_required("export")
+@require_GET
+def invoices(request: FirmRequest, kind: str) -> HttpResponse:
+    """The invoices with their lines, with the filters of their page."""
+    rows = figures.invoices_of(
+        visible(request.membership, Invoice.objects.all()),
+        status=request.GET.get("status", ""),
+        dossier=request.GET.get("dossier", ""),
+    )
+    return _file(tables.invoices(rows.order_by("-drafted_at", "-pk")), kind)
+
+
+@member_required("export")
+@require_GET
+def attention(request: FirmRequest, kind: str) -> HttpResponse:
+    """The entries that need a decision; `reason` and `dossier` narrow them."""
+    rows = visible(request.membership, LedgerRow.objects.all()).filter(state=LedgerRow.State.ATTENTION)
+    for name, path in (("reason", "reason"), ("dossier", "dossier__key")):
+        if value := request.GET.get(name):
+            rows = rows.filter(**{path: value})
+    return _file(tables.to_decide(rows.order_by("dossier__name", "reason", "day", "pk"), request.firm.zone), kind)
+
+
+@member_required("export")
+@require_GET
+def corrections(request: FirmRequest, kind: str) -> HttpResponse:
+    """The corrections, with the filters of their page."""
+    match request.GET.get("state", "open"):
+        case "open":
+            rows = options.open_of(member(request))
+        case "waiting":
+            rows = options.waiting_of(member(request))
+        case "decided":
+            rows = options.decided_of(member(request))
+        case _unknown:
+            raise Http404
+    if key := request.GET.get("dossier"):
+        rows = rows.filter(invoice__dossier__key=key)
+    return _file(tables.corrections(rows, request.firm.zone), kind)
+
+
+@member_required("export")
+@require_GET
+def months(request: FirmRequest, kind: str) -> HttpResponse:
+    """The months of every dossier, or of one (`dossier`)."""
+    rows = visible(request.membership, Dossier.objects.select_related("firm", "workspace")).order_by("name", "pk")
+    if key := request.GET.get("dossier"):
+        rows = rows.filter(key=key)
+    return _file(tables.months(list(rows)), kind)
+
+
+def _file(table: tables.Table, kind: str) -> HttpResponse:
+    if kind not in tables.KINDS:
+        raise Http404
+    name = f"{table.name}-{timezone.localdate():%Y-%m-%d}.{kind}"
+    answer: FileResponse | StreamingHttpResponse
+    if kind == "xlsx":
+        book = tables.as_xlsx(table)
+        answer = FileResponse(book, as_attachment=True, filename=name, content_type=tables.KINDS[kind])
+    else:
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        answer = StreamingHttpResponse(tables.as_csv(table), content_type=tables.KINDS[kind], headers=headers)
+    return cast(HttpResponse, answer)  # it streams, so it is not quite one

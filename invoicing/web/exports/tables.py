@@ -1,0 +1,367 @@
+"""What a member reads on a page, as the rows of a file: hours, invoices with lines, attention, corrections, months.
+
+A file has a heading and rows, which are read from the database as they are written, so that a large one needs no more
+memory than a small one. Texts that a spreadsheet would run are neutralised; figures are figures: hours and amounts with
+a decimal point, days as dates, moments in the firm's time zone without it. Reads only.
+"""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import IO, TypeVar
+from zoneinfo import ZoneInfo
+
+from django.db.models import Model, Prefetch, QuerySet
+from django.utils.translation import gettext as _
+from openpyxl import Workbook
+
+from invoicing.corrections import options
+from invoicing.ledger import attention, balance, reasons
+from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow, messages
+from invoicing.rules.cells import neutral
+from invoicing.web.figures import SHOWN
+
+Cell = str | int | Decimal | date | datetime | None
+KINDS = {
+    "csv": "text/csv; charset=utf-8",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+_CHUNK = 500
+_Row = TypeVar("_Row", bound=Model)
+_CENT = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A file to be: its name without the ending, the heading, and the rows, which can be read once."""
+
+    name: str
+    heading: list[str]
+    rows: Iterable[list[Cell]]
+
+
+# --- what is in them --------------------------------------------------------------------------------------------------
+
+
+def hours(dossier: Dossier, rows: QuerySet[LedgerRow]) -> Table:
+    """The entries behind a number of a dossier's page."""
+    heading = [
+        _("Dossier"),
+        _("Day"),
+        _("Start"),
+        _("Who"),
+        _("Toggl client"),
+        _("Description"),
+        _("Tags"),
+        _("State"),
+        _("Reason"),
+        _("Customer"),
+        _("Product"),
+        _("Price"),
+        _("Seconds"),
+        _("Hours"),
+        _("Toggl entry"),
+    ]
+    states, zone = _labels(LedgerRow.State.choices), dossier.firm.zone
+    titles = {reason: str(words.title) for reason, words in reasons.WORDS.items()}
+
+    def line(row: LedgerRow) -> list[Cell]:
+        reason = titles.get(row.reason, row.reason)
+        if row.decision and row.decision == row.state:
+            reason = messages.told(row.decision_text)
+        return [
+            dossier.name,
+            row.day,
+            _local(row.entry.started_at, zone),
+            row.entry.person_name,
+            row.client_name,
+            row.entry.description,
+            ", ".join(row.entry.tags),
+            states[row.state],
+            reason,
+            row.buyer_name,
+            row.product_reference,
+            _plain(row.price),
+            row.seconds,
+            _hours(row.seconds),
+            row.entry.remote_id,
+        ]
+
+    return Table(f"{dossier.key}-hours", heading, (line(row) for row in _read(rows)))
+
+
+def invoices(rows: QuerySet[Invoice]) -> Table:
+    """Invoices, a row for each of their lines; totals and status are repeated on each."""
+    heading = [
+        _("Dossier"),
+        _("Number"),
+        _("Reference"),
+        _("Kind"),
+        _("Status"),
+        _("Delivery"),
+        _("Payment"),
+        _("Customer"),
+        _("VAT number"),
+        _("From"),
+        _("Till"),
+        _("Invoice date"),
+        _("Line"),
+        _("Product"),
+        _("Description"),
+        _("Hours"),
+        _("Price"),
+        _("VAT rate"),
+        _("Amount"),
+        _("Seconds"),
+        _("Late"),
+        _("Total excl. VAT"),
+        _("VAT"),
+        _("Total incl. VAT"),
+    ]
+    kinds, statuses = _labels(Invoice.Kind.choices), _labels(Invoice.Status.choices)
+    deliveries, payments = _labels(Invoice.Delivery.choices), _labels(Invoice.Payment.choices)
+    yes, no = _("yes"), _("no")
+
+    def lines(invoice: Invoice) -> Iterator[list[Cell]]:
+        before: list[Cell] = [
+            invoice.dossier.name,
+            invoice.order_number,
+            invoice.reference,
+            kinds[invoice.kind],
+            statuses[invoice.status],
+            deliveries[invoice.delivery],
+            payments[invoice.payment],
+            invoice.customer_name,
+            invoice.customer_vat,
+            invoice.period_from,
+            invoice.period_till,
+            invoice.order_date,
+        ]
+        after: list[Cell] = [invoice.excl, invoice.vat, invoice.incl]
+        for line in invoice.lines.all():
+            yield [
+                *before,
+                line.position,
+                line.product_reference,
+                f"{line.description}{line.description_extended}",
+                line.quantity,
+                _plain(line.unit_price),
+                _plain(line.vat_rate),
+                line.total,
+                line.seconds,
+                yes if line.is_late else no,
+                *after,
+            ]
+
+    of_lines = Prefetch("lines", InvoiceLine.objects.order_by("position"))
+    found = _read(rows.select_related("dossier").prefetch_related(of_lines))
+    return Table("invoices", heading, (line for invoice in found for line in lines(invoice)))
+
+
+def to_decide(rows: QuerySet[LedgerRow], zone: ZoneInfo) -> Table:
+    """The entries that need a decision, with the reason and what to do about it."""
+    heading = [
+        _("Dossier"),
+        _("Reason"),
+        _("What to do"),
+        _("About"),
+        _("Day"),
+        _("Start"),
+        _("Who"),
+        _("Toggl client"),
+        _("Description"),
+        _("Tags"),
+        _("Seconds"),
+        _("Hours"),
+        _("Toggl entry"),
+    ]
+    words = {reason: (str(known.title), str(known.todo)) for reason, known in reasons.WORDS.items()}
+
+    def line(row: LedgerRow) -> list[Cell]:
+        title, todo = words.get(row.reason, (row.reason, ""))
+        return [
+            row.dossier.name,
+            title,
+            todo,
+            attention.cause_of(row),
+            row.day,
+            _local(row.entry.started_at, zone),
+            row.entry.person_name,
+            row.client_name,
+            row.entry.description,
+            ", ".join(row.entry.tags),
+            row.seconds,
+            _hours(row.seconds),
+            row.entry.remote_id,
+        ]
+
+    return Table("attention", heading, (line(row) for row in _read(rows.select_related("entry", "dossier"))))
+
+
+def corrections(rows: QuerySet[Correction], zone: ZoneInfo) -> Table:
+    """Corrections with what was billed, what Toggl says, and what was decided."""
+    heading = [
+        _("Dossier"),
+        _("Invoice"),
+        _("Customer"),
+        _("Day"),
+        _("Who"),
+        _("Description"),
+        _("What changed"),
+        _("Billed seconds"),
+        _("Seconds in Toggl"),
+        _("Difference in seconds"),
+        _("Difference in hours"),
+        _("Amount excl. VAT"),
+        _("Noticed"),
+        _("Decision"),
+        _("Decided"),
+        _("Decided by"),
+        _("Note"),
+        _("Toggl entry"),
+    ]
+    decisions = _labels(Correction.Decision.choices)
+    changes = {"seconds": _("time"), "deleted": _("deleted"), "product": _("product"), "customer": _("customer")}
+
+    def line(case: options.Case) -> list[Cell]:
+        row = case.correction
+        return [
+            row.invoice.dossier.name,
+            options.name_of(row.invoice),
+            row.invoice.customer_name,
+            row.claim.day,
+            row.claim.person_name,
+            row.claim.description,
+            ", ".join(changes.get(what, what) for what in row.what),
+            case.billed,
+            case.mirrored,
+            row.seconds,
+            case.hours,
+            case.amount,
+            _local(row.opened_at, zone),
+            decisions[row.decision],
+            _local(row.decided_at, zone),
+            row.decided_by,
+            row.note,
+            row.entry.remote_id,
+        ]
+
+    def lines() -> Iterator[list[Cell]]:
+        together: list[Correction] = []
+        for row in _read(rows.select_related(*options.BEHIND)):
+            together.append(row)
+            if len(together) == _CHUNK:
+                yield from map(line, options.cases(together))
+                together = []
+        yield from map(line, options.cases(together))
+
+    return Table("corrections", heading, lines())
+
+
+def months(dossiers: Iterable[Dossier]) -> Table:
+    """The ledger's months: hours by state, what is to be corrected, and whether the month is balanced."""
+    heading = [
+        _("Dossier"),
+        _("Month"),
+        *(str(state.label) for state in SHOWN),
+        _("Total"),
+        _("Entries"),
+        _("Difference in hours"),
+        _("Balanced"),
+    ]
+    yes, no = _("yes"), _("no")
+
+    def lines() -> Iterator[list[Cell]]:
+        for dossier in dossiers:
+            for month in balance.months(dossiers=[dossier]):
+                tallies = [month.states[state] for state in SHOWN]
+                yield [
+                    dossier.name,
+                    f"{month.month:%Y-%m}",
+                    *(_hours(tally.seconds) for tally in tallies),
+                    _hours(sum(tally.seconds for tally in tallies)),
+                    sum(tally.entries for tally in tallies),
+                    _hours(month.corrections.seconds),
+                    yes if month.balanced else no,
+                ]
+
+    return Table("months", heading, lines())
+
+
+def _read(rows: QuerySet[_Row]) -> Iterator[_Row]:
+    return rows.iterator(chunk_size=_CHUNK)
+
+
+def _labels(choices: Iterable[tuple[str, object]]) -> dict[str, str]:
+    # Put into the reader's language now: a file is written after the request, in nobody's.
+    return {value: str(label) for value, label in choices}
+
+
+def _hours(seconds: int) -> Decimal:
+    return (Decimal(seconds) / 3600).quantize(_CENT, ROUND_HALF_UP)
+
+
+def _plain(value: Decimal | None) -> Decimal | None:
+    """With two decimals, or as many as it has."""
+    if value is None:
+        return None
+    exact = value.normalize()
+    return exact if -int(exact.as_tuple().exponent) > 2 else value.quantize(_CENT)
+
+
+def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """Neither a spreadsheet nor its reader knows zones."""
+    return None if moment is None else moment.astimezone(zone).replace(microsecond=0, tzinfo=None)
+
+
+# --- how they are written ---------------------------------------------------------------------------------------------
+
+
+class _Line:
+    """What the writer of CSV has just written."""
+
+    def write(self, text: str) -> str:
+        """Nothing is kept."""
+        return text
+
+
+def as_csv(table: Table) -> Iterator[bytes]:
+    """UTF-8 with the mark by which spreadsheets know it; commas."""
+    writer = csv.writer(_Line())
+    yield b"\xef\xbb\xbf"
+    yield writer.writerow([neutral(cell) for cell in table.heading]).encode()
+    for row in table.rows:
+        yield writer.writerow([_text(cell) for cell in row]).encode()
+
+
+def as_xlsx(table: Table) -> IO[bytes]:
+    """A workbook with one sheet, written row by row into a file on disk, which is gone when it is closed."""
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet(table.name[:31])
+    sheet.append([neutral(cell) for cell in table.heading])
+    for row in table.rows:
+        sheet.append([_clean(neutral(cell)) if isinstance(cell, str) else cell for cell in row])
+    file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it once it was sent
+    book.save(file)
+    file.seek(0)
+    return file
+
+
+def _text(cell: Cell) -> str:
+    if isinstance(cell, datetime):
+        return cell.isoformat(sep=" ", timespec="minutes")
+    if isinstance(cell, date):
+        return cell.isoformat()
+    if isinstance(cell, Decimal):
+        return f"{cell:f}"
+    return str(cell) if isinstance(cell, int) else neutral(cell)
+
+
+def _clean(text: str) -> str:
+    # What XML cannot hold, a workbook cannot either; 32 767 characters are the most that a cell takes.
+    return "".join(sign for sign in text if sign >= " " or sign in "\t\n\r")[:32_767]

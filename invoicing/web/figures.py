@@ -1,0 +1,369 @@
+"""What the pages show, read in a fixed number of queries whatever the number of rows. Reads only.
+
+Seconds are raw; values are Decimals in euro, excluding VAT, before rounding: what the hours are worth, not an invoice.
+Days and months are the firm's local ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, NamedTuple
+
+from django.db.models import Count, Min, Q, QuerySet, Sum
+from django.db.models.functions import TruncMonth
+from django.http import Http404
+
+from integrations.models import Connection
+from invoicing.corrections import options
+from invoicing.ledger import balance
+from invoicing.ledger.attention import causes_of
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.reconciliation import open_findings
+from toggbill.firms.access import visible
+from toggbill.firms.models import AuditEvent, Firm, Membership
+
+State = LedgerRow.State
+
+# The order in which bars and tables show the states, the proof first.
+SHOWN = (
+    State.INVOICED,
+    State.DRAFTED,
+    State.OPEN,
+    State.ATTENTION,
+    State.HELD,
+    State.RUNNING,
+    State.NOT_BILLABLE,
+    State.WRITTEN_OFF,
+    State.CREDITED,
+)
+# Drafts, and what an invoice is stuck in until a person looks at it.
+STUCK = Q(status__in=[Invoice.Status.REFUSED, Invoice.Status.IN_DOUBT]) | Q(
+    status=Invoice.Status.POSTED, delivery__in=[Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT]
+)
+NEEDS_PERSON = STUCK | (~Q(attention="") & ~Q(status=Invoice.Status.VOID))
+
+
+class Slice(NamedTuple):
+    """One state in a bar: `start` and `width` in thousandths of the bar."""
+
+    state: str
+    seconds: int
+    start: int
+    width: int
+
+
+@dataclass
+class Sums:
+    """Entries, seconds and value of some ledger rows; `oldest` is the local day of the earliest."""
+
+    entries: int = 0
+    seconds: int = 0
+    value: Decimal = Decimal(0)
+    oldest: date | None = None
+
+    def add(self, row: dict[str, Any]) -> None:
+        """Add a row of `_summed`."""
+        self.entries += row["entries"]
+        self.seconds += row["total"]
+        if row["price"] is not None:
+            self.value += worth(row["total"], row["price"])
+        if self.oldest is None or row["oldest"] < self.oldest:
+            self.oldest = row["oldest"]
+
+
+@dataclass
+class DossierRow:
+    """A dossier on the first page."""
+
+    dossier: Dossier
+    open: Sums = field(default_factory=Sums)
+    attention: Sums = field(default_factory=Sums)
+    month: list[Slice] = field(default_factory=list)
+    decisions: int = 0
+    drafts: int = 0
+    stuck: int = 0
+    differences: int = 0
+    corrections: int = 0
+
+    @property
+    def broken(self) -> Connection | None:
+        """The connection that does not work, Toggl's first."""
+        for connection in (self.dossier.workspace.connection, self.dossier.company.connection):
+            if connection.failure != Connection.Failure.NONE or connection.paused_at is not None:
+                return connection
+        return None
+
+
+class Proof(NamedTuple):
+    """Whether what was billed adds up: live claims, entries claimed twice, lines that differ from their claims."""
+
+    entries: int
+    twice: int
+    uneven: int
+
+    @property
+    def holds(self) -> bool:
+        """Nothing was billed twice and every line is the sum of its entries."""
+        return not self.twice and not self.uneven
+
+
+@dataclass
+class Portfolio:
+    """The first page."""
+
+    rows: list[DossierRow]
+    open: Sums
+    attention: Sums
+    decisions: int
+    drafts: int
+    drafts_value: Decimal
+    stuck: int
+    differences: int
+    corrections: int
+    proof: Proof
+
+
+def worth(seconds: int, price: Decimal) -> Decimal:
+    """Seconds at a price per hour, in euro and cents."""
+    return (price * seconds / 3600).quantize(Decimal("0.01"), ROUND_HALF_UP)
+
+
+def _summed(rows: QuerySet[LedgerRow], *by: str) -> Iterator[dict[str, Any]]:
+    # By price as well: values are computed here with Decimals, since SQLite would multiply as floating point.
+    yield from rows.values(*by, "price").annotate(entries=Count("pk"), total=Sum("seconds"), oldest=Min("day"))
+
+
+def bar(seconds: dict[str, int]) -> list[Slice]:
+    """The shares of the states in a bar; whatever has time is at least a hair wide."""
+    whole = sum(seconds.get(state, 0) for state in SHOWN)
+    slices: list[Slice] = []
+    done = 0
+    for state in SHOWN:
+        share = seconds.get(state, 0)
+        if share <= 0:
+            continue
+        start, end = done * 1000 // whole, (done + share) * 1000 // whole
+        slices.append(Slice(str(state), share, start, max(end - start, 8)))
+        done += share
+    return slices
+
+
+def portfolio(*, membership: Membership, today: date) -> Portfolio:
+    """Every dossier that a member sees, with what waits in it."""
+    dossiers = (
+        visible(membership, Dossier.objects.all())
+        .select_related("workspace__connection", "company__connection")
+        .order_by("name", "pk")
+    )
+    rows = {dossier.pk: DossierRow(dossier) for dossier in dossiers}
+    books = visible(membership, LedgerRow.objects.all())
+    everything, attention = Sums(), Sums()
+    for line in _summed(books.filter(state__in=[State.OPEN, State.ATTENTION]), "dossier_id", "state"):
+        row = rows[line["dossier_id"]]
+        is_open = line["state"] == State.OPEN
+        (row.open if is_open else row.attention).add(line)
+        (everything if is_open else attention).add(line)
+    month: dict[int, dict[str, int]] = defaultdict(dict)
+    in_month = books.filter(day__gte=today.replace(day=1), day__lte=today)
+    for share in in_month.values("dossier_id", "state").annotate(total=Sum("seconds")):
+        month[share["dossier_id"]][share["state"]] = share["total"]
+    causes = Counter(cause.dossier_id for cause in causes_of(membership))
+    invoices = {
+        line["dossier_id"]: line
+        for line in visible(membership, Invoice.objects.all())
+        .values("dossier_id")
+        .annotate(
+            drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)),
+            value=Sum("total_excl", filter=Q(status=Invoice.Status.DRAFT), default=Decimal(0)),
+            stuck=Count("pk", filter=NEEDS_PERSON),
+        )
+    }
+    corrections = Counter(options.open_of(membership).values_list("invoice__dossier", flat=True))
+    differences = open_findings.counts(membership, [row.dossier for row in rows.values()])
+    for pk, row in rows.items():
+        row.month = bar(month[pk])
+        row.differences = differences[pk]
+        row.corrections = corrections[pk]
+        row.decisions = causes[pk]
+        row.drafts = invoices[pk]["drafts"] if pk in invoices else 0
+        row.stuck = invoices[pk]["stuck"] if pk in invoices else 0
+    return Portfolio(
+        rows=sorted(
+            rows.values(),
+            key=lambda row: (
+                -row.decisions - row.corrections - row.stuck - row.differences,
+                -row.drafts,
+                row.dossier.name.casefold(),
+            ),
+        ),
+        open=everything,
+        attention=attention,
+        decisions=sum(causes.values()),
+        drafts=sum(line["drafts"] for line in invoices.values()),
+        drafts_value=sum((line["value"] for line in invoices.values()), Decimal(0)),
+        stuck=sum(line["stuck"] for line in invoices.values()),
+        differences=differences.total(),
+        corrections=corrections.total(),
+        proof=proof(membership),
+    )
+
+
+def proof(membership: Membership) -> Proof:
+    """Count the live claims of a member's dossiers afresh, rather than trust that the database refuses a second one."""
+    live = visible(membership, Claim.objects.all()).filter(released_at__isnull=True)
+    # A difference and a credit stand beside the claim of the entry itself.
+    twice = (
+        live.filter(kind=Claim.Kind.ENTRY).values("entry_id").annotate(times=Count("pk")).filter(times__gt=1).count()
+    )
+    claims = live.exclude(line__invoice__status=Invoice.Status.VOID).aggregate(
+        entries=Count("pk"), seconds=Sum("seconds", default=0)
+    )
+    uneven = balance.uneven(visible(membership, InvoiceLine.objects.all()))
+    return Proof(entries=claims["entries"], twice=twice, uneven=uneven.count())
+
+
+# --- one dossier ------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Month:
+    """A month of a dossier: seconds by state, in the order of `states`."""
+
+    first: date
+    seconds: dict[str, int]
+
+    @property
+    def total(self) -> int:
+        """Seconds of every state but deleted."""
+        return sum(self.seconds.values())
+
+    @property
+    def bar(self) -> list[Slice]:
+        """The month as a bar."""
+        return bar(self.seconds)
+
+
+@dataclass
+class Buyer:
+    """A customer's open hours in a dossier."""
+
+    key: str
+    name: str
+    sums: Sums
+    products: list[tuple[str, Decimal | None, int]]
+
+
+def months(dossier: Dossier) -> tuple[list[str], list[Month]]:
+    """The states that occur, and the months, the newest first."""
+    rows = (
+        LedgerRow.objects.filter(dossier=dossier)
+        .exclude(state=State.DELETED)
+        .annotate(month=TruncMonth("day"))
+        .values("month", "state")
+        .annotate(total=Sum("seconds"), entries=Count("pk"))
+    )
+    found: dict[date, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        found[row["month"]][row["state"]] = row["total"]
+    occurring = {state for seconds in found.values() for state in seconds}
+    states = [str(state) for state in SHOWN if state in occurring]
+    return states, [Month(first, found[first]) for first in sorted(found, reverse=True)]
+
+
+def open_by_buyer(dossier: Dossier) -> list[Buyer]:
+    """The open hours by customer, the most valuable first."""
+    found: dict[str, Buyer] = {}
+    rows = LedgerRow.objects.filter(dossier=dossier, state=State.OPEN)
+    for row in _summed(rows, "buyer_key", "buyer_name", "product_reference"):
+        buyer = found.setdefault(row["buyer_key"], Buyer(row["buyer_key"], row["buyer_name"], Sums(), []))
+        buyer.sums.add(row)
+        buyer.products.append((row["product_reference"], row["price"], row["total"]))
+    for buyer in found.values():
+        buyer.products.sort(key=lambda product: (product[0].casefold(), product[1] or 0))
+    return sorted(found.values(), key=lambda buyer: (-buyer.sums.value, buyer.name.casefold()))
+
+
+def hours_of(dossier: Dossier, *, state: str = "", month: date | None = None, buyer: str = "") -> QuerySet[LedgerRow]:
+    """The ledger rows behind a number of the dossier's page, the newest first."""
+    rows = (
+        LedgerRow.objects.filter(dossier=dossier).select_related("entry").order_by("-day", "-entry__started_at", "-pk")
+    )
+    rows = rows.filter(state=state) if state else rows.exclude(state=State.DELETED)
+    if month is not None:
+        following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+        rows = rows.filter(day__gte=month, day__lt=following)
+    return rows.filter(buyer_key=buyer) if buyer else rows
+
+
+def invoices_of(rows: QuerySet[Invoice], *, status: str = "", dossier: str = "") -> QuerySet[Invoice]:
+    """Invoices by the status (or `attention`) and dossier key that their page was asked for. Raises ``Http404``."""
+    if dossier:
+        rows = rows.filter(dossier__key=dossier)
+    if status == "attention":
+        return rows.filter(NEEDS_PERSON)
+    if status and status not in Invoice.Status.values:
+        raise Http404
+    return rows.filter(status=status) if status else rows
+
+
+# States of entries that a person can decide on: see ``holding``.
+DECIDABLE = (State.OPEN, State.ATTENTION, State.HELD, State.WRITTEN_OFF, State.CREDITED)
+
+
+def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
+    """What can be decided of some of these rows, by the states that the verbs of ``holding`` start from."""
+    states = {row.state for row in rows}
+    found = {
+        "hold": {State.OPEN, State.ATTENTION},
+        "write-off": {State.OPEN, State.ATTENTION, State.HELD},
+        "release": {State.HELD},
+        "reopen": {State.WRITTEN_OFF, State.CREDITED},
+    }
+    return tuple(name for name, needed in found.items() if states & needed)
+
+
+class Decided(NamedTuple):
+    """Who held an entry or wrote it off, and when."""
+
+    actor: str
+    at: datetime
+
+
+_BY_PERSON: dict[str, str] = {
+    LedgerRow.Decision.HELD: "entry_held",
+    LedgerRow.Decision.WRITTEN_OFF: "entry_written_off",
+}
+
+
+def who_decided(firm: Firm, rows: Iterable[LedgerRow]) -> dict[int, Decided]:
+    """By ledger row (its id): who held its entry or wrote it off, as the log has it."""
+    subjects = {f"entry {row.entry.remote_id}": row.pk for row in rows if row.decision in _BY_PERSON}
+    if not subjects:
+        return {}
+    events = AuditEvent.objects.for_firm(firm).filter(subject__in=subjects, type__in=_BY_PERSON.values())
+    return {subjects[event.subject]: Decided(event.actor, event.at) for event in events.order_by("number")}
+
+
+# --- the bar on top ---------------------------------------------------------------------------------------------------
+
+
+class Waiting(NamedTuple):
+    """What the bar on top counts."""
+
+    decisions: int
+    drafts: int
+    stuck: int
+    corrections: int
+
+
+def waiting(membership: Membership) -> Waiting:
+    """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
+    counts = visible(membership, Invoice.objects.all()).aggregate(
+        drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
+    )
+    corrections = options.open_of(membership).count()
+    return Waiting(len(causes_of(membership)), counts["drafts"], counts["stuck"], corrections)

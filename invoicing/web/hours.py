@@ -1,0 +1,113 @@
+"""The entries behind a number, and what a person decides of those that are not billed: hold, write off, open again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.db.models import Count, Sum
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from integrations.models import Entry
+from invoicing.ledger import decisions
+from invoicing.models import LedgerRow
+from invoicing.web import figures
+from invoicing.web.lookup import dossier_of, month_of, paged
+from toggbill.firms.access import FirmRequest, actor, may, member_required
+from toggbill.firms.errors import NotPossible
+
+_MOST_AT_ONCE = 1000
+
+
+@member_required()
+@require_GET
+def hours(request: FirmRequest, key: str) -> HttpResponse:
+    """The entries behind a number of a dossier: `state`, `month` (YYYY-MM) and `buyer` (a buyer key) narrow them."""
+    row = dossier_of(request, key)
+    state = request.GET.get("state", "")
+    if state and state not in LedgerRow.State.values:
+        raise Http404
+    month = month_of(request.GET.get("month", ""))
+    rows = figures.hours_of(row, state=state, month=month, buyer=request.GET.get("buyer", ""))
+    sums = rows.aggregate(seconds=Sum("seconds", default=0), entries=Count("pk"))
+    shown = paged(request, rows)
+    entries = list(shown["page"].object_list)
+    may_decide = may(request.membership, "hold")
+    buyer = next((entry.buyer_name for entry in entries), "") if request.GET.get("buyer") else ""
+    return render(
+        request,
+        "invoicing/hours.html",
+        {
+            **shown,
+            "rows": entries,
+            "decided": figures.who_decided(request.firm, entries),
+            "dossier": row,
+            "state": state,
+            "month": month,
+            "buyer": buyer,
+            "sums": sums,
+            "decisions": figures.decisions_for(entries) if may_decide else (),
+            "choosable": figures.DECIDABLE,
+        },
+    )
+
+
+_VERBS: dict[str, Callable[..., int]] = {
+    "hold": decisions.hold,
+    "write-off": decisions.write_off,
+    "release": decisions.release,
+    "reopen": decisions.reopen,
+}
+
+
+@member_required("hold")
+@require_POST
+def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
+    """Decide on entries of a dossier (field `entry`: row ids), all or none; `reason` says why to hold or write off.
+
+    A second time finds nothing to do, and says so. Leads back to `next`.
+    """
+    if decision not in _VERBS:
+        raise Http404
+    row = dossier_of(request, key)
+    goal = _back(request) or reverse("hours", args=[row.key])
+    ids = {int(text) for text in request.POST.getlist("entry") if text.isascii() and text.isdigit()}
+    entries = Entry.objects.filter(pk__in=sorted(ids)[: _MOST_AT_ONCE + 1], ledger_row__dossier=row)
+    if not ids:
+        messages.error(request, _("Nothing was changed: tick the entries first."))
+        return redirect(goal)
+    if entries.count() != len(ids):
+        raise Http404
+    told = {} if decision in ("release", "reopen") else {"reason": request.POST.get("reason", "")}
+    try:
+        count = _VERBS[decision](entries=entries, by=actor(request), now=timezone.now(), **told)
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return redirect(goal)
+    messages.success(request, _done(decision, count) % {"n": count})
+    return redirect(goal)
+
+
+def _done(decision: str, count: int) -> str:
+    if decision == "hold":
+        return ngettext("%(n)d entry is held: no run bills it.", "%(n)d entries are held: no run bills them.", count)
+    if decision == "write-off":
+        return ngettext(
+            "%(n)d entry is written off: it is never billed.",
+            "%(n)d entries are written off: they are never billed.",
+            count,
+        )
+    return ngettext("%(n)d entry is judged by the rules again.", "%(n)d entries are judged by the rules again.", count)
+
+
+def _back(request: FirmRequest) -> str:
+    """Where the person came from, if that is a page of ours."""
+    goal = str(request.POST.get("next", ""))
+    return goal if url_has_allowed_host_and_scheme(goal, allowed_hosts=None) else ""

@@ -1,0 +1,217 @@
+"""Invoices: the list, one of them, and the steps that a person takes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from django.contrib import messages
+from django.db import transaction
+from django.db.models import Count, Min, Prefetch, Sum
+from django.http import Http404, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+from kombu.exceptions import OperationalError
+
+from integrations.clients.transport import ServiceError
+from invoicing.corrections import options, replace
+from invoicing.drafting import runs
+from invoicing.due import posts
+from invoicing.models import Attempt, Claim, Dossier, Drift, Invoice, InvoiceLine
+from invoicing.models import messages as sentences
+from invoicing.posting import recover
+from invoicing.rules import rating
+from invoicing.tasks import post_invoices, send_invoice
+from invoicing.web import descriptions, figures
+from invoicing.web.lookup import invoice_of, paged
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.models import AuditEvent
+
+
+@member_required()
+@require_GET
+def invoices(request: FirmRequest) -> HttpResponse:
+    """The invoices, the newest first; `status` (or `attention`) and `dossier` narrow them."""
+    key = request.GET.get("dossier", "")
+    rows = figures.invoices_of(visible(request.membership, Invoice.objects.all()), dossier=key)
+    counts = dict(rows.values_list("status").annotate(Count("pk")).order_by())
+    needing = rows.filter(figures.NEEDS_PERSON).count()
+    drafts = rows.filter(status=Invoice.Status.DRAFT).aggregate(value=Sum("total_excl"), oldest=Min("drafted_at"))
+    status = request.GET.get("status", "")
+    rows = figures.invoices_of(rows, status=status).select_related("dossier").order_by("-drafted_at", "-pk")
+    return render(
+        request,
+        "invoicing/invoices.html",
+        {
+            **paged(request, rows),
+            "statuses": [(value, label, counts[value]) for value, label in Invoice.Status.choices if value in counts],
+            "total": sum(counts.values()),
+            "needing": needing,
+            "drafts": drafts,
+            "draft_count": counts.get(Invoice.Status.DRAFT, 0),
+            "status": status,
+            "key": key,
+            "dossiers": visible(request.membership, Dossier.objects.all()).order_by("name", "pk"),
+        },
+    )
+
+
+@member_required()
+@require_GET
+def invoice(request: FirmRequest, reference: str) -> HttpResponse:
+    """One invoice: the steps of its life, its lines with their entries, its attempts and its audit trail."""
+    row = invoice_of(request, reference)
+    claims = Claim.objects.order_by("started_at", "pk").select_related("entry")
+    lines = list(
+        InvoiceLine.objects.filter(invoice=row).order_by("position").prefetch_related(Prefetch("claims", claims))
+    )
+    return render(
+        request,
+        "invoicing/invoice.html",
+        {
+            "invoice": row,
+            "lines": lines,
+            "vat_rows": rating.totals((line.vat_rate, line.total) for line in lines).groups,
+            "life": descriptions.life(row),
+            "entries": sum(len(line.claims.all()) for line in lines),
+            "attempts": Attempt.objects.filter(invoice=row).order_by("-started_at", "-pk"),
+            "events": AuditEvent.objects.for_firm(request.firm)
+            .filter(subject=f"invoice {row.reference}")
+            .order_by("-number"),
+            "steps": _possible_steps(request, row),
+            "is_moving": _is_moving(row),
+            "cases": options.cases(options.open_of(member(request)).filter(invoice=row)),
+            "may_decide": may(request.membership, "hold"),
+        },
+    )
+
+
+def _approve(request: FirmRequest, row: Invoice) -> str:
+    with transaction.atomic():
+        runs.approve(invoice=row, by=actor(request), now=timezone.now())
+        # Asked again of the row as it was approved: a run may have redrawn it since it was read.
+        row.refresh_from_db()
+        if not _may_step(request, row, "approve"):
+            raise NotPossible(_("The invoice is above the dossier’s limit now: an owner or a manager approves it."))
+    return _("Invoice approved. It can now be posted to Billit.")
+
+
+def _drop(request: FirmRequest, row: Invoice) -> str:
+    runs.void(invoice=row, by=actor(request), now=timezone.now())
+    return _("Invoice dropped. Its hours are free again.")
+
+
+def _post(request: FirmRequest, row: Invoice) -> str:
+    if row.status != Invoice.Status.APPROVED:
+        raise NotPossible(_("Only an approved invoice can be posted."))
+    posts.request(invoice=row, send=False, now=timezone.now())
+    _enqueue(post_invoices, invoice_ids=[row.pk])
+    return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
+
+
+def _post_anew(request: FirmRequest, row: Invoice) -> str:
+    row = recover.post_anew(invoice=row, by=actor(request), now=timezone.now())
+    return _post(request, row)
+
+
+def _bill_anew(request: FirmRequest, row: Invoice) -> str:
+    try:
+        made = replace.bill_anew(invoice=row, by=actor(request), now=timezone.now())
+    except ServiceError as error:
+        raise NotPossible(sentences.told(str(error))) from error
+    return ngettext(
+        "The hours stand on %(n)d new invoice, approved and not posted yet.",
+        "The hours stand on %(n)d new invoices, approved and not posted yet.",
+        len(made),
+    ) % {"n": len(made)}
+
+
+def _send(request: FirmRequest, row: Invoice) -> str:
+    if row.status != Invoice.Status.POSTED or row.delivery not in _SENDABLE:
+        raise NotPossible(_("Only a posted invoice that was not sent yet can be sent."))
+    posts.request(invoice=row, send=True, now=timezone.now())
+    _enqueue(send_invoice, invoice_id=row.pk)
+    return _("Billit is asked to send the invoice. This page shows the outcome in a moment.")
+
+
+def _enqueue(task: Any, **ids: object) -> None:
+    # The wish stands in the row: without a broker the next tick takes it up.
+    with suppress(OperationalError):
+        task.delay_on_commit(**ids)
+
+
+_SENDABLE = frozenset({Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED})
+
+# What a person can do to an invoice: the right that it needs, the statuses that it starts from, how it is done.
+_STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice], str]]] = {
+    "approve": ("approve", frozenset({Invoice.Status.DRAFT, Invoice.Status.REFUSED}), _approve),
+    "drop": (
+        "draft",
+        frozenset({Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED}),
+        _drop,
+    ),
+    "post": ("post", frozenset({Invoice.Status.APPROVED}), _post),
+    "post-anew": ("post", frozenset({Invoice.Status.IN_DOUBT}), _post_anew),
+    "bill-anew": ("post", frozenset({Invoice.Status.POSTED}), _bill_anew),
+    "send": ("post", frozenset({Invoice.Status.POSTED}), _send),
+}
+
+
+def _may_step(request: FirmRequest, row: Invoice, right: str) -> bool:
+    """Whether the member has the right, for an invoice of this amount."""
+    if not may(request.membership, right):
+        return False
+    return right != "approve" or may(request.membership, "approve_any") or runs.within_limit(row)
+
+
+def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
+    steps = {
+        name
+        for name, (right, statuses, _done) in _STEPS.items()
+        if row.status in statuses and _may_step(request, row, right)
+    }
+    if row.delivery not in _SENDABLE:
+        steps.discard("send")
+    if not row.needs_person:
+        steps.discard("post-anew")
+    if row.post_requested_at is not None:
+        steps.discard("post")
+    if "bill-anew" in steps:
+        gone = Drift.objects.filter(reference=row.reference, kind=Drift.Kind.ORDER_DELETED, gone_at__isnull=True)
+        if not gone.filter(dossier=row.dossier).exists():
+            steps.discard("bill-anew")
+    return steps
+
+
+def _is_moving(row: Invoice) -> bool:
+    """Whether a worker is about to change the row, so that the page looks again by itself."""
+    wishes = [moment for moment in (row.post_requested_at, row.send_requested_at) if moment is not None]
+    asked = bool(wishes) and (timezone.now() - max(wishes)).total_seconds() < 60
+    posting = row.status in {Invoice.Status.APPROVED, Invoice.Status.POSTING}
+    sending = row.status == Invoice.Status.POSTED and row.delivery in {
+        Invoice.Delivery.NOT_SENT,
+        Invoice.Delivery.SENDING,
+    }
+    return asked and (posting or (sending and row.send_requested_at is not None))
+
+
+@member_required()
+@require_POST
+def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
+    """Take an invoice one step further: approve, drop, post, send. Refused (403) without the right for it."""
+    if step not in _STEPS:
+        raise Http404
+    row = invoice_of(request, reference)
+    right, _statuses, do = _STEPS[step]
+    if not _may_step(request, row, right):
+        return render(request, "403.html", status=403)
+    try:
+        messages.success(request, do(request, row))
+    except NotPossible as refusal:
+        messages.error(request, sentences.told(str(refusal)))
+    return redirect("invoice", reference=row.reference)

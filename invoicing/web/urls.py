@@ -1,0 +1,27 @@
+"""The addresses of the pages."""
+
+from django.urls import path
+
+from invoicing.web import attention, comparisons, corrections, dossiers, hours, invoices
+from invoicing.web.exports import downloads
+
+urlpatterns = [
+    path("", dossiers.dossiers, name="dossiers"),
+    path("dossiers/<slug:key>/", dossiers.dossier, name="dossier"),
+    path("dossiers/<slug:key>/hours/", hours.hours, name="hours"),
+    path("dossiers/<slug:key>/hours/export.<slug:kind>", downloads.hours, name="hours_export"),
+    path("dossiers/<slug:key>/hours/<slug:decision>/", hours.decide, name="decide_hours"),
+    path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
+    path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
+    path("attention/", attention.attention, name="attention"),
+    path("attention/export.<slug:kind>", downloads.attention, name="attention_export"),
+    path("corrections/", corrections.corrections, name="corrections"),
+    path("corrections/export.<slug:kind>", downloads.corrections, name="corrections_export"),
+    path("corrections/<int:pk>/<slug:remedy>/", corrections.decide, name="decide"),
+    path("months/export.<slug:kind>", downloads.months, name="months_export"),
+    path("invoices/", invoices.invoices, name="invoices"),
+    path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),
+    path("invoices/<str:reference>/", invoices.invoice, name="invoice"),
+    path("invoices/<str:reference>/<slug:step>/", invoices.step, name="step"),
+    path("firm/", dossiers.choose_firm, name="choose_firm"),
+]

@@ -1,0 +1,91 @@
+"""A member who lost his second step, and his recovery codes with it: somebody who knows him lets him in again.
+
+Who may do it. The second step guards the *account*, and an account may serve several firms. So an owner may take it
+away from a member who works for his firm alone: nothing beyond his own firm is laid open by it, and he could give the
+same access to anybody by an invitation. An account of several firms, or of the operator, is reset by the operator at
+the command line (``reset_mfa``), who has made sure who is asking: otherwise an owner of a small firm could weaken the
+door of a large one. Nobody resets his own: he could do without it only if he had the step.
+
+The password is left alone, so the member still proves something; he is signed out everywhere, is told by mail, each of
+his firms finds it in its audit log, and a firm that demands two steps has him set up a new one before anything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import send_mail
+from django.db import transaction
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import gettext as _
+
+from toggbill.firms import mfa
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.membership.members import subject
+from toggbill.firms.models import Membership, User
+
+
+def hindrance(*, membership: Membership, by: User) -> str:
+    """Why an owner cannot reset the second step of a member, a sentence; "" when he can."""
+    user = membership.user
+    if not mfa.has_second_step(user):
+        return _("%(email)s signs in in one step.") % {"email": user.email}
+    if user.pk == by.pk:
+        return _("Your own second step you change on the page “How you sign in”.")
+    if user.is_superuser or Membership.objects.filter(user=user).exclude(pk=membership.pk).exists():
+        return _(
+            "%(email)s does not work for this firm alone, so whoever runs toggbill has to reset the second step."
+        ) % {"email": user.email}
+    return ""
+
+
+@transaction.atomic
+def reset_by_owner(*, membership: Membership, owner: User, by: Actor, now: datetime) -> None:
+    """Take the second step of a member away. Raises NotPossible when only the operator may, or there is none."""
+    row = Membership.objects.select_related("user", "firm").get(pk=membership.pk)
+    # The account is locked: it may join another firm at this very moment.
+    User.objects.select_for_update(no_key=True).get(pk=row.user_id)
+    if why := hindrance(membership=row, by=owner):
+        raise NotPossible(why)
+    _take_away(row.user, [row], by, now)
+
+
+@transaction.atomic
+def reset_by_operator(*, user: User, by: Actor, now: datetime) -> int:
+    """The same for any account; returns how many steps there were. Each firm of the person's finds it in its log."""
+    rows = Membership.objects.filter(user=user).select_related("firm", "user").order_by("firm__slug")
+    return _take_away(user, list(rows), by, now)
+
+
+def _take_away(user: User, rows: Iterable[Membership], by: Actor, now: datetime) -> int:
+    count = mfa.take_away(user)
+    if count:
+        for row in rows:
+            record(firm=row.firm, news=[News("member_mfa_reset", subject(user.email), {})], by=by, now=now)
+    return count
+
+
+def mail_reset(*, user: User, by: str, language: str) -> None:
+    """Tell the person, who may not have asked for it; ``by`` is "" for the operator.
+
+    After the commit, at the edge. Raises OSError.
+    """
+    with translation.override(language):
+        body = _(
+            "Hello,\n\n"
+            "%(by)s has removed the second step with which you sign in at toggbill as %(email)s, and you were signed "
+            "out everywhere.\n\n"
+            "Sign in with your password and set up a new second step:\n\n%(link)s\n\n"
+            "If you did not ask for this, choose a new password at once, and tell your firm:\n\n%(again)s\n"
+        ) % {
+            "by": by or _("Whoever runs toggbill"),
+            "email": user.email,
+            "link": settings.PUBLIC_URL + reverse("mfa_index"),
+            "again": settings.PUBLIC_URL + reverse("account_reset_password"),
+        }
+        title = _("Your second step at toggbill was removed")
+    send_mail(title, body, settings.DEFAULT_FROM_EMAIL, [user.email])

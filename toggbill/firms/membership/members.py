@@ -1,0 +1,121 @@
+"""What an owner does with the members of a firm. Every step stands in the audit log; a firm keeps an owner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from toggbill.firms.access import RIGHTS, dossiers_of
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.changes import amend
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.models import Firm, Membership, MembershipDossier, User
+
+_Role = Membership.Role
+
+
+def subject(email: str) -> str:
+    """What an event about a member is about, within the column's width."""
+    return f"member {email}"[:200]
+
+
+def is_only_owner(row: Membership) -> bool:
+    """Whether the firm would be without an owner if this member were not one."""
+    owners = Membership.objects.filter(firm=row.firm_id, role=_Role.OWNER)
+    return list(owners.values_list("pk", flat=True)) == [row.pk]
+
+
+def refresh_staff(user: User) -> None:
+    """The set-up (admin) is open to whoever may map in one of his firms at least, and to the operator."""
+    maps = Membership.objects.filter(user=user, role__in=RIGHTS["map"].roles).exists()
+    amend(user, {"is_staff": maps or user.is_superuser})
+
+
+def _locked(row: Membership) -> Membership:
+    # The firm first: two owners who demote each other at once are taken one after the other.
+    Firm.objects.select_for_update(no_key=True).get(pk=row.firm_id)
+    return Membership.objects.select_related("user", "firm").get(pk=row.pk)
+
+
+@transaction.atomic
+def change_role(*, membership: Membership, role: str, by: Actor, now: datetime) -> None:
+    """Give a member another role; an owner sees every dossier. Raises NotPossible for the only owner."""
+    row = _locked(membership)
+    if row.role == role:
+        return
+    if is_only_owner(row):
+        raise NotPossible(_("The firm needs an owner: make another member owner first."))
+    if role == _Role.OWNER and row.is_restricted:
+        restrict(membership=row, dossiers=None, by=by, now=now)
+        row.refresh_from_db()
+    old = row.role
+    amend(row, {"role": role})
+    record(
+        firm=row.firm,
+        news=[News("member_role_changed", subject(row.user.email), {"old": old, "new": role})],
+        by=by,
+        now=now,
+    )
+    refresh_staff(row.user)
+
+
+@transaction.atomic
+def restrict(*, membership: Membership, dossiers: Iterable[Any] | None, by: Actor, now: datetime) -> None:
+    """Let a member see the named dossiers only, or (None) every dossier. Raises NotPossible for an owner."""
+    row = _locked(membership)
+    named = None if dossiers is None else list(dossiers)
+    if named is not None and row.role == _Role.OWNER:
+        raise NotPossible(_("An owner sees every dossier: give the member another role first."))
+    old = restriction(row)
+    MembershipDossier.objects.filter(membership=row).delete()
+    amend(row, {"is_restricted": named is not None})
+    MembershipDossier.objects.bulk_create(
+        MembershipDossier(firm=row.firm, membership=row, dossier=dossier) for dossier in named or []
+    )
+    new = restriction(row)
+    if old != new:
+        data = {"old": old, "new": new}
+        record(firm=row.firm, news=[News("member_restricted", subject(row.user.email), data)], by=by, now=now)
+
+
+def restriction(row: Membership) -> list[str] | None:
+    """The short names of the dossiers that a member is restricted to; None: he sees all."""
+    if not row.is_restricted:
+        return None
+    named = MembershipDossier.objects.filter(membership=row)
+    keys = dossiers_of(row.firm).filter(pk__in=named.values("dossier")).values_list("key", flat=True)
+    return sorted(keys)
+
+
+@transaction.atomic
+def change_reach(
+    *, membership: Membership, role: str, dossiers: Iterable[Any] | None, by: Actor, now: datetime
+) -> None:
+    """Role and dossiers at once, or neither. Raises NotPossible as ``change_role`` and ``restrict`` do."""
+    change_role(membership=membership, role=role, by=by, now=now)
+    restrict(membership=membership, dossiers=dossiers, by=by, now=now)
+
+
+@transaction.atomic
+def remove(*, membership: Membership, by: Actor, now: datetime) -> None:
+    """Take a member out of the firm; the account stays. Raises NotPossible for the only owner."""
+    row = _locked(membership)
+    if is_only_owner(row):
+        raise NotPossible(_("The firm needs an owner: make another member owner first."))
+    firm, user, role = row.firm, row.user, row.role
+    row.delete()
+    record(firm=firm, news=[News("member_removed", subject(user.email), {"role": role})], by=by, now=now)
+    refresh_staff(user)
+
+
+@transaction.atomic
+def require_mfa(*, firm: Firm, wanted: bool, by: Actor, now: datetime) -> None:
+    """Whether every member of the firm signs in in two steps."""
+    changed = amend(firm, {"requires_mfa": wanted})
+    if changed:
+        news = News("rule_changed", f"firm {firm.slug}", {"old": changed.old, "new": changed.new})
+        record(firm=firm, news=[news], by=by, now=now)

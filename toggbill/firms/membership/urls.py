@@ -1,0 +1,19 @@
+"""The addresses of members and invitations."""
+
+from django.urls import path
+
+from toggbill.firms.membership import views
+from toggbill.firms.requests import csp_reports
+
+urlpatterns = [
+    path("members/", views.member_list, name="members"),
+    path("members/invite/", views.invite, name="invite"),
+    path("members/two-steps/", views.require_mfa, name="require_mfa"),
+    path("members/<int:pk>/", views.member, name="member"),
+    path("members/<int:pk>/second-step/", views.reset_mfa, name="reset_mfa"),
+    path("members/<int:pk>/remove/", views.remove, name="remove_member"),
+    path("members/invitations/<int:pk>/again/", views.invite_again, name="invite_again"),
+    path("members/invitations/<int:pk>/revoke/", views.revoke, name="revoke_invitation"),
+    path("invitations/<str:token>/", views.invitation, name="invitation"),
+    path("csp-report/", csp_reports.csp_report, name="csp_report"),
+]
