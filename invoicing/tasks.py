@@ -63,7 +63,7 @@ def tick_delivery(**_: object) -> None:
     for company_id in reading_back.unread(now=now):
         read_back.delay(company_id=company_id)
     for company_id in order_changes.due(now=now):
-        read_tidings.delay(company_id=company_id)
+        read_order_changes.delay(company_id=company_id)
 
 
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:
@@ -142,7 +142,7 @@ def read_back(*, company_id: int, **_: object) -> None:
 
 
 @shared_task
-def read_tidings(*, company_id: int, **_: object) -> None:
+def read_order_changes(*, company_id: int, **_: object) -> None:
     """Read what became of a company's posted orders, since Billit said that some changed."""
     company = Company.objects.select_related("connection").get(pk=company_id)
     try:

@@ -178,7 +178,7 @@ CELERY_TASK_ROUTES = {
     "invoicing.tasks.reconcile_dossier": {"queue": "sync"},
     "invoicing.tasks.post_invoices": {"queue": "post"},
     "invoicing.tasks.read_back": {"queue": "post"},
-    "invoicing.tasks.read_tidings": {"queue": "post"},
+    "invoicing.tasks.read_order_changes": {"queue": "post"},
     "invoicing.tasks.recover_replacement": {"queue": "post"},
     "invoicing.tasks.send_invoice": {"queue": "send"},
     "invoicing.tasks.tick_sync": {"queue": "ticks"},

@@ -15,14 +15,7 @@ from django.utils.translation import gettext
 
 from integrations.models import Entry
 from invoicing.corrections import credit_notes
-from invoicing.corrections.replace import due_replacements as due_replacements
-from invoicing.corrections.replace import recover_replacement as recover_replacement
-from invoicing.corrections.replace import replace as replace
 from invoicing.ledger import derive, differences, locks
-from invoicing.ledger.decisions import hold as hold
-from invoicing.ledger.decisions import release as release
-from invoicing.ledger.decisions import reopen as reopen
-from invoicing.ledger.decisions import write_off as write_off
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Correction, Invoice
 from invoicing.rules.differences import differing_hours

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import decide as verbs
-from invoicing.corrections import options
+from invoicing.corrections import options, replace
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.models import messages as sentences
 from invoicing.web.lookup import correction_of, paged
@@ -78,7 +78,7 @@ def _next_invoice(row: Correction, note: str, by: Actor, now: datetime) -> tuple
 
 
 def _replace(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    made = verbs.replace(correction=row, by=by, now=now)
+    made = replace.replace(correction=row, by=by, now=now)
     words = ngettext(
         "The order is deleted in Billit, and %(n)d new invoice is approved. Post it now.",
         "The order is deleted in Billit, and %(n)d new invoices are approved. Post them now.",

@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from integrations.clients.transport import ServiceError
 from integrations.tasks import sync_company, sync_workspace
-from invoicing.corrections import decide as corrections
+from invoicing.corrections import replace
 from invoicing.due import posts
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.tasks import derive, post_invoices, read_back, recover_replacement, run_dossier, send_invoice
@@ -109,7 +109,7 @@ def decide(dossier: Dossier) -> None:
     """A person replaces each order of a dossier that has a correction, and has what comes of it posted."""
     for correction in Correction.objects.filter(invoice__dossier=dossier, decision="open").order_by("pk"):
         with contextlib.suppress(NotPossible, ServiceError):
-            corrections.replace(correction=correction, by=BY, now=timezone.now())
+            replace.replace(correction=correction, by=BY, now=timezone.now())
     for invoice in dossier.invoices.filter(status="approved", post_requested_at__isnull=True):
         posts.request(invoice=invoice, send=False, now=timezone.now())
 
@@ -117,7 +117,7 @@ def decide(dossier: Dossier) -> None:
 def decide_and_look_up(dossier: Dossier) -> None:
     """The same, and what a worker does for the deletions that are in doubt."""
     decide(dossier)
-    for invoice in corrections.due_replacements(now=timezone.now()).filter(dossier=dossier):
+    for invoice in replace.due_replacements(now=timezone.now()).filter(dossier=dossier):
         recover_replacement(invoice_id=invoice.pk)
 
 

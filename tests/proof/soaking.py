@@ -26,7 +26,7 @@ from django.utils import timezone
 from integrations.clients.transport import ServiceError
 from integrations.models import Company, Quota, Workspace
 from integrations.sandbox.process import start
-from invoicing.corrections import decide
+from invoicing.corrections import decide, replace
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import Attempt, Correction, Dossier, Invoice
@@ -215,13 +215,13 @@ class _Soak:
         open_ones = Correction.objects.filter(decision=Correction.Decision.OPEN).select_related("entry", "invoice")
         correction = open_ones.order_by("?").first()
         if correction is not None:
-            verbs: list[Callable[..., object]] = [decide.accept, decide.bill_next, decide.replace]
+            verbs: list[Callable[..., object]] = [decide.accept, decide.bill_next, replace.replace]
             verb = self.die.choice(verbs)
             with suppress(NotPossible, ServiceError):
                 verb(correction=correction, by=_BY, now=timezone.now())
-        for invoice in decide.due_replacements(now=timezone.now()):
+        for invoice in replace.due_replacements(now=timezone.now()):
             with suppress(ServiceError):
-                decide.recover_replacement(invoice=invoice, by=_BY, now=timezone.now())
+                replace.recover_replacement(invoice=invoice, by=_BY, now=timezone.now())
 
     def _leases_lapse(self) -> None:
         """Time is long here: what a dead worker was reading is free after a minute, and so is Toggl's hourly budget."""

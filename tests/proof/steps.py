@@ -19,7 +19,7 @@ from integrations.mirror import writing
 from integrations.models import Entry
 from invoicing.corrections import replace
 from invoicing.drafting import runs
-from invoicing.ledger import derive
+from invoicing.ledger import transitions
 from invoicing.models import Attempt, Claim, LedgerRow
 from invoicing.posting import post, read_back, recover
 from invoicing.posting import send as sending
@@ -123,7 +123,7 @@ POSTING = {
     "before the request": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
     "before the answer is read": _unread(_order),
     "after the answer": _wrap(billit.Api, "create_order", when="after", nth=2),
-    "inside the settling": _wrap(derive, "invoiced", when="after"),
+    "inside the settling": _wrap(transitions, "invoiced", when="after"),
 }
 # The answer to the second order was lost.
 LOOKING_UP = {
@@ -186,7 +186,7 @@ CREDITING = {
     "before a credit note is asked": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
     "before the answer to a credit note is read": _unread(_order),
     "after the answer to a credit note": _wrap(billit.Api, "create_order", when="after", nth=2),
-    "inside the settling of a credit note": _wrap(derive, "credited", when="after", nth=2),
+    "inside the settling of a credit note": _wrap(transitions, "credited", when="after", nth=2),
 }
 FINDING_A_CREDIT_NOTE = {
     "inside the adoption of a credit note": _wrap(audit, "record", when="before", only=_news("invoice_adopted")),

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
-from invoicing.corrections import decide
+from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.due import posts as delivery
 from invoicing.ledger import derive, locks
@@ -246,10 +246,10 @@ def test_reconciliation_says_nothing_of_an_order_that_is_being_replaced(scene: M
         books.fault("cut_after", method="DELETE", path=r"^/v1/orders/\d+$"),
         pytest.raises(NotPossible, match="looked up"),
     ):
-        decide.replace(correction=Correction.objects.get(), by=BY, now=NOW)
+        replace.replace(correction=Correction.objects.get(), by=BY, now=NOW)
     report = reconcile.reconcile(dossiers=[books.dossier], now=NOW)
     assert [drift for drift in report.drift if drift.kind.startswith("order")] == []
-    (anew,) = decide.recover_replacement(invoice=invoice, by=BY, now=NOW)
+    (anew,) = replace.recover_replacement(invoice=invoice, by=BY, now=NOW)
     assert books.post(anew).status == "posted"
     assert prove(books.firm, books.sandbox).orders == 1
 

@@ -21,6 +21,7 @@ from integrations.clients import billit
 from integrations.clients.transport import ServiceError
 from integrations.models import Entry
 from invoicing.corrections import decide as corrections
+from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.models import Correction, Invoice
 from invoicing.posting import read_back as reading_back
@@ -53,7 +54,7 @@ Tags = st.sampled_from(["Advice", "Books", "Nothing", "Gift"])
 _VERBS: dict[str, Callable[..., object]] = {
     "accept": corrections.accept,
     "bill_next": corrections.bill_next,
-    "replace": corrections.replace,
+    "replace": replace.replace,
 }
 _Row = TypeVar("_Row")
 
@@ -170,8 +171,8 @@ class Billing(RuleBasedStateMachine):
         invoice = _pick(self.books.invoices(status__in=["posting", "in_doubt"]), number)
         if invoice is not None:
             self.books.recover(invoice)
-        for replaced in corrections.due_replacements(now=timezone.now()):
-            corrections.recover_replacement(invoice=replaced, by=BY, now=timezone.now())
+        for replaced in replace.due_replacements(now=timezone.now()):
+            replace.recover_replacement(invoice=replaced, by=BY, now=timezone.now())
 
     @rule()
     def read_back(self) -> None:

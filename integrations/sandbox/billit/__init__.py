@@ -1,7 +1,7 @@
 """Billit as a client meets it: the REST API under /v1, OAuth2, the login page, and its webhooks.
 
 Where each point of the reference (billit.md, section 13: what a faithful sandbox must do) is built; switches stand in
-sandbox/switches.py and are named here.
+sandbox/http/switches.py and are named here.
 
 Transport and authentication
  1  /v1, /OAuth2, /Account/Logon: access.py (routes), oauth.py, login_page.py; one process = one environment
@@ -24,21 +24,21 @@ Orders
 16  numbers: store.py `sequence`, lookups.py `sequences`; billit_duplicate_numbers, billit_number_after_delete
 17  a new order's members: orders.py `_built`; JSON attachment and PDF: files.py, billit_pdf_seconds
 18  customer matching and its trap: parties.py `match`, `customer_for`
-19  the whole order, absent members left out: order_reading.py `full`; billit_unknown_id_status
+19  the whole order, absent members left out: orders/reading.py `full`; billit_unknown_id_status
 20  POST with OrderID: orders.py `_previous`; billit_sent_update (the same by billit_duplicate_external_ids)
-21  PATCH whitelist: order_changes.py `patch`
-22  DELETE, soft: order_changes.py `delete`; billit_sent_delete_code, billit_webhook_on_delete
-23  payments: order_changes.py `pay`
+21  PATCH whitelist: orders/changes.py `patch`
+22  DELETE, soft: orders/changes.py `delete`; billit_sent_delete_code, billit_webhook_on_delete
+23  payments: orders/changes.py `pay`
 24  credit notes: orders.py `_check_about`, `_mark_credited`
 25  drafts of the user interface: orders.py `seed_draft`; billit_posted_status
 Lists
 26  pages of 120, NextPageLink: odata.py `page`, lists.py; billit_next_link_past_top
-27  filter grammar and whitelist: odata.py, order_reading.py; billit_product_filter
-28  summary rows, ordered by OrderID: order_reading.py `summary`; billit_summary_external_id
+27  filter grammar and whitelist: odata.py, orders/reading.py; billit_product_filter
+28  summary rows, ordered by OrderID: orders/reading.py `summary`; billit_summary_external_id
 Idempotency
 29  access.py `refuse_used_key`, `burn_key`; billit_idempotency_header, billit_idempotency_scope,
     billit_idempotency_seconds, billit_idempotency_concurrent
-30  commit, then no answer: sandbox/faults.py timeout_after, cut_after, html500_after, empty
+30  commit, then no answer: sandbox/http/faults.py timeout_after, cut_after, html500_after, empty
 Sending and delivery
 31  spellings, 401, empty 200, Pending: sending.py `send`
 32  scripted receivers: sending.py `_by_peppol`, delivery.py; "behaviour" of a receiver is deliver, pays, late_failure,
@@ -56,10 +56,10 @@ Webhooks
 41  webhooks.py; billit_webhook_http_localhost
 42  notices.py `signature`
 43  notices.py; billit_message_payload
-44  sandbox/deliveries.py; billit_webhook_retries, billit_webhook_retry_seconds, billit_webhook_copies,
+44  sandbox/http/deliveries.py; billit_webhook_retries, billit_webhook_retry_seconds, billit_webhook_copies,
     billit_webhook_order, billit_webhook_delay_seconds, billit_webhook_signature, billit_webhook_early
 Faults and observability
-45  sandbox/faults.py
+45  sandbox/http/faults.py
 46  sandbox/pace.py; billit_per_second, billit_429_retry_after
 47  sandbox/control.py, sandbox/page.py, sandbox/by_hand.py
 48  store.py `warn`: the lint log; nothing is refused that Billit accepts

@@ -1,6 +1,6 @@
 """Toggl Track as a client meets it: Track v9, Reports v3 and Webhooks v1.
 
-Where each item of the reference (toggl.md, section 11: what to imitate) is built. Switches: sandbox/switches.py.
+Where each item of the reference (toggl.md, section 11: what to imitate) is built. Switches: sandbox/http/switches.py.
 
 Observed or documented
     token and mail with password, 401 empty, 403 JSON string: access.py `_user`
@@ -17,7 +17,7 @@ Observed or documented
     402 for what Free lacks: plan_features.py, dictionaries.py, reports.py; billable on Free stays false: writing.py
     admin against member: visibility.py
     webhooks: subscriptions.py (calls, limits, ping, both ways to validate), events.py (events, signature, at least
-    once with a fresh timestamp), sandbox/deliveries.py
+    once with a fresh timestamp), sandbox/http/deliveries.py
 Guesses, each a switch
     402 quoted or bare, its words: toggl_quota_body, toggl_quota_text
     a page size over the limit, and the limit: toggl_page_size_over, toggl_largest_page

@@ -261,8 +261,8 @@ WITHOUT_ACTOR = {"invoicing.due.posts.request", "integrations.webhooks.receiving
 def verbs() -> Iterator[str]:
     """Every function that says who does something, and when."""
     for package in (integrations, invoicing, toggbill.firms, toggbill.leaving):
-        for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-            if found.name.rpartition(".")[2] in {"sandbox", "migrations", "management", "probing"}:
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            if {"sandbox", "migrations", "management", "probing"} & set(found.name.split(".")):
                 continue
             module = importlib.import_module(found.name)
             for name, function in inspect.getmembers(module, inspect.isfunction):

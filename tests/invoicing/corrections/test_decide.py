@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing.corrections import decide
+from invoicing.corrections import decide, replace
 from invoicing.models import Correction
 from tests.invoicing.after_billing import (
     accept,
@@ -181,5 +181,5 @@ def test_decision_is_made_once_and_only_on_what_was_read(scene: Make) -> None:
         with pytest.raises(NotPossible, match="decided already: accepted"):
             verb(Correction.objects.get())
     with pytest.raises(NotPossible, match="decided already"):
-        decide.replace(correction=Correction.objects.get(), by=BY, now=timezone.now())
+        replace.replace(correction=Correction.objects.get(), by=BY, now=timezone.now())
     assert len(books.events("correction_decided")) == 1

@@ -27,7 +27,7 @@ from integrations.sandbox.process import Process
 from integrations.webhooks import receiving
 from invoicing.due import order_changes
 from invoicing.models import Invoice
-from invoicing.tasks import read_tidings, tick_delivery
+from invoicing.tasks import read_order_changes, tick_delivery
 from tests.conftest import Outcome
 from tests.factories import (
     CompanyFactory,
@@ -387,7 +387,7 @@ def test_billit_calls_when_an_order_is_paid_and_the_order_is_read(
         assert Company.objects.filter(orders_due_at__isnull=False).count() == 1
         assert not Invoice.objects.filter(payment="paid").exists()
         tick_delivery.delay()
-        assert queue.work() == ["tick_delivery", "read_tidings"]
+        assert queue.work() == ["tick_delivery", "read_order_changes"]
         assert list(Invoice.objects.filter(payment="paid").values_list("order_id", flat=True)) == [order_id]
         assert not Company.objects.filter(orders_due_at__isnull=False).exists()
         assert ("invoice_paid", {"date": "2026-11-19"}) in [(kind, data) for kind, _, data in events(firm)]
@@ -413,7 +413,7 @@ def test_orders_that_cannot_be_read_wait(sandbox: Process, queue: Queue) -> None
     connection = ConnectionFactory(firm=firm, service="billit", secret="a-key-that-nobody-has")
     company = CompanyFactory(firm=firm, connection=connection, party_id=COMPANY, orders_due_at=now)
     InvoiceFactory(dossier=DossierFactory(firm=firm, company=company), status="posted", posted_at=now)
-    read_tidings(company_id=company.pk)
+    read_order_changes(company_id=company.pk)
     company.refresh_from_db()
     assert company.orders_due_at is not None
     assert company.orders_due_at > now

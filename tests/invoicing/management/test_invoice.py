@@ -28,7 +28,7 @@ from tests.worlds import (
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SEND = "/v1/orders/commands/send"
 INVOICE_KEYS = [
     "reference",

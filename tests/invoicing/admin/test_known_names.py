@@ -18,7 +18,7 @@ from tests.factories import (
     MembershipFactory,
     ProductFactory,
 )
-from tests.invoicing.test_admin_dossiers import dossier_form
+from tests.invoicing.admin.test_dossiers import dossier_form
 from tests.visitors import address, events, managed, staff, superuser
 from toggbill.firms.models import Firm
 

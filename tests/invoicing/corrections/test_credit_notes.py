@@ -14,6 +14,7 @@ from django.utils import timezone
 from invoicing.corrections import decide
 from invoicing.drafting import runs
 from invoicing.due import posts
+from invoicing.ledger import decisions
 from invoicing.management.invoice_json import statements
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
 from invoicing.posting import post as posting
@@ -173,7 +174,7 @@ def test_credited_without_billing_again_stays_so_until_a_person_opens_it(scene: 
     (sheet,) = books.command("ledger", "--firm", "small").answer["dossiers"]
     assert (sheet["states"]["credited"], sheet["balanced"]) == ({"entries": 1, "seconds": 7200}, True)
     prove(books)
-    assert decide.reopen(entries=[the(1)], by=BY, now=timezone.now()) == 1
+    assert decisions.reopen(entries=[the(1)], by=BY, now=timezone.now()) == 1
     assert books.states()[ids(1)[0]] == "open"
     (event,) = books.events("entry_opened")
     assert event.data == {"was": "credited", "reason": f"credit note {note.reference}", "seconds": 7200}

@@ -38,11 +38,11 @@ DELETE = {"method": "DELETE", "path": r"^/v1/orders/\d+$"}
 
 
 def replace(row: Correction) -> list[Invoice]:
-    return decide.replace(correction=row, by=BY, now=timezone.now())
+    return replacing.replace(correction=row, by=BY, now=timezone.now())
 
 
 def recover(invoice: Invoice) -> list[Invoice]:
-    return decide.recover_replacement(invoice=invoice, by=BY, now=timezone.now())
+    return replacing.recover_replacement(invoice=invoice, by=BY, now=timezone.now())
 
 
 def deletions(books: Scene) -> int:

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing.corrections import decide
+from invoicing.ledger import decisions
 from invoicing.models import LedgerRow
 from tests.invoicing.after_billing import changed, ids, prove, the
 from tests.invoicing.scene import BY, Scene, in_thread
@@ -23,19 +23,19 @@ NOVEMBER = date(2026, 11, 19)
 
 
 def hold(*serials: int, reason: str = "Ask the garage") -> int:
-    return decide.hold(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
+    return decisions.hold(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
 
 
 def write_off(*serials: int, reason: str = "Our own mistake") -> int:
-    return decide.write_off(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
+    return decisions.write_off(entries=[the(each) for each in serials], reason=reason, by=BY, now=timezone.now())
 
 
 def release(*serials: int) -> int:
-    return decide.release(entries=[the(each) for each in serials], by=BY, now=timezone.now())
+    return decisions.release(entries=[the(each) for each in serials], by=BY, now=timezone.now())
 
 
 def reopen(*serials: int) -> int:
-    return decide.reopen(entries=[the(each) for each in serials], by=BY, now=timezone.now())
+    return decisions.reopen(entries=[the(each) for each in serials], by=BY, now=timezone.now())
 
 
 def decision(serial: int) -> tuple[str, str, str]:

@@ -28,7 +28,7 @@ from toggbill.firms import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
 Command = Callable[..., Outcome]
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
