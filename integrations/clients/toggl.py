@@ -10,10 +10,12 @@ import json
 import re
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Literal, NoReturn
 
+from integrations.clients import toggl_rows
 from integrations.clients.fields import Row, listed
+from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
 from integrations.clients.transport import (
     TIMEOUT,
     Answer,
@@ -24,6 +26,8 @@ from integrations.clients.transport import (
     ServiceError,
     Transport,
 )
+
+__all__ = ["LONGEST_SPAN", "Api", "Client", "Entry", "Me", "Page", "Project", "Quota", "Workspace"]
 
 LONGEST_SPAN = 366
 """Days that one report may cover, first and last included (observed)."""
@@ -36,65 +40,6 @@ _QUOTA_UNKNOWN = 3600.0
 
 # Without these the amounts follow the token owner's own rounding preference (Toggl docs: reports/detailed_reports).
 _RAW_SECONDS = {"rounding": 0, "rounding_minutes": 0}
-
-
-@dataclass(frozen=True, slots=True)
-class Me:
-    """The owner of the token. `timezone` is an IANA name and bounds the days of his reports."""
-
-    id: int
-    email: str
-    fullname: str
-    timezone: str
-    default_workspace_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Workspace:
-    """A workspace of the owner. Only an `admin` sees the entries of all members (Toggl support: access-rights)."""
-
-    id: int
-    organization_id: int
-    name: str
-    admin: bool
-    premium: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Client:
-    """A Toggl client, which is a customer only by the mapping of a dossier."""
-
-    id: int
-    name: str
-    archived: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """`billable` is None where the plan knows no such flag."""
-
-    id: int
-    name: str
-    client_id: int | None
-    active: bool
-    billable: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One time entry. `seconds` is raw, as Toggl has it; negative, or `stop` None, while it runs. Moments in UTC."""
-
-    id: int
-    user_id: int
-    user_name: str
-    project_id: int | None
-    description: str
-    billable: bool
-    tags: tuple[str, ...]
-    seconds: int
-    start: datetime
-    stop: datetime | None
-    updated_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +120,7 @@ class Api:
         purpose = "the list of workspaces"
         body, _ = self._get("/me/workspaces", purpose)
         try:
-            return [_workspace(Row(value, what="a workspace")) for value in listed(body, what="the list")]
+            return [toggl_rows.workspace(Row(value, what="a workspace")) for value in listed(body, what="the list")]
         except ValueError as error:
             self._unreadable(purpose, error)
 
@@ -224,7 +169,7 @@ class Api:
                 f"/workspaces/{workspace_id}/projects?active=both&per_page={_PROJECTS_A_PAGE}&page={page}", purpose
             )
             try:
-                rows = [_project(Row(value, what="a project")) for value in listed(body, what="the list")]
+                rows = [toggl_rows.project(Row(value, what="a project")) for value in listed(body, what="the list")]
             except ValueError as error:
                 self._unreadable(purpose, error)
             known = len(found)
@@ -276,11 +221,13 @@ class Api:
         }
         seen: set[int] = set()
         cursor: dict[str, int] = {}
-        tags = _TagNames(lambda: self.tags(workspace_id))
+        tags = toggl_rows.TagNames(lambda: self.tags(workspace_id))
         while True:
             body, answer = self._report(f"/workspace/{workspace_id}/search/time_entries", {**asked, **cursor}, purpose)
             try:
-                found = [entry for value in listed(body, what="the report") for entry in _entries(value, tags)]
+                found = [
+                    entry for value in listed(body, what="the report") for entry in toggl_rows.entries(value, tags)
+                ]
                 following = _cursor(answer)
                 if following and following == cursor:
                     raise ValueError("the next page is the same page")
@@ -358,77 +305,6 @@ def _check_span(start: date, end: date) -> None:
     days = (end - start).days + 1
     if not 1 <= days <= LONGEST_SPAN:
         raise ValueError(f"a report from {start} to {end} covers {days} days; Toggl takes 1 to {LONGEST_SPAN}")
-
-
-def _workspace(row: Row) -> Workspace:
-    admin = row.flag("admin")
-    return Workspace(
-        id=row.integer("id"),
-        organization_id=row.integer("organization_id"),
-        name=row.text("name"),
-        admin=row.text("role") == "admin" if admin is None else admin,
-        premium=row.flag("premium") is True,
-    )
-
-
-def _project(row: Row) -> Project:
-    client_id = row.integer_or_none("client_id")
-    return Project(
-        id=row.integer("id"),
-        name=row.text("name"),
-        client_id=row.integer_or_none("cid") if client_id is None else client_id,
-        active=row.flag("active") is not False,
-        billable=row.flag("billable"),
-    )
-
-
-class _TagNames:
-    """The names of a row's tags: as the enriched row gives them, else looked up by their ids, once per reading.
-
-    No answer of Toggl with names in it is on record; without them tags would be lost in silence, and hours billed as
-    the wrong product.
-    """
-
-    def __init__(self, read: Callable[[], dict[int, str]]) -> None:
-        self._read = read
-        self._known: dict[int, str] | None = None
-
-    def of(self, row: Row) -> tuple[str, ...]:
-        """ValueError when an id has no name."""
-        ids, names = row.integers("tag_ids"), row.texts("tag_names")
-        if len(names) >= len(ids):
-            return names
-        if self._known is None:
-            self._known = self._read()
-        if unknown := [tag for tag in ids if tag not in self._known]:
-            raise ValueError(f"tag {unknown[0]} has no name")
-        return tuple(self._known[tag] for tag in ids)
-
-
-def _entries(value: Any, tags: _TagNames) -> Iterator[Entry]:
-    """The entries of one row of a report (Toggl docs: reports/detailed_reports). ValueError for what cannot be read."""
-    row = Row(value, what="a row")
-    names = tags.of(row)
-    if not row.has("time_entries"):
-        raise ValueError("time_entries is missing: such a row would pass for deleted entries")
-    for inner in row.rows("time_entries"):
-        stop = inner.moment_or_none("stop")
-        seconds = inner.integer_or_none("seconds")
-        if seconds is None and stop is not None:
-            raise ValueError("seconds of a stopped entry is missing")
-        yield Entry(
-            id=inner.integer("id"),
-            user_id=row.integer("user_id"),
-            user_name=row.text("username"),
-            project_id=row.integer_or_none("project_id"),
-            description=row.text("description"),
-            billable=row.flag("billable") is True,
-            tags=names,
-            seconds=seconds or 0,
-            start=inner.moment("start"),
-            stop=stop,
-            updated_at=inner.moment("at"),
-        )
 
 
 def _cursor(answer: Answer) -> dict[str, int]:
