@@ -1,4 +1,4 @@
-"""Small worlds for the sandbox, with fixed ids, dates and sums that a reader can add up himself.
+"""Small worlds for the sandbox, with fixed ids, dates and sums that a reader can add up by hand.
 
 The clock of a world stands at `NOW` (a Friday morning); load it through the fixture `onboard`. People, companies and
 numbers are invented.

@@ -112,7 +112,7 @@ def account(
     pace: Callable[[], None] | None = None,
     timeout: tuple[float, float] = TIMEOUT,
 ) -> Account:
-    """The user behind the credential and all companies that he may open. Billit docs: account/accountInformation."""
+    """The user behind the credential and all companies that it opens. Billit docs: account/accountInformation."""
     purpose = "the list of companies"
     transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
     try:

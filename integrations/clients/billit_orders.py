@@ -57,7 +57,7 @@ class OrderLine:
 class Order:
     """An invoice or credit note to create; Billit numbers it (design R10).
 
-    `external_id` is our reference, `reference` the buyer's purchase order, `title` his reference or the period,
+    `external_id` is our reference, `reference` the buyer's purchase order, `title` that of the buyer or the period,
     `about_number` the number of the invoice that a credit note takes back. Exactly one of `customer_id` (PartyID at
     Billit) and `customer` is given. The days are local ones of the firm.
     """

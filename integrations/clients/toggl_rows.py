@@ -12,7 +12,7 @@ from integrations.clients.fields import Row
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """The owner of the token. `timezone` is an IANA name and bounds the days of his reports."""
+    """The owner of the token. `timezone` is an IANA name and bounds the days of their reports."""
 
     id: int
     email: str

@@ -67,7 +67,7 @@ class NoAnswer(ServiceError):
 
 
 class Refused(ServiceError):
-    """A certain no: nothing was changed. `reason` is the vendor's text (at most 500 characters), `code` his code."""
+    """A certain no: nothing was changed. `reason` is the vendor's text (at most 500 characters), `code` its code."""
 
     def __init__(self, message: str, *, status: int, code: str = "", reason: str = "") -> None:
         super().__init__(message)
@@ -115,7 +115,7 @@ class Answer:
         return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
 
     def said(self) -> tuple[str, str]:
-        """The vendor's (code, reason) of a refusal, each "" when he gave none; a page of HTML is no reason.
+        """The vendor's (code, reason) of a refusal, each "" when there is none; a page of HTML is no reason.
 
         Toggl sends a JSON string, bare text or nothing (observed), Billit `{"errors": [...]}`, a bare
         string or `{"Message"}` (Billit docs: 400). Of several errors the first code and all texts are given.
@@ -129,7 +129,7 @@ class Answer:
         return (codes[0] if codes else ""), _capped("; ".join(texts))
 
     def codes(self) -> tuple[str, ...]:
-        """All of the vendor's error codes in the body, in lower case (he varies their case)."""
+        """All of the vendor's error codes in the body, in lower case (their case varies)."""
         try:
             return tuple(code.lower() for code in _complaints(self.json())[0])
         except ValueError:

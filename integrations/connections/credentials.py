@@ -27,7 +27,7 @@ from toggbill.firms.models import Firm
 
 @dataclass(frozen=True, slots=True)
 class TogglAccess:
-    """What a Toggl token opens: its owner with his time zone, the workspaces by their Toggl id, and the plan of each
+    """What a Toggl token opens: its owner and their time zone, the workspaces by their Toggl id, and the plan of each
     organisation ("" where Toggl does not say; empty when it was not asked)."""
 
     owner_name: str

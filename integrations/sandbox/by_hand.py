@@ -28,7 +28,7 @@ def set_plan(sandbox: Sandbox, organization: int, plan: str) -> None:
 
 
 def quotas(sandbox: Sandbox) -> list[Record]:
-    """Every person's budgets, his own one ("organization" None) first."""
+    """Every person's budgets, the person's own ("organization" None) first."""
     rows: list[Record] = []
     store, now = sandbox.toggl.store, sandbox.clock.now()
     for user in store.users.values():

@@ -138,7 +138,7 @@ def set_plan(sandbox: Sandbox, request: Request) -> Answer:
 
 @router.on("GET", "/quota")
 def get_quota(sandbox: Sandbox, request: Request) -> Answer:
-    """Every person's budgets: {"user", "name", "organization" (None = his own), "total", "remaining", "resets_in"}."""
+    """Everybody's budgets: {"user", "name", "organization" (None = one's own), "total", "remaining", "resets_in"}."""
     return json_answer(by_hand.quotas(sandbox))
 
 

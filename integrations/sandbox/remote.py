@@ -107,11 +107,11 @@ class Remote:
     # --- Toggl ------------------------------------------------------------------------------------------------------
 
     def quota(self, organization: int | None, *, remaining: int, resets_in: int) -> None:
-        """Sets the bucket of an organisation, or of the user himself (None), for every user; `resets_in` in seconds."""
+        """Sets the bucket of an organisation, or of the user (None), for every user; `resets_in` in seconds."""
         self._call("POST", "/quota", {"organization": organization, "remaining": remaining, "resets_in": resets_in})
 
     def quotas(self) -> list[Record]:
-        """Every person's budgets; "organization" None is his own."""
+        """Every person's budgets; "organization" None is the person's own."""
         rows: list[Record] = self._call("GET", "/quota")
         return rows
 

@@ -229,7 +229,7 @@ class FilesMixin(ImportExportMixin):
         return allowed(request, "export")
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Whose rows: the member's firm, and of it the dossiers that he may see."""
+        """Whose rows: the member's firm, and of it the dossiers that the member may see."""
         membership = cast(FirmRequest, request).membership
         if membership is None or isinstance(request.user, AnonymousUser):
             return {}

@@ -50,7 +50,7 @@ def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice
     """Delete the unsent order of the invoice that a correction is about, and draft the customer's hours of it anew.
 
     Returns the new invoices, approved and ready to post: one, or none when no hour of this customer is left, or more
-    when his references differ by now. Hours that are another customer's now are open. A repetition changes nothing.
+    when the references differ by now. Hours that are another customer's now are open. A repetition changes nothing.
     Raises ``NotPossible`` when the order is sent, when a person must decide otherwise first, and when Billit gave no
     answer: ``recover_replacement`` then finds out. Raises ``ServiceError`` when Billit could not be asked.
     """

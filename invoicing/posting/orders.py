@@ -14,7 +14,7 @@ from toggbill.firms.errors import NotPossible
 
 
 def order_of(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
-    """The order to post, dated on the firm's local day of ``now``. Looks the customer up when he is not known yet.
+    """The order to post, dated on the firm's local day of ``now``. Looks the customer up when it is not known yet.
 
     Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError``.
     """

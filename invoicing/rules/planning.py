@@ -212,7 +212,7 @@ def _correct(
 
 
 def _invoice_of(buyer: Buyer, billed: Collection[tuple[str, str, str]]) -> tuple[str, str, str]:
-    """The customer's invoice with the same references; else another one of his, since there may never be such a one."""
+    """The customer's invoice with the same references; else another of theirs, since there may never be one."""
     own = buyer.key, buyer.purchase_order, buyer.buyer_reference
     return own if own in billed else min((key for key in billed if key[0] == buyer.key), default=own)
 

@@ -170,7 +170,7 @@ class _Soak:
         Dossier.objects.filter(pk__in=some).update(due_at=timezone.now(), scheduled_through=None)
 
     def _run_by_hand(self) -> None:
-        """A person at the command line, who leaves the posting to the workers or does it himself."""
+        """A person at the command line, who leaves the posting to the workers or posts by hand."""
         dossier = f"dossier-{self.die.randint(1, WORKSPACES * DOSSIERS)}"
         asked = ["--firm", SLUG, "--dossier", dossier, "--through", yesterday(), "--approve", "--post"]
         self.people = [process for process in self.people if process.poll() is None]
@@ -194,7 +194,7 @@ class _Soak:
                 runs.void(invoice=invoice, by=_BY, now=timezone.now())
 
     def _person_decides(self) -> None:
-        """What is left to a person: he looks at Billit, and posts anew what is not there."""
+        """What is left to a person: a look at Billit, and posting anew what is not there."""
         there = {order["ExternalProviderID"] for order in self.control.orders()}
         now = timezone.now()
         for invoice in Invoice.objects.filter(status=_STATUS.IN_DOUBT, needs_person=True):

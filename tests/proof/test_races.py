@@ -204,7 +204,7 @@ def test_verdict_that_was_read_before_the_claim_is_not_written_after_it(scene: M
         return derive.derive(workspace=books.dossier.workspace, now=NOW)
 
     with transaction.atomic():
-        # Whoever wants to write the row waits here, in the order of his coming: the verb first, then the verdict.
+        # Whoever wants to write the row waits here, in the order of coming: the verb first, then the verdict.
         LedgerRow.objects.select_for_update().get()
         claiming = in_thread(verbs[verb])
         until(lambda: _waiting() == 1)

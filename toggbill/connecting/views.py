@@ -138,7 +138,7 @@ def sign_in(request: FirmRequest) -> HttpResponse:
 @member_required("connect")
 @require_GET
 def signed_in(request: FirmRequest) -> HttpResponse:
-    """Billit sends the person back here: with a code, or without because he said no."""
+    """Billit sends the person back here: with a code, or without, after a no."""
     begun: dict[str, Any] = request.session.pop(STATE, None) or {}
     key = str(begun.get("key", ""))
     if not _is_ours(begun, request):
@@ -235,7 +235,7 @@ def _chosen(
 
 
 def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[str, Any]]:
-    """What the credential opens, each with what a person has to know before he picks it."""
+    """What the credential opens, each with what a person has to know before picking it."""
     if isinstance(access, TogglAccess):
         taken = dict(row.workspaces.model.objects.for_firm(row.firm).values_list("remote_id", "connection__key"))
         return [

@@ -1,7 +1,7 @@
 """Who may do what, and who sees which rows. One table and one function, used by views, admin and templates.
 
 ``RIGHTS`` is the table (``manage.py roles`` prints it for the README), ``may`` asks it. ``visible`` is the fence
-between firms and, for a member who is restricted to named dossiers, between the dossiers of his firm.
+between firms and, for a member who is restricted to named dossiers, between the dossiers of the firm.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def may(membership: Membership | None, what: str) -> bool:
 
 # --- which rows -----------------------------------------------------------------------------------------------------
 
-# How a row leads to the dossiers that it belongs to. A restricted member sees it if one of them is named for him.
+# How a row leads to the dossiers that it belongs to. A restricted member sees it if one of them is theirs.
 _BY_ANY = {
     "invoicing.dossier": "pk",
     "invoicing.dossierclient": "dossier",
@@ -101,7 +101,7 @@ _BY_ANY = {
     "integrations.company": "dossiers",
     "integrations.product": "company__dossiers",
 }
-# What dossiers share: names of clients and customers. A restricted member sees it if all of them are named for him.
+# What dossiers share: names of clients and customers. A restricted member sees it if all of them are theirs.
 _BY_ALL = {
     "integrations.client": "workspace__dossiers",
     "integrations.project": "workspace__dossiers",
@@ -126,7 +126,7 @@ _Row = TypeVar("_Row", bound=Model)
 
 
 def visible(membership: Membership | None, rows: QuerySet[_Row]) -> QuerySet[_Row]:
-    """Those of ``rows`` that a member may see: of his firm and, if he is restricted, of his dossiers.
+    """Those of ``rows`` that a member may see: of the firm and, for a restricted member, of the named dossiers.
 
     A model that stands in none of the lists above is shown to no restricted member (a test asks for the list).
     """

@@ -1,4 +1,4 @@
-"""The admin behind the fence: a member sees and changes the rows of his own firm, as far as his role allows.
+"""The admin behind the fence: a member sees and changes the rows of their own firm, as far as the role allows.
 
 ``FirmModelAdmin`` is the admin of every model that belongs to a firm. For staff who are no superusers the rows, the
 choices of foreign keys, the filters, the autocompletes and the direct addresses are those of ``request.firm``;
@@ -63,7 +63,7 @@ def allowed(request: HttpRequest, what: str) -> bool:
 
 
 def scoped(request: HttpRequest, rows: models.QuerySet[_Row]) -> models.QuerySet[_Row]:
-    """The rows that the person may see: of his firm and his dossiers, or all for a superuser."""
+    """The rows that the person may see: of the firm and the named dossiers, or all for a superuser."""
     if cast(FirmRequest, request).user.is_superuser:
         return rows
     return visible(cast(FirmRequest, request).membership, rows)

@@ -22,7 +22,7 @@ KEY_HEADERS = ("idempotency-key", "idempotent-key")
 
 @dataclass(slots=True)
 class Call:
-    """What a handler needs: the request, the user, the company he works in, and the store."""
+    """What a handler needs: the request, the user, the company of the call, and the store."""
 
     request: Request
     user: Record

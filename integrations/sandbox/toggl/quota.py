@@ -1,4 +1,4 @@
-"""Toggl's hourly budgets: per user and organisation, and per user for calls about himself.
+"""Toggl's hourly budgets: per user and organisation, and per user for calls about the user.
 
 A window opens at its first call and closes 3600 s later (support article on API limits); an exhausted one answers 402.
 """

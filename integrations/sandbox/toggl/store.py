@@ -123,7 +123,7 @@ class Store:
     # --- who may see what -------------------------------------------------------------------------------------------
 
     def membership(self, user: Record, workspace_id: int) -> Record | None:
-        """The user's row of the workspace ({"id", "admin"}), None when he is not in it."""
+        """The user's row of the workspace ({"id", "admin"}), None for a user who is not in it."""
         return next((row for row in user.get("workspaces", []) if row["id"] == workspace_id), None)
 
     def plan(self, organization_id: int) -> str:

@@ -9,7 +9,7 @@ from integrations.sandbox.toggl.store import Entry, Store
 
 
 def visibility(store: Store, user: Record, workspace_id: int) -> Callable[[Entry], bool]:
-    """An admin sees all; a member his own and what stands on public projects. Nobody is told that it is partial."""
+    """An admin sees all; a member their own and what stands on public projects. Nobody is told that it is partial."""
     membership = store.membership(user, workspace_id)
     if membership is None:
         return lambda entry: False

@@ -126,7 +126,7 @@ def test_nothing_but_a_posted_invoice_is_sent(scene: Make) -> None:
 def test_refused_send_shows_billits_reason_and_can_be_tried_again_with_the_same_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    # Peppol's directory still lists the receiver, Billit no longer reaches him.
+    # Peppol's directory still lists the receiver, Billit no longer reaches it.
     with books.fault(
         "status",
         path=SEND,

@@ -1,4 +1,4 @@
-"""A member who lost his second step: who may take it away, and who is told."""
+"""A member who lost the second step: who may take it away, and who is told."""
 
 from __future__ import annotations
 

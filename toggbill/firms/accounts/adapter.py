@@ -38,7 +38,7 @@ class AccountAdapter(DefaultAccountAdapter):
     def pre_login(self, request: HttpRequest, user: User, **kwargs: Any) -> HttpResponse | None:
         """An account that a firm or the operator made has no address on record yet: they vouch for it.
 
-        Who signs up by himself has one from the start, and proves it by the mailed link before he comes in.
+        Who signs up alone has one from the start, and proves it by the mailed link before coming in.
         """
         if not EmailAddress.objects.filter(user=user).exists():
             EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
@@ -46,7 +46,7 @@ class AccountAdapter(DefaultAccountAdapter):
         return response
 
     def confirm_email(self, request: HttpRequest, email_address: EmailAddress) -> bool:
-        """An address is proven: the firm that its owner asked for when he signed up is opened."""
+        """An address is proven: the firm that its owner asked for at sign-up is opened."""
         if not super().confirm_email(request, email_address):
             return False
         open_asked_firm(

@@ -45,7 +45,7 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
 
     An account is made when the address has none: with the password, or without one, and then the caller sends
     ``mail_invitation`` after the commit. The password of an account that exists is never touched, since it may serve
-    other firms too; except when nobody ever proved that the address is his (``forget_unproven``).
+    other firms too; except when nobody ever proved that the address is theirs (``forget_unproven``).
     """
     email = email.strip().lower()
     user = User.objects.filter(email=email).first()
@@ -191,7 +191,7 @@ def find(token: str, *, now: datetime) -> Invitation | None:
 
 
 def account_of(invitation: Invitation) -> User | None:
-    """The account that the invited person can sign in with. None: he chooses a password with the invitation."""
+    """The account that the invited person can sign in with. None: the person chooses a password with the invitation."""
     user = User.objects.filter(email=invitation.email).first()
     if user is None or not user.has_usable_password():
         return None
@@ -224,7 +224,7 @@ def accept_as_new(*, invitation: Invitation, name: str, password: str, origin: s
 
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User, origin: str, now: datetime) -> None:
-    """A person who is signed in joins. Raises NotPossible unless the invitation is open and to his address."""
+    """A person who is signed in joins. Raises NotPossible unless the invitation is open and to their address."""
     row = _open(invitation, now)
     if user.email.lower() != row.email:
         raise NotPossible(

@@ -1,13 +1,13 @@
-"""A member who lost his second step, and his recovery codes with it: somebody who knows him lets him in again.
+"""A member who lost the second step, and the recovery codes with it: somebody who knows the member lets them in again.
 
 Who may do it. The second step guards the *account*, and an account may serve several firms. So an owner may take it
-away from a member who works for his firm alone: nothing beyond his own firm is laid open by it, and he could give the
+away from a member who works for that firm alone: nothing beyond it is laid open, and the owner could give the
 same access to anybody by an invitation. An account of several firms, or of the operator, is reset by the operator at
 the command line (``reset_mfa``), who has made sure who is asking: otherwise an owner of a small firm could weaken the
-door of a large one. Nobody resets his own: he could do without it only if he had the step.
+door of a large one. Nobody resets their own: that would take the very step that is lost.
 
-The password is left alone, so the member still proves something; he is signed out everywhere, is told by mail, each of
-his firms finds it in its audit log, and a firm that demands two steps has him set up a new one before anything else.
+The password is left alone, so the member still proves something; they are signed out everywhere and told by mail, each
+of their firms finds it in its audit log, and a firm that demands two steps has them set up a new one before all else.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from toggbill.firms.models import Membership, User
 
 
 def hindrance(*, membership: Membership, by: User) -> str:
-    """Why an owner cannot reset the second step of a member, a sentence; "" when he can."""
+    """Why an owner cannot reset the second step of a member, a sentence; "" when nothing stands in the way."""
     user = membership.user
     if not mfa.has_second_step(user):
         return _("%(email)s signs in in one step.") % {"email": user.email}

@@ -30,7 +30,7 @@ def is_only_owner(row: Membership) -> bool:
 
 
 def refresh_staff(user: User) -> None:
-    """The set-up (admin) is open to whoever may map in one of his firms at least, and to the operator."""
+    """The set-up (admin) is open to whoever may map in at least one firm, and to the operator."""
     maps = Membership.objects.filter(user=user, role__in=RIGHTS["map"].roles).exists()
     amend(user, {"is_staff": maps or user.is_superuser})
 
@@ -83,7 +83,7 @@ def restrict(*, membership: Membership, dossiers: Iterable[Any] | None, by: Acto
 
 
 def restriction(row: Membership) -> list[str] | None:
-    """The short names of the dossiers that a member is restricted to; None: he sees all."""
+    """The short names of the dossiers that a member is restricted to; None: sees all."""
     if not row.is_restricted:
         return None
     named = MembershipDossier.objects.filter(membership=row)

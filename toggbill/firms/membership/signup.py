@@ -1,4 +1,4 @@
-"""Signing up: a stranger opens an account and, once he has proven his address, a firm of his own (``SIGNUP_OPEN``).
+"""Signing up: a stranger opens an account and, once the address is proven, a firm (``SIGNUP_OPEN``).
 
 Until then there is no firm, so that nobody leaves empty ones behind: its name waits with the account. An account that
 is never proven goes after a week, when the next stranger signs up.
@@ -45,7 +45,7 @@ UNPROVEN_FOR = timedelta(days=7)
 
 @transaction.atomic
 def open_asked_firm(*, user: User, language: str, origin: str, now: datetime) -> Firm | None:
-    """The firm that a person asked for when he signed up, now that his address is proven; None when he asked for none.
+    """The firm that a person asked for at sign-up, now that the address is proven; None without such a wish.
 
     Once: the wish is taken from the account in the same transaction.
     """

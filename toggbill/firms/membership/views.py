@@ -173,7 +173,7 @@ def remove(request: FirmRequest, pk: int) -> HttpResponse:
 @member_required("members")
 @require_POST
 def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
-    """Take the second step of a member away who lost it; he is told by mail."""
+    """Take the second step of a member away who lost it; they are told by mail."""
     row = _member(request, pk)
     try:
         lost_step.reset_by_owner(membership=row, owner=request.user, by=actor(request), now=timezone.now())

@@ -15,7 +15,7 @@ from toggbill.firms.models import Membership
 if TYPE_CHECKING:
     from toggbill.firms.access import FirmRequest
 
-# What a member without a second step may still open while his firm demands one: setting it up, and going away.
+# What a member without a second step may still open while their firm demands one: setting it up, and going away.
 _BEFORE_THE_SECOND_STEP = frozenset(
     {
         "mfa_index",

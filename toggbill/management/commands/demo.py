@@ -198,7 +198,7 @@ def _start_again(options: dict[str, Any]) -> None:
         "BILLIT_REQUESTS_PER_SECOND": "0",
         "PUBLIC_URL": f"http://127.0.0.1:{options['port']}",
         "TICK_SECONDS": "2",
-        # Whoever breaks something on the sandbox's page sees it mended while he watches.
+        # Whoever breaks something on the sandbox's page sees it mended while watching.
         "IN_DOUBT_SECONDS": "10",
         "POSTING_LEASE_SECONDS": "60",
         "EMAIL_URL": "filemail:///" + str(folder / "mail"),

@@ -21,7 +21,7 @@ def posted_json(call: Call, given: Record, identity: int) -> Record:
 
 
 def kept(call: Call, given: Record) -> Record:
-    """A file of the caller, whose content was checked before; a FileID of his is not heeded."""
+    """A file of the caller, whose content was checked before; a FileID that came along is not heeded."""
     name = str(given.get("FileName") or "file")
     return _stored(call, name, str(given.get("MimeType") or "application/octet-stream"), str(given["FileContent"]))
 

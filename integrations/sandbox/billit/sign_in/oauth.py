@@ -38,7 +38,7 @@ def decide(call: Call) -> Answer:
     if form.get("decision") == "cancel":
         return _back(form, {"error": "access_denied"})
     user = call.store.user_of(form.get("email", ""))
-    # A user of a world that gives him no password gets in with any.
+    # A user to whom the world gives no password gets in with any.
     if user is None or user.get("password", form.get("password", "")) != form.get("password", ""):
         users = [str(user["email"]) for user in call.store.users]
         name = str(client.get("name") or client["client_id"])

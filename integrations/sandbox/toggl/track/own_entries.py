@@ -14,7 +14,7 @@ _ENTRY_CAP = 1000
 
 
 def own(call: Call) -> list[Entry]:
-    """The token owner's entries in all his workspaces, newest start first, deleted ones left out."""
+    """The token owner's entries in all workspaces, newest start first, deleted ones left out."""
     mine = [entry for entry in call.store.entries.values() if entry.user_id == call.user["id"] and not entry.deleted_at]
     return sorted(mine, key=lambda entry: (entry.start, entry.id), reverse=True)
 

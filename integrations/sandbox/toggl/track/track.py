@@ -1,4 +1,4 @@
-"""Track API v9: the person, his organisations and workspaces, and their dictionaries."""
+"""Track API v9: the person, with organisations, workspaces and dictionaries."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def _found(call: Call, workspace_id: int, identity: int) -> Entry:
 
 
 def _may(call: Call, workspace_id: int, user_id: int) -> None:
-    """Everybody writes his own entries, an admin those of all members."""
+    """Everybody writes their own entries, an admin those of all members."""
     if user_id == call.user["id"]:
         return
     if not call.is_admin(workspace_id) or not call.switches["toggl_admin_edits_others"]:

@@ -118,7 +118,7 @@ def test_nothing_before_validation_nor_when_disabled(toggl: Toggl, control: Remo
 def test_visibility_is_that_of_the_creator(toggl: Toggl, control: Remote, receiver: Receiver) -> None:
     receiver.reply = give_back
     subscribe(toggl, receiver, token=MEMBER)
-    for index in (0, 2, 3):  # of another on a private project, his own, of another on a public project
+    for index in (0, 2, 3):  # of another on a private project, the person's own, of another on a public project
         control.put_entries({"id": ENTRY + index, "description": "Changed"})
     control.deliveries()
     assert [event["payload"]["id"] for event in events(receiver)] == [ENTRY + 2, ENTRY + 3]

@@ -14,7 +14,7 @@ from toggbill.firms.models import Membership, User
 
 
 class Command(JsonCommand):
-    """An owner does this for members of his firm alone; whoever works for several firms turns to the operator."""
+    """An owner does this for members of that firm alone; whoever works for several firms turns to the operator."""
 
     help = "Remove the second step (and recovery codes) of an account, sign it out everywhere, and tell its owner."
 
