@@ -23,6 +23,7 @@ from integrations.models import Entry
 from invoicing.corrections import decide as corrections
 from invoicing.corrections import replace
 from invoicing.drafting import runs
+from invoicing.ledger import decisions
 from invoicing.models import Correction, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
@@ -230,7 +231,7 @@ class Billing(RuleBasedStateMachine):
         if row is not None:
             reason = {"reason": "for now"} if verb in ("hold", "write_off") else {}
             with suppress(NotPossible):
-                getattr(corrections, verb)(entries=[row], by=BY, now=timezone.now(), **reason)
+                getattr(decisions, verb)(entries=[row], by=BY, now=timezone.now(), **reason)
 
     @rule(number=Any_)
     def post_anew(self, number: int) -> None:

@@ -112,7 +112,7 @@ _BY_ALL = {
 WHOLE_FIRM = frozenset(
     {
         "integrations.connection",
-        "integrations.connections.quota",
+        "integrations.quota",
         "integrations.webhook",
         "firms.auditevent",
         "firms.membership",

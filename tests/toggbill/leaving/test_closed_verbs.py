@@ -183,11 +183,11 @@ CASES: dict[str, Case] = {
     "integrations.connections.credentials.connect_billit_signed_in": Case(_signed_in),
     "integrations.connections.credentials.remove": Case(_of, refusal=None),
     "integrations.connections.credentials.resume": Case(_paused, refusal=None),
-    "integrations.webhooks.webhook_addresses.close_for": Case(_with_webhook, refusal=None),
+    "integrations.connections.webhook_addresses.close_for": Case(_with_webhook, refusal=None),
     "integrations.webhooks.receiving.hasten": Case(
         lambda dossier: {"webhook": WebhookFactory(workspace=dossier.workspace)}, refusal=None
     ),
-    "integrations.webhooks.webhook_addresses.open_for": Case(
+    "integrations.connections.webhook_addresses.open_for": Case(
         lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
     ),
     "invoicing.corrections.decide.accept": Case(_correction()),
