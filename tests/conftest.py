@@ -21,7 +21,7 @@ from pytest_django import Settings
 from integrations.sandbox.process import Process, start
 from tests.queues import Queue, broker
 from tests.worlds import NOW
-from toggbill.firms import triggers
+from toggbill.database import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
 
@@ -44,9 +44,9 @@ def _empty_the_audit_log_between_tests() -> Iterator[None]:
     table, teardown = AuditEvent._meta.db_table, getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009 - untyped
 
     def empty(case: TransactionTestCase) -> None:
-        triggers.run(connection, triggers.without_append_only(connection, table))
+        triggers.remove(connection, table)
         teardown(case)
-        triggers.run(connection, triggers.append_only(connection, table))
+        triggers.install(connection)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)

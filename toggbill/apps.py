@@ -6,6 +6,8 @@ from django.apps import AppConfig, apps
 from django.db import connections
 from django.db.models.signals import post_migrate
 
+from toggbill.database import triggers
+
 
 class SiteConfig(AppConfig):
     """The roof."""
@@ -22,8 +24,6 @@ class SiteConfig(AppConfig):
 
 
 def install_triggers(*, using: str, plan: list[Any] | None = None, **_: Any) -> None:
-    """After a migration that did something: the triggers of every table, those that it made anew among them."""
-    from toggbill.firms import triggers  # noqa: PLC0415 - it knows models, which are loaded after this module
-
-    if plan:
+    """At the end of ``migrate``, also of one that had nothing to migrate. ``flush`` has no plan and changes none."""
+    if plan is not None:
         triggers.install(connections[using])

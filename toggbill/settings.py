@@ -117,11 +117,24 @@ TEMPLATES: list[dict[str, Any]] = [
     }
 ]
 
+
 # --- database (design D2) ---------------------------------------------------------------------------------------------
+def our_engine(engine: str) -> str:
+    """Django's backend, with migrations that find none of our triggers in their way. Raises ImproperlyConfigured."""
+    package, _, name = engine.rpartition(".")
+    if package != "django.db.backends" or name not in ("postgresql", "sqlite3"):
+        raise ImproperlyConfigured(
+            "DATABASE_URL names neither a PostgreSQL nor an SQLite database, and toggbill runs on no other. "
+            "Begin it with postgresql:// or sqlite:///."
+        )
+    return f"toggbill.database.{name}"
+
+
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'toggbill.sqlite3'}")
 }
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+DATABASES["default"]["ENGINE"] = our_engine(DATABASES["default"]["ENGINE"])
+if DATABASES["default"]["ENGINE"] == "toggbill.database.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 30,

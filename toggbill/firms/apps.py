@@ -10,3 +10,7 @@ class FirmsConfig(AppConfig):
     name = "toggbill.firms"
     label = "firms"
     verbose_name = _("Firm")
+
+    def ready(self) -> None:
+        """Register the triggers; they know models."""
+        from toggbill.firms import triggers  # noqa: F401, PLC0415 - models are loaded by now, not before

@@ -14,7 +14,8 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from tests.factories import FirmFactory
-from toggbill.firms import audit, triggers
+from toggbill.database import triggers
+from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -218,7 +219,7 @@ TAMPERINGS = {
 def unlock() -> None:
     """What only somebody with the rights of the database's owner can do."""
     connection.check_constraints()  # what PostgreSQL checks at commit hinders a change of the table
-    triggers.run(connection, triggers.without_append_only(connection, AuditEvent._meta.db_table))
+    triggers.remove(connection, AuditEvent._meta.db_table)
 
 
 @pytest.mark.django_db

@@ -1,0 +1,1 @@
+"""PostgreSQL, as Django's setting ENGINE names it."""

@@ -1,0 +1,1 @@
+"""SQLite, as Django's setting ENGINE names it."""
