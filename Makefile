@@ -48,6 +48,7 @@ test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
 check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, deployment settings
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/djangofmt --check templates
 	DEBUG=1 $(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	env -u DATABASE_URL -u REDIS_URL DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
@@ -73,6 +74,7 @@ soak: $(DEV) ## 50 dossiers under faults and killed workers (ARGS="--minutes 10"
 fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
 	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)
 
-format: $(DEV) ## formats the code and mends what ruff can mend
+format: $(DEV) ## formats code and templates and mends what ruff can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/djangofmt templates

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html.parser import HTMLParser
 from typing import Any
 
 from django.db import models
@@ -30,6 +31,45 @@ def text(client: Client, path: str) -> str:
     assert answer.status_code == 200
     words = re.sub(r"<[^>]+>", " ", answer.content.decode())
     return re.sub(r"\s+", " ", words.replace("\u00a0", " ").replace("&nbsp;", " "))
+
+
+class _Markup(HTMLParser):
+    """The inputs of a page, as (name, value), and its alerts, as (level, words)."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.inputs: list[tuple[str, str]] = []
+        self.alerts: list[tuple[str, str]] = []
+        self._level: str | None = None
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = dict(attrs)
+        if tag == "input":
+            self.inputs.append((found.get("name") or "", found.get("value") or ""))
+        if tag == "div" and (level := re.match(r"alert alert-(\w+)$", found.get("class") or "")):
+            self._level = level[1]
+            self.alerts.append((level[1], ""))
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "div":
+            self._level = None
+
+    def handle_data(self, data: str) -> None:
+        if self._level is not None:
+            level, words = self.alerts.pop()
+            self.alerts.append((level, words + data))
+
+
+def inputs(page: str, name: str) -> list[str]:
+    """The values of the page's inputs of this name, in their order."""
+    return [value for found, value in _Markup(page).inputs if found == name]
+
+
+def alerts(page: str) -> str:
+    """What the page says about what was just done: "success: Saved. | error: Not sent."."""
+    return " | ".join(f"{level}: {' '.join(words.split())}" for level, words in _Markup(page).alerts)
 
 
 def pages_of(dossier: Dossier, invoice: Invoice) -> list[str]:

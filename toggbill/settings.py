@@ -71,9 +71,7 @@ INSTALLED_APPS = [
     "allauth.usersessions",
     "django.contrib.humanize",  # the templates of allauth's applications load it
     "csp",
-    "django_htmx",
     "import_export",
-    "template_partials",
     "toggbill",
     "toggbill.firms",
     "integrations",
@@ -95,7 +93,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
-    "django_htmx.middleware.HtmxMiddleware",
 ]
 
 ROOT_URLCONF = "toggbill.urls"

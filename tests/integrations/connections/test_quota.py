@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection as database
 
 from integrations.connections import quota
@@ -102,30 +104,46 @@ def test_no_limit_means_no_waiting_function() -> None:
     assert quota.pace(ConnectionFactory(), 0) is None
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """What the requests wait, in seconds, while the clock stands still: their distance is that of the rows alone."""
+    waited: list[float] = []
+    monkeypatch.setattr(quota, "time", SimpleNamespace(sleep=waited.append))
+    with time_machine.travel(NOW, tick=False):
+        yield waited
+
+
+def reserved(connection: Connection) -> timedelta:
+    """How far the turns that were given reach from now on, as the connection's row has it."""
+    connection.refresh_from_db(fields=["next_request_at"])
+    assert connection.next_request_at is not None
+    return connection.next_request_at - NOW
+
+
 @pytest.mark.django_db
-def test_requests_keep_their_distance() -> None:
+def test_requests_keep_their_distance(waits: list[float]) -> None:
     connection = ConnectionFactory()
     wait = quota.pace(connection, 20)
     assert wait is not None
-    begun = time.monotonic()
     for _ in range(4):
         wait()
-    assert 0.15 <= time.monotonic() - begun < 1.0  # the first goes at once, three wait 50 ms each
+    assert waits == [0, 0.05, 0.1, 0.15]  # the first goes at once
+    assert reserved(connection) == timedelta(milliseconds=200)
 
 
 @pytest.mark.django_db(transaction=True)
-def test_requests_of_two_workers_keep_their_distance_together() -> None:
+def test_requests_of_two_workers_keep_their_distance_together(waits: list[float]) -> None:
     connection = ConnectionFactory()
-    turns: list[float] = []
+    both = threading.Barrier(2)
     failures: list[BaseException] = []
 
     def worker() -> None:
         wait = quota.pace(connection, 20)
         assert wait is not None
         try:
-            for _ in range(3):
+            both.wait(timeout=20)
+            for _ in range(50):
                 wait()
-                turns.append(time.monotonic())
         except BaseException as error:  # shown by the test, not lost with the thread
             failures.append(error)
         finally:
@@ -135,22 +153,19 @@ def test_requests_of_two_workers_keep_their_distance_together() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=20)
+        thread.join(timeout=60)
     assert failures == []
-    assert len(turns) == 6
-    assert max(turns) - min(turns) >= 0.24  # five distances of 50 ms, whoever went first
+    assert sorted(waits) == pytest.approx([number * 0.05 for number in range(100)])  # a turn of its own for each
+    assert reserved(connection) == timedelta(seconds=5)
 
 
 @pytest.mark.django_db
-def test_billits_requests_are_spaced_by_the_setting(sandbox: Process, settings: Any) -> None:
+def test_billits_requests_are_spaced_by_the_setting(sandbox: Process, settings: Any, waits: list[float]) -> None:
     sandbox.control.load(small_world())
     settings.BILLIT_REQUESTS_PER_SECOND = 20
-    company = Company(
-        connection=ConnectionFactory(service="billit", secret="5ad1c0de-0000-4000-8000-000000000001"),
-        party_id=COMPANY,
-    )
-    begun = time.monotonic()
-    with open_billit(company) as api:
+    connection = ConnectionFactory(service="billit", secret="5ad1c0de-0000-4000-8000-000000000001")
+    with open_billit(Company(connection=connection, party_id=COMPANY)) as api:
         for _ in range(3):
             list(api.products())
-    assert time.monotonic() - begun >= 0.1
+    assert waits == [0, 0.05, 0.1]
+    assert reserved(connection) == timedelta(milliseconds=150)

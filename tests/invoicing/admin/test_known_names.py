@@ -93,7 +93,8 @@ def test_page_of_the_dossier_offers_what_its_services_have(firm: Firm, dossier: 
     ClientMappingFactory(dossier=dossier, client_remote_id=503, number="", customer_party_id=88001)
     ClientMappingFactory(dossier=dossier, client_remote_id=777)
     page = staff(firm).get(address(Dossier, "change", dossier.pk)).content.decode()
-    assert '<datalist id="known-clients"><option value="Bakkerij Zomer (502)">' in page
+    known = page.split('<datalist id="known-clients">')[1].split("</datalist>")[0]
+    assert '<option value="Bakkerij Zomer (502)">' in known
     assert '<option value="Garage Vonk (Gent) (501)">' in page
     assert '<option value="Zomer NV (88001)">BE0999000030</option>' in page
     assert '<option value="ADV">Advice</option>' in page

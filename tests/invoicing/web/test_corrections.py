@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +16,7 @@ from invoicing.posting import post
 from tests.factories import CorrectionFactory, DossierFactory, FirmFactory, InvoiceFactory
 from tests.invoicing.after_billing import at_billit, changed, correction, deleted, prove, row
 from tests.invoicing.scene import BY, Scene
-from tests.visitors import signed_in, text
+from tests.visitors import alerts, signed_in, text
 from tests.worlds import BAKERY_PROJECT, entry
 from toggbill.firms.models import Firm
 
@@ -51,8 +50,7 @@ def decide(client: Client, remedy: str, about: Correction | None = None, **field
     sent = {"seconds": str(about.seconds), "what": " ".join(about.what)} | fields
     answer = client.post(f"/corrections/{about.pk}/{remedy}/", sent, follow=True)
     assert answer.status_code == 200
-    found = re.findall(r'<div class="alert alert-(\w+)"[^>]*>([^<]*)</div>', answer.content.decode())
-    return " | ".join(f"{level}: {words}" for level, words in found)
+    return alerts(answer.content.decode())
 
 
 def offered() -> dict[str, str]:

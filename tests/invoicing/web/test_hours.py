@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from invoicing.models import Dossier, LedgerRow
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory
-from tests.visitors import events, signed_in, text
+from tests.visitors import alerts, events, inputs, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -42,8 +42,7 @@ def decide(client: Client, decision: str, *rows: LedgerRow, **fields: str) -> st
     """Tick these rows and press a button; what the next page says."""
     sent = {"entry": [str(row.entry_id) for row in rows]} | fields
     answer = client.post(f"{PAGE}{decision}/", sent, follow=True)
-    found = re.findall(r'<div class="alert alert-(\w+)"[^>]*>([^<]*)</div>', answer.content.decode())
-    return " | ".join(f"{level}: {words}" for level, words in found)
+    return alerts(answer.content.decode())
 
 
 def decisions() -> list[tuple[str, str]]:
@@ -111,13 +110,13 @@ def test_invoiced_hours_have_no_box(client: Client, dossier: Dossier) -> None:
     assert "/hours/hold/" not in page
     row = LedgerRowFactory(dossier=dossier)
     page = client.get(PAGE).content.decode()
-    assert re.findall(r'name="entry" value="(\d+)"', page) == [str(row.entry_id)]
+    assert inputs(page, "entry") == [str(row.entry_id)]
 
 
 def test_attention_offers_to_hold_and_leads_back(client: Client, dossier: Dossier) -> None:
     row = LedgerRowFactory(dossier=dossier, reason="no_vat")
     page = client.get("/attention/?reason=no_vat").content.decode()
-    assert re.findall(r'name="entry" value="(\d+)"', page) == [str(row.entry_id)]
+    assert inputs(page, "entry") == [str(row.entry_id)]
     assert 'name="next" value="/attention/?reason=no_vat"' in page
     sent = {"entry": str(row.entry_id), "reason": "Later", "next": "/attention/?reason=no_vat"}
     answer = client.post(f"{PAGE}hold/", sent)
