@@ -179,7 +179,7 @@ class ConnectionAdmin(FirmModelAdmin):
     @admin.action(description=_("Pause: nothing is read or posted through it"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
         """Pause connections; their dossiers wait."""
-        rows = list(queryset.filter(paused_at__isnull=True))
+        rows = [row for row in queryset if row.paused_at is None]
         for row in rows:
             credentials.pause(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection paused.", "%(n)d connections paused.", len(rows))
@@ -188,7 +188,7 @@ class ConnectionAdmin(FirmModelAdmin):
     @admin.action(description=_("Resume"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
         """Let paused connections work again; a removed one has nothing to work with."""
-        rows = list(queryset.filter(paused_at__isnull=False, removed_at__isnull=True))
+        rows = [row for row in queryset if row.paused_at is not None and row.removed_at is None]
         for row in rows:
             credentials.resume(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
         text = ngettext("%(n)d connection resumed.", "%(n)d connections resumed.", len(rows))

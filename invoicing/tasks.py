@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from itertools import groupby
 
 from celery import chain, shared_task
-from django.db.models import Q
 from django.utils import timezone
 
 from integrations.clients.transport import ServiceError
 from integrations.mirror.sync import LEASE
-from integrations.models import Company, Connection, Workspace
+from integrations.models import Company, Workspace
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
 from invoicing.due import comparisons, order_changes, posts, runs
@@ -20,17 +19,14 @@ from invoicing.posting import send
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 
-_SERVED = Q(connection__paused_at__isnull=True) & ~Q(connection__failure=Connection.Failure.CREDENTIALS)
-
 
 @shared_task
 def tick_sync(**_: object) -> None:
     """Enqueue the workspaces and companies whose next sync is due, and derive what is still marked."""
     now = timezone.now()
-    idle = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - LEASE)
-    for workspace_id in Workspace.objects.filter(_SERVED, idle, next_sync_at__lte=now).values_list("pk", flat=True):
+    for workspace_id in Workspace.objects.due(now, now - LEASE).values_list("pk", flat=True):
         chain(sync_workspace.si(workspace_id=workspace_id), derive.si(workspace_id=workspace_id)).delay()
-    for company_id in Company.objects.filter(_SERVED, idle, next_sync_at__lte=now).values_list("pk", flat=True):
+    for company_id in Company.objects.due(now, now - LEASE).values_list("pk", flat=True):
         chain(sync_company.si(company_id=company_id), derive_marked.si()).delay()
     derive_marked.delay()
 
@@ -38,7 +34,7 @@ def tick_sync(**_: object) -> None:
 @shared_task
 def tick_runs(**_: object) -> None:
     """Enqueue the dossiers whose run is due."""
-    for dossier_id in Dossier.objects.filter(due_at__lte=timezone.now()).values_list("pk", flat=True):
+    for dossier_id in Dossier.objects.due(timezone.now()).values_list("pk", flat=True):
         run_dossier.delay(dossier_id=dossier_id)
 
 
@@ -107,7 +103,7 @@ def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
     for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
         posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=timezone.now())
-    for invoice in rows.filter(status=Invoice.Status.POSTED, send_requested_at__isnull=False):
+    for invoice in rows.posted().filter(send_requested_at__isnull=False):
         send_invoice.delay(invoice_id=invoice.pk)
 
 

@@ -52,13 +52,13 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
     ]
     say.result(f"{len(drafted)} drafts")
     say.step("Approve", f"as {by.name}")
-    waiting = list(Invoice.objects.filter(firm=firm, status=Invoice.Status.DRAFT).order_by("pk"))
+    waiting = list(Invoice.objects.for_firm(firm).drafts().order_by("pk"))
     for invoice in waiting:
         runs.approve(invoice=invoice, by=by, now=timezone.now())
     say.result(f"{len(waiting)} invoices")
     say.step("Post", "the workers post to Billit, each invoice once, and read the totals back")
     _post(firm)
-    say.result(f"{len(waiting)} posted now, {Invoice.objects.filter(firm=firm, status='posted').count()} in all")
+    say.result(f"{len(waiting)} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
     _table(firm, say)
     _attention(firm, say)
     return _proof(firm, dossiers, say)
@@ -98,8 +98,9 @@ def _sync(firm: Firm, now: datetime) -> None:
     def done() -> bool:
         return not (
             Workspace.objects.for_firm(firm).filter(stale).exists()
-            or Company.objects.for_firm(firm).filter(stale | Q(marked_at__isnull=False)).exists()
-            or Entry.objects.for_firm(firm).filter(marked_at__isnull=False).exists()
+            or Company.objects.for_firm(firm).filter(stale).exists()
+            or Company.objects.for_firm(firm).marked().exists()
+            or Entry.objects.for_firm(firm).marked().exists()
         )
 
     _wait("The sync", done)
@@ -110,9 +111,9 @@ def _post(firm: Firm) -> None:
     for invoice in approved:
         posts.request(invoice=invoice, send=False, now=timezone.now())
     enqueue_posts(approved)
-    under_way = Q(status__in=[Invoice.Status.APPROVED, Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
-    unread = Q(status=Invoice.Status.POSTED, legal_excl__isnull=True)
-    _wait("The posting", lambda: not Invoice.objects.filter(under_way | unread, firm=firm).exists())
+    rows = Invoice.objects.for_firm(firm)
+    under_way = rows.filter(status=Invoice.Status.APPROVED) | rows.unanswered() | rows.unread()
+    _wait("The posting", lambda: not under_way.all().exists())
 
 
 def _count_of_hours(firm: Firm) -> str:
@@ -121,15 +122,15 @@ def _count_of_hours(firm: Firm) -> str:
 
 
 def _table(firm: Firm, say: _Printer) -> None:
-    invoices = Invoice.objects.filter(firm=firm).exclude(status=Invoice.Status.VOID)
-    rows = invoices.annotate(line_count=Count("lines")).select_related("dossier").order_by("company__name", "order_id")
+    invoices = Invoice.objects.for_firm(firm).standing()
+    rows = invoices.prefetch_related("lines").select_related("dossier").order_by("company__name", "order_id")
     say.line()
     say.line(f"{'Dossier':<10} {'Customer':<34} {'Lines':>5} {'Excl. VAT':>12} {'VAT':>11} {'Total':>12}  Billit order")
     say.line("-" * 108)
     for row in rows:
         order = f"{row.order_id} ({row.order_number})" if row.order_id else row.get_status_display()
         say.line(
-            f"{row.dossier.key[:10]:<10} {row.customer_name[:34]:<34} {row.line_count:>5} {_money(row.excl):>12} "
+            f"{row.dossier.key[:10]:<10} {row.customer_name[:34]:<34} {len(row.lines.all()):>5} {_money(row.excl):>12} "
             f"{_money(row.vat):>11} {_money(row.incl):>12}  {order}"
         )
     say.line("-" * 108)
@@ -138,7 +139,7 @@ def _table(firm: Firm, say: _Printer) -> None:
 
 
 def _attention(firm: Firm, say: _Printer) -> None:
-    rows = LedgerRow.objects.filter(firm=firm, state=LedgerRow.State.ATTENTION).values("reason")
+    rows = LedgerRow.objects.for_firm(firm).attention().values("reason")
     found = list(rows.annotate(entries=Count("pk"), seconds=Sum("seconds")).order_by("-entries", "reason"))
     total = sum(row["entries"] for row in found)
     say.line(f"\nNeeds a decision: {total} entries")

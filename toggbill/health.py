@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from integrations.models import Connection
-from invoicing.due import comparisons
 from invoicing.models import Dossier
 
 # A row that waits longer than this for a worker means that no worker is at work.
@@ -59,10 +58,10 @@ def _workers_keep_up() -> bool:
 def _oldest_due(now: datetime) -> datetime | None:
     """Since when the row that waits longest for a worker is due; what waits on purpose does not count."""
     # A refused credential waits for a person, not for a worker.
-    served = Connection.objects.filter(paused_at__isnull=True).exclude(failure=Connection.Failure.CREDENTIALS)
+    served = Connection.objects.served()
     dues = [
-        Dossier.objects.filter(due_at__lte=now, waiting_text="").aggregate(due=Min("due_at"))["due"],
-        comparisons.due(now=now).aggregate(due=Min("reconcile_at"))["due"],
+        Dossier.objects.due(now).filter(waiting_text="").aggregate(due=Min("due_at"))["due"],
+        Dossier.objects.comparison_due(now).aggregate(due=Min("reconcile_at"))["due"],
         served.aggregate(due=Min("workspaces__next_sync_at", filter=Q(workspaces__next_sync_at__lte=now)))["due"],
         served.aggregate(due=Min("companies__next_sync_at", filter=Q(companies__next_sync_at__lte=now)))["due"],
     ]

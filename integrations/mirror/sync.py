@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from django.db.models import Q
-
 from integrations.clients import toggl
 from integrations.clients.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
 from integrations.connections import quota, tokens
@@ -165,8 +163,8 @@ class _Reading:
 
     def _unknown_projects(self) -> None:
         row = self.workspace
-        used = row.entries.filter(deleted_at__isnull=True, project_remote_id__isnull=False, marked_at=self.now)
-        known = Project.objects.filter(workspace=row, deleted_at__isnull=True).values("remote_id")
+        used = row.entries.present().filter(project_remote_id__isnull=False, marked_at=self.now)
+        known = Project.objects.present().filter(workspace=row).values("remote_id")
         if row.dictionaries_at != self.now and used.exclude(project_remote_id__in=known).exists():
             self._projects()
 
@@ -253,20 +251,19 @@ def sync_company(*, company: Company, now: datetime) -> CompanySync:
 
 def postpone(*, row: Workspace | Company, now: datetime) -> None:
     """Try a reading that failed again in a few minutes, not at every tick."""
-    type(row)._default_manager.filter(pk=row.pk).update(next_sync_at=now + RETRY_AFTER)
+    type(row).objects.filter(pk=row.pk).update(next_sync_at=now + RETRY_AFTER)
 
 
 @contextmanager
 def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, now: datetime) -> Iterator[None]:
     """One reader at a time: a claim by conditional update, with a lease for a reader that died."""
-    free = Q(claimed_at__isnull=True) | Q(claimed_at__lt=now - LEASE)
-    if not model._default_manager.filter(free, pk=row.pk).update(claimed_at=now):
+    if not model.objects.unclaimed(now - LEASE).filter(pk=row.pk).update(claimed_at=now):
         raise Busy(f"{row} is being read by another process at this moment. Try again in a minute.")
     try:
         yield
     finally:
         # Only our own claim: after the lease another reader may have taken over.
-        model._default_manager.filter(pk=row.pk, claimed_at=now).update(claimed_at=None)
+        model.objects.filter(pk=row.pk, claimed_at=now).update(claimed_at=None)
 
 
 @contextmanager

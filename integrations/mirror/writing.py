@@ -99,9 +99,11 @@ def _entry_values(entry: toggl.Entry) -> tuple[Any, ...]:
 
 def vanished(*, workspace: Workspace, since: datetime, until: datetime, seen: Collection[int]) -> list[int]:
     """The mirrored entries (row ids) that start in [since, until) and that a whole reading did not show."""
-    standing = Entry.objects.filter(
-        workspace=workspace, deleted_at__isnull=True, started_at__gte=since, started_at__lt=until
-    ).values_list("pk", "remote_id")
+    standing = (
+        Entry.objects.present()
+        .filter(workspace=workspace, started_at__gte=since, started_at__lt=until)
+        .values_list("pk", "remote_id")
+    )
     return [pk for pk, remote_id in standing.iterator(chunk_size=5000) if remote_id not in seen]
 
 

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models.encryption import EncryptedTextField
-from toggbill.firms.models import FirmOwned
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+def served_through(path: str) -> models.Q:
+    """Workers may use the connection that ``path`` ("", "connection__", ...) leads to: no person paused it, and its
+    credential was not refused."""
+    refused = models.Q(**{f"{path}failure": Connection.Failure.CREDENTIALS})
+    return models.Q(**{f"{path}paused_at__isnull": True}) & ~refused
+
+
+class ConnectionQuerySet(FirmQuerySet["Connection"]):
+    """Connections."""
+
+    def served(self) -> Self:
+        """Those that workers may use; the others wait for a person."""
+        return self.filter(served_through(""))
+
+    def standing(self) -> Self:
+        """All but the removed ones."""
+        return self.filter(removed_at__isnull=True)
+
+
+ConnectionManager = models.Manager.from_queryset(ConnectionQuerySet)
 
 
 class Connection(FirmOwned):
@@ -59,6 +81,8 @@ class Connection(FirmOwned):
     rest_until = models.DateTimeField(_("left alone until"), null=True, blank=True, editable=False)
     # The moment from which the next request may leave: requests of all workers are spaced by it.
     next_request_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[ConnectionManager[Connection]] = ConnectionManager()
 
     class Meta:
         verbose_name = _("connection")

@@ -2,13 +2,89 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self, TypeVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models.connections import Connection
-from toggbill.firms.models import FirmOwned
+from integrations.models.connections import Connection, served_through
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+_Row = TypeVar("_Row", bound=models.Model, covariant=True)
+
+
+class _ReadQuerySet(FirmQuerySet[_Row]):
+    """What is read through a connection, now and then."""
+
+    def served(self) -> Self:
+        """Those whose connection workers may use."""
+        return self.filter(served_through("connection__"))
+
+    def unclaimed(self, lease_from: datetime) -> Self:
+        """Those that no worker is reading: a claim from before ``lease_from`` is a dead worker's."""
+        return self.filter(models.Q(claimed_at__isnull=True) | models.Q(claimed_at__lt=lease_from))
+
+    def due(self, now: datetime, lease_from: datetime) -> Self:
+        """Those whose next sync is due, and can be made."""
+        return self.served().unclaimed(lease_from).filter(next_sync_at__lte=now)
+
+
+class _PresentQuerySet(FirmQuerySet[_Row]):
+    """Mirrored rows, which stay when they are gone at the service."""
+
+    def present(self) -> Self:
+        """Those that the service still has."""
+        return self.filter(deleted_at__isnull=True)
+
+
+class WorkspaceQuerySet(_ReadQuerySet["Workspace"]):
+    """Workspaces."""
+
+
+class ClientQuerySet(_PresentQuerySet["Client"]):
+    """Toggl clients."""
+
+
+class ProjectQuerySet(_PresentQuerySet["Project"]):
+    """Projects."""
+
+
+class EntryQuerySet(_PresentQuerySet["Entry"]):
+    """Time entries."""
+
+    def marked(self) -> Self:
+        """Those that changed since the books judged them."""
+        return self.filter(marked_at__isnull=False)
+
+
+class CompanyQuerySet(_ReadQuerySet["Company"]):
+    """Companies."""
+
+    def marked(self) -> Self:
+        """Those whose products or customers changed since the books looked at them."""
+        return self.filter(marked_at__isnull=False)
+
+    def orders_due(self, now: datetime) -> Self:
+        """Those whose orders are to be read again, as Billit said, and can be."""
+        return self.served().filter(orders_due_at__lte=now)
+
+
+class ProductQuerySet(_PresentQuerySet["Product"]):
+    """Products."""
+
+
+class CustomerQuerySet(_PresentQuerySet["Customer"]):
+    """Customers."""
+
+
+WorkspaceManager = models.Manager.from_queryset(WorkspaceQuerySet)
+ClientManager = models.Manager.from_queryset(ClientQuerySet)
+ProjectManager = models.Manager.from_queryset(ProjectQuerySet)
+EntryManager = models.Manager.from_queryset(EntryQuerySet)
+CompanyManager = models.Manager.from_queryset(CompanyQuerySet)
+ProductManager = models.Manager.from_queryset(ProductQuerySet)
+CustomerManager = models.Manager.from_queryset(CustomerQuerySet)
 
 
 class Workspace(FirmOwned):
@@ -30,6 +106,8 @@ class Workspace(FirmOwned):
     dictionaries_at = models.DateTimeField(_("projects and clients read"), null=True, blank=True)
     synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)
     reread_at = models.DateTimeField(_("latest full reading"), null=True, blank=True)
+
+    objects: ClassVar[WorkspaceManager[Workspace]] = WorkspaceManager()
 
     class Meta:
         verbose_name = _("workspace")
@@ -53,6 +131,8 @@ class Client(FirmOwned):
     is_archived = models.BooleanField(_("archived"), default=False)
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
 
+    objects: ClassVar[ClientManager[Client]] = ClientManager()
+
     class Meta:
         verbose_name = _("Toggl client")
         verbose_name_plural = _("Toggl clients")
@@ -75,6 +155,8 @@ class Project(FirmOwned):
     client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
     is_active = models.BooleanField(_("active"), default=True)
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
+
+    objects: ClassVar[ProjectManager[Project]] = ProjectManager()
 
     class Meta:
         verbose_name = _("project")
@@ -108,6 +190,8 @@ class Entry(FirmOwned):
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
     # Set when a change may alter what the books say of the entry; cleared by whoever re-derives it.
     marked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[EntryManager[Entry]] = EntryManager()
 
     class Meta:
         verbose_name = _("entry")
@@ -144,6 +228,8 @@ class Company(FirmOwned):
     # Set when products or customers changed; cleared by whoever re-derives the entries that the company bills.
     marked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    objects: ClassVar[CompanyManager[Company]] = CompanyManager()
+
     class Meta:
         verbose_name = _("company")
         verbose_name_plural = _("companies")
@@ -166,6 +252,8 @@ class Product(FirmOwned):
     vat_rate = models.DecimalField(_("VAT rate"), max_digits=6, decimal_places=2, null=True, blank=True)
     deleted_at = models.DateTimeField(_("gone from Billit"), null=True, blank=True)
 
+    objects: ClassVar[ProductManager[Product]] = ProductManager()
+
     class Meta:
         verbose_name = _("product")
         verbose_name_plural = _("products")
@@ -187,6 +275,8 @@ class Customer(FirmOwned):
     email = models.CharField(_("e-mail"), max_length=500, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     deleted_at = models.DateTimeField(_("gone from Billit"), null=True, blank=True)
+
+    objects: ClassVar[CustomerManager[Customer]] = CustomerManager()
 
     class Meta:
         verbose_name = _("customer")

@@ -25,7 +25,6 @@ from invoicing.models import (
     ClientMapping,
     Dossier,
     DossierClient,
-    Invoice,
     TagMapping,
 )
 from toggbill.firms.access import FirmRequest, actor
@@ -108,7 +107,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
         """What addresses and books hang on is chosen once; the start stays once something is invoiced (section 10)."""
         if obj is None:
             return self.readonly_fields
-        start = ("start_date",) if obj.invoices.exclude(status=Invoice.Status.VOID).exists() else ()
+        start = ("start_date",) if obj.invoices.standing().exists() else ()
         return ("key", "workspace", "company", *start, *self.readonly_fields)
 
     @admin.action(description=_("Is anything wrong?"), permissions=["view"])

@@ -62,7 +62,7 @@ def _read(request: HttpRequest, dossier: Dossier | None) -> Known:
         return Known()
     clients = scoped(request, Client.objects.filter(firm=firm)).select_related("workspace")
     customers = scoped(request, Customer.objects.filter(firm=firm))
-    products = scoped(request, Product.objects.filter(firm=firm, deleted_at__isnull=True)).exclude(reference="")
+    products = scoped(request, Product.objects.present().filter(firm=firm)).exclude(reference="")
     if dossier is not None:
         clients = clients.filter(workspace=dossier.workspace_id)
         customers = customers.filter(company=dossier.company_id)

@@ -20,13 +20,6 @@ from toggbill.firms.audit import News
 from toggbill.firms.errors import NotPossible
 
 _Delivery = Invoice.Delivery
-WAITING = (
-    Invoice.Status.DRAFT,
-    Invoice.Status.APPROVED,
-    Invoice.Status.POSTING,
-    Invoice.Status.REFUSED,
-    Invoice.Status.IN_DOUBT,
-)
 """A credit note in one of these is not at Billit yet; an invoice has at most one of them."""
 
 
@@ -35,7 +28,7 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
 
     For the caller's transaction, in which the invoice and the entries are locked. Raises ``NotPossible``.
     """
-    claims = list(_live(Claim.Kind.ENTRY).filter(line__invoice=about, entry__in=entries))
+    claims = list(_in_order(Claim.objects.live().of_entries().filter(line__invoice=about, entry__in=entries)))
     _check(about, claims, entries)
     later = _later_claims(claims)
     made = _credit_note(about, rebill, now)
@@ -43,14 +36,13 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     return made, claims
 
 
-def _live(kind: Claim.Kind) -> QuerySet[Claim]:
-    rows = Claim.objects.filter(kind=kind, released_at__isnull=True)
-    return rows.select_related("entry", "line__invoice").order_by("line__position", "started_at", "pk")
+def _in_order(claims: QuerySet[Claim]) -> QuerySet[Claim]:
+    return claims.select_related("entry", "line__invoice").order_by("line__position", "started_at", "pk")
 
 
 def billing_invoice(ids: Sequence[int]) -> Invoice:
     """The one posted invoice that bills all these entries (row ids), locked."""
-    posted = _live(Claim.Kind.ENTRY).filter(entry__in=ids, line__invoice__status=Invoice.Status.POSTED)
+    posted = _in_order(Claim.objects.live().of_entries().posted().filter(entry__in=ids))
     found = {claim.line.invoice_id for claim in posted}
     if len(found) != 1:
         raise NotPossible(
@@ -71,7 +63,7 @@ def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
             gettext("Entry %(entry)s is not billed by invoice %(invoice)s. Choose entries of one invoice.")
             % {"entry": entry, "invoice": about}
         )
-    if why := why_not(about, about.credit_notes.filter(status__in=WAITING).first()):
+    if why := why_not(about, about.credit_notes.waiting().first()):
         raise NotPossible(why)
 
 
@@ -96,8 +88,8 @@ def why_not(about: Invoice, waiting: Invoice | None) -> str:
 def _later_claims(claims: Sequence[Claim]) -> dict[int, list[Claim]]:
     """By claim (row id) of an entry: its differences on later invoices, which must be at Billit, too."""
     later = defaultdict(list)
-    found = _live(Claim.Kind.DIFFERENCE).filter(correction__claim__in=[claim.pk for claim in claims])
-    for claim in found.select_related("correction", "entry", "line__invoice"):
+    found = Claim.objects.live().of_differences().filter(correction__claim__in=[claim.pk for claim in claims])
+    for claim in _in_order(found).select_related("correction", "entry", "line__invoice"):
         if claim.line.invoice.status != Invoice.Status.POSTED:
             raise NotPossible(not_posted(claim))
         if claim.correction is not None:
@@ -150,7 +142,7 @@ def _credit_line(
     billed = gone[0].line
     taken_back = [each for claim in gone for each in (claim, *later.get(claim.pk, []))]
     seconds = sum(claim.seconds for claim in taken_back)
-    live = billed.claims.filter(kind=Claim.Kind.ENTRY, released_at__isnull=True)
+    live = billed.claims.live().of_entries()
     quantity = quantity_of(billed, made.about or made, dict(live.values_list("pk", "seconds")), taken_back)
     if quantity <= 0 or seconds <= 0:
         raise NotPossible(nothing_left(gone, quantity))

@@ -85,12 +85,12 @@ def withdraw(*, correction: Correction, by: Actor, now: datetime) -> Correction:
     locks.lock_log(correction.firm)
     entry = _locked_entry(correction)
     found = _fresh(correction)
-    if not Correction.objects.filter(differences.waiting_for_an_invoice(), pk=found.pk).exists():
+    if not Correction.objects.waiting_for_an_invoice().filter(pk=found.pk).exists():
         raise NotPossible(
             gettext("The difference of entry %(entry)s does not wait for an invoice: too late.")
             % {"entry": entry.remote_id}
         )
-    if Correction.objects.filter(entry=entry, decision=_Decision.OPEN).exists():
+    if Correction.objects.open().filter(entry=entry).exists():
         raise NotPossible(changed_since(entry))
     found.decision, found.decided_at, found.decided_by, found.note = _Decision.OPEN, None, "", ""
     found.save()
@@ -131,7 +131,7 @@ def credit(
     made, claims = credit_notes.draft_note(about=about, entries=ids, rebill=rebill, now=now)
     standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
     decided = differences.decide(
-        standing.filter(decision=_Decision.OPEN) | standing.filter(differences.waiting_for_an_invoice()),
+        standing.undecided(),
         _Decision.CREDITED,
         by=by,
         now=now,

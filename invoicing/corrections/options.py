@@ -83,21 +83,18 @@ class Case:
 
 def open_of(membership: Membership) -> QuerySet[Correction]:
     """The corrections that a member can decide on, the oldest first."""
-    rows = visible(membership, Correction.objects.all()).filter(decision=Correction.Decision.OPEN)
-    return rows.order_by("opened_at", "pk")
+    return visible(membership, Correction.objects.open()).order_by("opened_at", "pk")
 
 
 def waiting_of(membership: Membership) -> QuerySet[Correction]:
     """Those that wait for the next invoice, and can be taken back."""
-    rows = visible(membership, Correction.objects.all()).filter(differences.waiting_for_an_invoice())
+    rows = visible(membership, Correction.objects.waiting_for_an_invoice())
     return rows.order_by("-decided_at", "-pk")
 
 
 def decided_of(membership: Membership) -> QuerySet[Correction]:
     """Those that are settled, by somebody or by Toggl itself, the latest first."""
-    rows = visible(membership, Correction.objects.all()).exclude(decision=Correction.Decision.OPEN)
-    waiting = Correction.objects.filter(differences.waiting_for_an_invoice(), firm=membership.firm_id)
-    return rows.exclude(pk__in=waiting.values("pk")).order_by("-decided_at", "-pk")
+    return visible(membership, Correction.objects.decided()).order_by("-decided_at", "-pk")
 
 
 def cases(rows: QuerySet[Correction] | Sequence[Correction]) -> list[Case]:
@@ -128,24 +125,22 @@ class _Facts:
         lines = {row.claim.line_id for row in rows}
         invoices = {row.invoice_id for row in rows}
         claims: defaultdict[int, dict[int, int]] = defaultdict(dict)
-        live = Claim.objects.filter(released_at__isnull=True)
-        of_lines = live.filter(kind=Claim.Kind.ENTRY, line__in=lines).values_list("line_id", "pk", "seconds")
+        live = Claim.objects.live()
+        of_lines = live.of_entries().filter(line__in=lines).values_list("line_id", "pk", "seconds")
         for line_id, claim_id, seconds in of_lines:
             claims[line_id][claim_id] = seconds
         later: defaultdict[int, list[Claim]] = defaultdict(list)
         elsewhere: dict[int, Claim] = {}
-        differing = live.filter(kind=Claim.Kind.DIFFERENCE, correction__invoice__in=invoices)
+        differing = live.of_differences().filter(correction__invoice__in=invoices)
         for claim in differing.select_related("correction", "entry", "line__invoice").order_by("pk"):
             if claim.correction is not None:
                 later[claim.correction.claim_id].append(claim)
                 if claim.line.invoice_id != claim.correction.invoice_id:
                     elsewhere.setdefault(claim.correction.invoice_id, claim)
         notes: defaultdict[int, list[Invoice]] = defaultdict(list)
-        for note in Invoice.objects.filter(about__in=invoices).exclude(status=Invoice.Status.VOID).order_by("pk"):
+        for note in Invoice.objects.standing().filter(about__in=invoices).order_by("pk"):
             notes[note.about_id or 0].append(note)
-        standing = Correction.objects.filter(
-            entry__in=[row.entry_id for row in rows], decision=Correction.Decision.OPEN
-        )
+        standing = Correction.objects.open().filter(entry__in=[row.entry_id for row in rows])
         return cls(claims, later, notes, elsewhere, frozenset(standing.values_list("entry_id", flat=True)))
 
     def settled(self, correction: Correction) -> dict[int, int]:
@@ -222,8 +217,8 @@ def _replace(case: Case, facts: _Facts) -> Remedy:
 
 def _credit(case: Case, facts: _Facts) -> list[Remedy]:
     claim, invoice = case.correction.claim, case.correction.invoice
-    notes = facts.notes.get(invoice.pk, ())
-    why_not = credit_notes.why_not(invoice, next((note for note in notes if note.status in credit_notes.WAITING), None))
+    waiting = [note for note in facts.notes.get(invoice.pk, ()) if note.status != Invoice.Status.POSTED]
+    why_not = credit_notes.why_not(invoice, waiting[0] if waiting else None)
     live = facts.claims.get(claim.line_id, {})
     later = facts.of_claims([claim.pk])
     quantity = Decimal(0)

@@ -15,7 +15,7 @@ from enum import StrEnum, auto
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from integrations.clients import billit
@@ -90,8 +90,8 @@ def bill_anew(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
                 % {"order": invoice.order_id, "invoice": invoice}
             )
     made = _settle(invoice, _claim(None, invoice, by, now), _Outcome.ADOPTED, by, now)
-    settled = Drift.objects.filter(dossier=invoice.dossier, reference=invoice.reference, kind=Drift.Kind.ORDER_DELETED)
-    settled.filter(gone_at__isnull=True).update(gone_at=now)
+    settled = Drift.objects.standing().filter(dossier=invoice.dossier, reference=invoice.reference)
+    settled.filter(kind=Drift.Kind.ORDER_DELETED).update(gone_at=now)
     return made
 
 
@@ -120,13 +120,13 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
     else:
         sentence = _where(invoice, place) if place == _Place.nowhere else ""
         wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-        Invoice.objects.filter(pk=invoice.pk, replacing_since__isnull=False).update(not_before=wait, attention=sentence)
+        Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait, attention=sentence)
     return []
 
 
 def due_replacements(*, now: datetime) -> QuerySet[Invoice]:
     """Invoices whose deletion at Billit is to be looked up: no answer came, or the worker died."""
-    waiting = Invoice.objects.filter(replacing_since__isnull=False).exclude(not_before__gt=now)
+    waiting = Invoice.objects.being_replaced().exclude(not_before__gt=now)
     dead = waiting.filter(replacing_since__lt=now - timedelta(seconds=settings.POSTING_LEASE_SECONDS))
     unanswered = Attempt.objects.filter(intent=Attempt.Intent.DELETE, outcome=_Outcome.NO_ANSWER)
     return (dead | waiting.filter(pk__in=unanswered.values("invoice"))).distinct().order_by("pk")
@@ -174,7 +174,7 @@ def _replaceable(correction: Correction | None, invoice: Invoice) -> None:
         raise NotPossible(
             gettext("This correction is decided already: %(decision)s.") % {"decision": current.get_decision_display()}
         )
-    has_note = invoice.credit_notes.exclude(status=_Status.VOID).exists()
+    has_note = invoice.credit_notes.standing().exists()
     later = _later_differences(invoice).select_related("entry", "line__invoice").first()
     if why := why_not(invoice, has_note, later):
         raise NotPossible(why)
@@ -218,16 +218,14 @@ def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str
 
 def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
     """Differences of this invoice's entries that stand on other invoices."""
-    found = Claim.objects.filter(kind=Claim.Kind.DIFFERENCE, released_at__isnull=True, correction__invoice=invoice)
+    found = Claim.objects.live().of_differences().filter(correction__invoice=invoice)
     return found.exclude(line__invoice=invoice).order_by("pk")
 
 
 @transaction.atomic
 def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
-    free = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
-    if not free.filter(replacing_since__isnull=True).update(
-        replacing_since=now, not_before=None, send_requested_at=None
-    ):
+    free = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
+    if not free.not_being_replaced().update(replacing_since=now, not_before=None, send_requested_at=None):
         raise NotPossible(
             gettext("Invoice %(invoice)s is being sent or replaced by somebody else at this moment.")
             % {"invoice": invoice}
@@ -253,7 +251,7 @@ def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: date
 @transaction.atomic
 def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Actor, now: datetime) -> list[Invoice]:
     """The order is gone. A confirmation that comes after the claim was given up settles it all the same."""
-    gone = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
+    gone = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
     if not gone.update(
         status=_Status.VOID,
         delivery=_Delivery.NOT_SENT,
@@ -267,10 +265,10 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
         return []
     locks.lock_log(invoice.firm)
     _finish(attempt, outcome, "deleted", now)
-    billed = list(Correction.objects.filter(_undecided(), invoice=invoice).select_related("entry", "invoice"))
-    differing = Claim.objects.filter(line__invoice=invoice, kind=Claim.Kind.DIFFERENCE, released_at__isnull=True)
+    billed = list(Correction.objects.undecided().filter(invoice=invoice).select_related("entry", "invoice"))
+    differing = Claim.objects.live().of_differences().filter(line__invoice=invoice)
     on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
-    hours = Claim.objects.filter(line__invoice=invoice, kind=Claim.Kind.ENTRY, released_at__isnull=True)
+    hours = Claim.objects.live().of_entries().filter(line__invoice=invoice)
     entries = list(hours.values_list("entry", flat=True))
     transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
     # Their claims are released: nothing waits any more, and a run must not take them for waiting.
@@ -293,10 +291,6 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
     return made
 
 
-def _undecided() -> Q:
-    return Q(decision=Correction.Decision.OPEN) | differences.waiting_for_an_invoice()
-
-
 def _toggl_ids(entries: Collection[int]) -> list[int]:
     return list(Entry.objects.filter(pk__in=entries).values_list("remote_id", flat=True))
 
@@ -312,7 +306,7 @@ def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answe
 @transaction.atomic
 def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: datetime) -> None:
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-    if Invoice.objects.filter(pk=invoice.pk, replacing_since__isnull=False).update(not_before=wait):
+    if Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait):
         attempt.http_status = error.status
         _finish(attempt, _Outcome.NO_ANSWER, str(error), now)
         news = News("invoice_replacing_in_doubt", f"invoice {invoice.reference}", {"reason": str(error)})
@@ -327,7 +321,7 @@ def _finish(attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: dateti
 @transaction.atomic
 def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
     """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
-    rows = Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED, delivery__in=_UNSENT)
+    rows = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
     if rows.update(delivery=_Delivery.SENT, replacing_since=None, send_requested_at=None, delivery_problem=""):
         news = News("invoice_sent", f"invoice {invoice.reference}", {"answer": "Billit shows it as sent"})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

@@ -78,7 +78,7 @@ def _connections(dossier: Dossier, now: datetime) -> list[str]:
 
 
 def _mappings(dossier: Dossier) -> list[str]:
-    products = Product.objects.filter(company=dossier.company, deleted_at__isnull=True)
+    products = Product.objects.present().filter(company=dossier.company)
     known = {tag_key(reference) for reference in products.values_list("reference", flat=True)}
     found = [
         _("Tag “%(tag)s” leads to product %(product)s, which Billit does not have.")
@@ -94,7 +94,7 @@ def _mappings(dossier: Dossier) -> list[str]:
 
 
 def _attentions(dossier: Dossier) -> list[str]:
-    rows = LedgerRow.objects.filter(dossier=dossier, state=LedgerRow.State.ATTENTION)
+    rows = LedgerRow.objects.attention().filter(dossier=dossier)
     return [
         ngettext("%(n)d entry waits: %(reason)s.", "%(n)d entries wait: %(reason)s.", count)
         % {"n": count, "reason": reasons.words(reason).title}

@@ -18,7 +18,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from integrations.models import Company, Connection, Entry, Workspace
-from invoicing.models import ClientMapping, Dossier, DossierClient, Invoice, TagMapping
+from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, tag_key
 from invoicing.rules.rating import Rounding
 from invoicing.rules.schedule import Schedule, next_due, starts_at
@@ -89,7 +89,7 @@ def standing(slug: str) -> Standing:
     """What the firm of this short name has."""
     keys: dict[str, set[str]] = {"toggl": set(), "billit": set()}
     # A removed one has no secret left: a file that names it brings one, as for a new one.
-    connections = Connection.objects.filter(firm__slug=slug, removed_at__isnull=True)
+    connections = Connection.objects.standing().filter(firm__slug=slug)
     for service, key in connections.values_list("service", "key"):
         keys[service].add(key)
     dossiers = (
@@ -303,7 +303,7 @@ def _clients(row: Dossier) -> list[int]:
 
 
 def _has_invoiced(row: Dossier) -> bool:
-    return row.invoices.exclude(status=Invoice.Status.VOID).exists()
+    return row.invoices.standing().exists()
 
 
 def _due_at(schedule: Schedule, firm: Firm, now: datetime) -> datetime | None:

@@ -71,7 +71,7 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
         .get(pk=dossier.pk)
     )
     # Nobody approves or drops a draft while it is redrawn.
-    waiting = Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
+    waiting = Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE)
     list(waiting.order_by("pk").select_for_update(no_key=True).values_list("pk"))
     locks.lock_log(dossier.firm)
     # After the log: deriving locks the entries, which others lock while they hold the log.
@@ -236,14 +236,15 @@ class _Sheet:
             Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
         )
         drafts = list(
-            Invoice.objects.filter(dossier=dossier, kind=Invoice.Kind.INVOICE, status=_Status.DRAFT)
+            Invoice.objects.drafts()
+            .filter(dossier=dossier, kind=Invoice.Kind.INVOICE)
             .order_by("pk")
             .select_related("dossier", "firm")
             .prefetch_related(Prefetch("lines", lines))
         )
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
-        ours = Q(claims__line__invoice__in=drafts, claims__released_at__isnull=True, claims__kind=Claim.Kind.ENTRY)
-        rows = Entry.objects.filter(free | ours).distinct().select_related("ledger_row")
+        claims = Claim.objects.live().of_entries().filter(line__invoice__in=drafts)
+        rows = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
         held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
             (books.entry(row) for row in rows),
@@ -311,13 +312,13 @@ def _locked(invoice: Invoice) -> Invoice:
 
 
 def _changed_since(invoice: Invoice) -> int:
-    live = Claim.objects.filter(line__invoice=invoice, released_at__isnull=True)
-    claims = live.filter(kind=Claim.Kind.ENTRY).select_related("entry")
+    live = Claim.objects.live().filter(line__invoice=invoice)
+    claims = live.of_entries().select_related("entry")
     # A project that went to another client changes the customer, and neither the entry nor the project's id.
     projects = Project.objects.filter(workspace=invoice.dossier.workspace)
     clients = dict(projects.values_list("remote_id", "client_remote_id"))
-    decided = Correction.objects.filter(differences.waiting_for_an_invoice(), seconds=OuterRef("seconds"))
-    moved = live.filter(kind=Claim.Kind.DIFFERENCE).exclude(
+    decided = Correction.objects.waiting_for_an_invoice().filter(seconds=OuterRef("seconds"))
+    moved = live.of_differences().exclude(
         Exists(decided.filter(pk=OuterRef("correction"))), entry__marked_at__isnull=True
     )
     return moved.count() + sum(

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Min, Q
 
 from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
 from integrations.connections.tokens import Resting
 from integrations.mirror import sync
-from integrations.models import Connection
 from invoicing.models import Dossier
 from invoicing.reconciliation import reconcile
 from invoicing.rules import schedule
@@ -43,22 +42,12 @@ def is_under_way(dossier: Dossier, now: datetime) -> bool:
     return asked is not None and not dossier.reconcile_text and now - asked < LONGEST_WAIT
 
 
-def due(*, now: datetime) -> QuerySet[Dossier]:
-    """The dossiers that are due, but for those whose connections a person has to look at first."""
-    rows = Dossier.objects.filter(reconcile_at__lte=now, firm__closed_at__isnull=True)
-    for connection in ("workspace__connection", "company__connection"):
-        rows = rows.filter(**{f"{connection}__paused_at__isnull": True})
-        rows = rows.exclude(**{f"{connection}__failure": Connection.Failure.CREDENTIALS})
-    return rows
-
-
 def take_due(*, now: datetime) -> list[int]:
     """A dossier (row id) of each workspace that has one due. Gives those a night that have none yet."""
-    for dossier in Dossier.objects.filter(reconcile_at__isnull=True, firm__closed_at__isnull=True).select_related(
-        "firm"
-    ):
+    for dossier in Dossier.objects.without_comparison().select_related("firm"):
         Dossier.objects.filter(pk=dossier.pk, reconcile_at__isnull=True).update(reconcile_at=next_night(dossier, now))
-    return list(due(now=now).values("workspace").annotate(first=Min("pk")).values_list("first", flat=True))
+    due = Dossier.objects.comparison_due(now).values("workspace").annotate(first=Min("pk"))
+    return list(due.values_list("first", flat=True))
 
 
 def serve(*, dossier: Dossier, now: datetime) -> reconcile.Report | None:
@@ -99,7 +88,7 @@ def next_night(dossier: Dossier, now: datetime) -> datetime:
 
 def _claimed(dossier: Dossier, until: datetime, now: datetime) -> list[Dossier]:
     """The dossier first: what another worker took is not taken apart."""
-    together = due(now=now).filter(workspace=dossier.workspace_id)
+    together = Dossier.objects.comparison_due(now).filter(workspace=dossier.workspace_id)
     rows = list(
         together.select_related("firm", "workspace__connection", "workspace__firm", "company__connection").order_by(
             "pk"

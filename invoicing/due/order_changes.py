@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db.models import Q
-
-from integrations.models import Company, Connection
+from integrations.models import Company
 from invoicing.models import Invoice
 from invoicing.posting import read_back
 
@@ -18,12 +16,11 @@ READ_DAYS = 90
 """Days after its posting for which an order that is not paid is read again; later ones are `reconcile`'s."""
 
 _PAUSE = timedelta(minutes=5)
-_SERVED = Q(connection__paused_at__isnull=True) & ~Q(connection__failure=Connection.Failure.CREDENTIALS)
 
 
 def due(*, now: datetime) -> list[int]:
     """The companies (row ids) whose orders are to be read now."""
-    return list(Company.objects.filter(_SERVED, orders_due_at__lte=now).order_by("pk").values_list("pk", flat=True))
+    return list(Company.objects.orders_due(now).order_by("pk").values_list("pk", flat=True))
 
 
 def read(*, company: Company, now: datetime) -> int:
@@ -32,8 +29,7 @@ def read(*, company: Company, now: datetime) -> int:
     The mark goes first: a call that comes meanwhile makes one of its own.
     """
     Company.objects.filter(pk=company.pk, orders_due_at__lte=now).update(orders_due_at=None)
-    rows = Invoice.objects.filter(
-        status=Invoice.Status.POSTED,
+    rows = Invoice.objects.posted().filter(
         payment=Invoice.Payment.OPEN,
         posted_at__gt=now - timedelta(days=READ_DAYS),
     )

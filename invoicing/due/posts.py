@@ -30,7 +30,7 @@ def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
     asked = {"post_requested_at": now} | ({"send_requested_at": now} if send else {})
     Invoice.objects.filter(pk=invoice.pk, status__in=[_Status.APPROVED, _Status.IN_DOUBT]).update(**asked)
     if send:
-        Invoice.objects.filter(pk=invoice.pk, status=_Status.POSTED).update(send_requested_at=now)
+        Invoice.objects.posted().filter(pk=invoice.pk).update(send_requested_at=now)
 
 
 def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:

@@ -114,17 +114,14 @@ _FACTS = (
 
 def causes_of(membership: Membership) -> set[Cause]:
     """The decisions that a member can take, without their entries: one query."""
-    rows = (
-        visible(membership, LedgerRow.objects.all()).filter(state=LedgerRow.State.ATTENTION).values(*_FACTS).distinct()
-    )
+    rows = visible(membership, LedgerRow.objects.attention()).values(*_FACTS).distinct()
     return {Cause(row["dossier_id"], row["reason"], _cause(row["reason"], row)) for row in rows}
 
 
 def decisions(*, membership: Membership, dossier: Dossier | None = None) -> list[Decision]:
     """A member's entries that need a decision, by dossier, reason and cause; what holds back most time is first."""
     rows = (
-        visible(membership, LedgerRow.objects.all())
-        .filter(state=LedgerRow.State.ATTENTION)
+        visible(membership, LedgerRow.objects.attention())
         .select_related("entry", "dossier__workspace")
         .order_by("day", "entry__started_at", "pk")
     )

@@ -103,7 +103,7 @@ def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
     )
     off = rows.annotate(mirrored=mirrored).exclude(seconds=F("mirrored"))
     unclaimed = rows.filter(state__in=[_State.DRAFTED, _State.INVOICED]).exclude(
-        entry__in=Claim.objects.filter(released_at__isnull=True, kind=Claim.Kind.ENTRY).values("entry")
+        entry__in=Claim.objects.live().of_entries().values("entry")
     )
     billed = [_State.DRAFTED, _State.INVOICED, _State.CREDITED]
     # Rows that add to another sum than Toggl's: of another state, workspace or day, or from before the books.
@@ -119,7 +119,7 @@ def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
         local = rows.filter(firm=firm).annotate(local=TruncDate("entry__started_at", tzinfo=firm.zone))
         for dossier_id, *days in local.exclude(day=F("local")).values_list("dossier_id", "day", "local"):
             wrong |= {(dossier_id, day.replace(day=1)) for day in days}
-    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True)
+    live = Claim.objects.live().filter(line__invoice__dossier__in=dossiers)
     astray = live.filter(
         Q(line__invoice__status=Invoice.Status.VOID)
         | Q(kind=Claim.Kind.ENTRY) & ~Q(entry__ledger_row__state__in=[_State.DRAFTED, _State.INVOICED])
@@ -129,11 +129,9 @@ def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
     found = astray.values_list("line__invoice__dossier_id", "day")
     wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in found}
     # Mirrored = billed + accepted + not settled yet, where billed counts the later difference lines, too.
-    on_invoices = Q(entry__claims__released_at__isnull=True, entry__claims__line__invoice__status=Invoice.Status.POSTED)
-    hours = ~Q(entry__claims__kind=Claim.Kind.CREDIT)
-    invoiced = rows.filter(state=_State.INVOICED).annotate(
-        billed=Coalesce(Sum("entry__claims__seconds", filter=on_invoices & hours), 0)
-    )
+    hours = Claim.objects.live().posted().exclude(kind=Claim.Kind.CREDIT).filter(entry=OuterRef("entry"))
+    total = hours.order_by().values("entry").annotate(total=Sum("seconds")).values("total")
+    invoiced = rows.filter(state=_State.INVOICED).annotate(billed=Coalesce(Subquery(total), 0))
     unexplained = invoiced.exclude(seconds=F("billed") + F("accepted_seconds") + F("correction_seconds"))
     wrong |= {(dossier_id, day.replace(day=1)) for dossier_id, day in unexplained.values_list("dossier_id", "day")}
     lines = uneven(InvoiceLine.objects.filter(invoice__dossier__in=dossiers))
@@ -145,12 +143,11 @@ def _unbalanced(dossiers: Sequence[Dossier]) -> set[tuple[int, date]]:
 def uneven(lines: QuerySet[InvoiceLine]) -> QuerySet[InvoiceLine]:
     """Those of the lines whose seconds are not those of their claims: of the live ones, and of those that a credit note
     at Billit took back since (the line stays as it was sent)."""
-    taken_back = Claim.objects.filter(
-        takes_back=OuterRef("pk"), released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
-    )
-    counted = Claim.objects.filter(Q(released_at__isnull=True) | Exists(taken_back), line=OuterRef("pk"))
+    taken_back = Claim.objects.live().posted().filter(takes_back=OuterRef("pk"))
+    claims = Claim.objects.filter(line=OuterRef("pk"))
+    counted = claims.live() | claims.filter(Exists(taken_back))
     claimed = counted.order_by().values("line").annotate(total=Sum("seconds")).values("total")
-    standing = lines.exclude(invoice__status=Invoice.Status.VOID)
+    standing = lines.filter(invoice__in=Invoice.objects.standing())
     return standing.annotate(claimed=Coalesce(Subquery(claimed), 0)).exclude(seconds=F("claimed"))
 
 
@@ -165,7 +162,7 @@ class Proof:
 
 def prove(*, dossiers: Sequence[Dossier]) -> Proof:
     """Count what must be 0, from the rows and not from the promise."""
-    live = Claim.objects.filter(line__invoice__dossier__in=dossiers, released_at__isnull=True, kind=Claim.Kind.ENTRY)
+    live = Claim.objects.live().of_entries().filter(line__invoice__dossier__in=dossiers)
     twice = live.values("entry").annotate(lines=Count("pk")).filter(lines__gt=1).order_by()
     rows = LedgerRow.objects.filter(dossier__in=dossiers)
     return Proof(rows.count(), twice.count(), len(_unstated(dossiers)))
@@ -183,7 +180,7 @@ def _unstated(dossiers: Sequence[Dossier]) -> list[tuple[int, date, int]]:
         first = min(dossier.start_date for dossier in books.dossiers)
         begins = datetime.combine(first, time(0), tzinfo=books.zone)
         inside = Entry.objects.filter(workspace=workspace, started_at__gte=begins)
-        for row in inside.filter(Q(ledger_row__isnull=True) | Q(marked_at__isnull=False)):
+        for row in inside.filter(Q(ledger_row__isnull=True) | Q(pk__in=inside.marked())):
             entry = books.entry(row)
             judged_by, _ = books.verdict(entry)
             if judged_by is not None and judged_by.pk in ours:

@@ -48,7 +48,7 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     Proposes customers from the names of Toggl clients first (R3), and pins the Billit parties that were found.
     """
     mark_company_changes(workspace=workspace, now=now)
-    marked = Entry.objects.filter(workspace=workspace, marked_at__isnull=False)
+    marked = Entry.objects.marked().filter(workspace=workspace)
     propose_customers(workspace=workspace, now=now)
     if not marked.exists():
         return 0
@@ -61,8 +61,9 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
 
 def derive_marked(*, now: datetime, firm: Firm | None = None) -> int:
     """Derive every workspace that has something marked (of one firm, or of all)."""
-    waiting = Q(entries__marked_at__isnull=False) | Q(dossiers__company__marked_at__isnull=False)
-    workspaces = Workspace.objects.filter(waiting).select_related("firm").distinct().order_by("pk")
+    waiting = Q(pk__in=Entry.objects.marked().values("workspace"))
+    waiting |= Q(pk__in=Dossier.objects.filter(company__in=Company.objects.marked()).values("workspace"))
+    workspaces = Workspace.objects.filter(waiting).select_related("firm").order_by("pk")
     if firm is not None:
         workspaces = workspaces.filter(firm=firm)
     return sum(derive(workspace=workspace, now=now) for workspace in workspaces)
@@ -71,7 +72,7 @@ def derive_marked(*, now: datetime, firm: Firm | None = None) -> int:
 @transaction.atomic
 def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
     """Products or customers changed: the unbilled entries of every workspace that the company bills are marked."""
-    for company in Company.objects.filter(dossiers__workspace=workspace, marked_at__isnull=False).distinct():
+    for company in Company.objects.marked().filter(dossiers__workspace=workspace).distinct():
         unbilled = Entry.objects.filter(workspace__dossiers__company=company).exclude(ledger_row__state__in=_SETTLED)
         mark(entries=unbilled.order_by("remote_id").distinct().values_list("pk", flat=True), now=now)
         Company.objects.filter(pk=company.pk, marked_at=company.marked_at).update(marked_at=None)
@@ -116,7 +117,7 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
 
 @transaction.atomic
 def _derive_chunk(books: Books, marked: QuerySet[Entry], now: datetime) -> int:
-    posted = Claim.objects.filter(entry=OuterRef("pk"), line__invoice__status=Invoice.Status.POSTED)
+    posted = Claim.objects.posted().filter(entry=OuterRef("pk"))
     if books.dossiers and marked.filter(Exists(posted)).exists():
         # A correction may be opened: the log is locked first and the entries then, as everywhere.
         lock_log(books.dossiers[0].firm)
@@ -124,10 +125,8 @@ def _derive_chunk(books: Books, marked: QuerySet[Entry], now: datetime) -> int:
     rows = list(marked.order_by("remote_id").select_for_update(of=("self",), no_key=True)[:_CHUNK])
     if not rows:
         return 0
-    live = Claim.objects.filter(
-        entry__in=[row.pk for row in rows], kind=Claim.Kind.ENTRY, released_at__isnull=True
-    ).select_related("line__invoice")
-    claims = {claim.entry_id: claim for claim in live}
+    live = Claim.objects.live().of_entries().filter(entry__in=[row.pk for row in rows])
+    claims = {claim.entry_id: claim for claim in live.select_related("line__invoice")}
     billed = differences.billed(
         claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
     )

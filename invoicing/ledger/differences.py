@@ -15,8 +15,6 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Q
-
 from integrations.models import Entry
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Correction, Dossier, Invoice
@@ -57,7 +55,7 @@ def billed(claims: Iterable[Claim]) -> dict[int, Billed]:
     by_entry = {each.claim.entry_id: each for each in found.values()}
     posted = set[int]()
     frozen = set[int]()
-    live = Claim.objects.filter(entry__in=by_entry, released_at__isnull=True).exclude(kind=Claim.Kind.ENTRY)
+    live = Claim.objects.live().filter(entry__in=by_entry).exclude(kind=Claim.Kind.ENTRY)
     for claim in live.select_related("line__invoice"):
         of = by_entry[claim.entry_id]
         status = claim.line.invoice.status
@@ -198,23 +196,15 @@ def news(type: str, correction: Correction, row: Entry) -> News:
     return News(type, f"entry {row.remote_id}", data | ({"note": correction.note} if correction.note else {}))
 
 
-def waiting_for_an_invoice() -> Q:
-    """Corrections that the next run puts on an invoice: decided so, and on no invoice but a waiting draft."""
-    taken = Claim.objects.filter(kind=Claim.Kind.DIFFERENCE, released_at__isnull=True).exclude(
-        line__invoice__status=Invoice.Status.DRAFT
-    )
-    return Q(decision=_Decision.NEXT_INVOICE, claim__released_at__isnull=True) & ~Q(pk__in=taken.values("correction"))
-
-
 def to_bill(dossier: Dossier) -> list[planning.Difference]:
     """What persons decided to bill, or take off, on the next invoice, and what a run may still put on one.
 
     Both sides are rounded by the dossier's rule, over the line that is corrected: as it is billed so far, and as the
     difference makes it.
     """
-    found = Correction.objects.filter(
-        waiting_for_an_invoice(), invoice__dossier=dossier, invoice__replacing_since__isnull=True
-    ).select_related("entry", "claim__line__invoice", "claim__entry")
+    invoices = Invoice.objects.not_being_replaced().filter(dossier=dossier)
+    found = Correction.objects.waiting_for_an_invoice().filter(invoice__in=invoices)
+    found = found.select_related("entry", "claim__line__invoice", "claim__entry")
     by_line: defaultdict[int, list[Correction]] = defaultdict(list)
     for correction in found.order_by("claim__started_at", "entry__remote_id", "pk"):
         by_line[correction.claim.line_id].append(correction)
@@ -229,9 +219,9 @@ def to_bill(dossier: Dossier) -> list[planning.Difference]:
 
 def settled_seconds(line_id: int) -> dict[int, int]:
     """By live claim (row id) of a line's entries: its seconds, with the differences on invoices that wait no longer."""
-    claims = Claim.objects.filter(line=line_id, kind=Claim.Kind.ENTRY, released_at__isnull=True)
+    claims = Claim.objects.live().of_entries().filter(line=line_id)
     found = dict(claims.values_list("pk", "seconds"))
-    later = Claim.objects.filter(kind=Claim.Kind.DIFFERENCE, released_at__isnull=True, correction__claim__in=found)
+    later = Claim.objects.live().of_differences().filter(correction__claim__in=found)
     return settled(found, later.select_related("correction", "line__invoice"))
 
 

@@ -163,7 +163,7 @@ def _client_rule(row: ClientMapping) -> mapping.ClientRule:
 
 def products_of(company: Company) -> tuple[mapping.Product, ...]:
     """The company's products, by id."""
-    rows = Product.objects.filter(company=company, deleted_at__isnull=True).order_by("remote_id")
+    rows = Product.objects.present().filter(company=company).order_by("remote_id")
     return tuple(
         mapping.Product(row.remote_id, row.reference, row.description, row.price, row.vat_rate) for row in rows
     )
@@ -171,7 +171,7 @@ def products_of(company: Company) -> tuple[mapping.Product, ...]:
 
 def customers_of(company: Company) -> tuple[mapping.Customer, ...]:
     """The company's customers, by id, with their numbers normalised."""
-    rows = Customer.objects.filter(company=company, deleted_at__isnull=True).order_by("party_id")
+    rows = Customer.objects.present().filter(company=company).order_by("party_id")
     return tuple(
         mapping.Customer(row.party_id, row.name, mapping.customer_number(row.vat_number), row.language) for row in rows
     )

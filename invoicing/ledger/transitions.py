@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, Subquery
 
 from integrations.models import Entry, Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import lock_entries, mark
 from invoicing.models import Claim, Correction, Invoice, LedgerRow, messages
+from invoicing.models.claims import ClaimQuerySet
 from toggbill.firms.audit import News
 
 _CHUNK = 2000
@@ -29,7 +30,7 @@ def claimed(*, entries: Sequence[int]) -> None:
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
-    live = Claim.objects.filter(line__invoice__in=invoices, released_at__isnull=True)
+    live = Claim.objects.live().filter(line__invoice__in=invoices)
     lock_entries(Entry.objects.filter(claims__in=live))
     project = Project.objects.filter(
         workspace=OuterRef("entry__workspace"), remote_id=OuterRef("entry__project_remote_id")
@@ -73,9 +74,9 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     The entries are judged at once: open again when they shall be billed again, else credited until a person opens
     them.
     """
-    credits = Claim.objects.filter(line__invoice=note, kind=Claim.Kind.CREDIT, released_at__isnull=True)
+    credits = Claim.objects.live().of_credits().filter(line__invoice=note)
     entries = dict(credits.values_list("entry_id", "entry__remote_id"))
-    Claim.objects.filter(pk__in=credits.values("takes_back"), released_at__isnull=True).update(released_at=now)
+    Claim.objects.live().filter(pk__in=credits.values("takes_back")).update(released_at=now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(
@@ -99,9 +100,9 @@ def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
     return [differences.news("correction_opened", correction, correction.entry) for correction in opened]
 
 
-def release(*, claims: QuerySet[Claim], now: datetime) -> list[int]:
+def release(*, claims: ClaimQuerySet, now: datetime) -> list[int]:
     """Free the entries of live claims, which stay as history; the entries (row ids) are marked and judged again."""
-    entries = list(claims.filter(released_at__isnull=True).values_list("entry_id", flat=True))
-    claims.filter(released_at__isnull=True).update(released_at=now)
+    entries = list(claims.live().values_list("entry_id", flat=True))
+    claims.live().update(released_at=now)
     mark(entries=entries, now=now)
     return entries

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import datetime
+from typing import ClassVar, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -10,7 +11,31 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Company, Workspace
-from toggbill.firms.models import FirmOwned
+from integrations.models.connections import served_through
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+class DossierQuerySet(FirmQuerySet["Dossier"]):
+    """Dossiers and when something is due for them."""
+
+    def served(self) -> Self:
+        """Those whose two connections workers may use."""
+        return self.filter(served_through("workspace__connection__"), served_through("company__connection__"))
+
+    def due(self, now: datetime) -> Self:
+        """Those whose scheduled run is due."""
+        return self.filter(due_at__lte=now)
+
+    def comparison_due(self, now: datetime) -> Self:
+        """Those whose comparison with both services is due, and can be made."""
+        return self.served().filter(reconcile_at__lte=now, firm__closed_at__isnull=True)
+
+    def without_comparison(self) -> Self:
+        """Those of firms at work that have no time for their comparison yet."""
+        return self.filter(reconcile_at__isnull=True, firm__closed_at__isnull=True)
+
+
+DossierManager = models.Manager.from_queryset(DossierQuerySet)
 
 
 class Dossier(FirmOwned):
@@ -113,6 +138,8 @@ class Dossier(FirmOwned):
     reconciled_at = models.DateTimeField(_("latest comparison"), null=True, blank=True, editable=False)
     reconcile_text = models.TextField(_("why the comparison waits"), blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects: ClassVar[DossierManager[Dossier]] = DossierManager()
 
     class Meta:
         verbose_name = _("dossier")

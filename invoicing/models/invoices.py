@@ -1,17 +1,17 @@
-"""Runs, and invoices with their lines, claims and attempts."""
+"""Runs, and invoices with their lines and attempts."""
 
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import Company, Entry
+from integrations.models import Company
 from invoicing.models.dossiers import ClientMapping, Dossier
-from toggbill.firms.models import FirmOwned
+from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
 class Run(FirmOwned):
@@ -34,6 +34,59 @@ class Run(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.dossier_id} {self.cut_off}"
+
+
+# Billit said no, or did not answer: of the order, or of its delivery.
+_STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "in_doubt"])
+NEEDS_PERSON = _STUCK | (~Q(attention="") & ~Q(status="void"))
+"""Invoices that a person has to look at: stuck, or with something noted on them."""
+
+
+class InvoiceQuerySet(FirmQuerySet["Invoice"]):
+    """Invoices and credit notes."""
+
+    def drafts(self) -> Self:
+        """Those that wait for a person's approval."""
+        return self.filter(status=Invoice.Status.DRAFT)
+
+    def posted(self) -> Self:
+        """Those that are orders at Billit."""
+        return self.filter(status=Invoice.Status.POSTED)
+
+    def standing(self) -> Self:
+        """All but the void ones."""
+        return self.exclude(status=Invoice.Status.VOID)
+
+    def waiting(self) -> Self:
+        """Those that are neither orders at Billit yet nor void."""
+        return self.exclude(status__in=[Invoice.Status.POSTED, Invoice.Status.VOID])
+
+    def unanswered(self) -> Self:
+        """Those that may be orders at Billit or not: being posted, or in doubt."""
+        return self.filter(status__in=[Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
+
+    def unread(self) -> Self:
+        """Posted ones whose legal totals were not read back yet."""
+        return self.posted().filter(legal_excl__isnull=True)
+
+    def being_replaced(self) -> Self:
+        """Those whose order is being deleted at Billit, to be replaced."""
+        return self.filter(replacing_since__isnull=False)
+
+    def not_being_replaced(self) -> Self:
+        """All but those whose order is being deleted at Billit, to be replaced."""
+        return self.filter(replacing_since__isnull=True)
+
+    def stuck(self) -> Self:
+        """Those that Billit refused or did not answer, or did not deliver."""
+        return self.filter(_STUCK)
+
+    def needing_person(self) -> Self:
+        """Those that are stuck, or have something to look at."""
+        return self.filter(NEEDS_PERSON)
+
+
+InvoiceManager = models.Manager.from_queryset(InvoiceQuerySet)
 
 
 class Invoice(FirmOwned):
@@ -130,6 +183,8 @@ class Invoice(FirmOwned):
     send_key_number = models.PositiveIntegerField(null=True, blank=True, editable=False)
     sending_since = models.DateTimeField(null=True, blank=True, editable=False)
     delivery_problem = models.TextField(_("what Billit said of the delivery"), blank=True)
+
+    objects: ClassVar[InvoiceManager[Invoice]] = InvoiceManager()
 
     class Meta:
         verbose_name = _("invoice")
@@ -262,72 +317,6 @@ class InvoiceLine(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.invoice_id}/{self.position}"
-
-
-class Claim(FirmOwned):
-    """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice.
-
-    What was billed is copied: a later change in Toggl never alters it. After billing, a difference that goes on the
-    next invoice has a claim of its own (seconds: more or, negative, fewer), and each claim that a credit note takes
-    back has one on the credit note, with the same seconds.
-    """
-
-    class Kind(models.TextChoices):
-        """The entry itself; the difference to what was billed of it; a claim that is taken back."""
-
-        ENTRY = "entry", _("entry")
-        DIFFERENCE = "difference", _("difference")
-        CREDIT = "credit", _("credit")
-
-    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.ENTRY)
-    correction = models.ForeignKey(
-        "Correction", on_delete=models.PROTECT, null=True, blank=True, related_name="claims", editable=False
-    )
-    takes_back = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_back_by", editable=False
-    )
-    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="claims", verbose_name=_("entry"))
-    line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
-    seconds = models.IntegerField(_("billed seconds"))
-    started_at = models.DateTimeField(_("start"))
-    day = models.DateField(_("day"))
-    project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
-    project_name = models.CharField(_("project"), max_length=500, blank=True)
-    client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
-    person_name = models.CharField(_("person"), max_length=250, blank=True)
-    description = models.TextField(_("description"), blank=True)
-    tags = models.JSONField(_("tags"), default=list, blank=True)
-    released_at = models.DateTimeField(_("released"), null=True, blank=True)
-
-    class Meta:
-        verbose_name = _("claim")
-        verbose_name_plural = _("claims")
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["entry"], condition=Q(released_at__isnull=True, kind="entry"), name="claim_once"
-            ),
-            models.UniqueConstraint(
-                fields=["correction"],
-                condition=Q(released_at__isnull=True, kind="difference"),
-                name="claim_difference_once",
-            ),
-            models.UniqueConstraint(
-                fields=["takes_back"], condition=Q(released_at__isnull=True, kind="credit"), name="claim_credit_once"
-            ),
-            models.CheckConstraint(
-                condition=Q(kind="entry", correction__isnull=True, takes_back__isnull=True)
-                | Q(kind="difference", correction__isnull=False, takes_back__isnull=True)
-                | Q(kind="credit", correction__isnull=True, takes_back__isnull=False),
-                name="claim_of_its_kind",
-            ),
-            models.CheckConstraint(
-                condition=Q(seconds__gt=0) | Q(kind__in=["difference", "credit"], seconds__lt=0),
-                name="claim_has_seconds",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.entry_id} on {self.line_id}"
 
 
 class Attempt(FirmOwned):

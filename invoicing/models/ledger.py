@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
+from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
-from invoicing.models.invoices import Claim, Invoice
-from toggbill.firms.models import FirmOwned
+from invoicing.models.invoices import Invoice
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+class LedgerRowQuerySet(FirmQuerySet["LedgerRow"]):
+    """Entries in their states."""
+
+    def attention(self) -> Self:
+        """Those that cannot be billed until a person decides."""
+        return self.filter(state=LedgerRow.State.ATTENTION)
+
+
+LedgerRowManager = models.Manager.from_queryset(LedgerRowQuerySet)
 
 
 class LedgerRow(FirmOwned):
@@ -64,6 +76,8 @@ class LedgerRow(FirmOwned):
     correction_seconds = models.IntegerField(_("difference in seconds"), default=0)
     correction_text = models.CharField(_("what changed after billing"), max_length=200, blank=True)
 
+    objects: ClassVar[LedgerRowManager[LedgerRow]] = LedgerRowManager()
+
     class Meta:
         verbose_name = _("ledger row")
         verbose_name_plural = _("ledger rows")
@@ -86,6 +100,35 @@ class LedgerRow(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.entry_id}: {self.state}"
+
+
+def _waits_for_an_invoice() -> Q:
+    on_an_invoice = Claim.objects.live().of_differences().exclude(line__invoice__status=Invoice.Status.DRAFT)
+    decided = Q(decision=Correction.Decision.NEXT_INVOICE, claim__released_at__isnull=True)
+    return decided & ~Q(Exists(on_an_invoice.filter(correction=OuterRef("pk"))))
+
+
+class CorrectionQuerySet(FirmQuerySet["Correction"]):
+    """What changed after billing."""
+
+    def open(self) -> Self:
+        """Those that wait for a person's decision."""
+        return self.filter(decision=Correction.Decision.OPEN)
+
+    def waiting_for_an_invoice(self) -> Self:
+        """Those that the next run puts on an invoice: decided so, and on no invoice but a waiting draft."""
+        return self.filter(_waits_for_an_invoice())
+
+    def undecided(self) -> Self:
+        """Those that wait for a decision, or for the invoice that was decided on."""
+        return self.filter(Q(decision=Correction.Decision.OPEN) | _waits_for_an_invoice())
+
+    def decided(self) -> Self:
+        """Those that are settled, by somebody or by Toggl itself."""
+        return self.exclude(decision=Correction.Decision.OPEN).exclude(_waits_for_an_invoice())
+
+
+CorrectionManager = models.Manager.from_queryset(CorrectionQuerySet)
 
 
 class Correction(FirmOwned):
@@ -122,6 +165,8 @@ class Correction(FirmOwned):
     settlement = models.ForeignKey(
         Invoice, on_delete=models.PROTECT, null=True, blank=True, related_name="settles", verbose_name=_("settled by")
     )
+
+    objects: ClassVar[CorrectionManager[Correction]] = CorrectionManager()
 
     class Meta:
         verbose_name = _("correction")

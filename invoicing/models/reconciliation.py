@@ -12,6 +12,17 @@ from invoicing.models.dossiers import Dossier
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
+class DriftQuerySet(FirmQuerySet["Drift"]):
+    """Differences between Toggl, the ledger and Billit."""
+
+    def standing(self) -> Self:
+        """Those that the latest comparison still found."""
+        return self.filter(gone_at__isnull=True)
+
+
+DriftManager = models.Manager.from_queryset(DriftQuerySet)
+
+
 class Drift(FirmOwned):
     """A difference between Toggl, the ledger and Billit (design section 6), from the comparison that found it first to
     the one that no longer does. Nothing at the services is changed because of it.
@@ -42,6 +53,8 @@ class Drift(FirmOwned):
     first_seen_at = models.DateTimeField(_("first seen"))
     last_seen_at = models.DateTimeField(_("last seen"))
     gone_at = models.DateTimeField(_("gone"), null=True, blank=True)
+
+    objects: ClassVar[DriftManager[Drift]] = DriftManager()
 
     class Meta:
         verbose_name = _("difference with Toggl or Billit")

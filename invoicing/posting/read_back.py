@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from itertools import groupby
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from integrations.clients import billit
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice
+from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import orders
 from invoicing.posting.post import news_of
 from toggbill.firms import audit
@@ -23,13 +23,13 @@ READ_BACK_AT_ONCE = 120
 _READ_BACK_DAYS = 7
 
 
-def read_back(*, company: Company, invoices: QuerySet[Invoice] | None = None, now: datetime) -> int:
+def read_back(*, company: Company, invoices: InvoiceQuerySet | None = None, now: datetime) -> int:
     """Read totals, number, customer and payment of posted orders back, up to 120 a call; returns how many were read.
 
     Without ``invoices``: those whose totals were not read yet. Billit's figures stand as the legal ones.
     """
-    waiting = Invoice.objects.filter(legal_excl__isnull=True) if invoices is None else invoices
-    rows = list(waiting.filter(company=company, status=_Status.POSTED).select_related("firm").order_by("order_id"))
+    waiting = Invoice.objects.unread() if invoices is None else invoices
+    rows = list(waiting.posted().filter(company=company).select_related("firm").order_by("order_id"))
     if not rows:
         return 0
     with open_billit(company) as api:
@@ -86,7 +86,5 @@ def unread(*, now: datetime) -> list[int]:
 
     Not for ever: an order that is not there after a week is none that a worker will find; ``reconcile`` names it.
     """
-    rows = Invoice.objects.filter(
-        status=_Status.POSTED, legal_excl__isnull=True, posted_at__gt=now - timedelta(days=_READ_BACK_DAYS)
-    )
+    rows = Invoice.objects.unread().filter(posted_at__gt=now - timedelta(days=_READ_BACK_DAYS))
     return sorted(set(rows.values_list("company_id", flat=True)))

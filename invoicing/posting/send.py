@@ -105,9 +105,12 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | No
     number = invoice.send_key_number or invoice.key_number + 1
     unsent = [_Delivery.NOT_SENT, _Delivery.FAILED]
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
-    claimed = Invoice.objects.filter(
-        pk=invoice.pk, status=Invoice.Status.POSTED, delivery__in=unsent, replacing_since__isnull=True
-    ).update(delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention="")
+    claimed = (
+        Invoice.objects.posted()
+        .not_being_replaced()
+        .filter(pk=invoice.pk, delivery__in=unsent)
+        .update(delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention="")
+    )
     if not claimed:
         return None
     body = f"{way} {invoice.order_id}"

@@ -42,7 +42,7 @@ def differences(dossier: Dossier) -> list[Shown]:
         )
         for row in ReportedMonth.objects.filter(dossier__in=[dossier]).differing()
     ]
-    rows = Drift.objects.filter(dossier=dossier, gone_at__isnull=True).order_by("first_seen_at", "pk")
+    rows = Drift.objects.standing().filter(dossier=dossier).order_by("first_seen_at", "pk")
     invoices = Invoice.objects.filter(dossier=dossier, reference__in=rows.values("reference"))
     known = set(invoices.values_list("reference", flat=True))
     return months + [_shown(row, known) for row in rows]
@@ -65,7 +65,7 @@ def counts(membership: Membership, dossiers: Sequence[Dossier]) -> Counter[int]:
 
     Those that stand among the corrections, too, are counted there.
     """
-    standing = visible(membership, Drift.objects.all()).filter(gone_at__isnull=True)
+    standing = visible(membership, Drift.objects.standing())
     corrections = Q(kind=Drift.Kind.ENTRY_DELETED) | Q(kind=Drift.Kind.ENTRY_CHANGED, facts__words=False)
     found = Counter(standing.exclude(corrections).values_list("dossier_id", flat=True))
     found.update(ReportedMonth.objects.filter(dossier__in=dossiers).differing().values_list("dossier_id", flat=True))

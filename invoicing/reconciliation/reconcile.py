@@ -74,8 +74,7 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
 def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) -> None:
     """Write what was found: new differences, those that still stand, and those that are gone since the latest time."""
     standing = {
-        (row.dossier_id, row.kind, row.about): row
-        for row in Drift.objects.filter(dossier__in=dossiers, gone_at__isnull=True)
+        (row.dossier_id, row.kind, row.about): row for row in Drift.objects.standing().filter(dossier__in=dossiers)
     }
     firms = {dossier.pk: dossier.firm_id for dossier in dossiers}
     fresh = []
@@ -112,9 +111,7 @@ def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, ba
     An entry that is younger than the latest reading is news, unless its month holds invoiced entries already.
     """
     mirrored = set(Entry.objects.filter(workspace=workspace).values_list("remote_id", flat=True))
-    billed = Claim.objects.filter(
-        entry__workspace=workspace, released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED
-    )
+    billed = Claim.objects.live().posted().filter(entry__workspace=workspace)
     months = {day.replace(day=1) for day in billed.values_list("day", flat=True).distinct()}
     unequal = ReportedMonth.objects.filter(dossier__in=dossiers).differing().filter(dossier__workspace=workspace)
     known_until = None if workspace.cursor_at is None else workspace.cursor_at - sync.OVERLAP
@@ -146,12 +143,8 @@ def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, ba
 
 
 def _entries(dossiers: Sequence[Dossier], report: Report) -> Iterator[Finding]:
-    claims = Claim.objects.filter(
-        line__invoice__dossier__in=dossiers,
-        line__invoice__status=Invoice.Status.POSTED,
-        released_at__isnull=True,
-        kind=Claim.Kind.ENTRY,
-    ).select_related("entry", "line__invoice")
+    claims = Claim.objects.live().of_entries().posted().filter(line__invoice__dossier__in=dossiers)
+    claims = claims.select_related("entry", "line__invoice")
     for claim in claims.order_by("pk").iterator(chunk_size=2000):
         report.checked["entries"] += 1
         entry, invoice = claim.entry, claim.line.invoice
@@ -214,17 +207,15 @@ def _undecided(claim: Claim, changed: list[str]) -> list[str]:
 
 
 def _is_open(claim: Claim) -> bool:
-    return Correction.objects.filter(claim=claim, decision=Correction.Decision.OPEN).exists()
+    return Correction.objects.open().filter(claim=claim).exists()
 
 
 def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: datetime) -> Iterator[Finding]:
     with open_billit(company) as api:
         # Ours first: an order that is made while the list is read must not seem to be missing. What is being replaced
         # is in doubt, and its own look-up finds out.
-        ours = Invoice.objects.filter(
-            dossier__in=dossiers, status=Invoice.Status.POSTED, replacing_since__isnull=True
-        ).select_related("firm")
-        posted = list(ours.order_by("pk"))
+        ours = Invoice.objects.posted().not_being_replaced().filter(dossier__in=dossiers)
+        posted = list(ours.select_related("firm").order_by("pk"))
         at_billit = {order.id: order for order in api.orders_with_prefix(OUR_PREFIX)}
         report.checked["orders"] += len(at_billit)
         for invoice in posted:
@@ -251,8 +242,7 @@ def _unknown(company: Company, dossiers: Sequence[Dossier], orders: Iterable[bil
     invoices = Invoice.objects.filter(company=company)
     known = set(invoices.filter(order_id__isnull=False).values_list("order_id", flat=True))
     # What is being posted, or is in doubt, is found out by its own look-up.
-    in_doubt = invoices.filter(status__in=[Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
-    awaited = set(in_doubt.values_list("reference", flat=True))
+    awaited = set(invoices.unanswered().values_list("reference", flat=True))
     homes = dict(invoices.values_list("reference", "dossier"))
     oldest = Dossier.objects.filter(company=company).order_by("created_at", "pk").values_list("pk", flat=True).first()
     asked = {dossier.pk for dossier in dossiers}

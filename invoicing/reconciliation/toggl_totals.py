@@ -160,9 +160,8 @@ class _Reader:
         return list(dict.fromkeys([owners, self.books.zone, ZoneInfo("UTC")]))
 
     def _counted(self, period: _Period, own: _Clients | None, others: _Clients, zone: tzinfo) -> tuple[int, int]:
-        entries = Entry.objects.filter(
+        entries = Entry.objects.present().filter(
             workspace=self.workspace,
-            deleted_at__isnull=True,
             started_at__gte=datetime.combine(period.since, time(0), tzinfo=zone),
             started_at__lt=datetime.combine(period.through + timedelta(days=1), time(0), tzinfo=zone),
         )

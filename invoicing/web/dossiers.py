@@ -91,7 +91,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     states, months = figures.months(row)
     balanced = {month.month: month.balanced for month in balance.months(dossiers=[row])}
     buyers = figures.open_by_buyer(row)
-    drafts = Invoice.objects.filter(dossier=row, status=Invoice.Status.DRAFT).order_by("customer_name", "pk")
+    drafts = Invoice.objects.drafts().filter(dossier=row).order_by("customer_name", "pk")
     return render(
         request,
         "invoicing/dossier.html",

@@ -21,7 +21,7 @@ from integrations.models import Connection
 from invoicing.corrections import options
 from invoicing.ledger import balance
 from invoicing.ledger.attention import causes_of
-from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.reconciliation import open_findings
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
@@ -40,11 +40,6 @@ SHOWN = (
     State.WRITTEN_OFF,
     State.CREDITED,
 )
-# Drafts, and what an invoice is stuck in until a person looks at it.
-STUCK = Q(status__in=[Invoice.Status.REFUSED, Invoice.Status.IN_DOUBT]) | Q(
-    status=Invoice.Status.POSTED, delivery__in=[Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT]
-)
-NEEDS_PERSON = STUCK | (~Q(attention="") & ~Q(status=Invoice.Status.VOID))
 
 
 class Slice(NamedTuple):
@@ -214,13 +209,13 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
 
 def proof(membership: Membership) -> Proof:
     """Count the live claims of a member's dossiers afresh, rather than trust that the database refuses a second one."""
-    live = visible(membership, Claim.objects.all()).filter(released_at__isnull=True)
     # A difference and a credit stand beside the claim of the entry itself.
-    twice = (
-        live.filter(kind=Claim.Kind.ENTRY).values("entry_id").annotate(times=Count("pk")).filter(times__gt=1).count()
-    )
-    claims = live.exclude(line__invoice__status=Invoice.Status.VOID).aggregate(
-        entries=Count("pk"), seconds=Sum("seconds", default=0)
+    entries = visible(membership, Claim.objects.live().of_entries())
+    twice = entries.values("entry_id").annotate(times=Count("pk")).filter(times__gt=1).count()
+    claims = (
+        visible(membership, Claim.objects.live())
+        .exclude(line__invoice__status=Invoice.Status.VOID)
+        .aggregate(entries=Count("pk"), seconds=Sum("seconds", default=0))
     )
     uneven = balance.uneven(visible(membership, InvoiceLine.objects.all()))
     return Proof(entries=claims["entries"], twice=twice, uneven=uneven.count())

@@ -21,7 +21,7 @@ from integrations.clients.transport import ServiceError
 from invoicing.corrections import options, replace
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.models import Attempt, Claim, Dossier, Drift, Invoice, InvoiceLine
+from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice, InvoiceLine
 from invoicing.models import messages as sentences
 from invoicing.posting import recover
 from invoicing.rules import rating
@@ -40,8 +40,10 @@ def invoices(request: FirmRequest) -> HttpResponse:
     key = request.GET.get("dossier", "")
     rows = figures.invoices_of(visible(request.membership, Invoice.objects.all()), dossier=key)
     counts = dict(rows.values_list("status").annotate(Count("pk")).order_by())
-    needing = rows.filter(figures.NEEDS_PERSON).count()
-    drafts = rows.filter(status=Invoice.Status.DRAFT).aggregate(value=Sum("total_excl"), oldest=Min("drafted_at"))
+    needing = rows.filter(NEEDS_PERSON).count()
+    drafts = figures.invoices_of(visible(request.membership, Invoice.objects.drafts()), dossier=key).aggregate(
+        value=Sum("total_excl"), oldest=Min("drafted_at")
+    )
     status = request.GET.get("status", "")
     rows = figures.invoices_of(rows, status=status).select_related("dossier").order_by("-drafted_at", "-pk")
     return render(
@@ -182,7 +184,7 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     if row.post_requested_at is not None:
         steps.discard("post")
     if "bill-anew" in steps:
-        gone = Drift.objects.filter(reference=row.reference, kind=Drift.Kind.ORDER_DELETED, gone_at__isnull=True)
+        gone = Drift.objects.standing().filter(reference=row.reference, kind=Drift.Kind.ORDER_DELETED)
         if not gone.filter(dossier=row.dossier).exists():
             steps.discard("bill-anew")
     return steps

@@ -17,7 +17,6 @@ from typing import Any
 import time_machine
 from django.apps import apps
 from django.db import connections, transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.mirror.sync import sync_company, sync_workspace
@@ -28,6 +27,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import derive, locks
 from invoicing.models import Attempt, Dossier, Invoice, LedgerRow
+from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import post as posting
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
@@ -129,7 +129,7 @@ class Scene:
             transaction.set_rollback(True)
         return found
 
-    def invoices(self, **filters: object) -> QuerySet[Invoice]:
+    def invoices(self, **filters: object) -> InvoiceQuerySet:
         return Invoice.objects.filter(firm=self.firm, **filters).order_by("customer_name", "pk")
 
     def attempts(self, invoice: Invoice, intent: str = "post") -> list[Attempt]:

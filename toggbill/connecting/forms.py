@@ -32,7 +32,7 @@ class KeyForm(forms.Form):
     def clean_key(self) -> str:
         """A firm has one connection of a service and name; that of a removed one may be taken up again."""
         key = str(self.cleaned_data["key"])
-        same = Connection.objects.for_firm(self.firm).filter(service=self.service, key=key, removed_at__isnull=True)
+        same = Connection.objects.for_firm(self.firm).standing().filter(service=self.service, key=key)
         if same.exists():
             raise forms.ValidationError(_("The firm already has a connection of this name: choose another one."))
         return key

@@ -172,6 +172,17 @@ class MembershipDossier(FirmOwned):
         return f"{self.membership_id}: {self.dossier_id}"
 
 
+class InvitationQuerySet(FirmQuerySet["Invitation"]):
+    """Invitations."""
+
+    def waiting(self) -> Self:
+        """Those that nobody accepted yet."""
+        return self.filter(accepted_at__isnull=True)
+
+
+InvitationManager = models.Manager.from_queryset(InvitationQuerySet)
+
+
 class Invitation(FirmOwned):
     """An invitation by e-mail to become a member. The link's token is mailed once; only its hash is kept."""
 
@@ -185,6 +196,8 @@ class Invitation(FirmOwned):
     invited_at = models.DateTimeField(_("invited"))
     expires_at = models.DateTimeField(_("valid until"))
     accepted_at = models.DateTimeField(_("accepted"), null=True, blank=True)
+
+    objects: ClassVar[InvitationManager[Invitation]] = InvitationManager()
 
     class Meta:
         verbose_name = _("invitation")

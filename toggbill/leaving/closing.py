@@ -59,7 +59,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
         raise CannotClose(
             f"{busy} of the firm's invoices are on their way to Billit at this moment. Try again in some minutes."
         )
-    standing = list(Connection.objects.for_firm(firm).filter(removed_at__isnull=True))
+    standing = list(Connection.objects.for_firm(firm).standing())
     to_revoke = [row.secret for row in standing if row.method == Connection.Method.SIGN_IN and row.secret]
     for row in standing:
         credentials.remove(connection=row, by=by, now=now)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from integrations.clients.transport import BadCredentials, PlanFeature, ServiceError
@@ -18,6 +17,7 @@ from invoicing.due import runs as rounds
 from invoicing.management import arguments
 from invoicing.management.invoice_json import planned, statements
 from invoicing.models import Dossier, Invoice
+from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
 from invoicing.posting import send as sending
@@ -27,9 +27,6 @@ from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonComman
 from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
-_ENDED_BADLY = Q(status__in=[_Status.REFUSED, _Status.IN_DOUBT]) | Q(
-    delivery__in=[Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT]
-)
 
 
 class Command(JsonCommand):
@@ -79,7 +76,7 @@ class Command(JsonCommand):
             if options["send"]:
                 self._send(mine)
         moved = Invoice.objects.filter(pk__in=self._moved).order_by("dossier__key", "customer_name", "pk")
-        code = WRONG if moved.filter(_ENDED_BADLY).exists() else self._code
+        code = WRONG if moved.stuck().exists() else self._code
         return {"invoices": statements(moved), "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, code
 
     def _reread(self, dossiers: Iterable[Dossier]) -> None:
@@ -118,14 +115,14 @@ class Command(JsonCommand):
             skipped += _skipped(drafting)
         return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, self._code
 
-    def _approve(self, mine: QuerySet[Invoice]) -> None:
+    def _approve(self, mine: InvoiceQuerySet) -> None:
         for invoice in mine.filter(status__in=[_Status.DRAFT, _Status.REFUSED]):
             try:
                 self._note([runs.approve(invoice=invoice, by=self._by, now=timezone.now())])
             except NotPossible as error:
                 self.say(str(error))
 
-    def _post(self, mine: QuerySet[Invoice]) -> None:
+    def _post(self, mine: InvoiceQuerySet) -> None:
         """What earlier runs left in doubt or with a dead lease is looked up first."""
         left = mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT, _Status.POSTING])
         for invoice in left:
@@ -140,16 +137,15 @@ class Command(JsonCommand):
             if found.status != before or found.status == _Status.IN_DOUBT:
                 self._note([found])
         # Also those that an earlier call posted, and ended before it could read them.
-        unread = mine.filter(status=_Status.POSTED, legal_excl__isnull=True)
-        for company in Company.objects.filter(invoices__in=unread).select_related("connection").distinct():
+        for company in Company.objects.filter(invoices__in=mine.unread()).select_related("connection").distinct():
             try:
                 read_back.read_back(company=company, now=timezone.now())
             except ServiceError as error:
                 self.say(f"The totals of company {company} are not read back yet: {error}")
 
-    def _send(self, mine: QuerySet[Invoice]) -> None:
+    def _send(self, mine: InvoiceQuerySet) -> None:
         done = [Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED]
-        for invoice in mine.filter(status=_Status.POSTED).exclude(delivery__in=done):
+        for invoice in mine.posted().exclude(delivery__in=done):
             before = invoice.delivery
             try:
                 found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
@@ -160,7 +156,7 @@ class Command(JsonCommand):
             if found.delivery != before or found.delivery in (Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT):
                 self._note([found])
 
-    def _enqueue(self, mine: QuerySet[Invoice], *, post: bool, send: bool) -> None:
+    def _enqueue(self, mine: InvoiceQuerySet, *, post: bool, send: bool) -> None:
         now = timezone.now()
         if post:
             waiting = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]))
@@ -168,7 +164,7 @@ class Command(JsonCommand):
                 posts.request(invoice=invoice, send=send, now=now)
             enqueue_posts(waiting)
         if send:
-            for invoice in mine.filter(status=_Status.POSTED, delivery=Invoice.Delivery.NOT_SENT):
+            for invoice in mine.posted().filter(delivery=Invoice.Delivery.NOT_SENT):
                 posts.request(invoice=invoice, send=True, now=now)
                 send_invoice.delay(invoice_id=invoice.pk)
 

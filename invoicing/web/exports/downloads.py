@@ -45,7 +45,7 @@ def invoices(request: FirmRequest, kind: str) -> HttpResponse:
 @require_GET
 def attention(request: FirmRequest, kind: str) -> HttpResponse:
     """The entries that need a decision; `reason` and `dossier` narrow them."""
-    rows = visible(request.membership, LedgerRow.objects.all()).filter(state=LedgerRow.State.ATTENTION)
+    rows = visible(request.membership, LedgerRow.objects.attention())
     for name, path in (("reason", "reason"), ("dossier", "dossier__key")):
         if value := request.GET.get(name):
             rows = rows.filter(**{path: value})

@@ -60,7 +60,7 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
         outcome = "created"
         event = News("member_invited" if to_invite else "member_joined", subject(email), {"role": role})
         record(firm=firm, news=[event], by=by, now=now)
-        Invitation.objects.filter(firm=firm, email=email, accepted_at__isnull=True).delete()
+        Invitation.objects.waiting().filter(firm=firm, email=email).delete()
     elif membership.role != role:
         if role == Membership.Role.OWNER and membership.is_restricted:
             members.restrict(membership=membership, dossiers=None, by=by, now=now)
@@ -135,7 +135,7 @@ def invite(
     Firm.objects.select_for_update(no_key=True).get(pk=firm.pk)
     if Membership.objects.filter(firm=firm, user__email=email).exists():
         raise NotPossible(_("%(email)s is a member already.") % {"email": email})
-    if Invitation.objects.filter(firm=firm, email=email, accepted_at__isnull=True).exists():
+    if Invitation.objects.waiting().filter(firm=firm, email=email).exists():
         raise NotPossible(
             _("%(email)s is invited already: send the invitation again, or revoke it.") % {"email": email}
         )
@@ -186,7 +186,7 @@ def revoke(*, invitation: Invitation, by: Actor, now: datetime) -> None:
 
 def find(token: str, *, now: datetime) -> Invitation | None:
     """The open invitation behind a link; None when it is unknown, used, revoked or too old."""
-    rows = Invitation.objects.select_related("firm").filter(accepted_at__isnull=True, expires_at__gt=now)
+    rows = Invitation.objects.waiting().select_related("firm").filter(expires_at__gt=now)
     return rows.filter(token_hash=_hash(token)).first()
 
 
@@ -235,8 +235,8 @@ def accept(*, invitation: Invitation, user: User, origin: str, now: datetime) ->
 
 
 def _open(invitation: Invitation, now: datetime) -> Invitation:
-    rows = Invitation.objects.select_for_update(of=("self",)).select_related("firm")
-    row = rows.filter(pk=invitation.pk, token_hash=invitation.token_hash, accepted_at__isnull=True).first()
+    rows = Invitation.objects.waiting().select_for_update(of=("self",)).select_related("firm")
+    row = rows.filter(pk=invitation.pk, token_hash=invitation.token_hash).first()
     if row is None or row.expires_at <= now:
         raise NotPossible(_("This invitation no longer works. Ask for a new one."))
     return row

@@ -38,7 +38,7 @@ def _page(request: FirmRequest, form: InviteForm, status: int = 200) -> HttpResp
             "firm": firm,
             "form": form,
             "rows": [(row, row.user_id in secured, members.restriction(row)) for row in rows],
-            "invitations": Invitation.objects.for_firm(firm).filter(accepted_at__isnull=True).order_by("email"),
+            "invitations": Invitation.objects.for_firm(firm).waiting().order_by("email"),
             "rights": [(right.label, [role in right.roles for role in Membership.Role]) for right in RIGHTS.values()],
             "roles": Membership.Role.labels,
             "now": now,
@@ -100,7 +100,7 @@ def _mail(request: FirmRequest, row: Invitation, token: str) -> None:
 
 
 def _invitation(request: FirmRequest, pk: int) -> Invitation:
-    return get_object_or_404(Invitation.objects.for_firm(request.firm).filter(accepted_at__isnull=True), pk=pk)
+    return get_object_or_404(Invitation.objects.for_firm(request.firm).waiting(), pk=pk)
 
 
 @member_required("members")

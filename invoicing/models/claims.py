@@ -1,0 +1,108 @@
+"""Claims: which entry stands on which line."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import Entry
+from invoicing.models.invoices import Invoice, InvoiceLine
+from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+class ClaimQuerySet(FirmQuerySet["Claim"]):
+    """Claims of all kinds."""
+
+    def live(self) -> Self:
+        """Those that were not released: by a void draft, or by a credit note that was posted."""
+        return self.filter(released_at__isnull=True)
+
+    def of_entries(self) -> Self:
+        """Those of the entries themselves, without later differences and credits."""
+        return self.filter(kind=Claim.Kind.ENTRY)
+
+    def of_differences(self) -> Self:
+        """Those of differences to what was billed before."""
+        return self.filter(kind=Claim.Kind.DIFFERENCE)
+
+    def of_credits(self) -> Self:
+        """Those on credit notes."""
+        return self.filter(kind=Claim.Kind.CREDIT)
+
+    def posted(self) -> Self:
+        """Those whose invoice is an order at Billit."""
+        return self.filter(line__invoice__status=Invoice.Status.POSTED)
+
+
+ClaimManager = models.Manager.from_queryset(ClaimQuerySet)
+
+
+class Claim(FirmOwned):
+    """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice.
+
+    What was billed is copied: a later change in Toggl never alters it. After billing, a difference that goes on the
+    next invoice has a claim of its own (seconds: more or, negative, fewer), and each claim that a credit note takes
+    back has one on the credit note, with the same seconds.
+    """
+
+    class Kind(models.TextChoices):
+        """The entry itself; the difference to what was billed of it; a claim that is taken back."""
+
+        ENTRY = "entry", _("entry")
+        DIFFERENCE = "difference", _("difference")
+        CREDIT = "credit", _("credit")
+
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.ENTRY)
+    correction = models.ForeignKey(
+        "Correction", on_delete=models.PROTECT, null=True, blank=True, related_name="claims", editable=False
+    )
+    takes_back = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_back_by", editable=False
+    )
+    entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="claims", verbose_name=_("entry"))
+    line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
+    seconds = models.IntegerField(_("billed seconds"))
+    started_at = models.DateTimeField(_("start"))
+    day = models.DateField(_("day"))
+    project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
+    project_name = models.CharField(_("project"), max_length=500, blank=True)
+    client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
+    person_name = models.CharField(_("person"), max_length=250, blank=True)
+    description = models.TextField(_("description"), blank=True)
+    tags = models.JSONField(_("tags"), default=list, blank=True)
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
+
+    objects: ClassVar[ClaimManager[Claim]] = ClaimManager()
+
+    class Meta:
+        verbose_name = _("claim")
+        verbose_name_plural = _("claims")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["entry"], condition=Q(released_at__isnull=True, kind="entry"), name="claim_once"
+            ),
+            models.UniqueConstraint(
+                fields=["correction"],
+                condition=Q(released_at__isnull=True, kind="difference"),
+                name="claim_difference_once",
+            ),
+            models.UniqueConstraint(
+                fields=["takes_back"], condition=Q(released_at__isnull=True, kind="credit"), name="claim_credit_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="entry", correction__isnull=True, takes_back__isnull=True)
+                | Q(kind="difference", correction__isnull=False, takes_back__isnull=True)
+                | Q(kind="credit", correction__isnull=True, takes_back__isnull=False),
+                name="claim_of_its_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(seconds__gt=0) | Q(kind__in=["difference", "credit"], seconds__lt=0),
+                name="claim_has_seconds",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.entry_id} on {self.line_id}"
