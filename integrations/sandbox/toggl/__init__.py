@@ -5,16 +5,17 @@ Where each item of the reference (toggl.md, section 11: what to imitate) is buil
 Observed or documented
     token and mail with password, 401 empty, 403 JSON string: access.py `_user`
     errors as bare JSON strings, POST answers 200: access.py `refused`
-    headers of live answers: access.py; gzip of reports: sandbox/wire.py
+    headers of live answers: access.py; gzip of reports: sandbox/http/wire.py
     `+00:00` when read, `Z` when written, `at` with up to six digits: rows.py
     running durations, `current` null, since with deleted ones, since and before, three-month floor, 1000 entries, a
-    bare date is midnight: own_entries.py
-    project pages 151/200 with X-Page, clients active only, tags, users: track.py
-    entries written, stopped, deleted; a hundred patched at once, partly failing; tag_action: writing.py
-    clients, projects and tags made, changed, deleted: dictionaries.py
+    bare date is midnight: track/own_entries.py
+    project pages 151/200 with X-Page, clients active only, tags, users: track/track.py
+    entries written, stopped, deleted; a hundred patched at once, partly failing; tag_action: track/writing.py
+    clients, projects and tags made, changed, deleted: track/dictionaries.py
     report rows, cursors, X-Range, defaults, zone offsets, [null] filters: reports.py (kept for paging by listings.py)
     both budgets, their headers, 402: quota.py; toggl_quota_enforced
-    402 for what Free lacks: plan_features.py, dictionaries.py, reports.py; billable on Free stays false: writing.py
+    402 for what Free lacks: plan_features.py, track/dictionaries.py, reports.py; billable on Free stays false:
+    track/writing.py
     admin against member: visibility.py
     webhooks: subscriptions.py (calls, limits, ping, both ways to validate), events.py (events, signature, at least
     once with a fresh timestamp), sandbox/http/deliveries.py

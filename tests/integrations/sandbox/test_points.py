@@ -20,7 +20,7 @@ def test_every_point_of_billit_has_its_place() -> None:
 @pytest.mark.parametrize("package", [billit, toggl])
 def test_places_exist(package: object) -> None:
     root = Path(str(getattr(package, "__file__", ""))).parent
-    places = re.findall(r"((?:sandbox/)?\w+\.py)((?: (?:\([^)]*\) )?`\w+`(?:, `\w+`)*)?)", text(package))
+    places = re.findall(r"((?:\w+/)*\w+\.py)((?: (?:\([^)]*\) )?`\w+`(?:, `\w+`)*)?)", text(package))
     assert len(places) > 20
     for name, functions in places:
         path = root.parent.parent / name if name.startswith("sandbox/") else root / name
