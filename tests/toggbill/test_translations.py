@@ -67,8 +67,10 @@ def _asked_in_templates() -> Iterator[tuple[str, str]]:
     for path in folder.rglob("*.html"):
         template = engine.get_template(str(path.relative_to(folder))).template
         for node in template.nodelist.get_nodes_by_type(TranslateNode):
+            assert isinstance(node, TranslateNode)
             yield str(path), str(node.filter_expression.var.literal)
         for node in template.nodelist.get_nodes_by_type(BlockTranslateNode):
+            assert isinstance(node, BlockTranslateNode)
             if not node.plural:
                 yield str(path), node.render_token_list(node.singular)[0]
 
