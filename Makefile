@@ -12,7 +12,7 @@ ARGS ?=
 RUN := $(VENV)/stamp-run
 DEV := $(VENV)/stamp-dev
 
-.PHONY: help demo test test-sqlite check bench guarantee soak fuzz format
+.PHONY: help demo test test-sqlite check bench guarantee soak fuzz lock format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -22,12 +22,12 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "python3-venv is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends python3-venv >/dev/null; } || { echo "python3-venv is missing. Install it: apt-get install python3-venv" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "The environment .venv could not be made. Install its tools: apt-get install python3-venv" >&2; exit 1; }
 
-$(RUN): requirements.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(RUN): requirements.lock | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@touch $@
 
-$(DEV): requirements-dev.txt requirements.txt | $(BIN)/pip
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(DEV): requirements-dev.lock | $(BIN)/pip
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@touch $(RUN) $@
 
 .venv: $(DEV)
@@ -45,7 +45,7 @@ test: $(DEV) ## all tests, on a private PostgreSQL and Redis
 test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
 	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, deployment settings
+check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, deployment (STRICT=1: advisories must answer)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/djangofmt --check templates
@@ -54,7 +54,7 @@ check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, depl
 	env -u DATABASE_URL -u REDIS_URL DEBUG=1 $(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python -m pip --disable-pip-version-check check
 	@$(BIN)/python -m pip_audit --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-audit.txt >/dev/null 2>&1 || true
-	$(BIN)/python tests/advisories.py requirements.txt
+	$(BIN)/python tests/advisories.py $(if $(STRICT),--strict) requirements.lock
 	@echo "manage.py check --deploy, as in production"
 	@secret() { $(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(64))'; }; \
 	key() { $(BIN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'; }; \
@@ -73,6 +73,13 @@ soak: $(DEV) ## 50 dossiers under faults and killed workers (ARGS="--minutes 10"
 
 fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
 	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)
+
+# One lock for every platform and every Python from 3.11 on: a requirement of some of them stands with its marker.
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+
+lock: $(DEV) ## pins what requirements.txt and requirements-dev.txt bring along, with hashes (ARGS=--upgrade raises it)
+	$(LOCK) $(ARGS) requirements.txt --output-file requirements.lock
+	$(LOCK) $(ARGS) requirements-dev.txt --output-file requirements-dev.lock
 
 format: $(DEV) ## formats code and templates and mends what ruff can mend
 	$(BIN)/ruff check --fix .

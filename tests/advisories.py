@@ -1,12 +1,13 @@
-"""Audits the pinned dependencies for known vulnerabilities, with pip-audit: `python tests/advisories.py FILE...`.
+"""Audits pinned dependencies for known vulnerabilities: `python tests/advisories.py [--strict] FILE...`, with pip-audit.
 
 Exit 1 when one is known, each on its line. Without the tool, or where its source of advisories does not answer, the
-audit is skipped aloud (one line on standard error, exit 0): pip-audit itself says "No known vulnerabilities found" and
-ends well when it could look nothing up.
+audit is skipped aloud (one line on standard error, exit 0; with --strict exit 1): pip-audit itself says "No known
+vulnerabilities found" and ends well when it could look nothing up.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import subprocess
 import sys
@@ -40,17 +41,20 @@ def judged(output: str) -> tuple[list[str], int, int]:
     return found, len(audited), len(rows) - len(audited)
 
 
-def verdict(output: str, errors: str) -> tuple[int, str]:
-    """The exit code and the words for what pip-audit wrote on standard output and standard error."""
+def verdict(output: str, errors: str, *, strict: bool = False) -> tuple[int, str]:
+    """The exit code and the words for what pip-audit wrote on standard output and standard error.
+
+    ``strict``: what could not be audited is no good answer, either.
+    """
     try:
         found, audited, left = judged(output)
     except ValueError:
         reason = (errors.strip().splitlines() or ["it said nothing"])[-1]
-        return 0, skipped(f"pip-audit is not installed, or could not work ({reason})")
+        return int(strict), skipped(f"pip-audit is not installed, or could not work ({reason})")
     if found:
         return 1, "".join(f"VULNERABLE {line}\n" for line in found)
     if left:
-        return 0, skipped(f"the advisories for {left} of {audited + left} of them could not be reached")
+        return int(strict), skipped(f"the advisories for {left} of {audited + left} of them could not be reached")
     return 0, f"{audited} dependencies audited, no known vulnerability\n"
 
 
@@ -59,13 +63,17 @@ def skipped(reason: str) -> str:
     return f"SKIPPED: dependencies are not audited, {reason}. Run `make check` where they can be.\n"
 
 
-def main(files: Sequence[str]) -> int:
-    """Audit these files of requirements; the exit code."""
+def main(arguments: Sequence[str]) -> int:
+    """Audit the files of requirements that are named; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--strict", action="store_true", help="fail when the advisories could not be reached")
+    parser.add_argument("files", nargs="+", help="files of pinned requirements")
+    options = parser.parse_args(arguments)
     try:
-        done = subprocess.run(command(files), capture_output=True, text=True, timeout=SECONDS, check=False)
-        code, words = verdict(done.stdout, done.stderr)
+        done = subprocess.run(command(options.files), capture_output=True, text=True, timeout=SECONDS, check=False)
+        code, words = verdict(done.stdout, done.stderr, strict=options.strict)
     except subprocess.TimeoutExpired:
-        code, words = 0, skipped(f"the advisories did not come within {SECONDS} seconds")
+        code, words = int(options.strict), skipped(f"the advisories did not come within {SECONDS} seconds")
     sys.stderr.write(words)
     return code
 

@@ -51,3 +51,11 @@ def test_what_is_said_and_how_it_ends(rows: list[dict[str, Any]], code: int, wor
 def test_audit_that_cannot_be_made_is_skipped_aloud(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert advisories.main([str(tmp_path / "nothing.txt")]) == 0
     assert "SKIPPED: dependencies are not audited" in capsys.readouterr().err
+    assert advisories.main(["--strict", str(tmp_path / "nothing.txt")]) == 1
+    assert "SKIPPED: dependencies are not audited" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", [report(SOUND, UNKNOWN), "the source is down"])
+def test_strict_takes_no_silence_for_a_good_answer(output: str) -> None:
+    assert advisories.verdict(output, "", strict=True)[0] == 1
+    assert advisories.verdict(report(SOUND), "", strict=True)[0] == 0
