@@ -9,3 +9,7 @@ class InvoicingConfig(AppConfig):
 
     name = "invoicing"
     verbose_name = _("Invoicing")
+
+    def ready(self) -> None:
+        """Register the triggers; they know models."""
+        from invoicing.models import triggers  # noqa: F401, PLC0415 - models are loaded by now, not before

@@ -190,6 +190,7 @@ COMMANDS = {
     "export_firm": "--firm",
     "invoice": "--firm",
     "ledger": "--firm",
+    "moves": "none",
     "onboard": "file",
     "probe": "none",
     "reconcile": "--firm",

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from integrations.models import Entry
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.models.moves import BEGIN, STATUS
 from invoicing.rules import planning, rating
 from invoicing.rules.differences import credited_hours, credited_texts, line_hours
 from toggbill.firms.audit import News
@@ -235,7 +236,7 @@ def _taking_back(claim: Claim, line: InvoiceLine) -> Claim:
 
 def drafted_news(made: Invoice, claims: Sequence[Claim], note: str) -> News:
     return News(
-        "invoice_drafted",
+        STATUS.event(BEGIN, Invoice.Status.DRAFT),
         f"invoice {made.reference}",
         {
             "kind": str(made.kind),

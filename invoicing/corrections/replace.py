@@ -24,7 +24,8 @@ from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.drafting import runs
 from invoicing.ledger import derive, differences, locks, transitions
-from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, messages
+from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, messages, moves
+from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.posting.post import fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -251,10 +252,10 @@ def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: date
 @transaction.atomic
 def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Actor, now: datetime) -> list[Invoice]:
     """The order is gone. A confirmation that comes after the claim was given up settles it all the same."""
-    gone = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
-    if not gone.update(
-        status=_Status.VOID,
-        delivery=_Delivery.NOT_SENT,
+    if not moves.move(
+        Invoice.objects.filter(pk=invoice.pk),
+        status=Step(_Status.POSTED, _Status.VOID),
+        delivery=Step(_UNSENT, _Delivery.NOT_SENT),
         delivery_problem="",
         replacing_since=None,
         not_before=None,
@@ -278,7 +279,7 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
     if made:
         Correction.objects.filter(pk__in=[correction.pk for correction in billed]).update(settlement=made[0])
     void = News(
-        "invoice_void",
+        STATUS.event(_Status.POSTED, _Status.VOID),
         f"invoice {invoice.reference}",
         {
             "reason": "replaced",
@@ -321,7 +322,13 @@ def _finish(attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: dateti
 @transaction.atomic
 def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
     """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
-    rows = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
-    if rows.update(delivery=_Delivery.SENT, replacing_since=None, send_requested_at=None, delivery_problem=""):
-        news = News("invoice_sent", f"invoice {invoice.reference}", {"answer": "Billit shows it as sent"})
+    if moves.move(
+        Invoice.objects.posted().filter(pk=invoice.pk),
+        delivery=Step(_UNSENT, _Delivery.SENT),
+        replacing_since=None,
+        send_requested_at=None,
+        delivery_problem="",
+    ):
+        event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENT)
+        news = News(event, f"invoice {invoice.reference}", {"answer": "Billit shows it as sent"})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

@@ -12,6 +12,7 @@ from typing import Any
 from integrations.models import Entry
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
+from invoicing.models.moves import BEGIN, STATUS
 from invoicing.rules import mapping, planning
 from toggbill.firms.audit import News
 
@@ -179,7 +180,7 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
     for line in planned.lines:
         hours[line.product.reference] += line.quantity if line.unit_price >= 0 else -line.quantity
     return News(
-        "invoice_drafted",
+        STATUS.event(BEGIN, Invoice.Status.DRAFT),
         f"invoice {invoice.reference}",
         {
             "dossier": invoice.dossier.key,

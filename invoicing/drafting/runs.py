@@ -15,7 +15,8 @@ from integrations.models import Entry, Project
 from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Books, terms
-from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run
+from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
+from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.rules import planning
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -23,6 +24,7 @@ from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
 _State = LedgerRow.State
+_DROPPABLE = (_Status.DRAFT, _Status.APPROVED, _Status.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,11 +155,11 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
             )
             % {"invoice": invoice, "n": changed}
         )
-    invoice.status = _Status.APPROVED
-    invoice.approved_at, invoice.approved_by = now, by.name
-    invoice.problem, invoice.not_before = "", None
-    invoice.save()
-    news = News("invoice_approved", f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
+    step, event = Step(invoice.status, _Status.APPROVED), STATUS.event(invoice.status, _Status.APPROVED)
+    changes = {"approved_at": now, "approved_by": by.name, "problem": "", "not_before": None}
+    moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
+    invoice.refresh_from_db(fields=["status", *changes])
+    news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
     audit.record(firm=invoice.firm, news=[news], by=by, now=now)
     return invoice
 
@@ -166,7 +168,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """Drop an invoice that Billit does not have: exactly its entries are free again. Raises ``NotPossible``."""
     invoice = _locked(invoice)
-    if invoice.status not in (_Status.DRAFT, _Status.APPROVED, _Status.REFUSED):
+    if invoice.status not in _DROPPABLE:
         raise NotPossible(
             gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
@@ -204,11 +206,16 @@ def draft_again(
     made, news = [], []
     for planned in his:
         invoice = drafts.header(drafts.new(dossier, now), planned)
-        invoice.status, invoice.approved_at, invoice.approved_by = _Status.APPROVED, now, by.name
+        STATUS.begin(invoice, _Status.APPROVED)
+        invoice.approved_at, invoice.approved_by = now, by.name
         invoice.save()
         drafts.write_lines(invoice, planned, rows)
         made.append(invoice)
-        approved = News("invoice_approved", f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
+        approved = News(
+            STATUS.event(BEGIN, _Status.APPROVED),
+            f"invoice {invoice.reference}",
+            {"total_excl": str(invoice.total_excl)},
+        )
         news += [drafts.drafted_news(invoice, planned, today, redrawn=False), approved]
     hours = [line for planned in his for line in planned.lines if line.difference is None]
     transitions.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
@@ -299,8 +306,9 @@ def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime)
 
 
 def _drop(invoice: Invoice, now: datetime) -> list[int]:
-    Invoice.objects.filter(pk=invoice.pk).update(status=_Status.VOID, post_requested_at=None, send_requested_at=None)
-    invoice.status = _Status.VOID
+    nothing_asked = {"post_requested_at": None, "send_requested_at": None}
+    moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(_DROPPABLE, _Status.VOID), **nothing_asked)
+    invoice.refresh_from_db(fields=["status", *nothing_asked])
     return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
 
 
@@ -332,4 +340,4 @@ def _changed_since(invoice: Invoice) -> int:
 
 
 def _void_news(invoice: Invoice, reason: str) -> News:
-    return News("invoice_void", f"invoice {invoice.reference}", {"reason": reason})
+    return News(STATUS.event(_Status.DRAFT, _Status.VOID), f"invoice {invoice.reference}", {"reason": reason})

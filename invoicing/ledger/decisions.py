@@ -11,6 +11,7 @@ from django.utils.translation import gettext, ngettext
 from integrations.models import Entry, Workspace
 from invoicing.ledger import derive, locks
 from invoicing.models import LedgerRow
+from invoicing.models.moves import STATE
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -27,18 +28,19 @@ def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> 
 
     All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing.
     """
-    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), "entry_held", by, now)
+    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), STATE.event(_State.OPEN, _State.HELD), by, now)
 
 
 def write_off(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
     """Never bill unbilled entries of one firm; held ones, too. Else as ``hold``."""
     states = (*_UNDECIDED, _State.HELD)
-    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), "entry_written_off", by, now)
+    event = STATE.event(_State.OPEN, _State.WRITTEN_OFF)
+    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), event, by, now)
 
 
 def release(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
     """Held entries are judged by the rules again. Else as ``hold``."""
-    return _decide(entries, (_State.HELD,), _Decision.NONE, "", "entry_opened", by, now)
+    return _decide(entries, (_State.HELD,), _Decision.NONE, "", STATE.event(_State.HELD, _State.OPEN), by, now)
 
 
 def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
@@ -46,7 +48,8 @@ def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
 
     Else as ``hold``.
     """
-    return _decide(entries, (_State.WRITTEN_OFF, _State.CREDITED), _Decision.NONE, "", "entry_opened", by, now)
+    event = STATE.event(_State.WRITTEN_OFF, _State.OPEN)
+    return _decide(entries, (_State.WRITTEN_OFF, _State.CREDITED), _Decision.NONE, "", event, by, now)
 
 
 @transaction.atomic

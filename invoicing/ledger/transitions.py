@@ -12,12 +12,15 @@ from integrations.models import Entry, Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import lock_entries, mark
-from invoicing.models import Claim, Correction, Invoice, LedgerRow, messages
+from invoicing.models import Claim, Correction, Invoice, LedgerRow, messages, moves
 from invoicing.models.claims import ClaimQuerySet
+from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
 
 _CHUNK = 2000
 _State = LedgerRow.State
+# A run leaves what it redraws drafted.
+_TO_DRAFTED = Step([*STATE.origins(_State.DRAFTED), _State.DRAFTED], _State.DRAFTED)
 
 
 def claimed(*, entries: Sequence[int]) -> None:
@@ -25,7 +28,7 @@ def claimed(*, entries: Sequence[int]) -> None:
     for start in range(0, len(entries), _CHUNK):
         part = entries[start : start + _CHUNK]
         lock_entries(Entry.objects.filter(pk__in=part))
-        LedgerRow.objects.filter(entry__in=part).update(state=_State.DRAFTED, reason="")
+        moves.move(LedgerRow.objects.filter(entry__in=part), state=_TO_DRAFTED, reason="")
 
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
@@ -37,7 +40,8 @@ def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     )
     client = Subquery(project.values("client_remote_id")[:1])
     billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
-    LedgerRow.objects.filter(entry__in=[row.entry for row in billed]).update(state=_State.INVOICED)
+    rows = LedgerRow.objects.filter(entry__in=[row.entry for row in billed])
+    moves.move(rows, state=Step(_State.DRAFTED, _State.INVOICED))
     for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
         changed = [row.entry for row in billed if row.entry__workspace == workspace.pk and row.is_to_judge()]
         derive_entries(changed, workspace=workspace, now=now)

@@ -25,7 +25,8 @@ from integrations.connections import circuit
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.ledger import locks, transitions
-from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine
+from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine, LedgerRow, moves
+from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.posting.orders import order_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -33,6 +34,7 @@ from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
+_State = LedgerRow.State
 PAUSE = 60.0
 """Seconds until the next try when the service named none."""
 
@@ -147,11 +149,11 @@ def _send(
                 answered = True
             waiting.popleft()
             if accepted and time.monotonic() - settled > _SETTLED_WITHIN:
-                settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+                settle(accepted, _Outcome.ACCEPTED, by, now)
                 accepted, settled = [], time.monotonic()
     finally:
         if accepted:
-            settle(accepted, _Outcome.ACCEPTED, "invoice_posted", by, now)
+            settle(accepted, _Outcome.ACCEPTED, by, now)
     if claimed:
         circuit.note(claimed[0].invoice.company.connection, answered=answered, failure=unwell, now=now)
     return _give_back(waiting, unwell, now)
@@ -177,18 +179,17 @@ def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datet
     ]
     if not claimed:
         return []
-    Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]).update(
-        status=_Status.POSTING,
+    moves.move(
+        Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]),
+        status=Step(_Status.APPROVED, _Status.POSTING),
         posting_since=now,
         order_date=claimed[0].order.order_date,
         not_before=None,
         attention="",
     )
     Attempt.objects.bulk_create([attempt for _, _, attempt in claimed])
-    news = [
-        news_of("invoice_posting", invoice, key=attempt.key, body_sha256=attempt.body_hash)
-        for invoice, _, attempt in claimed
-    ]
+    event = STATUS.event(_Status.APPROVED, _Status.POSTING)
+    news = [news_of(event, invoice, key=attempt.key, body_sha256=attempt.body_hash) for invoice, _, attempt in claimed]
     audit.record(firm=claimed[0].invoice.firm, news=news, by=by, now=now)
     return claimed
 
@@ -207,9 +208,7 @@ def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
 
 
 @transaction.atomic
-def settle(
-    answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, event: str, by: Actor, now: datetime
-) -> None:
+def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, by: Actor, now: datetime) -> None:
     """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
     open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
     rows = Invoice.objects.filter(
@@ -220,8 +219,9 @@ def settle(
     if not settled:
         return
     attempts = Attempt.objects.filter(pk__in=[attempt.pk for _, attempt, _ in settled])
-    Invoice.objects.filter(pk__in=still_open).update(
-        status=_Status.POSTED,
+    moves.move(
+        Invoice.objects.filter(pk__in=still_open),
+        status=Step(open_states, _Status.POSTED),
         posting_since=None,
         posted_at=now,
         order_id=Case(*(When(pk=invoice.pk, then=Value(order_id)) for invoice, _, order_id in settled)),
@@ -236,12 +236,14 @@ def settle(
     locks.lock_log(firm)
     billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
     transitions.invoiced(invoices=billed, now=now)
+    asked_from = _Status.IN_DOUBT if outcome == _Outcome.ADOPTED else _Status.POSTING
+    posted, credited = STATUS.event(asked_from, _Status.POSTED), STATE.event(_State.INVOICED, _State.CREDITED)
     news = []
     for invoice, attempt, order_id in settled:
-        news.append(news_of(event, invoice, order_id=order_id, key=attempt.key))
+        news.append(news_of(posted, invoice, order_id=order_id, key=attempt.key))
         if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
             entries = transitions.credited(note=invoice, now=now)
-            news.append(news_of("invoice_credited", invoice.about, credit_note=invoice.reference, entries=entries))
+            news.append(news_of(credited, invoice.about, credit_note=invoice.reference, entries=entries))
     audit.record(firm=firm, news=news, by=by, now=now)
 
 
@@ -249,11 +251,12 @@ def settle(
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
     reason = str(error)
     nothing_asked = {"post_requested_at": None, "send_requested_at": None}
-    if not _leave(invoice, attempt, status=_Status.REFUSED, problem=reason, **nothing_asked):
+    if not _leave(invoice, attempt, _Status.REFUSED, problem=reason, **nothing_asked):
         return
     status = error.status if isinstance(error, Refused) else 401
     finish(attempt, _Outcome.REFUSED, status, reason, now)
-    audit.record(firm=invoice.firm, news=[news_of("invoice_refused", invoice, reason=reason)], by=by, now=now)
+    event = STATUS.event(_Status.POSTING, _Status.REFUSED)
+    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason)], by=by, now=now)
 
 
 @transaction.atomic
@@ -261,10 +264,11 @@ def mark_in_doubt(
     invoice: Invoice, attempt: Attempt, reason: str, http_status: int | None, by: Actor, now: datetime
 ) -> None:
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-    if not _leave(invoice, attempt, status=_Status.IN_DOUBT, problem=reason, not_before=wait):
+    if not _leave(invoice, attempt, _Status.IN_DOUBT, problem=reason, not_before=wait):
         return
     finish(attempt, _Outcome.NO_ANSWER, http_status, reason, now)
-    audit.record(firm=invoice.firm, news=[news_of("invoice_in_doubt", invoice, reason=reason)], by=by, now=now)
+    event = STATUS.event(_Status.POSTING, _Status.IN_DOUBT)
+    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason)], by=by, now=now)
 
 
 @transaction.atomic
@@ -277,21 +281,21 @@ def _give_back(
         wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
     errors: dict[int, ServiceError | NotPossible] = {}
     for invoice, _, attempt in unsent:
-        if _leave(invoice, attempt, status=_Status.APPROVED, not_before=wait):
+        if _leave(invoice, attempt, _Status.APPROVED, not_before=wait):
             finish(attempt, _Outcome.NOT_SENT, None, str(unwell or "The answers before it were slow."), now)
         if isinstance(unwell, RetryLater):
             errors[invoice.pk] = unwell
     return errors
 
 
-def _leave(invoice: Invoice, attempt: Attempt, *, status: Invoice.Status, **fields: object) -> bool:
+def _leave(invoice: Invoice, attempt: Attempt, target: Invoice.Status, **fields: object) -> bool:
     """From posting to another state, if it is this attempt that is under way.
 
     A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
     """
     under_way = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING)
-    rows = Invoice.objects.filter(pk__in=under_way.values("invoice"), status=_Status.POSTING)
-    return bool(rows.update(status=status, posting_since=None, **fields))
+    rows = Invoice.objects.filter(pk__in=under_way.values("invoice"))
+    return bool(moves.move(rows, status=Step(_Status.POSTING, target), posting_since=None, **fields))
 
 
 def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: str, now: datetime) -> None:

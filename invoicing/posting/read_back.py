@@ -11,14 +11,16 @@ from django.db import transaction
 from integrations.clients import billit
 from integrations.connections.opening import open_billit
 from integrations.models import Company
-from invoicing.models import Invoice
+from invoicing.models import Invoice, moves
 from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.moves import PAYMENT, Step
 from invoicing.posting import orders
 from invoicing.posting.post import news_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 
 _Status = Invoice.Status
+_Payment = Invoice.Payment
 READ_BACK_AT_ONCE = 120
 _READ_BACK_DAYS = 7
 
@@ -74,11 +76,12 @@ def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -
     if invoice.customer_party_id is None and order.customer_id is not None:
         fields["customer_party_id"] = order.customer_id
         orders.pin_customer(invoice, order.customer_id, now)
-    if order.paid and invoice.payment != Invoice.Payment.PAID:
-        fields |= {"payment": Invoice.Payment.PAID, "paid_date": order.paid_date}
-        news = news_of("invoice_paid", invoice, date=order.paid_date.isoformat() if order.paid_date else None)
+    if order.paid and invoice.payment != _Payment.PAID:
+        fields |= {"payment": Step(_Payment, _Payment.PAID), "paid_date": order.paid_date}
+        event = PAYMENT.event(_Payment.OPEN, _Payment.PAID)
+        news = news_of(event, invoice, date=order.paid_date.isoformat() if order.paid_date else None)
         audit.record(firm=invoice.firm, news=[news], by=Actor("Billit", "read back"), now=now)
-    Invoice.objects.filter(pk=invoice.pk).update(**fields)
+    moves.move(Invoice.objects.filter(pk=invoice.pk), **fields)
 
 
 def unread(*, now: datetime) -> list[int]:

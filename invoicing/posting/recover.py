@@ -10,7 +10,8 @@ from django.db import transaction
 
 from integrations.clients import billit
 from integrations.connections.opening import open_billit
-from invoicing.models import Attempt, Invoice
+from invoicing.models import Attempt, Invoice, moves
+from invoicing.models.moves import STATUS, Step
 from invoicing.posting.post import finish, fresh, mark_in_doubt, news_of, settle
 from invoicing.rules import mapping
 from toggbill.firms import audit
@@ -45,7 +46,7 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         deleted = api.find_deleted_orders(invoice.reference)
         found = live[0] if len(live) == 1 and not deleted else None
         if found is not None and _agrees(invoice, found, api):
-            settle([(invoice, attempt, found.id)], _Outcome.ADOPTED, "invoice_adopted", by, now)
+            settle([(invoice, attempt, found.id)], _Outcome.ADOPTED, by, now)
             return fresh(invoice)
     asked_at = attempt.finished_at if attempt.http_status is not None and attempt.finished_at else attempt.started_at
     late_enough = now - asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
@@ -64,23 +65,25 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 @transaction.atomic
 def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """A person who looked at Billit decides that the invoice is not there: approved again, with a new key."""
-    changed = Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT, needs_person=True).update(
-        status=_Status.APPROVED, key_number=invoice.key_number + 1, needs_person=False, problem="", not_before=None
+    changed = moves.move(
+        Invoice.objects.filter(pk=invoice.pk, needs_person=True),
+        status=Step(_Status.IN_DOUBT, _Status.APPROVED),
+        key_number=invoice.key_number + 1,
+        needs_person=False,
+        problem="",
+        not_before=None,
     )
     if not changed:
         raise NotPossible(f"Invoice {invoice} is not one that a person has to decide on.")
-    audit.record(
-        firm=invoice.firm, news=[news_of("invoice_approved", invoice, key=invoice.key_number + 1)], by=by, now=now
-    )
+    event = STATUS.event(_Status.IN_DOUBT, _Status.APPROVED)
+    audit.record(firm=invoice.firm, news=[news_of(event, invoice, key=invoice.key_number + 1)], by=by, now=now)
     return fresh(invoice)
 
 
 @transaction.atomic
 def _back_to_approved(invoice: Invoice, attempt: Attempt, now: datetime) -> None:
-    changed = Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(
-        status=_Status.APPROVED, problem="", not_before=None
-    )
-    if changed:
+    back = Step(_Status.IN_DOUBT, _Status.APPROVED)
+    if moves.move(Invoice.objects.filter(pk=invoice.pk), status=back, problem="", not_before=None):
         finish(attempt, _Outcome.ABSENT, attempt.http_status, attempt.answer, now)
 
 

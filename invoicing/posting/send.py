@@ -13,7 +13,8 @@ from integrations.clients import billit
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from integrations.connections.opening import open_billit
 from integrations.models import Customer
-from invoicing.models import Attempt, Invoice, messages
+from invoicing.models import Attempt, Invoice, messages, moves
+from invoicing.models.moves import DELIVERY, Step
 from invoicing.posting.post import fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -103,13 +104,14 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
 @transaction.atomic
 def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
     number = invoice.send_key_number or invoice.key_number + 1
-    unsent = [_Delivery.NOT_SENT, _Delivery.FAILED]
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
-    claimed = (
-        Invoice.objects.posted()
-        .not_being_replaced()
-        .filter(pk=invoice.pk, delivery__in=unsent)
-        .update(delivery=_Delivery.SENDING, sending_since=now, send_key_number=number, not_before=None, attention="")
+    claimed = moves.move(
+        Invoice.objects.posted().not_being_replaced().filter(pk=invoice.pk),
+        delivery=Step([_Delivery.NOT_SENT, _Delivery.FAILED], _Delivery.SENDING),
+        sending_since=now,
+        send_key_number=number,
+        not_before=None,
+        attention="",
     )
     if not claimed:
         return None
@@ -137,24 +139,21 @@ def _settle(
     **fields: object,
 ) -> None:
     problem = answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else ""
-    under_way = [_Delivery.SENDING, _Delivery.IN_DOUBT]
-    rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=under_way)
+    origins = [_Delivery.SENDING, _Delivery.IN_DOUBT]
+    rows = Invoice.objects.filter(pk=invoice.pk)
     if delivery == _Delivery.SENT:
         # A yes that comes late is one all the same, whatever the row fell back to.
-        rows = Invoice.objects.filter(pk=invoice.pk, delivery__in=[*under_way, _Delivery.NOT_SENT, _Delivery.FAILED])
+        origins += [_Delivery.NOT_SENT, _Delivery.FAILED]
     else:
         # A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
         known = Attempt.objects.filter(pk=attempt.pk, outcome__in=[_Outcome.PENDING, _Outcome.NO_ANSWER])
         rows = rows.filter(pk__in=known.values("invoice"))
-    if not rows.update(delivery=delivery, sending_since=None, delivery_problem=problem, **fields):
+    step = Step(origins, delivery)
+    if not moves.move(rows, delivery=step, sending_since=None, delivery_problem=problem, **fields):
         return
     attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
     attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
-    types = {
-        _Delivery.SENT: "invoice_sent",
-        _Delivery.FAILED: "invoice_send_refused",
-        _Delivery.IN_DOUBT: "invoice_send_in_doubt",
-    }
-    if delivery in types:
-        news = News(types[delivery], f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer})
+    if delivery != _Delivery.NOT_SENT:
+        event = DELIVERY.event(_Delivery.SENDING, delivery)
+        news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

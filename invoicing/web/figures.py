@@ -22,6 +22,7 @@ from invoicing.corrections import options
 from invoicing.ledger import balance
 from invoicing.ledger.attention import causes_of
 from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
@@ -329,8 +330,8 @@ class Decided(NamedTuple):
 
 
 _BY_PERSON: dict[str, str] = {
-    LedgerRow.Decision.HELD: "entry_held",
-    LedgerRow.Decision.WRITTEN_OFF: "entry_written_off",
+    LedgerRow.Decision.HELD: STATE.event(State.OPEN, State.HELD),
+    LedgerRow.Decision.WRITTEN_OFF: STATE.event(State.OPEN, State.WRITTEN_OFF),
 }
 
 

@@ -8,17 +8,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, NoReturn
 
+import pytest
 import time_machine
 from django.apps import apps
 from django.db import connections, transaction
 from django.utils import timezone
 
+from integrations.clients import billit
 from integrations.mirror.sync import sync_company, sync_workspace
 from integrations.models import Entry
 from integrations.sandbox.process import Process
@@ -41,6 +43,10 @@ from toggbill.firms.models import AuditEvent, Firm
 BY = Actor("bookkeeper@example.com", "page")
 OCTOBER = date(2026, 10, 31)
 Record = dict[str, Any]
+
+
+class Killed(BaseException):
+    """The worker ends here, as by SIGKILL: nothing of ours catches it."""
 
 
 @dataclass
@@ -112,6 +118,19 @@ class Scene:
         invoice = self.post(self.approved(through))
         assert invoice.status == "posted", invoice.problem
         return invoice
+
+    def die_posting(self, invoice: Invoice, *, done: bool) -> None:
+        """The worker that posts it is killed with the order made, or not made; the row stays as it was."""
+        original = billit.Api.create_order
+
+        def create_order(api: billit.Api, order: billit.Order, *, key: str) -> NoReturn:
+            if done:
+                original(api, order, key=key)
+            raise Killed
+
+        with pytest.MonkeyPatch.context() as patch, suppress(Killed):
+            patch.setattr(billit.Api, "create_order", create_order)
+            self.post(invoice)
 
     def recover(self, invoice: Invoice) -> Invoice:
         return doubt.recover(invoice=invoice, by=BY, now=timezone.now())

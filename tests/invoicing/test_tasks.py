@@ -138,10 +138,7 @@ def test_worker_resolves_a_doubt_by_itself_in_time(scene: Make, queue: Queue, ki
 
 def test_worker_takes_up_a_dead_lease(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene)
-    with books.fault("cut_after"):
-        books.post(invoice)
-    invoice.attempts.update(outcome="pending", finished_at=None)
-    Invoice.objects.update(status="posting", posting_since=NOW, problem="", not_before=None)
+    books.die_posting(invoice, done=True)
     books.later(seconds=301)
     tasks.tick_delivery()
     queue.work()

@@ -123,8 +123,9 @@ def test_clock_an_hour_behind_after_the_claim_waits_and_then_posts_once(scene: M
 def test_lease_of_a_clock_that_ran_ahead_is_taken_up_when_it_is_over(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()
-    Invoice.objects.filter(pk=invoice.pk).update(status="posting", posting_since=NOW + HOUR)
-    Attempt.objects.create(firm=books.firm, invoice=invoice, intent="post", key=invoice.key, started_at=NOW + HOUR)
+    moment = books.later(hours=1)
+    books.die_posting(invoice, done=False)
+    books.at(moment - HOUR)
     assert recover.recover(invoice=invoice, by=BY, now=NOW).status == "posting"
     late = NOW + HOUR + timedelta(seconds=301)
     assert recover.recover(invoice=invoice, by=BY, now=late).status == "approved"

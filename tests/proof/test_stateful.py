@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import pytest
 from django.utils import timezone
@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
-from integrations.clients import billit
 from integrations.clients.transport import ServiceError
 from integrations.models import Entry
 from invoicing.corrections import decide as corrections
@@ -58,10 +57,6 @@ _VERBS: dict[str, Callable[..., object]] = {
     "replace": replace.replace,
 }
 _Row = TypeVar("_Row")
-
-
-class Killed(BaseException):
-    """The worker ends here, as by SIGKILL: nothing of ours catches it."""
 
 
 def _pick(rows: Iterable[_Row], number: int) -> _Row | None:
@@ -155,17 +150,9 @@ class Billing(RuleBasedStateMachine):
     def kill(self, number: int, done: bool) -> None:
         """The worker dies with the order made, or not made; the row stays as it was."""
         invoice = _pick(self.books.invoices(status="approved"), number)
-        original = billit.Api.create_order
-
-        def create_order(api: billit.Api, order: billit.Order, *, key: str) -> NoReturn:
-            if done:
-                original(api, order, key=key)
-            raise Killed
-
         if invoice is not None:
-            with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-                patch.setattr(billit.Api, "create_order", create_order)
-                self._post(invoice)
+            with suppress(ServiceError, NotPossible):
+                self.books.die_posting(invoice, done=done)
 
     @rule(number=Any_)
     def recover(self, number: int) -> None:

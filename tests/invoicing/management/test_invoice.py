@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
+from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.models import Attempt, Claim, Dossier, Invoice, LedgerRow, Run
+from invoicing.ledger import decisions
+from invoicing.models import Dossier, Invoice, Run
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, everything, many
 from tests.queues import Queue
@@ -289,14 +291,11 @@ def one_of_each(books: Scene) -> dict[str, int]:
     books.post(rows["posted"])
     books.send(books.post(rows["sent"]))
     books.read_back()
-    Invoice.objects.filter(pk=rows["posting"].pk).update(status="posting", posting_since=NOW)
-    Attempt.objects.create(
-        firm=books.firm, invoice=rows["posting"], intent="post", key="k", body="", body_hash="", started_at=NOW
-    )
-    entries = Claim.objects.filter(line__invoice=rows["void"]).values_list("entry_id", flat=True)
-    # Held, so that the next run does not draft the hours of the dropped invoice anew.
-    LedgerRow.objects.filter(entry__in=list(entries)).update(decision="held", decision_text="a person's")
+    books.die_posting(rows["posting"], done=False)
+    entries = list(Entry.objects.filter(claims__line__invoice=rows["void"]))
     runs.void(invoice=rows["void"], by=BY, now=NOW)
+    # Held, so that the next run does not draft the hours of the dropped invoice anew.
+    decisions.hold(entries=entries, reason="a person's", by=BY, now=NOW)
     return {status: row.pk for status, row in rows.items()}
 
 

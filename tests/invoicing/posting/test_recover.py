@@ -267,10 +267,8 @@ def test_foreign_company_of_the_same_key_is_never_looked_at(scene: Make) -> None
 def _died_while_posting(books: Scene, *, work_done: bool) -> Invoice:
     """A worker that was killed right after its POST: the row is posting, the attempt pending."""
     invoice = books.approved()
-    with books.fault("cut_after" if work_done else "cut_before"):
-        books.post(invoice)
-    Attempt.objects.filter(invoice=invoice).update(outcome="pending", finished_at=None, answer="")
-    Invoice.objects.filter(pk=invoice.pk).update(status="posting", posting_since=NOW, problem="", not_before=None)
+    books.die_posting(invoice, done=work_done)
+    assert [attempt.outcome for attempt in books.attempts(invoice)] == ["pending"]
     return invoice
 
 

@@ -1,0 +1,60 @@
+"""The triggers of the tables in ``moves``: the database itself refuses an undeclared move, whoever writes it.
+
+An UPDATE that leaves the state as it is costs one comparison. A row that an upsert only updates is no new row, so the
+first state is looked at after the INSERT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from invoicing.models.moves import TABLES, Table
+from toggbill.database.triggers import PREFIX, Trigger, register
+
+
+@register
+def declared_moves(vendor: str) -> Iterator[Trigger]:
+    """Refuse an UPDATE that makes no declared move, and an INSERT in a state in which no row begins."""
+    for table in TABLES:
+        column = table.column
+        begins = f"NEW.{column} IN ({_listed(table.begins)})"
+        changed = f"OLD.{column} <> NEW.{column} AND NOT {_is_declared(table)}"
+        yield _refusal(vendor, table, f"move_{column}", f"BEFORE UPDATE OF {column}", changed, "OLD")
+        yield _refusal(vendor, table, f"begin_{column}", "AFTER INSERT", f"NOT {begins}")
+        if vendor == "sqlite":
+            # INSERT OR REPLACE deletes the row that it replaces, and tells no trigger of it.
+            rows, condition = table.model._meta.db_table, changed.replace("OLD.", "old_row.")
+            found = f"EXISTS (SELECT 1 FROM {rows} AS old_row WHERE old_row.id = NEW.id AND {condition})"
+            yield _refusal(vendor, table, f"replace_{column}", "BEFORE INSERT", found)
+
+
+def _is_declared(table: Table) -> str:
+    targets: dict[str, list[str]] = {}
+    for origin, target in sorted(table.pairs):
+        targets.setdefault(origin, []).append(target)
+    cases = " ".join(
+        f"WHEN '{origin}' THEN NEW.{table.column} IN ({_listed(found)})" for origin, found in targets.items()
+    )
+    return f"CASE OLD.{table.column} {cases} ELSE 1 = 0 END"
+
+
+def _listed(states: Iterator[str] | frozenset[str] | list[str]) -> str:
+    return ", ".join(f"'{state}'" for state in sorted(states))
+
+
+def _refusal(vendor: str, table: Table, kind: str, when: str, refuse_if: str, origin: str = "") -> Trigger:
+    """The condition stands in the trigger itself: PostgreSQL calls no function for what it lets by."""
+    rows, column = table.model._meta.db_table, table.column
+    name = f"{kind}_{rows}"
+    message = f"{rows}: no such move of {column} is declared"
+    create = f"CREATE TRIGGER {PREFIX}{name} {when} ON {rows} FOR EACH ROW WHEN ({refuse_if})"
+    if vendor == "sqlite":
+        statements = [f"{create} BEGIN SELECT RAISE(ABORT, '{message}'); END"]
+    else:
+        states = f"OLD.{column}, NEW.{column}" if origin else f"'nothing', NEW.{column}"
+        refuse = f"RAISE EXCEPTION '{message}: % to %', {states} USING ERRCODE = 'check_violation';"
+        statements = [
+            f"CREATE FUNCTION {PREFIX}{name}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {refuse} END $$",
+            f"{create} EXECUTE FUNCTION {PREFIX}{name}()",
+        ]
+    return Trigger(name, rows, {rows: ["id", column]}, tuple(statements))
