@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from integrations.clients.transport import ServiceError
-from integrations.connections import credentials
+from integrations.connections import credentials, failures
 from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
@@ -103,7 +103,7 @@ class ConnectionForm(_ConnectionForm):
                 used = list(row.companies.values_list("party_id", flat=True)) if row.pk else list(companies.companies)
                 hindrances = billit_hindrances(companies, key=key, companies=used)
         except ServiceError as error:
-            hindrances = [str(error)]
+            hindrances = [failures.words(error.message)]
         for sentence in hindrances:
             self.add_error("new_secret", sentence)
 
@@ -133,10 +133,15 @@ class ConnectionAdmin(FirmModelAdmin):
         "paused_at",
         "removed_at",
         "failure",
-        "failure_text",
+        "failure_words",
         "latest_ok_at",
     )
     fields = ("service", "key", "new_secret", "accept_partial", *readonly_fields)
+
+    @admin.display(description=_("latest error"))
+    def failure_words(self, row: Connection) -> str:
+        """Why the latest call failed, as a sentence."""
+        return failures.words_of(row.failure_code, row.failure_facts)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> tuple[str, ...]:
         """Service and short name are chosen once: the onboarding file calls a connection by them."""

@@ -1,4 +1,4 @@
-"""Audits pinned dependencies for known vulnerabilities: `python tests/advisories.py [--strict] FILE...`, with pip-audit.
+"""Audits pinned dependencies for known vulnerabilities, with pip-audit: `python tests/advisories.py [--strict] FILE`.
 
 Exit 1 when one is known, each on its line. Without the tool, or where its source of advisories does not answer, the
 audit is skipped aloud (one line on standard error, exit 0; with --strict exit 1): pip-audit itself says "No known

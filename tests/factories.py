@@ -407,9 +407,8 @@ class InvoiceFactory(WalkingFactory[Invoice]):
     posted_at = LazyAttribute(lambda o: NOW - timedelta(minutes=30) if o.status == "posted" else None)
     order_id = Maybe("posted_at", yes_declaration=Sequence(lambda n: 4_471_203 + n))
     order_date = LazyAttribute(lambda o: o.posted_at.date() if o.posted_at else None)
-    problem = LazyAttribute(
-        lambda o: {"refused": "The VAT rate is not allowed.", "in_doubt": "Billit gave no answer."}.get(o.status, "")
-    )
+    problem = LazyAttribute(lambda o: {"refused": "other", "in_doubt": "worker_ended"}.get(o.status, ""))
+    problem_facts = LazyAttribute(lambda o: {"said": "The VAT rate is not allowed."} if o.problem == "other" else {})
 
     @post_generation
     def with_line(self: Invoice, create: bool, wanted: bool | None, **more: Any) -> None:

@@ -60,7 +60,7 @@ def _oldest_due(now: datetime) -> datetime | None:
     # A refused credential waits for a person, not for a worker.
     served = Connection.objects.served()
     dues = [
-        Dossier.objects.due(now).filter(waiting_text="").aggregate(due=Min("due_at"))["due"],
+        Dossier.objects.due(now).filter(waiting="").aggregate(due=Min("due_at"))["due"],
         Dossier.objects.comparison_due(now).aggregate(due=Min("reconcile_at"))["due"],
         served.aggregate(due=Min("workspaces__next_sync_at", filter=Q(workspaces__next_sync_at__lte=now)))["due"],
         served.aggregate(due=Min("companies__next_sync_at", filter=Q(companies__next_sync_at__lte=now)))["due"],

@@ -15,7 +15,8 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 from integrations.clients import billit_rows
 from integrations.clients.billit_orders import Address, NewCustomer, Order, OrderLine, encode, order_body
 from integrations.clients.billit_rows import Company, Customer, FoundCompany, OrderSummary, Participant, Product
-from integrations.clients.fields import Row
+from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
+from integrations.clients.fields import Row, Unreadable
 from integrations.clients.transport import (
     TIMEOUT,
     Answer,
@@ -113,16 +114,16 @@ def account(
     timeout: tuple[float, float] = TIMEOUT,
 ) -> Account:
     """The user behind the credential and all companies that it opens. Billit docs: account/accountInformation."""
-    purpose = "the list of companies"
+    purpose = Message(Asked.COMPANIES)
     transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
     try:
         answer = transport.send("GET", "/v1/account/accountInformation", purpose=purpose)
         body = transport.read(answer, purpose=purpose)
-        row = Row(body, what="the account")
+        row = Row(body, what="account")
         owner = f"{row.text('FirstName')} {row.text('LastName')}".strip() or row.text("Email")
         return Account(owner, tuple(billit_rows.company(found) for found in row.rows("Companies")))
-    except ValueError as error:
-        raise transport.nonsense(purpose, str(error)) from error
+    except Unreadable as error:
+        raise transport.nonsense(purpose, error.detail) from error
     finally:
         transport.close()
 
@@ -171,11 +172,11 @@ class Api:
 
     def products(self) -> Iterator[Product]:
         """All products of the company. Billit docs: products."""
-        return self._rows("/v1/products", {}, "the list of products", "ProductID", billit_rows.product)
+        return self._rows("/v1/products", {}, Message(Asked.PRODUCTS), "ProductID", billit_rows.product)
 
     def customers(self) -> Iterator[Customer]:
         """All customers of the company. Billit docs: odata (parties)."""
-        return self._customers({"$filter": "PartyType eq 'Customer'"}, "the list of customers")
+        return self._customers({"$filter": "PartyType eq 'Customer'"}, Message(Asked.CUSTOMERS))
 
     def find_customers(self, number: str) -> list[Customer]:
         """Customers that may have this number; the caller compares, for the search is loose.
@@ -183,7 +184,7 @@ class Api:
         The filter by VATNumber is in use but not documented: when Billit refuses it, its full
         text search answers. ValueError for a number with other characters than letters, digits, `.`, `_`, `-`.
         """
-        purpose = f"the customers with number {number}"
+        purpose = Message(Asked.CUSTOMERS_BY_NUMBER, {"number": number})
         literal = _literal(number)
         try:
             return list(self._customers({"$filter": f"PartyType eq 'Customer' and VATNumber eq {literal}"}, purpose))
@@ -196,12 +197,12 @@ class Api:
         words = " ".join(word for word in re.split(r"[\s/\\]+", keywords) if word.strip("."))
         if not words:
             return []
-        purpose = f"the search for company {words!r}"
+        purpose = Message(Asked.COMPANY_SEARCH, {"words": words})
         body = self._get("/v1/misc/companysearch/" + quote(words, safe=""), purpose)
         try:
-            rows = [] if body is None else Row(body, what="the search").rows("Items")
+            rows = [] if body is None else Row(body, what="search").rows("Items")
             return [billit_rows.found_company(row) for row in rows]
-        except ValueError as error:
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def participant(self, number: str) -> Participant:
@@ -211,23 +212,23 @@ class Api:
         """
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9:._-]*", number):
             raise ValueError(f"{number!r} is not a number to look up at Peppol")
-        purpose = f"the Peppol registration of {number}"
+        purpose = Message(Asked.PEPPOL, {"number": number})
         anonymous = dict.fromkeys(self._credential.headers)
         answer = self._transport.send(
             "GET", "/v1/peppol/participantInformation/" + quote(number), purpose=purpose, headers=anonymous
         )
         try:
-            return billit_rows.participant(Row(self._transport.read(answer, purpose=purpose), what="the registration"))
-        except ValueError as error:
+            return billit_rows.participant(Row(self._transport.read(answer, purpose=purpose), what="registration"))
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def order(self, order_id: int) -> OrderSummary:
         """One order. A foreign or wrong id is `Refused` with status 401. Billit docs: retrieve-invoice-information."""
-        purpose = f"order {order_id}"
+        purpose = Message(Asked.ORDER, {"order": order_id})
         body = self._get(f"/v1/orders/{order_id}", purpose)
         try:
-            return billit_rows.order(Row(body, what="the order"))
-        except ValueError as error:
+            return billit_rows.order(Row(body, what="order"))
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def find_orders(self, external_id: str) -> list[OrderSummary]:
@@ -258,13 +259,13 @@ class Api:
 
         `NoAnswer` with status 409 means that the key was used before (idempotent-tokens).
         """
-        purpose = f"the new order {order.external_id}"
+        purpose = Message(Asked.NEW_ORDER, {"order": order.external_id})
         answer = self._transport.send(
             "POST", "/v1/orders", purpose=purpose, body=encode(order_body(order)), headers=_keys(key)
         )
         order_id = _order_id(answer)
         if order_id is None:
-            raise self._transport.unclear(purpose, "the answer holds no order id", status=answer.status)
+            raise self._transport.unclear(purpose, Message(Detail.NO_ORDER_ID), status=answer.status)
         return order_id
 
     def send_order(self, order_id: int, *, transport: Literal["Peppol", "SMTP"], key: str) -> None:
@@ -272,7 +273,7 @@ class Api:
 
         Billit docs: sending-your-first-invoice, header-values (StrictTransportType).
         """
-        purpose = f"the sending of order {order_id}"
+        purpose = Message(Asked.SENDING, {"order": order_id})
         body = encode({"TransportType": transport, "OrderIDs": [order_id]})
         headers = {**_keys(key), "StrictTransportType": "true"}
         answer = self._transport.send("POST", "/v1/orders/commands/send", purpose=purpose, body=body, headers=headers)
@@ -280,11 +281,11 @@ class Api:
 
     def delete_order(self, order_id: int) -> None:
         """Deletes an order that is not sent yet; its key stays used. Billit docs: get-and-delete."""
-        purpose = f"the deletion of order {order_id}"
+        purpose = Message(Asked.DELETION, {"order": order_id})
         answer = self._transport.send("DELETE", f"/v1/orders/{order_id}", purpose=purpose)
         self._done(answer, purpose)
 
-    def _done(self, answer: Answer, purpose: str) -> None:
+    def _done(self, answer: Answer, purpose: Purpose) -> None:
         """A write is acknowledged by an empty body or `true`; a page, an error list or `false` acknowledges nothing."""
         if not answer.content.strip():
             return
@@ -294,10 +295,10 @@ class Api:
         except ValueError:
             pass
         raise self._transport.unclear(
-            purpose, "the answer is no confirmation", status=answer.status, code=answer.said()[0]
+            purpose, Message(Detail.NO_CONFIRMATION), status=answer.status, code=answer.said()[0]
         )
 
-    def _customers(self, query: Mapping[str, str], purpose: str) -> Iterator[Customer]:
+    def _customers(self, query: Mapping[str, str], purpose: Purpose) -> Iterator[Customer]:
         for customer in self._rows("/v1/parties", query, purpose, "PartyID", billit_rows.customer):
             if customer is not None:
                 yield customer
@@ -307,10 +308,10 @@ class Api:
         return [order for order in found if order.external_id in ("", external_id)]
 
     def _orders(self, path: str, condition: str) -> Iterator[OrderSummary]:
-        return self._rows(path, {"$filter": condition}, "a list of orders", "OrderID", billit_rows.order)
+        return self._rows(path, {"$filter": condition}, Message(Asked.ORDERS), "OrderID", billit_rows.order)
 
     def _rows(
-        self, path: str, query: Mapping[str, str], purpose: str, id_field: str, read: Callable[[Row], Found]
+        self, path: str, query: Mapping[str, str], purpose: Purpose, id_field: str, read: Callable[[Row], Found]
     ) -> Iterator[Found]:
         """Every row of a list once, page after page. Billit docs: odata (Items, NextPageLink, at most 120)."""
         # Without $top: in OData it bounds the whole answer, and a server may then leave the link to the rest out.
@@ -321,15 +322,15 @@ class Api:
             asked_before.add(asked)
             body = self._get(asked, purpose)
             try:
-                page = Row(body, what="the list")
+                page = Row(body, what="list")
                 # An answer that is no list at all must not pass for "nothing found": a lost order hangs on it.
                 if not page.has("Items"):
-                    raise ValueError("Items of the list is missing")
+                    raise Unreadable(Detail.MISSING, field="list.Items")
                 found = [(row.integer(id_field), read(row)) for row in page.rows("Items")]
                 asked = self._following(asked, page.text("NextPageLink"))
                 if asked in asked_before:
-                    raise ValueError("NextPageLink leads back to a page that was read before")
-            except ValueError as error:
+                    raise Unreadable(Detail.SAME_PAGE)
+            except Unreadable as error:
                 self._unreadable(purpose, error)
             for row_id, value in found:
                 if row_id not in seen:
@@ -341,16 +342,19 @@ class Api:
         if not link:
             return ""
         home = urlsplit(self._transport.url)
-        there = urlsplit(urljoin(self._transport.url + asked, link))
+        try:
+            there = urlsplit(urljoin(self._transport.url + asked, link))
+        except ValueError as error:
+            raise Unreadable(Detail.OTHER_HOST, there=link[:100], here=home.netloc) from error
         if there.netloc.lower() != home.netloc.lower() or not there.path.startswith(home.path + "/"):
-            raise ValueError(f"NextPageLink leads to {there.netloc}, not to {home.netloc}")
+            raise Unreadable(Detail.OTHER_HOST, there=there.netloc, here=home.netloc)
         return there.path.removeprefix(home.path) + (f"?{there.query}" if there.query else "")
 
-    def _get(self, path: str, purpose: str) -> Any:
+    def _get(self, path: str, purpose: Purpose) -> Any:
         return self._transport.read(self._transport.send("GET", path, purpose=purpose), purpose=purpose)
 
-    def _unreadable(self, purpose: str, error: ValueError) -> NoReturn:
-        raise self._transport.nonsense(purpose, str(error)) from error
+    def _unreadable(self, purpose: Purpose, error: Unreadable) -> NoReturn:
+        raise self._transport.nonsense(purpose, error.detail) from error
 
 
 def _transport(
@@ -367,19 +371,13 @@ def _transport(
     def refusal(call: Call, answer: Answer) -> ServiceError:
         if answer.status == 401 and expired is not None and "accesstokenexpired" in answer.codes():
             expired()
-            return RetryLater(
-                f"Billit's access token ended before {call.purpose} was asked. Nothing was changed; it is renewed and "
-                "asked again."
-            )
+            return RetryLater(Message(Code.TOKEN_EXPIRED, {"what": call.purpose}))
         if answer.status == 401 and _CREDENTIAL_CODES.intersection(answer.codes()):
-            return BadCredentials(
-                "Billit does not accept the credential of this connection (HTTP 401). Enter a new key, or sign in "
-                "to Billit again."
-            )
+            return BadCredentials(Message(Code.CREDENTIAL_REFUSED))
         code, reason = answer.said()
         if answer.status == 401 and not reason:
             # Billit answers so, rather than with 404, for what belongs to somebody else (Billit docs: 401).
-            reason = "the id does not exist or belongs to another company"
+            return transport.refused(call, answer, code=code, instead=Message(Detail.NOT_YOURS))
         return transport.refused(call, answer, code=code, reason=reason)
 
     transport = Transport(
@@ -411,7 +409,7 @@ def _order_id(answer: Answer) -> int | None:
     try:
         body = answer.json()
         row = body if isinstance(body, dict) else {"OrderID": body}
-        order_id = Row(row, what="the answer").integer_or_none("OrderID")
+        order_id = Row(row, what="answer").integer_or_none("OrderID")
     except ValueError:
         return None
     return order_id if order_id is not None and order_id > 0 else None

@@ -1,4 +1,4 @@
-"""What Billit answers, as records of ours. Pure: each reader raises ValueError for what cannot be meant."""
+"""What Billit answers, as records of ours. Pure: each reader raises `Unreadable` for what cannot be meant."""
 
 from __future__ import annotations
 

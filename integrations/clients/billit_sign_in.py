@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from integrations.clients.billit_orders import encode
+from integrations.clients.failures import Asked, Code, Detail, Message
 from integrations.clients.fields import Row
 from integrations.clients.transport import TIMEOUT, Answer, BadCredentials, Call, ServiceError, Transport
 
@@ -49,51 +50,49 @@ def address(*, login_url: str, client: Client, state: str) -> str:
 def by_code(*, url: str, client: Client, code: str, timeout: tuple[float, float] = TIMEOUT) -> Pair:
     """The first pair, for the code that came back; it works once and for ten minutes. Raises `BadCredentials` then."""
     asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": client.redirect_uri}
-    refused = "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again."
-    return _pair(url, client, asked, "the sign-in", refused, timeout)
+    return _pair(url, client, asked, Asked.SIGN_IN, Code.SIGN_IN_REFUSED, timeout)
 
 
 def renew(*, url: str, client: Client, refresh: str, timeout: tuple[float, float] = TIMEOUT) -> Pair:
     """A new pair for a refresh token, which is used up by it. Raises `BadCredentials` when it was used or revoked,
     and `NoAnswer` when nobody knows whether it was used."""
     asked = {"grant_type": "refresh_token", "refresh_token": refresh}
-    refused = "Billit no longer accepts the sign-in of this connection. Sign in to Billit again."
-    return _pair(url, client, asked, "the renewal of the sign-in", refused, timeout)
+    return _pair(url, client, asked, Asked.RENEWAL, Code.SIGN_IN_NOT_RENEWED, timeout)
 
 
 def revoke(*, url: str, access: str, timeout: tuple[float, float] = TIMEOUT) -> None:
     """End a pair at Billit. There is no body (Billit's Swagger), so the token goes in the header."""
-    transport = _transport(url, "Billit did not end the sign-in: it had ended already.", timeout, access)
+    transport = _transport(url, Code.SIGN_IN_NOT_ENDED, timeout, access)
     try:
         headers = {"Authorization": f"Bearer {access}"}
-        transport.send("POST", "/OAuth2/revoke", purpose="the end of the sign-in", headers=headers)
+        transport.send("POST", "/OAuth2/revoke", purpose=Message(Asked.END_OF_SIGN_IN), headers=headers)
     finally:
         transport.close()
 
 
 def _pair(
-    url: str, client: Client, asked: Mapping[str, str], purpose: str, refused: str, timeout: tuple[float, float]
+    url: str, client: Client, asked: Mapping[str, str], what: Asked, refused: Code, timeout: tuple[float, float]
 ) -> Pair:
-    transport = _transport(url, refused, timeout)
+    transport, purpose = _transport(url, refused, timeout), Message(what)
     body = {**asked, "client_id": client.id, "client_secret": client.secret}
     try:
         # The client and the code or token stand in the body; there is no Authorization header.
         answer = transport.send("POST", "/OAuth2/token", purpose=purpose, body=encode(body))
         try:
-            row = Row(answer.json(), what="the answer")
+            row = Row(answer.json(), what="answer")
             pair = Pair(row.text("access_token"), row.text("refresh_token"), row.integer("expires_in"))
         except ValueError:
-            raise transport.unclear(purpose, "the answer holds no tokens", status=answer.status) from None
+            raise transport.unclear(purpose, Message(Detail.NO_TOKENS), status=answer.status) from None
         if not pair.access or not pair.refresh or not 0 < pair.expires_in <= LONGEST_LIFE:
-            raise transport.unclear(purpose, "the answer holds no usable tokens", status=answer.status)
+            raise transport.unclear(purpose, Message(Detail.NO_TOKENS), status=answer.status)
         return pair
     finally:
         transport.close()
 
 
-def _transport(url: str, refused: str, timeout: tuple[float, float], secret: str = "") -> Transport:
+def _transport(url: str, refused: Code, timeout: tuple[float, float], secret: str = "") -> Transport:
     def refusal(call: Call, answer: Answer) -> ServiceError:
         # Not the vendor's own words: they may repeat what was sent.
-        return BadCredentials(f"{refused} (HTTP {answer.status})")
+        return BadCredentials(Message(refused, {"status": answer.status}))
 
     return Transport(service="Billit", url=url, secret=secret, refusal=refusal, timeout=timeout)

@@ -1,7 +1,7 @@
 """The fields of the JSON that the services answer, read with their types and without loss.
 
 Both services leave out what is empty, or send null, or 5 decimals where 2 are meant (observed). Every
-reader takes that and raises ValueError, naming the field, for what cannot be meant.
+reader takes that and raises `Unreadable`, naming the field, for what cannot be meant.
 """
 
 from __future__ import annotations
@@ -12,15 +12,25 @@ from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
 
+from integrations.clients.failures import Detail, Message, english
+
 _LARGEST_EXPONENT = 18
 
 
+class Unreadable(ValueError):
+    """An answer that cannot be meant; `detail` says what is wrong with it."""
+
+    def __init__(self, code: Detail, **facts: Any) -> None:
+        self.detail = Message(code, facts)
+        super().__init__(english(self.detail))
+
+
 class Row:
-    """One JSON object of an answer."""
+    """One JSON object of an answer; `what`: its path there, such as `client` or `order.Customer`."""
 
     def __init__(self, value: Any, *, what: str) -> None:
         if not isinstance(value, dict):
-            raise ValueError(f"{what} is not an object")
+            raise Unreadable(Detail.NOT_OBJECT, field=what)
         self._fields: dict[str, Any] = value
         self._what = what
 
@@ -32,7 +42,7 @@ class Row:
         """A whole number of any size, also one written as a string."""
         number = self.integer_or_none(name)
         if number is None:
-            raise self._fault(name, "is missing")
+            raise self._fault(name, Detail.MISSING)
         return number
 
     def integer_or_none(self, name: str) -> int | None:
@@ -43,7 +53,7 @@ class Row:
             return int(value)
         if isinstance(value, int) and not isinstance(value, bool):
             return value
-        raise self._fault(name, "is not a whole number")
+        raise self._fault(name, Detail.NOT_WHOLE)
 
     def text(self, name: str) -> str:
         """A string as it was given; "" when it is missing or null. A number is given as its digits.
@@ -57,14 +67,14 @@ class Row:
             return _storable(value)
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return str(value)
-        raise self._fault(name, "is not a text")
+        raise self._fault(name, Detail.NOT_TEXT)
 
     def flag(self, name: str) -> bool | None:
         """True, false, or None when it is missing or null."""
         value = self._fields.get(name)
         if value is None or isinstance(value, bool):
             return value
-        raise self._fault(name, "is not true or false")
+        raise self._fault(name, Detail.NOT_FLAG)
 
     def amount(self, name: str) -> Decimal | None:
         """An exact number without needless zeros at its end (95.00000 gives 95), None when it is missing or null."""
@@ -74,17 +84,17 @@ class Row:
         if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}(\.[0-9]{1,18})?", value):
             value = Decimal(value)
         if isinstance(value, bool) or not isinstance(value, (int, Decimal)):
-            raise self._fault(name, "is not a number")
+            raise self._fault(name, Detail.NOT_NUMBER)
         number = Decimal(value)
         if number and abs(number.adjusted()) > _LARGEST_EXPONENT:
-            raise self._fault(name, "is beyond all amounts")
+            raise self._fault(name, Detail.TOO_LARGE)
         return without_needless_zeros(number)
 
     def moment(self, name: str, *, zone: tzinfo | None = None) -> datetime:
         """A timestamp, in UTC; one without offset is a local time of `zone`."""
         moment = self.moment_or_none(name, zone=zone)
         if moment is None:
-            raise self._fault(name, "is missing")
+            raise self._fault(name, Detail.MISSING)
         return moment
 
     def moment_or_none(self, name: str, *, zone: tzinfo | None = None) -> datetime | None:
@@ -92,7 +102,7 @@ class Row:
         try:
             return parse_timestamp(text, zone) if text else None
         except ValueError as error:
-            raise self._fault(name, "is not a timestamp") from error
+            raise self._fault(name, Detail.NOT_MOMENT) from error
 
     def day_or_none(self, name: str, *, zone: tzinfo) -> date | None:
         """A local day, given as `YYYY-MM-DD` or as a timestamp; one with an offset counts as the day in `zone`."""
@@ -104,33 +114,33 @@ class Row:
                 return date.fromisoformat(text)
             return parse_timestamp(text, zone).astimezone(zone).date()
         except ValueError as error:
-            raise self._fault(name, "is not a date") from error
+            raise self._fault(name, Detail.NOT_DAY) from error
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of strings; empty when it is missing or null."""
-        values = listed(self._fields.get(name), what=f"{name} of {self._what}")
+        values = listed(self._fields.get(name), what=f"{self._what}.{name}")
         if not all(isinstance(value, str) for value in values):
-            raise self._fault(name, "is not a list of texts")
+            raise self._fault(name, Detail.NOT_TEXTS)
         return tuple(map(_storable, values))
 
     def integers(self, name: str) -> tuple[int, ...]:
         """A list of whole numbers; empty when it is missing or null."""
-        values = listed(self._fields.get(name), what=f"{name} of {self._what}")
+        values = listed(self._fields.get(name), what=f"{self._what}.{name}")
         if not all(isinstance(value, int) and not isinstance(value, bool) for value in values):
-            raise self._fault(name, "is not a list of whole numbers")
+            raise self._fault(name, Detail.NOT_WHOLE_NUMBERS)
         return tuple(values)
 
     def rows(self, name: str) -> list[Row]:
         """A list of objects; empty when it is missing or null."""
-        what = f"{name} of {self._what}"
+        what = f"{self._what}.{name}"
         return [Row(value, what=what) for value in listed(self._fields.get(name), what=what)]
 
     def row_or_none(self, name: str) -> Row | None:
         value = self._fields.get(name)
-        return None if value is None else Row(value, what=f"{name} of {self._what}")
+        return None if value is None else Row(value, what=f"{self._what}.{name}")
 
-    def _fault(self, name: str, detail: str) -> ValueError:
-        return ValueError(f"{name} of {self._what} {detail}")
+    def _fault(self, name: str, detail: Detail) -> Unreadable:
+        return Unreadable(detail, field=f"{self._what}.{name}")
 
 
 def _storable(text: str) -> str:
@@ -142,7 +152,7 @@ def listed(value: Any, *, what: str) -> Sequence[Any]:
     if value is None:
         return ()
     if not isinstance(value, list):
-        raise ValueError(f"{what} is not a list")
+        raise Unreadable(Detail.NOT_LIST, field=what)
     return value
 
 

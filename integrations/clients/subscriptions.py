@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from integrations.clients import billit, toggl
-from integrations.clients.fields import Row, listed
+from integrations.clients.failures import Asked, Detail, Message
+from integrations.clients.fields import Row, Unreadable, listed
 from integrations.clients.transport import Refused
 
 _TOGGL = "/webhooks/api/v1/subscriptions"
@@ -37,7 +38,7 @@ def subscribe_to_entries(api: toggl.Api, workspace_id: int, *, description: str,
 
     Toggl calls the address before it answers, so it must be live; `description` is unique in the workspace.
     """
-    purpose = f"the new webhook of workspace {workspace_id}"
+    purpose = Message(Asked.NEW_TOGGL_WEBHOOK, {"id": workspace_id})
     body = {
         "description": description,
         "url_callback": url,
@@ -47,27 +48,27 @@ def subscribe_to_entries(api: toggl.Api, workspace_id: int, *, description: str,
     }
     answer = api.transport.send("POST", f"{_TOGGL}/{workspace_id}", purpose=purpose, body=_encoded(body))
     try:
-        row = Row(answer.json(), what="the answer")
+        row = Row(answer.json(), what="answer")
         return Made(row.integer("subscription_id"), secret, validated=bool(row.text("validated_at")))
     except ValueError:
-        raise api.transport.unclear(purpose, "the answer holds no subscription", status=answer.status) from None
+        raise api.transport.unclear(purpose, Message(Detail.NO_SUBSCRIPTION), status=answer.status) from None
 
 
 def entry_subscriptions(api: toggl.Api, workspace_id: int) -> dict[int, str]:
     """The subscriptions of a workspace that the token's owner may see: the address that each calls, by its id."""
-    purpose = f"the webhooks of workspace {workspace_id}"
+    purpose = Message(Asked.TOGGL_WEBHOOKS, {"id": workspace_id})
     answer = api.transport.send("GET", f"{_TOGGL}/{workspace_id}", purpose=purpose)
     body = api.transport.read(answer, purpose=purpose)
     try:
-        rows = [Row(value, what="a subscription") for value in listed(body, what="the list")]
+        rows = [Row(value, what="subscription") for value in listed(body, what="list")]
         return {row.integer("subscription_id"): row.text("url_callback") for row in rows}
-    except ValueError as error:
-        raise api.transport.nonsense(purpose, str(error)) from error
+    except Unreadable as error:
+        raise api.transport.nonsense(purpose, error.detail) from error
 
 
 def end_entry_subscription(api: toggl.Api, workspace_id: int, subscription_id: int) -> None:
     """Toggl calls no more. One that is gone already is as good as ended."""
-    purpose = f"the end of a webhook of workspace {workspace_id}"
+    purpose = Message(Asked.END_OF_TOGGL_WEBHOOK, {"id": workspace_id})
     try:
         api.transport.send("DELETE", f"{_TOGGL}/{workspace_id}/{subscription_id}", purpose=purpose)
     except Refused as refusal:
@@ -77,35 +78,35 @@ def end_entry_subscription(api: toggl.Api, workspace_id: int, subscription_id: i
 
 def subscribe_to_orders(api: billit.Api, *, entity: Entity, kind: Kind, url: str) -> Made:
     """Billit calls `url` for each order, or message of one, that is new (I) or changed (U). It makes up the secret."""
-    purpose = "the new webhook"
+    purpose = Message(Asked.NEW_BILLIT_WEBHOOK)
     body = {"EntityType": entity, "EntityUpdateType": kind, "WebhookURL": url}
     answer = api.transport.send("POST", _BILLIT, purpose=purpose, body=_encoded(body))
     try:
-        row = Row(answer.json(), what="the answer")
+        row = Row(answer.json(), what="answer")
         made = Made(row.integer("WebhookID"), row.text("Secret"))
     except ValueError:
-        raise api.transport.unclear(purpose, "the answer holds no webhook", status=answer.status) from None
+        raise api.transport.unclear(purpose, Message(Detail.NO_SUBSCRIPTION), status=answer.status) from None
     if not made.secret:
-        raise api.transport.unclear(purpose, "the answer holds no secret", status=answer.status)
+        raise api.transport.unclear(purpose, Message(Detail.NO_SECRET), status=answer.status)
     return made
 
 
 def order_subscriptions(api: billit.Api) -> dict[int, str]:
     """The webhooks of a company: the address that each calls, by its id."""
-    purpose = "the list of webhooks"
+    purpose = Message(Asked.BILLIT_WEBHOOKS)
     answer = api.transport.send("GET", _BILLIT, purpose=purpose)
     body = api.transport.read(answer, purpose=purpose)
     try:
-        rows = [Row(value, what="a webhook") for value in listed(body, what="the list")]
+        rows = [Row(value, what="webhook") for value in listed(body, what="list")]
         return {row.integer("WebhookID"): row.text("WebhookURL") for row in rows}
-    except ValueError as error:
-        raise api.transport.nonsense(purpose, str(error)) from error
+    except Unreadable as error:
+        raise api.transport.nonsense(purpose, error.detail) from error
 
 
 def end_order_subscription(api: billit.Api, webhook_id: int) -> None:
     """Billit calls no more. One that is gone already (Billit answers 401 or 404) is as good as ended."""
     try:
-        api.transport.send("DELETE", f"{_BILLIT}/{webhook_id}", purpose="the end of a webhook")
+        api.transport.send("DELETE", f"{_BILLIT}/{webhook_id}", purpose=Message(Asked.END_OF_BILLIT_WEBHOOK))
     except Refused as refusal:
         if refusal.status not in (401, 404):
             raise

@@ -14,7 +14,8 @@ from datetime import date
 from typing import Any, Literal, NoReturn
 
 from integrations.clients import toggl_rows
-from integrations.clients.fields import Row, listed
+from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
+from integrations.clients.fields import Row, Unreadable, listed
 from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
 from integrations.clients.transport import (
     TIMEOUT,
@@ -101,10 +102,10 @@ class Api:
 
     def me(self) -> Me:
         """The token's owner. Toggl docs: api/me."""
-        purpose = "the profile of the token's owner"
+        purpose = Message(Asked.PROFILE)
         body, _ = self._get("/me", purpose)
         try:
-            row = Row(body, what="the profile")
+            row = Row(body, what="profile")
             return Me(
                 id=row.integer("id"),
                 email=row.text("email"),
@@ -112,16 +113,16 @@ class Api:
                 timezone=row.text("timezone") or "UTC",
                 default_workspace_id=row.integer_or_none("default_workspace_id"),
             )
-        except ValueError as error:
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def workspaces(self) -> list[Workspace]:
         """The workspaces of the token's owner. Toggl docs: api/me (workspaces)."""
-        purpose = "the list of workspaces"
+        purpose = Message(Asked.WORKSPACES)
         body, _ = self._get("/me/workspaces", purpose)
         try:
-            return [toggl_rows.workspace(Row(value, what="a workspace")) for value in listed(body, what="the list")]
-        except ValueError as error:
+            return [toggl_rows.workspace(Row(value, what="workspace")) for value in listed(body, what="list")]
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def plans(self) -> dict[int, str]:
@@ -129,39 +130,39 @@ class Api:
 
         Toggl docs: api/me (organizations); the single organisation's own call leaves the plan empty (observed).
         """
-        purpose = "the list of organisations"
+        purpose = Message(Asked.ORGANISATIONS)
         body, _ = self._get("/me/organizations", purpose)
         try:
-            rows = [Row(value, what="an organisation") for value in listed(body, what="the list")]
+            rows = [Row(value, what="organisation") for value in listed(body, what="list")]
             return {row.integer("id"): row.text("pricing_plan_name") for row in rows}
-        except ValueError as error:
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def clients(self, workspace_id: int) -> list[Client]:
         """All clients, archived ones too. Toggl docs: api/clients (the default is active ones only)."""
-        purpose = f"the clients of workspace {workspace_id}"
+        purpose = Message(Asked.CLIENTS, {"id": workspace_id})
         body, _ = self._get(f"/workspaces/{workspace_id}/clients?status=both", purpose)
         try:
             return [
                 Client(id=row.integer("id"), name=row.text("name"), archived=row.flag("archived") is True)
-                for row in (Row(value, what="a client") for value in listed(body, what="the list"))
+                for row in (Row(value, what="client") for value in listed(body, what="list"))
             ]
-        except ValueError as error:
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def tags(self, workspace_id: int) -> dict[int, str]:
         """The name of each tag by its id. Toggl docs: api/tags."""
-        purpose = f"the tags of workspace {workspace_id}"
+        purpose = Message(Asked.TAGS, {"id": workspace_id})
         body, _ = self._get(f"/workspaces/{workspace_id}/tags", purpose)
         try:
-            rows = [Row(value, what="a tag") for value in listed(body, what="the list")]
+            rows = [Row(value, what="tag") for value in listed(body, what="list")]
             return {row.integer("id"): row.text("name") for row in rows}
-        except ValueError as error:
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def projects(self, workspace_id: int) -> list[Project]:
         """All projects, archived ones too, page after page. Toggl docs: api/projects."""
-        purpose = f"the projects of workspace {workspace_id}"
+        purpose = Message(Asked.PROJECTS, {"id": workspace_id})
         found: dict[int, Project] = {}
         page = 1
         while True:
@@ -169,8 +170,8 @@ class Api:
                 f"/workspaces/{workspace_id}/projects?active=both&per_page={_PROJECTS_A_PAGE}&page={page}", purpose
             )
             try:
-                rows = [toggl_rows.project(Row(value, what="a project")) for value in listed(body, what="the list")]
-            except ValueError as error:
+                rows = [toggl_rows.project(Row(value, what="project")) for value in listed(body, what="list")]
+            except Unreadable as error:
                 self._unreadable(purpose, error)
             known = len(found)
             for project in rows:
@@ -196,19 +197,19 @@ class Api:
     ) -> int:
         """The seconds of those days, of these clients only if given. Toggl docs: reports/detailed_reports (totals)."""
         _check_span(start, end)
-        purpose = f"the total of workspace {workspace_id}"
+        purpose = Message(Asked.TOTAL, {"id": workspace_id})
         asked: dict[str, Any] = {"start_date": start.isoformat(), "end_date": end.isoformat(), **_RAW_SECONDS}
         if client_ids is not None:
             asked["client_ids"] = sorted(client_ids)
         body, _ = self._report(f"/workspace/{workspace_id}/search/time_entries/totals", asked, purpose)
         try:
             # An empty window may be answered with null, as empty lists are.
-            return 0 if body is None else Row(body, what="the total").integer_or_none("seconds") or 0
-        except ValueError as error:
+            return 0 if body is None else Row(body, what="total").integer_or_none("seconds") or 0
+        except Unreadable as error:
             self._unreadable(purpose, error)
 
     def _pages(self, workspace_id: int, start: date, end: date, newest_first: bool) -> Iterator[Page]:
-        purpose = f"the time entries of workspace {workspace_id}"
+        purpose = Message(Asked.ENTRIES, {"id": workspace_id})
         asked: dict[str, Any] = {
             "start_date": start.isoformat(),
             "end_date": end.isoformat(),
@@ -225,13 +226,11 @@ class Api:
         while True:
             body, answer = self._report(f"/workspace/{workspace_id}/search/time_entries", {**asked, **cursor}, purpose)
             try:
-                found = [
-                    entry for value in listed(body, what="the report") for entry in toggl_rows.entries(value, tags)
-                ]
+                found = [entry for value in listed(body, what="report") for entry in toggl_rows.entries(value, tags)]
                 following = _cursor(answer)
                 if following and following == cursor:
-                    raise ValueError("the next page is the same page")
-            except ValueError as error:
+                    raise Unreadable(Detail.SAME_PAGE)
+            except Unreadable as error:
                 self._unreadable(purpose, error)
             fresh: dict[int, Entry] = {}
             for entry in found:
@@ -243,18 +242,18 @@ class Api:
                 return
             cursor = following
 
-    def _get(self, path: str, purpose: str) -> tuple[Any, Answer]:
+    def _get(self, path: str, purpose: Purpose) -> tuple[Any, Answer]:
         answer = self._transport.send("GET", _TRACK + path, purpose=purpose)
         return self._transport.read(answer, purpose=purpose), answer
 
-    def _report(self, path: str, asked: dict[str, Any], purpose: str) -> tuple[Any, Answer]:
+    def _report(self, path: str, asked: dict[str, Any], purpose: Purpose) -> tuple[Any, Answer]:
         body = json.dumps(asked, separators=(",", ":")).encode()
         # Reports are read by POST, so a repetition changes nothing.
         answer = self._transport.send("POST", _REPORTS + path, purpose=purpose, safe=True, body=body)
         return self._transport.read(answer, purpose=purpose), answer
 
-    def _unreadable(self, purpose: str, error: ValueError) -> NoReturn:
-        raise self._transport.nonsense(purpose, str(error)) from error
+    def _unreadable(self, purpose: Purpose, error: Unreadable) -> NoReturn:
+        raise self._transport.nonsense(purpose, error.detail) from error
 
     def _seen(self, call: Call, answer: Answer) -> None:
         remaining = answer.header_number("X-Toggl-Quota-Remaining")
@@ -269,10 +268,7 @@ class Api:
             return self._payment_required(call, answer, reason)
         bad_password = "incorrect username and/or password" in reason.lower()
         if answer.status == 401 or (answer.status == 403 and (bad_password or _about_me(call))):
-            return BadCredentials(
-                f"Toggl does not accept the API token (HTTP {answer.status}). Copy the token from the Toggl profile "
-                "page again and enter it for this connection."
-            )
+            return BadCredentials(Message(Code.TOKEN_REFUSED, {"status": answer.status}))
         return self._transport.refused(call, answer, code=code, reason=reason)
 
     def _payment_required(self, call: Call, answer: Answer, reason: str) -> ServiceError:
@@ -281,19 +277,12 @@ class Api:
             resets_in = answer.header_number("X-Toggl-Quota-Resets-In")
             told = re.search(r"reset in (\d{1,6}) second", reason, re.I)
             wait = float(resets_in) if resets_in is not None else float(told[1]) if told else _QUOTA_UNKNOWN
-            budget = "the token's owner" if _about_me(call) else "the organisation"
-            return QuotaExhausted(
-                f"Toggl's hourly budget of requests for {budget} is used up, so it did not give {call.purpose}. "
-                f"It opens again in {wait:.0f} seconds; toggbill goes on then.",
-                after=max(0.0, wait),
-            )
+            whose = Message(Detail.OWNERS_BUDGET if _about_me(call) else Detail.ORGANISATIONS_BUDGET)
+            facts = {"whose": whose, "what": call.purpose, "n": round(wait)}
+            return QuotaExhausted(Message(Code.BUDGET_SPENT, facts), after=max(0.0, wait))
         refused = self._transport.refused(call, answer, reason=reason)
-        return PlanFeature(
-            f"Toggl's plan does not include what is needed for {call.purpose} (HTTP 402): "
-            f"{refused.reason.rstrip('.') or 'no reason given'}. Upgrade the plan at Toggl, or do without.",
-            status=402,
-            reason=refused.reason,
-        )
+        facts = {"what": call.purpose, "said": refused.message.facts["said"]}
+        return PlanFeature(Message(Code.PLAN_FEATURE, facts), status=402, reason=refused.reason)
 
 
 def _about_me(call: Call) -> bool:
@@ -319,5 +308,5 @@ def _cursor(answer: Answer) -> dict[str, int]:
         if number is not None:
             cursor[field] = number
         elif answer.headers.get(name.lower()):
-            raise ValueError(f"{name} is not a number")
+            raise Unreadable(Detail.NOT_NUMBER, field=name)
     return cursor

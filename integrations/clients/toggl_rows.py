@@ -1,4 +1,4 @@
-"""What Toggl answers, as records of ours. Pure: each reader raises ValueError for what cannot be meant."""
+"""What Toggl answers, as records of ours. Pure: each reader raises `Unreadable` for what cannot be meant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from integrations.clients.fields import Row
+from integrations.clients.failures import Detail
+from integrations.clients.fields import Row, Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,28 +104,29 @@ class TagNames:
         self._known: dict[int, str] | None = None
 
     def of(self, row: Row) -> tuple[str, ...]:
-        """ValueError when an id has no name."""
+        """Raises `Unreadable` when an id has no name."""
         ids, names = row.integers("tag_ids"), row.texts("tag_names")
         if len(names) >= len(ids):
             return names
         if self._known is None:
             self._known = self._read()
         if unknown := [tag for tag in ids if tag not in self._known]:
-            raise ValueError(f"tag {unknown[0]} has no name")
+            raise Unreadable(Detail.NAMELESS_TAG, id=unknown[0])
         return tuple(self._known[tag] for tag in ids)
 
 
 def entries(value: Any, tags: TagNames) -> Iterator[Entry]:
-    """The entries of one row of a report (Toggl docs: reports/detailed_reports). ValueError for what cannot be read."""
-    row = Row(value, what="a row")
+    """The entries of one row of a report (Toggl docs: reports/detailed_reports). Raises `Unreadable`."""
+    row = Row(value, what="row")
     names = tags.of(row)
     if not row.has("time_entries"):
-        raise ValueError("time_entries is missing: such a row would pass for deleted entries")
+        # Such a row would pass for deleted entries.
+        raise Unreadable(Detail.MISSING, field="row.time_entries")
     for inner in row.rows("time_entries"):
         stop = inner.moment_or_none("stop")
         seconds = inner.integer_or_none("seconds")
         if seconds is None and stop is not None:
-            raise ValueError("seconds of a stopped entry is missing")
+            raise Unreadable(Detail.MISSING, field="row.time_entries.seconds")
         yield Entry(
             id=inner.integer("id"),
             user_id=row.integer("user_id"),

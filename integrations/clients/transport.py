@@ -25,6 +25,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import SSLError as TlsError
 
+from integrations.clients.failures import Code, Detail, Message, Purpose, english
 from integrations.clients.fields import parse_timestamp as parse_timestamp
 
 TIMEOUT = (5.0, 30.0)
@@ -39,13 +40,25 @@ _TRANSIENT = frozenset({500, 502, 503, 504})
 
 
 class ServiceError(Exception):
-    """A call to a service did not do its work. `str()` is a sentence for a person and holds no secret."""
+    """A call to a service did not do its work: `message` is its code with facts, without a secret.
+
+    `str()` is the English sentence, for logs and commands; `connections.failures` words it for a reader.
+    """
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(english(message))
+        self.message = message
+
+    def mask(self, secret: str) -> None:
+        """Take a secret out that the vendor's words may have repeated."""
+        self.message = self.message.masked(secret)
+        self.args = (english(self.message),)
 
 
 class RetryLater(ServiceError):
     """Nothing was changed at the service, and the same call may work later; `after`: seconds to wait, None: unknown."""
 
-    def __init__(self, message: str, *, after: float | None = None) -> None:
+    def __init__(self, message: Message, *, after: float | None = None) -> None:
         super().__init__(message)
         self.after = after
 
@@ -60,7 +73,7 @@ class NoAnswer(ServiceError):
     `status` is None when no answer came at all; 409 means that the key was used before.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, code: str = "") -> None:
+    def __init__(self, message: Message, *, status: int | None = None, code: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -69,7 +82,7 @@ class NoAnswer(ServiceError):
 class Refused(ServiceError):
     """A certain no: nothing was changed. `reason` is the vendor's text (at most 500 characters), `code` its code."""
 
-    def __init__(self, message: str, *, status: int, code: str = "", reason: str = "") -> None:
+    def __init__(self, message: Message, *, status: int, code: str = "", reason: str = "") -> None:
         super().__init__(message)
         self.status = status
         self.code = code
@@ -86,11 +99,11 @@ class BadCredentials(ServiceError):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What was asked, as a refusal is judged by it: `path` with the leading slash, `purpose` in words."""
+    """What was asked, as a refusal is judged by it: `path` with the leading slash, and what for."""
 
     method: str
     path: str
-    purpose: str
+    purpose: Purpose
     safe: bool
 
 
@@ -184,15 +197,15 @@ class Transport:
         method: str,
         path: str,
         *,
-        purpose: str,
+        purpose: Purpose,
         safe: bool | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str | None] | None = None,
     ) -> Answer:
         """One call; gives the answer when its status is 2xx, else raises a `ServiceError`.
 
-        `path` is what follows the address, with its query string; `purpose` completes "Billit refused ...", such as
-        "the list of products". `safe` says that the call only reads; without it a GET is safe and nothing else is.
+        `path` is what follows the address, with its query string; `purpose` completes "Billit refused ...".
+        `safe` says that the call only reads; without it a GET is safe and nothing else is.
         A header of None leaves out the connection's own header of that name.
         """
         call = Call(method, path, purpose, method == "GET" if safe is None else safe)
@@ -206,39 +219,28 @@ class Transport:
                 if tries == 0 or error.after is not None or not isinstance(error, _Interrupted):
                     raise
 
-    def read(self, answer: Answer, *, purpose: str) -> Any:
+    def read(self, answer: Answer, *, purpose: Purpose) -> Any:
         """The JSON of a read's answer, `RetryLater` when it is none."""
         try:
             return answer.json()
         except ValueError:
-            raise self.nonsense(purpose, "it is not JSON") from None
+            raise self.nonsense(purpose, Message(Detail.NOT_JSON)) from None
 
-    def nonsense(self, purpose: str, detail: str) -> RetryLater:
+    def nonsense(self, purpose: Purpose, detail: Message) -> RetryLater:
         """The error for a read whose answer cannot be understood; `detail` names the fault."""
-        return RetryLater(
-            f"{self.service} answered {purpose} with something that toggbill cannot read: {self._masked(detail)}. "
-            "Nothing was changed; it will be asked again, and if this stays, tell the maintainers of toggbill."
-        )
+        return RetryLater(self._message(Code.UNREADABLE, purpose, detail=detail))
 
-    def unclear(self, purpose: str, detail: str, *, status: int | None = None, code: str = "") -> NoAnswer:
+    def unclear(self, purpose: Purpose, detail: Message, *, status: int | None = None, code: str = "") -> NoAnswer:
         """The error for a write of which nobody knows whether it was done; `detail` says what came instead."""
-        return NoAnswer(
-            f"{self.service} did not clearly answer {purpose}: {self._masked(detail)}. "
-            f"It may have been done all the same: look in {self.service} before it is tried again.",
-            status=status,
-            code=code,
-        )
+        return NoAnswer(self._message(Code.UNCLEAR, purpose, detail=detail), status=status, code=code)
 
-    def refused(self, call: Call, answer: Answer, *, code: str = "", reason: str = "") -> Refused:
-        """The error for a certain no, with the vendor's reason."""
-        given = self._masked(reason) or self._masked(code) or "no reason given"
-        return Refused(
-            f"{self.service} refused {call.purpose} (HTTP {answer.status}): {given.rstrip('.')}. "
-            "Mend what it names, then try again.",
-            status=answer.status,
-            code=self._masked(code),
-            reason=self._masked(reason),
-        )
+    def refused(
+        self, call: Call, answer: Answer, *, code: str = "", reason: str = "", instead: Message | None = None
+    ) -> Refused:
+        """The error for a certain no, with the vendor's reason; `instead`: what it means when there is none."""
+        said = reason or instead or code or Message(Detail.NO_REASON)
+        message = self._message(Code.REFUSED, call.purpose, status=answer.status, said=said)
+        return Refused(message, status=answer.status, code=self._masked(code), reason=self._masked(reason))
 
     def _about_to_send(self) -> None:
         if self._pace is not None:
@@ -247,17 +249,11 @@ class Transport:
 
     def _send_once(self, call: Call, body: bytes | None, headers: Mapping[str, str | None] | None) -> Answer:
         if not re.fullmatch(r"[!-~]*", self._secret):
-            raise BadCredentials(
-                f"The {self.service} credential holds blanks or characters that no credential has. "
-                "Copy it again and enter it anew for this connection."
-            )
+            raise BadCredentials(Message(Code.MALFORMED_CREDENTIAL, {"service": self.service}))
         target = self.url + call.path
         if not call.path.startswith("/") or urlsplit(target)[:2] != urlsplit(self.url)[:2]:
             # A link out of an answer may say anything; the credential goes to the configured host alone.
-            raise ServiceError(
-                f"{self.service} led to another address for {call.purpose}. Nothing was sent there. "
-                "If this stays, tell the maintainers of toggbill."
-            )
+            raise ServiceError(self._message(Code.LED_ELSEWHERE, call.purpose))
         all_headers = {**(headers or {})}
         if body is not None:
             all_headers["Content-Type"] = "application/json"
@@ -286,37 +282,27 @@ class Transport:
         code, _ = answer.said()
         wait = retry_after(answer.headers.get("retry-after"))
         if answer.status == 429:
-            return RetryLater(
-                f"{self.service} asks for fewer requests (HTTP 429) and did not take {call.purpose}. "
-                "Nothing was changed; it will be tried again later.",
-                after=wait,
-            )
+            return RetryLater(self._message(Code.TOO_MANY_REQUESTS, call.purpose), after=wait)
         if answer.status == 409 and not call.safe:
-            return self.unclear(call.purpose, "HTTP 409, this was asked before", status=409, code=self._masked(code))
+            return self.unclear(call.purpose, Message(Detail.USED_BEFORE), status=409, code=self._masked(code))
         if 400 <= answer.status < 500 and not (call.safe and answer.status == 408):
             return self._refusal(call, answer)
         if not call.safe:
-            return self.unclear(call.purpose, f"HTTP {answer.status}", status=answer.status, code=self._masked(code))
-        return _Interrupted(
-            f"{self.service} could not answer {call.purpose} (HTTP {answer.status}). "
-            "Nothing was changed; it will be tried again later.",
-            after=wait,
-        )
+            detail = Message(Detail.STATUS, {"status": answer.status})
+            return self.unclear(call.purpose, detail, status=answer.status, code=self._masked(code))
+        return _Interrupted(self._message(Code.SERVER_ERROR, call.purpose, status=answer.status), after=wait)
 
     def _broken(self, call: Call, error: Exception) -> ServiceError:
         if _never_left(error):
-            return _Interrupted(
-                f"{self.service} could not be reached for {call.purpose}. Nothing was sent; it will be tried again "
-                "later. If this stays, check the network and the service's address in the settings."
-            )
+            return _Interrupted(self._message(Code.NOT_REACHED, call.purpose))
         late = isinstance(error, requests.Timeout) or "timed out" in str(error).lower()
-        detail = "no answer came in time" if late else "the connection broke before the answer was complete"
+        detail = Message(Detail.TOO_LATE if late else Detail.CUT)
         if not call.safe:
             return self.unclear(call.purpose, detail)
-        return _Interrupted(
-            f"{self.service} was asked for {call.purpose}, but {detail}. "
-            "Nothing was changed; it will be tried again later."
-        )
+        return _Interrupted(self._message(Code.NO_ANSWER, call.purpose, detail=detail))
+
+    def _message(self, code: Code, purpose: Purpose, **facts: Any) -> Message:
+        return Message(code, {"service": self.service, "what": purpose, **facts}).masked(self._secret)
 
     def _masked(self, text: str) -> str:
         return text.replace(self._secret, "***") if self._secret else text

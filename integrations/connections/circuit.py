@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import F
 
+from integrations.clients.failures import Code, Message
 from integrations.clients.transport import NoAnswer, QuotaExhausted, RetryLater, ServiceError
 from integrations.models import Connection
 
@@ -24,10 +25,9 @@ def check(connection: Connection, *, now: datetime) -> None:
     """Raises ``RetryLater`` while the connection is left alone; nothing was sent."""
     row = Connection.objects.only("rest_until", "failures").get(pk=connection.pk)
     if row.rest_until is not None and row.rest_until > now:
-        raise RetryLater(
-            f"{connection} failed {row.failures} times in a row and is tried again at {row.rest_until:%H:%M:%S} UTC.",
-            after=(row.rest_until - now).total_seconds(),
-        )
+        facts = {"connection": str(connection), "n": row.failures, "at": row.rest_until.isoformat()}
+        message = Message(Code.CONNECTION_RESTS, facts)
+        raise RetryLater(message, after=(row.rest_until - now).total_seconds())
 
 
 def note(connection: Connection, *, answered: bool, failure: ServiceError | None, now: datetime) -> None:

@@ -294,7 +294,7 @@ def _connect(
         return row, "created"
     if row.removed_at is not None:
         # The name of a removed one is taken up again, with what hung on it.
-        healthy = {"failure": Connection.Failure.NONE, "failure_text": "", "latest_ok_at": now}
+        healthy = {**Connection.WORKS, "latest_ok_at": now}
         amend(row, values | healthy | {"removed_at": None, "paused_at": None})
         _due(row, now)
         _tell(row, "connection_added", {"new": _told(values)}, by, now)
@@ -303,7 +303,7 @@ def _connect(
     if row.failure == Connection.Failure.CREDENTIALS:
         values["paused_at"] = None
     if row.failure != Connection.Failure.NONE:
-        values |= {"failure": Connection.Failure.NONE, "failure_text": "", "latest_ok_at": now}
+        values |= {**Connection.WORKS, "latest_ok_at": now}
     changed = amend(row, values)
     if not changed:
         return row, "unchanged"

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.models import Connection, Quota
+from integrations.clients.failures import Code, Message
+from integrations.models import Connection, Quota, Workspace
 
 RESERVE = 5
 """Calls of an hour that background work leaves to people."""
@@ -32,6 +33,11 @@ def note(*, connection: Connection, organization_id: int, remaining: int, resets
             "resets_at": now + timedelta(seconds=resets_in),
         },
     )
+
+
+def used_up(workspace: Workspace, *, until: datetime) -> Message:
+    """What is said of a reading that the budget put off."""
+    return Message(Code.QUOTA_USED_UP, {"workspace": str(workspace), "at": until.isoformat()})
 
 
 def remaining(*, connection: Connection, organization_id: int, now: datetime) -> int | None:

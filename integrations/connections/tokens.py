@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from integrations.clients import billit, billit_sign_in
 from integrations.clients.billit_sign_in import Client, Pair
+from integrations.clients.failures import Code, Message
 from integrations.clients.transport import BadCredentials, NoAnswer, RetryLater, ServiceError
 from integrations.models import Connection
 
@@ -59,9 +60,9 @@ def check(connection: Connection) -> None:
     """Raises ``Resting`` for a paused connection and ``BadCredentials`` for a removed one."""
     row = Connection.objects.only("paused_at", "removed_at", "service", "key").get(pk=connection.pk)
     if row.removed_at is not None:
-        raise BadCredentials(f"The connection {row} was removed. Connect it again on the page Connections.")
+        raise BadCredentials(Message(Code.CONNECTION_REMOVED, {"connection": str(row)}))
     if row.paused_at is not None:
-        raise Resting(f"The connection {row} is paused. Resume it on the page Connections.")
+        raise Resting(Message(Code.CONNECTION_PAUSED, {"connection": str(row)}))
 
 
 def credential(connection: Connection, *, now: datetime) -> billit.ApiKey | billit.Bearer:
@@ -83,10 +84,8 @@ def credential(connection: Connection, *, now: datetime) -> billit.ApiKey | bill
         if row.expires_at is not None and row.expires_at > now:
             # The old one is good for some minutes more; the next call asks again.
             return billit.Bearer(row.secret)
-        raise RetryLater(
-            f"The sign-in of {row} could not be renewed: {error} It is tried again; if it stays, sign in to Billit "
-            "again on the page Connections."
-        ) from error
+        facts = {"connection": str(row), "why": error.message}
+        raise RetryLater(Message(Code.RENEWAL_FAILED, facts)) from error
 
 
 def expired(connection: Connection) -> None:
@@ -94,15 +93,15 @@ def expired(connection: Connection) -> None:
     Connection.objects.filter(pk=connection.pk, method=Connection.Method.SIGN_IN).update(expires_at=timezone.now())
 
 
-def revoke(*, access: str) -> str:
-    """End a pair at Billit; "" when it is ended, else why not, for a person."""
+def revoke(*, access: str) -> Message | None:
+    """End a pair at Billit; None when it is ended, else why not."""
     try:
         billit_sign_in.revoke(url=settings.BILLIT_API_URL, access=access)
     except BadCredentials:
-        return ""
+        return None
     except ServiceError as error:
-        return str(error)
-    return ""
+        return error.message
+    return None
 
 
 def _is_fresh(row: Connection, now: datetime) -> bool:
@@ -136,28 +135,35 @@ def _renewed(connection: Connection, now: datetime) -> str:
 
 def _renew(row: Connection, lost_since: datetime | None, now: datetime) -> BadCredentials | None:
     """Ask, and write what came: the new pair, or why there is none. Raises ``NoAnswer`` and ``RetryLater``."""
-    refused: BadCredentials | None = None
-    try:
-        if not row.refresh_secret:
-            raise BadCredentials("there is no refresh token")
-        pair = billit_sign_in.renew(url=settings.BILLIT_API_URL, client=client(), refresh=row.refresh_secret)
-    except BadCredentials:
+    if (pair := _renewed_pair(row)) is None:
         refused = BadCredentials(_sign_in_again(row, lost_since))
-        row.failure, row.failure_text = Connection.Failure.CREDENTIALS, str(refused)
-    else:
-        row.secret, row.refresh_secret = pair.access, pair.refresh
-        row.expires_at, row.renewing_since = ends_at(pair, now=now), None
-    row.save(update_fields=["secret", "refresh_secret", "expires_at", "renewing_since", "failure", "failure_text"])
-    return refused
+        row.failure = Connection.Failure.CREDENTIALS
+        row.failure_code, row.failure_facts = refused.message.code, refused.message.facts
+        row.save(update_fields=["failure", "failure_code", "failure_facts"])
+        return refused
+    row.secret, row.refresh_secret = pair.access, pair.refresh
+    row.expires_at, row.renewing_since = ends_at(pair, now=now), None
+    row.save(update_fields=["secret", "refresh_secret", "expires_at", "renewing_since"])
+    return None
+
+
+def _renewed_pair(row: Connection) -> Pair | None:
+    """A new pair of Billit; None when the refresh token is gone, or is accepted no more."""
+    if not row.refresh_secret:
+        return None
+    try:
+        return billit_sign_in.renew(url=settings.BILLIT_API_URL, client=client(), refresh=row.refresh_secret)
+    except BadCredentials:
+        return None
 
 
 def _locked(connection: Connection) -> Connection:
     return Connection.objects.select_for_update().get(pk=connection.pk)
 
 
-def _sign_in_again(row: Connection, lost_since: datetime | None) -> str:
+def _sign_in_again(row: Connection, lost_since: datetime | None) -> Message:
     page = settings.PUBLIC_URL + reverse("connection", args=[row.service, row.key])
-    lost = ""
-    if lost_since is not None:
-        lost = f": an answer of Billit was lost on {lost_since:%d/%m/%Y at %H:%M} UTC, and Billit gives each only once"
-    return f"The sign-in of {row} has ended{lost}. Sign in to Billit again: {page}"
+    facts = {"connection": str(row), "page": page}
+    if lost_since is None:
+        return Message(Code.SIGN_IN_OVER, facts)
+    return Message(Code.SIGN_IN_LOST, facts | {"at": lost_since.isoformat()})

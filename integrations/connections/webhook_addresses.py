@@ -16,6 +16,7 @@ from django.db.models import Q
 from django.urls import reverse
 
 from integrations.clients import subscriptions
+from integrations.clients.failures import Code, Message
 from integrations.clients.subscriptions import Entity, Kind, Made
 from integrations.clients.transport import ServiceError
 from integrations.connections.opening import open_billit, open_workspace
@@ -68,14 +69,12 @@ def open_for(*, target: Workspace | Company, by: Actor, now: datetime) -> None:
                 made = _subscribe(row)
             except ServiceError as error:
                 # The vendor's words may hold the address.
-                error.args = (str(error).replace(row.token, "…"),)
+                error.mask(row.token)
                 raise
             Webhook.objects.filter(pk=row.pk).update(remote_id=made.id, secret=made.secret)
             if not made.validated:
-                raise ServiceError(
-                    f"Toggl made the webhook of {target}, but did not accept our answer to its call, so it would "
-                    f"never call. Check that {settings.PUBLIC_URL} can be reached from outside, then try again."
-                )
+                facts = {"name": str(target), "address": settings.PUBLIC_URL}
+                raise ServiceError(Message(Code.WEBHOOK_NOT_VALIDATED, facts))
     except ServiceError:
         _sweep_quietly(target)
         target.webhooks.all().delete()
@@ -83,8 +82,8 @@ def open_for(*, target: Workspace | Company, by: Actor, now: datetime) -> None:
     _tell(target, {"new": {"webhook": _named(target)}}, by, now)
 
 
-def close_for(*, target: Workspace | Company, by: Actor, now: datetime) -> str:
-    """Have the service tell us no more. Its address is dead at once; "" or why the service could not be told."""
+def close_for(*, target: Workspace | Company, by: Actor, now: datetime) -> Message | None:
+    """Have the service tell us no more. Its address is dead at once; None, or why the service could not be told."""
     trouble = _sweep_quietly(target)
     with transaction.atomic():
         count, _ = target.webhooks.all().delete()
@@ -150,12 +149,12 @@ def _sweep(target: Workspace | Company) -> None:
                     subscriptions.end_order_subscription(billit, remote_id)
 
 
-def _sweep_quietly(target: Workspace | Company) -> str:
+def _sweep_quietly(target: Workspace | Company) -> Message | None:
     try:
         _sweep(target)
     except ServiceError as error:
-        return str(error)
-    return ""
+        return error.message
+    return None
 
 
 def forget(*, connection: Connection) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from integrations.clients import toggl
+from integrations.clients.failures import Code, Message, english
 from integrations.clients.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
 from integrations.connections import quota, tokens
 from integrations.connections.opening import open_billit, open_toggl
@@ -31,7 +32,11 @@ _MIDNIGHT = time(0, tzinfo=UTC)
 
 
 class Busy(Exception):
-    """Another process reads the same workspace or company at this moment."""
+    """Another process reads the same workspace or company at this moment: ``message`` says which."""
+
+    def __init__(self, row: Workspace | Company) -> None:
+        self.message = Message(Code.BUSY, {"what": str(row)})
+        super().__init__(english(self.message))
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,11 +236,8 @@ class _Reading:
             return
         seen = next((found for found in self.api.workspaces() if found.id == row.remote_id), None)
         if seen is None or not seen.admin:
-            raise BadCredentials(
-                f"The token of {row.connection} is no longer an admin's in Toggl workspace {row.remote_id} "
-                f"({row.name}), so it shows only part of the hours. Make its owner an admin there, or connect an "
-                "admin's token; nothing was deleted."
-            )
+            facts = {"connection": str(row.connection), "workspace": f"{row.remote_id} ({row.name})"}
+            raise BadCredentials(Message(Code.NO_LONGER_ADMIN, facts))
 
 
 def sync_company(*, company: Company, now: datetime) -> CompanySync:
@@ -258,7 +260,7 @@ def postpone(*, row: Workspace | Company, now: datetime) -> None:
 def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, now: datetime) -> Iterator[None]:
     """One reader at a time: a claim by conditional update, with a lease for a reader that died."""
     if not model.objects.unclaimed(now - LEASE).filter(pk=row.pk).update(claimed_at=now):
-        raise Busy(f"{row} is being read by another process at this moment. Try again in a minute.")
+        raise Busy(row)
     try:
         yield
     finally:
@@ -268,7 +270,7 @@ def _claimed(model: type[Workspace] | type[Company], row: Workspace | Company, n
 
 @contextmanager
 def _noted(connection: Connection, now: datetime) -> Iterator[None]:
-    """Keep on the connection whether its latest call worked, in words for a person."""
+    """Keep on the connection whether its latest call worked, and why not."""
     rows = Connection.objects.filter(pk=connection.pk)
     try:
         yield
@@ -276,9 +278,10 @@ def _noted(connection: Connection, now: datetime) -> Iterator[None]:
         # That a person paused it is no failure, and says nothing of the latest call.
         raise
     except ServiceError as error:
-        rows.update(failure=_failure(error), failure_text=str(error))
+        message = error.message
+        rows.update(failure=_failure(error), failure_code=message.code, failure_facts=message.facts)
         raise
-    rows.update(failure=Connection.Failure.NONE, failure_text="", latest_ok_at=now)
+    rows.update(**Connection.WORKS, latest_ok_at=now)
 
 
 def _failure(error: ServiceError) -> Connection.Failure:

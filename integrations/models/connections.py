@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from integrations.clients.failures import Code
 from integrations.models.encryption import EncryptedTextField
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
@@ -59,6 +61,9 @@ class Connection(FirmOwned):
         REFUSED = "refused", _("refused")
         UNREACHABLE = "unreachable", _("not reachable")
 
+    WORKS: ClassVar[Mapping[str, Any]] = {"failure": Failure.NONE, "failure_code": "", "failure_facts": {}}
+    """The columns of one whose latest call worked."""
+
     service = models.CharField(_("service"), max_length=8, choices=Service)
     key = models.SlugField(_("short name"), max_length=50)
     method = models.CharField(_("by"), max_length=8, choices=Method, default=Method.KEY)
@@ -74,7 +79,9 @@ class Connection(FirmOwned):
     # Its secrets are gone, and what was read or billed through it stays.
     removed_at = models.DateTimeField(_("removed"), null=True, blank=True, editable=False)
     failure = models.CharField(_("state"), max_length=12, choices=Failure, default=Failure.NONE)
-    failure_text = models.TextField(_("latest error"), blank=True)
+    # The latest error: a code of `clients.failures` with its facts, worded by `connections.failures`.
+    failure_code = models.CharField(_("latest error"), max_length=40, blank=True)
+    failure_facts = models.JSONField(default=dict, blank=True, editable=False)
     latest_ok_at = models.DateTimeField(_("latest good call"), null=True, blank=True)
     # The circuit: failures in a row, and until when workers leave the connection alone.
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
@@ -99,6 +106,12 @@ class Connection(FirmOwned):
                 condition=models.Q(removed_at__isnull=True)
                 | models.Q(secret="", refresh_secret="", paused_at__isnull=False),
                 name="connection_removed_has_no_secret",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(failure_code__in=["", *sorted(map(str, Code))]), name="connection_known_code"
+            ),
+            models.CheckConstraint(
+                condition=~models.Q(failure="none") | models.Q(failure_code=""), name="connection_works_without_failure"
             ),
         ]
 

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.clients.transport import Answer, BadCredentials, Call, ServiceError, Transport
+from integrations.clients.failures import Code, Message
+from integrations.clients.transport import Answer, Call, ServiceError, Transport
+
+
+class CannotAsk(ServiceError):
+    """Why a probe cannot begin, in English: nothing but the command of this name shows it."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(Message(Code.OTHER, {"said": sentence}))
+
 
 Value = bool | int | float | str | list[str] | None
 
@@ -95,14 +104,14 @@ class Asker:
         return self._seen[-1]
 
     def must(self, answer: Answer, what: str) -> Any:
-        """The JSON of an answer without which the probe cannot begin. Raises `BadCredentials` or `ServiceError`."""
+        """The JSON of an answer without which the probe cannot begin. Raises `CannotAsk`, or `RetryLater`."""
         if answer.status in (401, 403):
-            raise BadCredentials(
+            raise CannotAsk(
                 f"{self._transport.service} does not accept the credential for {what} (HTTP {answer.status}). "
                 "Check the variable that holds it."
             )
         if answer.status != 200:
-            raise ServiceError(f"{self._transport.service} answered {what} with HTTP {answer.status}; try again later.")
+            raise CannotAsk(f"{self._transport.service} answered {what} with HTTP {answer.status}; try again later.")
         return self._transport.read(answer, purpose=what)
 
     def take_away(self, path: str, what: str) -> None:

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from integrations.clients.billit_rows import ZONE
 from integrations.clients.transport import Answer, ServiceError
-from integrations.probing.asking import Asker, json_of, rows_of, seen
+from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 
 _ORDERS = "/v1/orders"
 _NOBODYS_ID = 2_000_000_000
@@ -74,16 +74,16 @@ class _Run:
         account = asker.must(asker.ask("GET", "/v1/account/accountInformation"), "the list of companies")
         self.open = [int(row["PartyID"]) for row in account.get("Companies", [])]
         if party_id not in self.open:
-            raise ServiceError(f"Billit company {party_id} is not open to this key; it opens {self.open}.")
+            raise CannotAsk(f"Billit company {party_id} is not open to this key; it opens {self.open}.")
         self.customer_id = self.made = 0
 
     def begin_writing(self) -> None:
-        """Takes a customer that is there, since none can be deleted. Raises `ServiceError` at the wrong time of day."""
+        """Takes a customer that is there, since none can be deleted. Raises `CannotAsk` at the wrong time of day."""
         if time(8, 45) <= self.now.time() <= time(9, 10):
-            raise ServiceError("A company may have Billit send all unsent orders at 09:00. Run this after 09:10.")
+            raise CannotAsk("A company may have Billit send all unsent orders at 09:00. Run this after 09:10.")
         rows = rows_of(self.listed("/v1/parties", filter="PartyType eq 'Customer'", top="1"), member="Items")
         if not rows:
-            raise ServiceError("The company has no customer yet, and Billit deletes none. Make one by hand first.")
+            raise CannotAsk("The company has no customer yet, and Billit deletes none. Make one by hand first.")
         self.customer_id = int(rows[0]["PartyID"])
 
     def listed(self, path: str, **query: str) -> Answer:

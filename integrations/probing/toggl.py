@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from integrations.clients.fields import parse_timestamp
 from integrations.clients.transport import Answer, ServiceError
-from integrations.probing.asking import Asker, json_of, rows_of, seen
+from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 
 _TRACK = "/api/v9"
 _LOOK_BACK = timedelta(days=60)
@@ -64,7 +64,7 @@ class _Run:
         rows = asker.must(asker.ask("GET", f"{_TRACK}/me/workspaces"), "the list of workspaces") or []
         found = next((row for row in rows if workspace_id in (None, row["id"])), None)
         if found is None:
-            raise ServiceError(f"Toggl workspace {workspace_id} is not open to this token. Name another.")
+            raise CannotAsk(f"Toggl workspace {workspace_id} is not open to this token. Name another.")
         self.workspace_id = int(found["id"])
         self.here = f"{_TRACK}/workspaces/{self.workspace_id}"
 

@@ -27,6 +27,7 @@ from invoicing.models import (
     DossierClient,
     TagMapping,
 )
+from invoicing.models.problems import words_of
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import (
     FirmModelAdmin,
@@ -91,7 +92,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
     list_filter = (("workspace", _Related), ("company", _Related), "mode", "every")
     search_fields = ("name", "key")
     inlines = (TagMappingInline, ClientMappingInline, DossierClientInline)
-    readonly_fields = ("due_at", "waiting_text")
+    readonly_fields = ("due_at", "waiting_words")
     fieldsets = (
         (None, {"fields": ("name", "key", "workspace", "company", "start_date")}),
         (_("What is billed"), {"fields": ("billable", "default_product", "price_decimals", "group_by")}),
@@ -99,7 +100,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             _("Rounding"),
             {"fields": ("rounding_minutes", "rounding_direction", "rounding_level", "rounding_minimum")},
         ),
-        (_("When and how far"), {"fields": ("every", "day", "mode", "auto_limit", "due_at", "waiting_text")}),
+        (_("When and how far"), {"fields": ("every", "day", "mode", "auto_limit", "due_at", "waiting_words")}),
         (_("The invoice"), {"fields": ("payment_days", "email_allowed")}),
     )
 
@@ -109,6 +110,11 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             return self.readonly_fields
         start = ("start_date",) if obj.invoices.standing().exists() else ()
         return ("key", "workspace", "company", *start, *self.readonly_fields)
+
+    @admin.display(description=_("why the run waits"))
+    def waiting_words(self, row: Dossier) -> str:
+        """As a sentence."""
+        return words_of(row.waiting, row.waiting_facts)
 
     @admin.action(description=_("Is anything wrong?"), permissions=["view"])
     def examine(self, request: HttpRequest, queryset: QuerySet[Dossier]) -> HttpResponse:

@@ -27,6 +27,7 @@ from invoicing.models import (
     ReportedMonth,
     Run,
 )
+from invoicing.models.problems import words_of
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible
@@ -97,6 +98,23 @@ class InvoiceAdmin(ReadOnlyAdmin):
     search_fields = ("reference", "order_number", "customer_name", "customer_vat")
     inlines = (InvoiceLineInline, AttemptInline)
     actions = ("approve", "drop")
+    exclude = ("firm", "problem", "attention", "delivery_problem")
+    readonly_fields = ("problem_words", "attention_words", "delivery_problem_words")
+
+    @admin.display(description=_("what Billit said"))
+    def problem_words(self, row: Invoice) -> str:
+        """As a sentence."""
+        return words_of(row.problem, row.problem_facts)
+
+    @admin.display(description=_("needs attention"))
+    def attention_words(self, row: Invoice) -> str:
+        """As a sentence."""
+        return words_of(row.attention, row.attention_facts)
+
+    @admin.display(description=_("what Billit said of the delivery"))
+    def delivery_problem_words(self, row: Invoice) -> str:
+        """As a sentence."""
+        return words_of(row.delivery_problem, row.delivery_problem_facts)
 
     def has_approve_permission(self, request: HttpRequest) -> bool:
         """By role."""
@@ -187,3 +205,10 @@ class AttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("invoice",)
     list_filter = ("intent", "outcome")
     search_fields = ("key",)
+    exclude = ("firm", "answer")
+    readonly_fields = ("answer_words",)
+
+    @admin.display(description=_("answer"))
+    def answer_words(self, row: Attempt) -> str:
+        """As a sentence."""
+        return words_of(row.answer, row.answer_facts)

@@ -19,14 +19,16 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.drafting import runs
 from invoicing.ledger import derive, differences, locks, transitions
-from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, messages, moves
+from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
 from invoicing.models.moves import DELIVERY, STATUS, Step
-from invoicing.posting.post import fresh
+from invoicing.models.problems import Code, columns, words
+from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -64,7 +66,7 @@ def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice
         if place == _Place.sent:
             _note_sent(invoice, by, now)
         if place in (_Place.sent, _Place.nowhere):
-            raise NotPossible(messages.told(_where(invoice, place)))
+            raise NotPossible(words(_where(invoice, place)))
         attempt = _claim(correction, invoice, by, now)
         if place == _Place.deleted:
             return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
@@ -117,11 +119,11 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
         _note_sent(invoice, by, now)
         _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
     elif place == _Place.unsent and late_enough:
-        _give_up(invoice, attempt, _Outcome.ABSENT, messages.NOT_DELETED.english(), now)
+        _give_up(invoice, attempt, _Outcome.ABSENT, Message(Code.NOT_DELETED), now)
     else:
-        sentence = _where(invoice, place) if place == _Place.nowhere else ""
+        attention = columns("attention", _where(invoice, place) if place == _Place.nowhere else None)
         wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-        Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait, attention=sentence)
+        Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait, **attention)
     return []
 
 
@@ -137,19 +139,19 @@ def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now:
     try:
         api.delete_order(invoice.order_id or 0)
     except RetryLater as error:
-        _give_up(invoice, attempt, _Outcome.NOT_SENT, str(error), now)
+        _give_up(invoice, attempt, _Outcome.NOT_SENT, error.message, now)
         raise
     except NoAnswer as error:
         _doubt(invoice, attempt, error, by, now)
         raise NotPossible(
             gettext("%(why)s It will be looked up; until then invoice %(invoice)s stays as it is.")
-            % {"why": messages.told(str(error)), "invoice": invoice}
+            % {"why": words(error.message), "invoice": invoice}
         ) from error
     except (Refused, BadCredentials) as error:
-        _give_up(invoice, attempt, _Outcome.REFUSED, str(error), now)
+        _give_up(invoice, attempt, _Outcome.REFUSED, error.message, now)
         raise NotPossible(
             gettext("Invoice %(invoice)s cannot be replaced. %(why)s")
-            % {"invoice": invoice, "why": messages.told(str(error))}
+            % {"invoice": invoice, "why": words(error.message)}
         ) from error
     return _settle(invoice, attempt, _Outcome.ACCEPTED, by, now)
 
@@ -162,9 +164,9 @@ def _place(invoice: Invoice, api: billit.Api) -> _Place:
     return _Place.deleted if deleted else _Place.nowhere
 
 
-def _where(invoice: Invoice, place: _Place) -> str:
-    sentence = messages.SENT_MEANWHILE if place == _Place.sent else messages.ORDER_NOWHERE
-    return sentence.english(order=invoice.order_id, invoice=invoice)
+def _where(invoice: Invoice, place: _Place) -> Message:
+    code = Code.SENT_MEANWHILE if place == _Place.sent else Code.ORDER_NOWHERE
+    return Message(code, {"order": invoice.order_id, "invoice": str(invoice)})
 
 
 def _replaceable(correction: Correction | None, invoice: Invoice) -> None:
@@ -256,16 +258,16 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
         Invoice.objects.filter(pk=invoice.pk),
         status=Step(_Status.POSTED, _Status.VOID),
         delivery=Step(_UNSENT, _Delivery.NOT_SENT),
-        delivery_problem="",
+        **columns("delivery_problem", None),
         replacing_since=None,
         not_before=None,
         post_requested_at=None,
         send_requested_at=None,
-        attention="",
+        **columns("attention", None),
     ):
         return []
     locks.lock_log(invoice.firm)
-    _finish(attempt, outcome, "deleted", now)
+    finish(attempt, outcome, attempt.http_status, Message(Code.ORDER_GONE), now)
     billed = list(Correction.objects.undecided().filter(invoice=invoice).select_related("entry", "invoice"))
     differing = Claim.objects.live().of_differences().filter(line__invoice=invoice)
     on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
@@ -282,7 +284,7 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
         STATUS.event(_Status.POSTED, _Status.VOID),
         f"invoice {invoice.reference}",
         {
-            "reason": "replaced",
+            "reason": Message(Code.REPLACED).data(),
             "order_id": invoice.order_id,
             "by": [new.reference for new in made],
             "entries": sorted(_toggl_ids(entries)),
@@ -297,26 +299,20 @@ def _toggl_ids(entries: Collection[int]) -> list[int]:
 
 
 @transaction.atomic
-def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: datetime) -> None:
+def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answer: Message, now: datetime) -> None:
     """The order stands as before, and so does the invoice."""
     if Attempt.objects.filter(pk=attempt.pk, outcome__in=_OPEN).exists():
         Invoice.objects.filter(pk=invoice.pk).update(replacing_since=None, not_before=None)
-        _finish(attempt, outcome, answer, now)
+        finish(attempt, outcome, attempt.http_status, answer, now)
 
 
 @transaction.atomic
 def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: datetime) -> None:
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait):
-        attempt.http_status = error.status
-        _finish(attempt, _Outcome.NO_ANSWER, str(error), now)
-        news = News("invoice_replacing_in_doubt", f"invoice {invoice.reference}", {"reason": str(error)})
+        finish(attempt, _Outcome.NO_ANSWER, error.status, error.message, now)
+        news = News("invoice_replacing_in_doubt", f"invoice {invoice.reference}", {"reason": error.message.data()})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)
-
-
-def _finish(attempt: Attempt, outcome: Attempt.Outcome, answer: str, now: datetime) -> None:
-    attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
-    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
 
 
 @transaction.atomic
@@ -327,8 +323,9 @@ def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
         delivery=Step(_UNSENT, _Delivery.SENT),
         replacing_since=None,
         send_requested_at=None,
-        delivery_problem="",
+        **columns("delivery_problem", None),
     ):
         event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENT)
-        news = News(event, f"invoice {invoice.reference}", {"answer": "Billit shows it as sent"})
+        answer = Message(Code.SHOWN_AS_SENT).data()
+        news = News(event, f"invoice {invoice.reference}", {"answer": answer})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from integrations.models import Connection, Product
 from invoicing.ledger import balance, reasons
 from invoicing.models import Dossier, Invoice, InvoiceLine, LedgerRow
-from invoicing.models.messages import told
+from invoicing.models.problems import words_of
 from invoicing.rules.mapping import tag_key
 from toggbill.firms import audit
 
@@ -63,7 +63,7 @@ def _connections(dossier: Dossier, now: datetime) -> list[str]:
         elif row.paused_at is not None:
             found.append(_("The connection %(name)s is paused.") % {"name": name})
         elif row.failure != Connection.Failure.NONE:
-            words = {"name": name, "why": told(row.failure_text)}
+            words = {"name": name, "why": words_of(row.failure_code, row.failure_facts)}
             found.append(_("The connection %(name)s does not work: %(why)s") % words)
     if not dossier.workspace.is_admin and not dossier.workspace.connection.accept_partial:
         found.append(_("The Toggl token is not an admin's, so hours of others are missing."))
@@ -104,4 +104,7 @@ def _attentions(dossier: Dossier) -> list[str]:
 
 def _invoices(dossier: Dossier) -> list[str]:
     stuck = Invoice.objects.filter(dossier=dossier, status__in=[Invoice.Status.REFUSED, Invoice.Status.IN_DOUBT])
-    return [f"{invoice}: {invoice.get_status_display()}. {invoice.problem}" for invoice in stuck.order_by("pk")[:20]]
+    return [
+        f"{invoice}: {invoice.get_status_display()}. {words_of(invoice.problem, invoice.problem_facts)}"
+        for invoice in stuck.order_by("pk")[:20]
+    ]

@@ -11,12 +11,14 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.utils.translation import gettext
 
+from integrations.clients.failures import Message
 from integrations.models import Entry, Project
 from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Books, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
 from invoicing.models.moves import BEGIN, STATUS, Step
+from invoicing.models.problems import Code, columns
 from invoicing.rules import planning
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -93,7 +95,7 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
         changes.append((standing or drafts.new(dossier, now), planned))
     dropped = sheet.without_hours(matched)
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
-    news = [_void_news(invoice, "no hours left on it") for invoice in dropped]
+    news = [_void_news(invoice, Code.NO_HOURS_LEFT) for invoice in dropped]
     rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
     for invoice, planned in changes:
         redrawn = invoice.pk is not None
@@ -156,7 +158,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
             % {"invoice": invoice, "n": changed}
         )
     step, event = Step(invoice.status, _Status.APPROVED), STATUS.event(invoice.status, _Status.APPROVED)
-    changes = {"approved_at": now, "approved_by": by.name, "problem": "", "not_before": None}
+    changes = {"approved_at": now, "approved_by": by.name, "not_before": None, **columns("problem", None)}
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
     invoice.refresh_from_db(fields=["status", *changes])
     news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
@@ -174,7 +176,7 @@ def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
             % {"invoice": invoice, "status": invoice.get_status_display()}
         )
     locks.lock_log(invoice.firm)
-    news = [_void_news(invoice, "dropped by a person")]
+    news = [_void_news(invoice, Code.DROPPED)]
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         news += transitions.credit_dropped(note=invoice, now=now)
     _drop(invoice, now)
@@ -339,5 +341,6 @@ def _changed_since(invoice: Invoice) -> int:
     )
 
 
-def _void_news(invoice: Invoice, reason: str) -> News:
-    return News(STATUS.event(_Status.DRAFT, _Status.VOID), f"invoice {invoice.reference}", {"reason": reason})
+def _void_news(invoice: Invoice, reason: Code) -> News:
+    event = STATUS.event(_Status.DRAFT, _Status.VOID)
+    return News(event, f"invoice {invoice.reference}", {"reason": Message(reason).data()})

@@ -12,10 +12,12 @@ from typing import Any
 
 from django.db.models import Min, Q
 
+from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
 from integrations.connections.tokens import Resting
 from integrations.mirror import sync
 from invoicing.models import Dossier
+from invoicing.models.problems import columns
 from invoicing.reconciliation import reconcile
 from invoicing.rules import schedule
 
@@ -39,7 +41,7 @@ def ask(*, dossier: Dossier, now: datetime) -> bool:
 def is_under_way(dossier: Dossier, now: datetime) -> bool:
     """Whether a person who asked may wait for it: it was not put off, and has not been waiting for long."""
     asked = dossier.reconcile_asked_at
-    return asked is not None and not dossier.reconcile_text and now - asked < LONGEST_WAIT
+    return asked is not None and not dossier.reconcile_problem and now - asked < LONGEST_WAIT
 
 
 def take_due(*, now: datetime) -> list[int]:
@@ -64,15 +66,17 @@ def serve(*, dossier: Dossier, now: datetime) -> reconcile.Report | None:
     try:
         report = reconcile.reconcile(dossiers=claimed, now=now, background=background)
     except sync.Busy as error:
-        _later(claimed, until, now + BUSY_AFTER, str(error))
+        _later(claimed, until, now + BUSY_AFTER, error.message)
     except (BadCredentials, Refused, Resting) as error:
         # A person has to do something first: no repeat in the same night will help.
-        _later(claimed, until, next_night(dossier, now), str(error), still_asked=False)
+        _later(claimed, until, next_night(dossier, now), error.message, still_asked=False)
     except ServiceError as error:
         wait = timedelta(seconds=error.after) if isinstance(error, RetryLater) and error.after else RETRY_AFTER
-        _later(claimed, until, now + max(wait, BUSY_AFTER), str(error))
+        _later(claimed, until, now + max(wait, BUSY_AFTER), error.message)
     else:
-        _later(claimed, until, next_night(dossier, now), " ".join(report.troubles), still_asked=False)
+        # They share one workspace, so there is one trouble at most.
+        trouble = next(iter(report.troubles), None)
+        _later(claimed, until, next_night(dossier, now), trouble, still_asked=False)
         return report
     return None
 
@@ -106,10 +110,12 @@ def _claimed(dossier: Dossier, until: datetime, now: datetime) -> list[Dossier]:
     return claimed
 
 
-def _later(claimed: Sequence[Dossier], until: datetime, at: datetime, why: str, *, still_asked: bool = True) -> None:
+def _later(
+    claimed: Sequence[Dossier], until: datetime, at: datetime, why: Message | None, *, still_asked: bool = True
+) -> None:
     """When it is due again; a person who asked meanwhile is not forgotten."""
     ours = Dossier.objects.filter(pk__in=[row.pk for row in claimed], reconcile_at=until)
-    fields: dict[str, Any] = {"reconcile_at": at, "reconcile_text": why}
+    fields: dict[str, Any] = {"reconcile_at": at, **columns("reconcile_problem", why)}
     if not still_asked:
         fields["reconcile_asked_at"] = None
     ours.update(**fields)

@@ -6,14 +6,17 @@ from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
+from integrations.clients.failures import Message, english
 from integrations.clients.transport import ServiceError
+from integrations.connections import quota
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import derive
 from invoicing.ledger.facts import schedule_of
-from invoicing.models import Dossier, Invoice, messages
+from invoicing.models import Dossier, Invoice
+from invoicing.models.problems import columns
 from invoicing.rules import schedule
 from toggbill.firms.audit import Actor
 
@@ -25,11 +28,11 @@ FRESH = timedelta(minutes=1)
 
 
 class Waits(Exception):
-    """The mirror could not be brought up to date; ``str()`` says why, ``until`` when to try again."""
+    """The mirror could not be brought up to date; ``message`` says why, ``until`` when to try again."""
 
-    def __init__(self, sentence: str, until: datetime) -> None:
-        super().__init__(sentence)
-        self.until = until
+    def __init__(self, message: Message, until: datetime) -> None:
+        super().__init__(english(message))
+        self.message, self.until = message, until
 
 
 def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> None:
@@ -44,11 +47,11 @@ def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> No
     try:
         done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
     except sync.Busy as error:
-        raise Waits(str(error), now + BUSY_AFTER) from error
+        raise Waits(error.message, now + BUSY_AFTER) from error
     except ServiceError as error:
-        raise Waits(str(error), now + RETRY_AFTER) from error
+        raise Waits(error.message, now + RETRY_AFTER) from error
     if done.deferred_until is not None:
-        raise Waits(messages.QUOTA_USED_UP.english(workspace=workspace), done.deferred_until)
+        raise Waits(quota.used_up(workspace, until=done.deferred_until), done.deferred_until)
 
 
 def reread_prices(*, company: Company, now: datetime) -> None:
@@ -56,9 +59,9 @@ def reread_prices(*, company: Company, now: datetime) -> None:
     try:
         sync.sync_company(company=company, now=now)
     except sync.Busy as error:
-        raise Waits(str(error), now + BUSY_AFTER) from error
+        raise Waits(error.message, now + BUSY_AFTER) from error
     except ServiceError as error:
-        raise Waits(str(error), now + RETRY_AFTER) from error
+        raise Waits(error.message, now + RETRY_AFTER) from error
 
 
 def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
@@ -78,7 +81,7 @@ def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
         reread_hours(workspace=dossier.workspace, now=now, background=True)
         reread_prices(company=dossier.company, now=now)
     except Waits as error:
-        Dossier.objects.filter(pk=dossier.pk).update(due_at=error.until, waiting_text=str(error))
+        Dossier.objects.filter(pk=dossier.pk).update(due_at=error.until, **columns("waiting", error.message))
         return []
     with transaction.atomic():
         drafting = runs.draft(dossier=dossier, cut_off=schedule.cut_off(due), by=by, now=now)
@@ -99,5 +102,5 @@ def _next(dossier: Dossier, today: date, served: date | None) -> None:
     following = schedule.next_due(schedule_of(dossier), today)
     due_at = None if following is None else schedule.starts_at(following, dossier.firm.zone)
     Dossier.objects.filter(pk=dossier.pk).update(
-        due_at=due_at, scheduled_through=served or dossier.scheduled_through, waiting_text=""
+        due_at=due_at, scheduled_through=served or dossier.scheduled_through, **columns("waiting", None)
     )

@@ -106,7 +106,11 @@ def _derive(workspaces: Iterable[int], now: datetime) -> None:
 
 
 def _news(event: str, row: LedgerRow, reason: str) -> News:
-    data = {"reason": reason} if reason else {"was": str(row.state), "reason": row.decision_text}
+    if reason:
+        data = {"reason": reason}
+    else:
+        data = {"was": str(row.state)}
+        data["credit_note" if row.decision == _Decision.CREDITED else "reason"] = row.decision_text
     return News(event, f"entry {row.entry.remote_id}", data | {"seconds": row.seconds})
 
 

@@ -12,7 +12,7 @@ from integrations.models import Entry, Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import lock_entries, mark
-from invoicing.models import Claim, Correction, Invoice, LedgerRow, messages, moves
+from invoicing.models import Claim, Correction, Invoice, LedgerRow, moves
 from invoicing.models.claims import ClaimQuerySet
 from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
@@ -83,10 +83,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     Claim.objects.live().filter(pk__in=credits.values("takes_back")).update(released_at=now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
-        rows.update(
-            decision=LedgerRow.Decision.CREDITED,
-            decision_text=messages.BY_CREDIT_NOTE.english(reference=note.reference),
-        )
+        rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
     derive_entries(list(entries), workspace=note.dossier.workspace, now=now)
     return sorted(entries.values())
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Company, Workspace
 from integrations.models.connections import served_through
+from invoicing.models.problems import known_codes
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
@@ -130,13 +131,16 @@ class Dossier(FirmOwned):
     # `scheduled_through` is the latest scheduled day that was served.
     due_at = models.DateTimeField(_("next run"), null=True, blank=True, db_index=True)
     scheduled_through = models.DateField(null=True, blank=True, editable=False)
-    waiting_text = models.TextField(_("why the run waits"), blank=True)
+    # Codes of ``problems`` with their facts, here and below.
+    waiting = models.CharField(_("why the run waits"), max_length=40, blank=True, editable=False)
+    waiting_facts = models.JSONField(default=dict, blank=True, editable=False)
     # When the books are next compared with Toggl and Billit: at night, or when a person asked for it; and whether they
     # were, or why not yet.
     reconcile_at = models.DateTimeField(_("next comparison"), null=True, blank=True, editable=False, db_index=True)
     reconcile_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     reconciled_at = models.DateTimeField(_("latest comparison"), null=True, blank=True, editable=False)
-    reconcile_text = models.TextField(_("why the comparison waits"), blank=True, editable=False)
+    reconcile_problem = models.CharField(_("why the comparison waits"), max_length=40, blank=True, editable=False)
+    reconcile_problem_facts = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
     objects: ClassVar[DossierManager[Dossier]] = DossierManager()
@@ -153,6 +157,7 @@ class Dossier(FirmOwned):
                 | Q(every="monthly", day__isnull=False, day__gte=1, day__lte=28),
                 name="dossier_day_of_schedule",
             ),
+            known_codes("waiting", "reconcile_problem", constraint="dossier_known_codes"),
         ]
 
     def __str__(self) -> str:

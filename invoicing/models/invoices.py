@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Company
 from invoicing.models.dossiers import ClientMapping, Dossier
+from invoicing.models.problems import known_codes
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
@@ -161,7 +162,9 @@ class Invoice(FirmOwned):
     legal_excl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     legal_vat = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     legal_incl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
-    attention = models.TextField(_("needs attention"), blank=True)
+    # Codes of ``problems`` with their facts, here and below: pages make the words.
+    attention = models.CharField(_("needs attention"), max_length=40, blank=True)
+    attention_facts = models.JSONField(default=dict, blank=True, editable=False)
     drafted_at = models.DateTimeField(_("drafted"))
     approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     approved_by = models.CharField(_("approved by"), max_length=254, blank=True)
@@ -176,13 +179,15 @@ class Invoice(FirmOwned):
     order_number = models.CharField(_("number"), max_length=100, blank=True)
     order_date = models.DateField(_("invoice date"), null=True, blank=True)
     accepted_body = models.TextField(_("accepted by Billit"), blank=True)
-    problem = models.TextField(_("what Billit said"), blank=True)
+    problem = models.CharField(_("what Billit said"), max_length=40, blank=True)
+    problem_facts = models.JSONField(default=dict, blank=True, editable=False)
     # The n of `tb-<uuid>-<n>`: the key in force for the next POST.
     key_number = models.PositiveIntegerField(default=1, editable=False)
     # A send has a key of its own, minted when it is first tried.
     send_key_number = models.PositiveIntegerField(null=True, blank=True, editable=False)
     sending_since = models.DateTimeField(null=True, blank=True, editable=False)
-    delivery_problem = models.TextField(_("what Billit said of the delivery"), blank=True)
+    delivery_problem = models.CharField(_("what Billit said of the delivery"), max_length=40, blank=True)
+    delivery_problem_facts = models.JSONField(default=dict, blank=True, editable=False)
 
     objects: ClassVar[InvoiceManager[Invoice]] = InvoiceManager()
 
@@ -224,6 +229,7 @@ class Invoice(FirmOwned):
             models.CheckConstraint(
                 condition=~Q(status__in=["refused", "in_doubt"]) | ~Q(problem=""), name="invoice_problem_is_named"
             ),
+            known_codes("problem", "attention", "delivery_problem", constraint="invoice_known_codes"),
             models.CheckConstraint(
                 condition=Q(status__in=["draft", "void"]) | Q(approved_at__isnull=False),
                 name="invoice_approved_before_posting",
@@ -350,7 +356,8 @@ class Attempt(FirmOwned):
     outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.PENDING)
     # 409: the key is used, so the order may exist.
     http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
-    answer = models.TextField(_("answer"), blank=True)
+    answer = models.CharField(_("answer"), max_length=40, blank=True)
+    answer_facts = models.JSONField(default=dict, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("attempt")
@@ -359,6 +366,7 @@ class Attempt(FirmOwned):
             models.UniqueConstraint(
                 fields=["invoice", "intent"], condition=Q(outcome="pending"), name="attempt_one_pending"
             ),
+            known_codes("answer", constraint="attempt_known_code"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar, Self
 
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
@@ -64,6 +65,7 @@ class LedgerRow(FirmOwned):
     state = models.CharField(_("state"), max_length=12, choices=State)
     reason = models.CharField(_("reason"), max_length=24, blank=True)
     decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.NONE, blank=True)
+    # The person's own reason; of a credited entry the reference of the credit note.
     decision_text = models.CharField(_("reason of the decision"), max_length=500, blank=True)
     client_name = models.CharField(_("Toggl client"), max_length=500, blank=True)
     buyer_key = models.CharField(max_length=60, blank=True)
@@ -100,6 +102,13 @@ class LedgerRow(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.entry_id}: {self.state}"
+
+    @property
+    def decision_words(self) -> str:
+        """Why it was decided so, for the reader."""
+        if self.decision == self.Decision.CREDITED:
+            return gettext("credit note %(reference)s") % {"reference": self.decision_text}
+        return self.decision_text
 
 
 def _waits_for_an_invoice() -> Q:

@@ -7,8 +7,10 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.clients.transport import Refused
-from invoicing.models import CustomerPin, Invoice, messages
+from invoicing.models import CustomerPin, Invoice
+from invoicing.models.problems import Code, columns, words
 from invoicing.rules import mapping
 from toggbill.firms.errors import NotPossible
 
@@ -74,11 +76,10 @@ def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | No
             if mapping.customer_number(customer.vat_number) == invoice.customer_vat
         }
         if len(found) > 1:
-            sentence = messages.SEVERAL_CUSTOMERS.english(
-                n=len(found), number=invoice.customer_vat, ids=", ".join(map(str, sorted(found)))
-            )
-            Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, post_requested_at=None)
-            raise NotPossible(messages.told(sentence))
+            facts = {"n": len(found), "number": invoice.customer_vat, "ids": sorted(found)}
+            several = Message(Code.SEVERAL_CUSTOMERS, facts)
+            Invoice.objects.filter(pk=invoice.pk).update(**columns("attention", several), post_requested_at=None)
+            raise NotPossible(words(several))
         if not found:
             return None
         pin = pin_customer(invoice, found.pop(), now)

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, OuterRef, Prefetch, Subquery, TextField, Value, When
-from django.db.models.functions import Cast
+from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
 from integrations.connections import circuit
 from integrations.connections.opening import open_billit
@@ -27,6 +27,7 @@ from integrations.models import Company
 from invoicing.ledger import locks, transitions
 from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, STATUS, Step
+from invoicing.models.problems import Code, columns
 from invoicing.posting.orders import order_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -134,7 +135,7 @@ def _send(
                 unwell = error
                 break
             except NoAnswer as error:
-                mark_in_doubt(invoice, attempt, str(error), error.status, by, now)
+                mark_in_doubt(invoice, attempt, error.message, error.status, by, now)
                 if error.status == 409:
                     answered = True
                 else:
@@ -185,7 +186,7 @@ def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datet
         posting_since=now,
         order_date=claimed[0].order.order_date,
         not_before=None,
-        attention="",
+        **columns("attention", None),
     )
     Attempt.objects.bulk_create([attempt for _, _, attempt in claimed])
     event = STATUS.event(_Status.APPROVED, _Status.POSTING)
@@ -226,12 +227,17 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
         posted_at=now,
         order_id=Case(*(When(pk=invoice.pk, then=Value(order_id)) for invoice, _, order_id in settled)),
         accepted_body=Subquery(attempts.filter(invoice=OuterRef("pk")).values("body")),
-        problem="",
+        **columns("problem", None),
         needs_person=False,
         not_before=None,
     )
-    orders = Invoice.objects.filter(pk=OuterRef("invoice")).values(text=Cast("order_id", TextField()))
-    attempts.update(outcome=outcome, http_status=200, answer=Subquery(orders), finished_at=now)
+    taken = [
+        When(pk=attempt.pk, then=Value({"order": order_id}, output_field=JSONField()))
+        for _, attempt, order_id in settled
+    ]
+    attempts.update(
+        outcome=outcome, http_status=200, answer=Code.TAKEN_AS_ORDER, answer_facts=Case(*taken), finished_at=now
+    )
     firm = settled[0][0].firm
     locks.lock_log(firm)
     billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
@@ -249,26 +255,26 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
 
 @transaction.atomic
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
-    reason = str(error)
+    reason = error.message
     nothing_asked = {"post_requested_at": None, "send_requested_at": None}
-    if not _leave(invoice, attempt, _Status.REFUSED, problem=reason, **nothing_asked):
+    if not _leave(invoice, attempt, _Status.REFUSED, **columns("problem", reason), **nothing_asked):
         return
     status = error.status if isinstance(error, Refused) else 401
     finish(attempt, _Outcome.REFUSED, status, reason, now)
     event = STATUS.event(_Status.POSTING, _Status.REFUSED)
-    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason)], by=by, now=now)
+    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason.data())], by=by, now=now)
 
 
 @transaction.atomic
 def mark_in_doubt(
-    invoice: Invoice, attempt: Attempt, reason: str, http_status: int | None, by: Actor, now: datetime
+    invoice: Invoice, attempt: Attempt, reason: Message, http_status: int | None, by: Actor, now: datetime
 ) -> None:
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-    if not _leave(invoice, attempt, _Status.IN_DOUBT, problem=reason, not_before=wait):
+    if not _leave(invoice, attempt, _Status.IN_DOUBT, **columns("problem", reason), not_before=wait):
         return
     finish(attempt, _Outcome.NO_ANSWER, http_status, reason, now)
     event = STATUS.event(_Status.POSTING, _Status.IN_DOUBT)
-    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason)], by=by, now=now)
+    audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason.data())], by=by, now=now)
 
 
 @transaction.atomic
@@ -279,10 +285,11 @@ def _give_back(
     wait = None
     if isinstance(unwell, RetryLater):
         wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
+    why = Message(Code.ANSWERS_WERE_SLOW) if unwell is None else unwell.message
     errors: dict[int, ServiceError | NotPossible] = {}
     for invoice, _, attempt in unsent:
         if _leave(invoice, attempt, _Status.APPROVED, not_before=wait):
-            finish(attempt, _Outcome.NOT_SENT, None, str(unwell or "The answers before it were slow."), now)
+            finish(attempt, _Outcome.NOT_SENT, None, why, now)
         if isinstance(unwell, RetryLater):
             errors[invoice.pk] = unwell
     return errors
@@ -298,9 +305,10 @@ def _leave(invoice: Invoice, attempt: Attempt, target: Invoice.Status, **fields:
     return bool(moves.move(rows, status=Step(_Status.POSTING, target), posting_since=None, **fields))
 
 
-def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: str, now: datetime) -> None:
-    attempt.outcome, attempt.http_status, attempt.answer, attempt.finished_at = outcome, http_status, answer, now
-    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: Message, now: datetime) -> None:
+    attempt.outcome, attempt.http_status, attempt.finished_at = outcome, http_status, now
+    attempt.answer, attempt.answer_facts = answer.code, answer.facts
+    attempt.save(update_fields=["outcome", "http_status", "answer", "answer_facts", "finished_at"])
 
 
 def news_of(type: str, invoice: Invoice, **data: object) -> News:

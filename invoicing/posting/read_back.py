@@ -9,11 +9,13 @@ from itertools import groupby
 from django.db import transaction
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice, moves
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.moves import PAYMENT, Step
+from invoicing.models.problems import Code, columns
 from invoicing.posting import orders
 from invoicing.posting.post import news_of
 from toggbill.firms import audit
@@ -69,10 +71,10 @@ def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -
         "order_number": order.number[:100] or invoice.order_number,
     }
     if invoice.legal_excl is None and legal != (invoice.total_excl, invoice.total_vat, invoice.total_incl):
-        fields["attention"] = (
-            f"Billit computed {legal[0]} + {legal[1]} VAT = {legal[2]}, we {invoice.total_excl} + {invoice.total_vat} "
-            f"= {invoice.total_incl}. Billit's figures are the legal ones; look at the lines in Billit."
-        )
+        ours = (invoice.total_excl, invoice.total_vat, invoice.total_incl)
+        names = ("excl", "vat", "incl", "our_excl", "our_vat", "our_incl")
+        facts = {name: f"{amount:.2f}" for name, amount in zip(names, (*legal, *ours), strict=True)}
+        fields |= columns("attention", Message(Code.TOTALS_DIFFER, facts))
     if invoice.customer_party_id is None and order.customer_id is not None:
         fields["customer_party_id"] = order.customer_id
         orders.pin_customer(invoice, order.customer_id, now)

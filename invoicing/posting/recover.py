@@ -7,11 +7,14 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.connections.opening import open_billit
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step
+from invoicing.models.problems import Code, Detail, columns
 from invoicing.posting.post import finish, fresh, mark_in_doubt, news_of, settle
 from invoicing.rules import mapping
 from toggbill.firms import audit
@@ -34,9 +37,7 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     if attempt is None:
         return invoice
     if invoice.status == _Status.POSTING and invoice.posting_since is not None and invoice.posting_since < lease:
-        mark_in_doubt(
-            invoice, attempt, "The worker that posted it ended before it could note Billit's answer.", None, by, now
-        )
+        mark_in_doubt(invoice, attempt, Message(Code.WORKER_ENDED), None, by, now)
         invoice = fresh(invoice)
         attempt.refresh_from_db()
     if invoice.status != _Status.IN_DOUBT:
@@ -56,7 +57,7 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         wait = asked_at + timedelta(seconds=settings.IN_DOUBT_SECONDS)
         Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(not_before=wait)
     elif attempt.http_status == 409:
-        _leave_to_person(invoice, "Billit says that the key was used, but has no order of this reference.")
+        _leave_to_person(invoice, Message(Detail.KEY_USED))
     else:
         _back_to_approved(invoice, attempt, now)
     return fresh(invoice)
@@ -70,11 +71,13 @@ def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         status=Step(_Status.IN_DOUBT, _Status.APPROVED),
         key_number=invoice.key_number + 1,
         needs_person=False,
-        problem="",
         not_before=None,
+        **columns("problem", None),
     )
     if not changed:
-        raise NotPossible(f"Invoice {invoice} is not one that a person has to decide on.")
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is not one that a person has to decide on.") % {"invoice": invoice}
+        )
     event = STATUS.event(_Status.IN_DOUBT, _Status.APPROVED)
     audit.record(firm=invoice.firm, news=[news_of(event, invoice, key=invoice.key_number + 1)], by=by, now=now)
     return fresh(invoice)
@@ -83,13 +86,13 @@ def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 @transaction.atomic
 def _back_to_approved(invoice: Invoice, attempt: Attempt, now: datetime) -> None:
     back = Step(_Status.IN_DOUBT, _Status.APPROVED)
-    if moves.move(Invoice.objects.filter(pk=invoice.pk), status=back, problem="", not_before=None):
-        finish(attempt, _Outcome.ABSENT, attempt.http_status, attempt.answer, now)
+    if moves.move(Invoice.objects.filter(pk=invoice.pk), status=back, not_before=None, **columns("problem", None)):
+        finish(attempt, _Outcome.ABSENT, attempt.http_status, Message(attempt.answer, attempt.answer_facts), now)
 
 
-def _leave_to_person(invoice: Invoice, sentence: str) -> None:
-    problem = f"{sentence} Look at Billit, then adopt it there by hand or post anew."
-    Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(needs_person=True, problem=problem)
+def _leave_to_person(invoice: Invoice, found: Message) -> None:
+    problem = columns("problem", Message(Code.NOT_ADOPTED, {"found": found}))
+    Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(needs_person=True, **problem)
 
 
 def _agrees(invoice: Invoice, order: billit.OrderSummary, api: billit.Api) -> bool:
@@ -106,9 +109,9 @@ def _agrees(invoice: Invoice, order: billit.OrderSummary, api: billit.Api) -> bo
 
 def _what_was_found(
     invoice: Invoice, live: Sequence[billit.OrderSummary], deleted: Sequence[billit.OrderSummary]
-) -> str:
+) -> Message:
     if deleted:
-        return f"Order {deleted[0].id} of this reference was deleted in Billit."
+        return Message(Detail.ORDER_DELETED, {"order": deleted[0].id})
     if len(live) > 1:
-        return f"Billit has {len(live)} orders of this reference: {', '.join(str(order.id) for order in live)}."
-    return f"Order {live[0].id} has this reference, but another total or customer than ours."
+        return Message(Detail.SEVERAL_ORDERS, {"n": len(live), "orders": [order.id for order in live]})
+    return Message(Detail.OTHER_ORDER, {"order": live[0].id})

@@ -10,12 +10,14 @@ from django.conf import settings
 from django.db import transaction
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from integrations.connections.opening import open_billit
 from integrations.models import Customer
-from invoicing.models import Attempt, Invoice, messages, moves
+from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import DELIVERY, Step
-from invoicing.posting.post import fresh
+from invoicing.models.problems import Code, Detail, columns, words
+from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -23,6 +25,7 @@ from toggbill.firms.errors import NotPossible
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 _PAUSE = 60.0
+_SENT_BY = {"Peppol": Code.SENT_OVER_PEPPOL, "SMTP": Code.SENT_BY_EMAIL}
 DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE: "BISv3CreditNote"}
 
 
@@ -51,16 +54,17 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
             api.send_order(order_id, transport=way, key=attempt.key)
         except RetryLater as error:
             wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
-            _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, str(error), by, now, not_before=wait)
+            _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, error.message, by, now, not_before=wait)
             raise
         except NoAnswer as error:
             wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
             attempt.http_status = error.status
-            _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, str(error), by, now, not_before=wait)
+            _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, error.message, by, now, not_before=wait)
         except (Refused, BadCredentials) as error:
-            _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, str(error), by, now, send_requested_at=None)
+            nothing_asked = {"send_requested_at": None}
+            _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **nothing_asked)
         else:
-            _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, way, by, now)
+            _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now)
     return fresh(invoice)
 
 
@@ -73,16 +77,16 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
         return invoice
     if api.order(invoice.order_id).is_sent:
-        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, messages.SHOWN_AS_SENT.english(), by, now)
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, Message(Code.SHOWN_AS_SENT), by, now)
     elif now - attempt.started_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
         pass
     elif attempt.http_status == 409:
         # As with a post: a used key without its effect is for a person, who may send anew, with a new key.
-        sentence = messages.NOT_SENT_AFTER_ALL.english()
+        why = Message(Code.NOT_SENT_AFTER_ALL)
         number = (invoice.send_key_number or 0) + 1
-        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, sentence, by, now, send_key_number=number)
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, why, by, now, send_key_number=number)
     else:
-        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, messages.SHOWN_AS_NOT_SENT.english(), by, now)
+        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, Message(Code.SHOWN_AS_NOT_SENT), by, now)
     return fresh(invoice)
 
 
@@ -94,11 +98,10 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
     customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
     if invoice.dossier.email_allowed and customer is not None and customer.email:
         return "SMTP"
-    sentence = messages.NO_WAY_TO_SEND.english(
-        customer=invoice.customer_name, number=invoice.customer_vat or messages.NO_NUMBER.english()
-    )
-    Invoice.objects.filter(pk=invoice.pk).update(attention=sentence, send_requested_at=None)
-    raise NotPossible(messages.told(sentence))
+    number = invoice.customer_vat or Message(Detail.NO_NUMBER)
+    no_way = Message(Code.NO_WAY_TO_SEND, {"customer": invoice.customer_name, "number": number})
+    Invoice.objects.filter(pk=invoice.pk).update(**columns("attention", no_way), send_requested_at=None)
+    raise NotPossible(words(no_way))
 
 
 @transaction.atomic
@@ -111,7 +114,7 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | No
         sending_since=now,
         send_key_number=number,
         not_before=None,
-        attention="",
+        **columns("attention", None),
     )
     if not claimed:
         return None
@@ -133,12 +136,12 @@ def _settle(
     attempt: Attempt,
     delivery: Invoice.Delivery,
     outcome: Attempt.Outcome,
-    answer: str,
+    answer: Message,
     by: Actor,
     now: datetime,
     **fields: object,
 ) -> None:
-    problem = answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else ""
+    problem = columns("delivery_problem", answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else None)
     origins = [_Delivery.SENDING, _Delivery.IN_DOUBT]
     rows = Invoice.objects.filter(pk=invoice.pk)
     if delivery == _Delivery.SENT:
@@ -148,12 +151,10 @@ def _settle(
         # A no that comes late, to an attempt that was given up, says nothing of the one that was sent after it.
         known = Attempt.objects.filter(pk=attempt.pk, outcome__in=[_Outcome.PENDING, _Outcome.NO_ANSWER])
         rows = rows.filter(pk__in=known.values("invoice"))
-    step = Step(origins, delivery)
-    if not moves.move(rows, delivery=step, sending_since=None, delivery_problem=problem, **fields):
+    if not moves.move(rows, delivery=Step(origins, delivery), sending_since=None, **problem, **fields):
         return
-    attempt.outcome, attempt.answer, attempt.finished_at = outcome, answer, now
-    attempt.save(update_fields=["outcome", "http_status", "answer", "finished_at"])
+    finish(attempt, outcome, attempt.http_status, answer, now)
     if delivery != _Delivery.NOT_SENT:
         event = DELIVERY.event(_Delivery.SENDING, delivery)
-        news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer})
+        news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer.data()})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

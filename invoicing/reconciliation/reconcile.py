@@ -14,12 +14,15 @@ from typing import Any
 from django.db import transaction
 
 from integrations.clients import billit
+from integrations.clients.failures import Message
 from integrations.clients.transport import QuotaExhausted, Refused
+from integrations.connections import quota
 from integrations.connections.opening import open_billit
 from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
 from invoicing.ledger import derive
-from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth, messages
+from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
+from invoicing.models.problems import columns
 from invoicing.posting import read_back
 from invoicing.reconciliation import toggl_totals
 from invoicing.reconciliation.findings import Finding
@@ -35,7 +38,7 @@ class Report:
     checked: dict[str, int]
     drift: list[Finding]
     months: list[ReportedMonth] = field(default_factory=list)
-    troubles: list[str] = field(default_factory=list)
+    troubles: list[Message] = field(default_factory=list)
 
 
 def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = False) -> Report:
@@ -64,9 +67,10 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
         try:
             report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=now)
         except Refused as error:
-            report.troubles.append(str(error))
+            report.troubles.append(error.message)
     report.months = list(ReportedMonth.objects.filter(dossier__in=dossiers).differing().select_related("dossier"))
-    Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers]).update(reconciled_at=now, reconcile_text="")
+    compared = Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers])
+    compared.update(reconciled_at=now, **columns("reconcile_problem", None))
     return report
 
 
@@ -123,10 +127,8 @@ def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, ba
     )
     done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
     if done.deferred_until is not None:
-        raise QuotaExhausted(
-            messages.NOT_COMPARED.english(workspace=workspace, moment=f"{done.deferred_until:%H:%M}"),
-            after=(done.deferred_until - now).total_seconds(),
-        )
+        wait = (done.deferred_until - now).total_seconds()
+        raise QuotaExhausted(quota.used_up(workspace, until=done.deferred_until), after=wait)
     derive.derive(workspace=workspace, now=now)
     fresh = LedgerRow.objects.filter(entry__workspace=workspace, dossier__in=dossiers).exclude(state="running")
     return [

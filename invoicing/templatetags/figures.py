@@ -14,11 +14,11 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from invoicing.corrections import options
 from invoicing.ledger import reasons
-from invoicing.models import Invoice, LedgerRow, messages
+from invoicing.models import Invoice, LedgerRow, problems
 from invoicing.web import descriptions, figures
 from toggbill.firms.access import FirmRequest
 from toggbill.firms.access import may as _may
-from toggbill.firms.models import User
+from toggbill.firms.models import AuditEvent, User
 
 register = template.Library()
 
@@ -87,9 +87,9 @@ def difference(seconds: int) -> str:
 
 
 @register.filter
-def told(text: str) -> str:
-    """A sentence of ours that stands in a row, in the reader's language; another text as it is."""
-    return messages.told(text)
+def words(code: str, facts: dict[str, Any]) -> str:
+    """A code of a row and its facts as a sentence, in the reader's language."""
+    return problems.words_of(code, facts)
 
 
 @register.filter
@@ -206,6 +206,13 @@ _EVENTS: dict[str, str | Promise] = {
 def event_title(kind: str) -> str | Promise:
     """What happened to an invoice; an event without a word of its own is shown by its name."""
     return _EVENTS.get(kind) or kind.removeprefix("invoice_").replace("_", " ").capitalize()
+
+
+@register.filter
+def event_reason(event: AuditEvent) -> str:
+    """Why it happened, or what was answered, in words; an event of an earlier version holds the words themselves."""
+    reason = event.data.get("reason") or event.data.get("answer") or ""
+    return problems.words_of(reason["code"], reason["facts"]) if isinstance(reason, dict) else str(reason)
 
 
 @register.filter

@@ -19,7 +19,7 @@ from integrations.clients.transport import ServiceError
 from invoicing.corrections import decide as verbs
 from invoicing.corrections import options, replace
 from invoicing.models import Correction, Dossier, Invoice
-from invoicing.models import messages as sentences
+from invoicing.models.problems import words
 from invoicing.web.lookup import correction_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.audit import Actor
@@ -79,14 +79,14 @@ def _next_invoice(row: Correction, note: str, by: Actor, now: datetime) -> tuple
 
 def _replace(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
     made = replace.replace(correction=row, by=by, now=now)
-    words = ngettext(
+    text = ngettext(
         "The order is deleted in Billit, and %(n)d new invoice is approved. Post it now.",
         "The order is deleted in Billit, and %(n)d new invoices are approved. Post them now.",
         len(made),
     )
     if not made:
         return _("The order is deleted in Billit. No hour of this customer is left to bill."), ""
-    return words % {"n": len(made)}, _address(made[0]) if len(made) == 1 else ""
+    return text % {"n": len(made)}, _address(made[0]) if len(made) == 1 else ""
 
 
 def _credit(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
@@ -136,14 +136,14 @@ def decide(request: FirmRequest, pk: int, remedy: str) -> HttpResponse:
     read = form.cleaned_data
     row.seconds, row.what = read["seconds"], read["what"].split()
     try:
-        words, made = _DECISIONS[remedy](row, read["note"], actor(request), timezone.now())
+        done, made = _DECISIONS[remedy](row, read["note"], actor(request), timezone.now())
     except NotPossible as refusal:
-        messages.error(request, sentences.told(str(refusal)))
+        messages.error(request, str(refusal))
         return redirect(goal)
     except ServiceError as error:
-        messages.error(request, _("Nothing was changed. %(why)s") % {"why": sentences.told(str(error))})
+        messages.error(request, _("Nothing was changed. %(why)s") % {"why": words(error.message)})
         return redirect(goal)
-    messages.success(request, words)
+    messages.success(request, done)
     return redirect(made or goal)
 
 

@@ -22,7 +22,7 @@ from invoicing.corrections import options, replace
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice, InvoiceLine
-from invoicing.models import messages as sentences
+from invoicing.models.problems import words
 from invoicing.posting import recover
 from invoicing.rules import rating
 from invoicing.tasks import post_invoices, send_invoice
@@ -125,7 +125,7 @@ def _bill_anew(request: FirmRequest, row: Invoice) -> str:
     try:
         made = replace.bill_anew(invoice=row, by=actor(request), now=timezone.now())
     except ServiceError as error:
-        raise NotPossible(sentences.told(str(error))) from error
+        raise NotPossible(words(error.message)) from error
     return ngettext(
         "The hours stand on %(n)d new invoice, approved and not posted yet.",
         "The hours stand on %(n)d new invoices, approved and not posted yet.",
@@ -215,5 +215,5 @@ def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
     try:
         messages.success(request, do(request, row))
     except NotPossible as refusal:
-        messages.error(request, sentences.told(str(refusal)))
+        messages.error(request, str(refusal))
     return redirect("invoice", reference=row.reference)

@@ -66,7 +66,7 @@ def test_draft_is_found_from_the_dossiers_and_approved(
 def test_pages_fit_the_screen_in_every_language(
     width: int, language: str, page: Page, live_server: LiveServer, user: User, invoice: Invoice
 ) -> None:
-    AttemptFactory(invoice=invoice, outcome="refused", http_status=400, answer="No.")
+    AttemptFactory(invoice=invoice, outcome="refused", http_status=400, answer="other", answer_facts={"said": "No."})
     page.set_viewport_size({"width": width, "height": 844})
     sign_in(page, live_server, user)
     page.context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])

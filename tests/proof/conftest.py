@@ -67,6 +67,6 @@ def lapse(firm: Firm) -> None:
 def hasten(firm: Firm) -> None:
     """A run that found its workspace being read tries again at once, rather than after 20 seconds."""
     now = timezone.now()
-    waiting = Dossier.objects.filter(firm=firm, scheduled_through__isnull=True).exclude(waiting_text="")
+    waiting = Dossier.objects.filter(firm=firm, scheduled_through__isnull=True).exclude(waiting="")
     # Not one that a worker has claimed, for a quarter of an hour.
     waiting.filter(due_at__gt=now, due_at__lt=now + timedelta(minutes=1)).update(due_at=now)

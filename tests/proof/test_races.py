@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from integrations.clients.failures import Message
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
 from invoicing.corrections import replace
@@ -18,6 +19,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts as delivery
 from invoicing.ledger import derive, locks
 from invoicing.models import Attempt, ClientMapping, Correction, Dossier, Invoice, LedgerRow
+from invoicing.models.problems import Code
 from invoicing.posting import post, recover, send
 from invoicing.reconciliation import reconcile
 from tests.factories import enterprise_number
@@ -287,9 +289,8 @@ def test_yes_to_a_sending_that_was_given_up_is_noted_and_nothing_is_sent_again(s
         first = _sending(books, posted, 1, timedelta(0))
         late = NOW + HOUR
         attempt = posted.attempts.get(intent="send")
-        send._settle(
-            post.fresh(posted), attempt, Invoice.Delivery.NOT_SENT, Attempt.Outcome.ABSENT, "not there", BY, late
-        )
+        absent = Message(Code.SHOWN_AS_NOT_SENT)
+        send._settle(post.fresh(posted), attempt, Invoice.Delivery.NOT_SENT, Attempt.Outcome.ABSENT, absent, BY, late)
         assert post.fresh(posted).delivery == "not_sent"
         assert first().delivery == "sent"
     assert send.send(invoice=posted, by=BY, now=late).delivery == "sent"

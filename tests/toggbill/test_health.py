@@ -50,7 +50,7 @@ def test_readyz_does_not_count_what_waits_for_a_person() -> None:
     WorkspaceFactory(firm=refused.firm, connection=refused, next_sync_at=long_ago)
     DossierFactory(
         due_at=long_ago,
-        waiting_text="Toggl cannot be read before 10:00.",
+        waiting="quota_used_up",
         workspace__next_sync_at=None,
         company__next_sync_at=None,
     )

@@ -15,9 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from integrations.clients.transport import ServiceError
-from integrations.connections import webhook_addresses
+from integrations.connections import failures, webhook_addresses
 from integrations.models import Company, Connection, Workspace
-from invoicing.models.messages import told
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
 
 
@@ -91,7 +90,7 @@ def _open(request: FirmRequest, target: Workspace | Company) -> None:
     try:
         webhook_addresses.open_for(target=target, by=actor(request), now=timezone.now())
     except ServiceError as error:
-        messages.error(request, told(str(error)))
+        messages.error(request, failures.words(error.message))
     else:
         messages.success(request, _("From now on changes in “%(name)s” are told at once.") % {"name": target.name})
 
@@ -103,4 +102,4 @@ def close(request: FirmRequest, these: Sequence[Workspace | Company]) -> None:
             continue
         if trouble := webhook_addresses.close_for(target=target, by=actor(request), now=timezone.now()):
             text = _("The webhook of “%(name)s” is dead here, but could not be ended at the service. %(why)s")
-            messages.warning(request, text % {"name": target.name, "why": trouble})
+            messages.warning(request, text % {"name": target.name, "why": failures.words(trouble)})

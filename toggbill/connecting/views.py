@@ -21,10 +21,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from integrations.clients.billit_sign_in import Pair
 from integrations.clients.transport import ServiceError
-from integrations.connections import credentials, tokens
+from integrations.connections import credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection
-from invoicing.models.messages import told
 from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
@@ -106,7 +105,7 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
             credentials.ask_billit(api_key=secret)
             row, _outcome = credentials.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
     except ServiceError as error:
-        form.add_error("secret", told(str(error)))
+        form.add_error("secret", failures.words(error.message))
         return None
     return row
 
@@ -153,7 +152,7 @@ def signed_in(request: FirmRequest) -> HttpResponse:
     try:
         row, kept = _connect_signed_in(request, key)
     except ServiceError as error:
-        messages.error(request, _("Nothing was connected. %(why)s") % {"why": told(str(error))})
+        messages.error(request, _("Nothing was connected. %(why)s") % {"why": failures.words(error.message)})
         return redirect("connections")
     if kept:
         messages.success(request, _("Signed in to Billit again: the connection works."))
@@ -197,7 +196,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
     try:
         access = credentials.ask_again(connection=row, now=timezone.now())
     except ServiceError as error:
-        messages.error(request, told(str(error)))
+        messages.error(request, failures.words(error.message))
         return redirect("connection", service=service, key=key)
     if request.method == "POST":
         chosen = {int(text) for text in request.POST.getlist("chosen") if text.isdecimal() and len(text) < 19}
@@ -292,7 +291,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
             access = credentials.ask_billit(api_key=secret)
             used = set(row.companies.values_list("party_id", flat=True))
     except ServiceError as error:
-        form.add_error("secret", told(str(error)))
+        form.add_error("secret", failures.words(error.message))
         return False
     for sentence in (hindrances := _hindrances(row, access, used)):
         form.add_error("secret", sentence)
@@ -343,11 +342,11 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
     access = row.secret if row.method == Connection.Method.SIGN_IN else ""
     hooks.close(request, hooks.targets(row))
     credentials.remove(connection=row, by=actor(request), now=timezone.now())
-    trouble = tokens.revoke(access=access) if access else ""
+    trouble = tokens.revoke(access=access) if access else None
     messages.success(request, _("Removed: its secrets are destroyed. What was read and billed through it is kept."))
     if trouble:
         text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
-        messages.warning(request, text % {"why": told(trouble)})
+        messages.warning(request, text % {"why": failures.words(trouble)})
     return redirect("connections")
 
 

@@ -14,6 +14,7 @@ from django.db.models import Q
 from integrations.connections import credentials, key_rotation
 from integrations.models import Company, Connection, Workspace
 from invoicing.models import Dossier, Invoice
+from invoicing.models.problems import columns
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import Firm, FirmOwned
@@ -64,7 +65,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     for row in standing:
         credentials.remove(connection=row, by=by, now=now)
     _destroy_secrets(firm)
-    Dossier.objects.for_firm(firm).update(due_at=None, waiting_text="")
+    Dossier.objects.for_firm(firm).update(due_at=None, **columns("waiting", None))
     Workspace.objects.for_firm(firm).update(next_sync_at=None)
     Company.objects.for_firm(firm).update(next_sync_at=None, orders_due_at=None)
     Invoice.objects.for_firm(firm).update(post_requested_at=None, send_requested_at=None)

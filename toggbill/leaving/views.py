@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations.connections import tokens
+from integrations.connections import failures, tokens
 from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.leaving import archive, closing
 
@@ -55,5 +55,5 @@ def close(request: FirmRequest) -> HttpResponse:
     for access in done.to_revoke:
         if trouble := tokens.revoke(access=access):
             text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
-            messages.warning(request, text % {"why": trouble})
+            messages.warning(request, text % {"why": failures.words(trouble)})
     return redirect("leaving")

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.clients.failures import english
 from integrations.clients.transport import ServiceError
 from integrations.mirror import sync
 from invoicing.management import arguments
@@ -38,6 +39,6 @@ class Command(JsonCommand):
             about = f"Dossier {month.dossier.key}, {month.month:%Y-%m}"
             self.say(f"{about}: {findings.month_sentence(month)} {findings.month_action()}")
         for trouble in report.troubles:
-            self.say(f"Months were not compared with Toggl's totals: {trouble}")
+            self.say(f"Months were not compared with Toggl's totals: {english(trouble)}")
         drift = [found.told() for found in report.drift]
         return {"checked": report.checked, "drift": drift}, WRONG if drift or report.months else DONE

@@ -22,7 +22,7 @@ from openpyxl import Workbook
 
 from invoicing.corrections import options
 from invoicing.ledger import attention, balance, reasons
-from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow, messages
+from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules.cells import neutral
 from invoicing.web.figures import SHOWN
 
@@ -73,7 +73,7 @@ def hours(dossier: Dossier, rows: QuerySet[LedgerRow]) -> Table:
     def line(row: LedgerRow) -> list[Cell]:
         reason = titles.get(row.reason, row.reason)
         if row.decision and row.decision == row.state:
-            reason = messages.told(row.decision_text)
+            reason = row.decision_words
         return [
             dossier.name,
             row.day,

@@ -157,7 +157,7 @@ def test_list_relative_next_page_is_followed(server: Server) -> None:
 )
 def test_list_next_page_on_another_host_is_not_followed(server: Server, link: str) -> None:
     server.will_answer(as_json({"Items": [], "NextPageLink": link}), as_json({"Items": []}))
-    with pytest.raises(RetryLater, match="NextPageLink leads to"):
+    with pytest.raises(RetryLater, match="the next page leads to"):
         list(make(server).products())
     assert len(server.asked) == 1
 
@@ -165,7 +165,7 @@ def test_list_next_page_on_another_host_is_not_followed(server: Server, link: st
 def test_list_next_page_that_goes_in_circles_is_later(server: Server) -> None:
     link = server.url + "/v1/products?$skip=120"
     server.will_answer(*[as_json({"Items": [{"ProductID": 1}], "NextPageLink": link})] * 5)
-    with pytest.raises(RetryLater, match="leads back"):
+    with pytest.raises(RetryLater, match="the next page is one that was read before"):
         list(make(server).products())
     assert len(server.asked) == 2
 

@@ -184,7 +184,7 @@ def test_entries_are_asked_page_by_page(server: Server) -> None:
 
 def test_entries_cursor_that_stands_still_is_later(server: Server) -> None:
     server.will_answer(*[as_json([report_row(1)], X_Next_ID="1", X_Next_Row_Number="1")] * 5)
-    with pytest.raises(RetryLater, match="the next page is the same page"):
+    with pytest.raises(RetryLater, match="the next page is one that was read before"):
         list(make(server).entries(4001, start=FIRST, end=LAST))
     assert len(server.asked) == 2
 

@@ -6,12 +6,17 @@ from datetime import timedelta
 
 import pytest
 
+from integrations.clients.failures import Code, Message
 from integrations.clients.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
 from integrations.connections import circuit
 from integrations.models import Connection
 from tests.factories import NOW, ConnectionFactory
 
 pytestmark = pytest.mark.django_db
+
+
+CUT = NoAnswer(Message(Code.OTHER, {"said": "cut"}))
+NO = Message(Code.OTHER, {"said": "no"})
 
 
 def _fail(connection: Connection, error: ServiceError, times: int = 1) -> None:
@@ -21,9 +26,9 @@ def _fail(connection: Connection, error: ServiceError, times: int = 1) -> None:
 
 def test_fifth_failure_in_a_row_opens_it_for_about_half_a_minute() -> None:
     connection = ConnectionFactory()
-    _fail(connection, NoAnswer("cut"), 4)
+    _fail(connection, CUT, 4)
     circuit.check(connection, now=NOW)
-    _fail(connection, RetryLater("503"))
+    _fail(connection, RetryLater(NO))
     with pytest.raises(RetryLater, match="failed 5 times in a row") as caught:
         circuit.check(connection, now=NOW)
     assert caught.value.after is not None
@@ -35,7 +40,7 @@ def test_each_further_failure_doubles_the_rest_up_to_a_quarter_of_an_hour() -> N
     connection = ConnectionFactory()
     rests = []
     for _ in range(circuit.OPENS_AFTER + 8):
-        _fail(connection, NoAnswer("cut"))
+        _fail(connection, CUT)
         connection.refresh_from_db()
         rests.append(None if connection.rest_until is None else (connection.rest_until - NOW).total_seconds())
     assert rests[:4] == [None] * 4
@@ -46,7 +51,7 @@ def test_each_further_failure_doubles_the_rest_up_to_a_quarter_of_an_hour() -> N
 
 def test_good_call_closes_it() -> None:
     connection = ConnectionFactory()
-    _fail(connection, NoAnswer("cut"), 6)
+    _fail(connection, CUT, 6)
     circuit.note(connection, answered=True, failure=None, now=NOW)
     circuit.check(connection, now=NOW)
     connection.refresh_from_db()
@@ -55,8 +60,8 @@ def test_good_call_closes_it() -> None:
 
 def test_failures_after_an_answer_are_not_in_a_row() -> None:
     connection = ConnectionFactory()
-    _fail(connection, NoAnswer("cut"), 4)
-    circuit.note(connection, answered=True, failure=NoAnswer("cut"), now=NOW)
+    _fail(connection, CUT, 4)
+    circuit.note(connection, answered=True, failure=CUT, now=NOW)
     connection.refresh_from_db()
     assert (connection.failures, connection.rest_until) == (1, None)
 
@@ -64,10 +69,10 @@ def test_failures_after_an_answer_are_not_in_a_row() -> None:
 @pytest.mark.parametrize(
     "error",
     [
-        Refused("no", status=400),
-        BadCredentials("no"),
-        QuotaExhausted("later", after=60),
-        NoAnswer("the key is used", status=409),
+        Refused(NO, status=400),
+        BadCredentials(NO),
+        QuotaExhausted(NO, after=60),
+        NoAnswer(NO, status=409),
     ],
     ids=lambda error: type(error).__name__,
 )

@@ -185,10 +185,10 @@ def test_connect_toggl_with_another_token_says_so_but_not_which() -> None:
 def test_connect_toggl_heals_a_connection_that_a_refused_token_paused() -> None:
     firm = FirmFactory.create()
     row, _ = connected(firm)
-    Connection.objects.filter(pk=row.pk).update(failure="credentials", failure_text="refused", paused_at=NOW)
+    Connection.objects.filter(pk=row.pk).update(failure="credentials", failure_code="token_refused", paused_at=NOW)
     assert connected(firm)[1] == "updated"
     row.refresh_from_db()
-    assert (row.failure, row.failure_text, row.paused_at) == ("none", "", None)
+    assert (row.failure, row.failure_code, row.paused_at) == ("none", "", None)
 
 
 @pytest.mark.django_db

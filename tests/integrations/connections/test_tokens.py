@@ -229,7 +229,12 @@ def test_a_lost_answer_ends_in_the_plain_sentence_when_billit_refuses(
         tokens.credential(row, now=NOW + timedelta(minutes=56))
     assert str(refused.value) == sentence
     kept = stored(row)
-    assert (kept.failure, kept.failure_text) == ("credentials", sentence)
+    page = "https://toggbill.example/connections/billit/main/"
+    assert (kept.failure, kept.failure_code, kept.failure_facts) == (
+        "credentials",
+        "sign_in_lost",
+        {"connection": "Billit main", "page": page, "at": "2026-11-20T09:55:00+00:00"},
+    )
 
 
 @pytest.mark.django_db
@@ -237,7 +242,7 @@ def test_a_sign_in_that_was_ended_at_billit_says_so_without_a_lost_answer(
     signed: Callable[[], Connection],
 ) -> None:
     row = signed()
-    assert tokens.revoke(access=row.secret) == ""
+    assert tokens.revoke(access=row.secret) is None
     with pytest.raises(BadCredentials) as refused:
         tokens.credential(row, now=NOW + timedelta(minutes=55))
     assert str(refused.value) == (

@@ -56,7 +56,10 @@ def test_a_sync_leaves_the_secret_out_of_everything_it_says(mirror: Callable[...
         small.read()
     connection = small.workspace.connection
     assert connection.failure == "unreachable"
-    assert connection.failure_text == str(failed.value)
+    assert (connection.failure_code, connection.failure_facts) == (
+        "server_error",
+        {"service": "Toggl", "what": {"code": "asked_clients", "facts": {"id": 4001}}, "status": 503},
+    )
     assert connection.secret not in str(failed.value)
 
 
@@ -166,12 +169,13 @@ def test_a_reading_that_fails_names_it_and_keeps_the_mirror(
     after = small.workspace
     assert (after.cursor_at, after.synced_at, after.claimed_at) == (before.cursor_at, before.synced_at, None)
     assert after.connection.failure == failure
-    assert after.connection.failure_text == str(raised.value)
+    message = raised.value.message
+    assert (after.connection.failure_code, after.connection.failure_facts) == (message.code, message.facts)
     assert after.connection.latest_ok_at == NOW
 
     small.sandbox.control.faults()
     assert small.counts(full=True)[4] == 1
-    assert (small.workspace.connection.failure, small.workspace.connection.failure_text) == ("none", "")
+    assert (small.workspace.connection.failure, small.workspace.connection.failure_code) == ("none", "")
     assert small.workspace.connection.latest_ok_at == timezone.now()
 
 

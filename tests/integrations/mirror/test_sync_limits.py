@@ -37,7 +37,8 @@ def test_a_token_that_lost_its_admin_right_deletes_nothing(mirror: Callable[...,
         small.read(full=True)
     assert Entry.objects.filter(deleted_at__isnull=False).count() == 0
     connection = small.workspace.connection
-    assert (connection.failure, "nothing was deleted" in connection.failure_text) == ("credentials", True)
+    assert (connection.failure, connection.failure_code) == ("credentials", "no_longer_admin")
+    assert connection.failure_facts["workspace"].startswith("4001 (")
 
 
 def test_a_partial_token_that_was_accepted_as_an_admins_deletes_nothing_when_it_sees_less(

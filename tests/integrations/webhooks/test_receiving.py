@@ -324,7 +324,7 @@ def test_renewed_webhook_replaces_the_one_before(site: Process, workspace: Works
         webhook_addresses.address(first),
         webhook_addresses.address(second),
     ]
-    assert webhook_addresses.close_for(target=workspace, by=BY, now=timezone.now()) == ""
+    assert webhook_addresses.close_for(target=workspace, by=BY, now=timezone.now()) is None
     site.control.put_entries(_entry())
     assert statuses(site) == [200, 200]
     assert not Webhook.objects.exists()
@@ -400,7 +400,7 @@ def test_webhooks_of_billit_are_replaced_and_ended(site: Process, company: Compa
     for _ in range(2):
         webhook_addresses.open_for(target=company, by=BY, now=timezone.now())
         assert Webhook.objects.count() == 3
-    assert webhook_addresses.close_for(target=company, by=BY, now=timezone.now()) == ""
+    assert webhook_addresses.close_for(target=company, by=BY, now=timezone.now()) is None
     assert not Webhook.objects.exists()
     with open_billit(company) as api:
         assert order_subscriptions(api) == {}

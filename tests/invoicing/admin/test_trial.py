@@ -158,7 +158,7 @@ def test_examination_finds_nothing_or_says_what(firm: Firm, dossier: Dossier) ->
     assert "Nothing is wrong" not in page
     TagMappingFactory(dossier=dossier, tag="Old", product_reference="GONE")
     Connection.objects.filter(pk=dossier.workspace.connection_id).update(paused_at=NOW)
-    InvoiceFactory(dossier=dossier, status="refused", problem="Billit refused the number.")
+    InvoiceFactory(dossier=dossier, status="refused", problem_facts={"said": "Billit refused the number."})
     page = words(browser.post(address(Dossier, "changelist"), form).content)
     for sentence in (
         "Tag “Old” leads to product GONE, which Billit does not have.",

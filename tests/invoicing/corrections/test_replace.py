@@ -70,7 +70,7 @@ def test_replaced_invoice_is_deleted_void_and_drafted_anew(scene: Make) -> None:
     assert (settled.decision, settled.settlement, settled.decided_by) == ("replaced", new, BY.name)
     (void,) = books.events("invoice_void")
     assert void.data == {
-        "reason": "replaced",
+        "reason": {"code": "replaced", "facts": {}},
         "order_id": old.order_id,
         "by": [new.reference],
         "entries": ids(1, 2),
@@ -293,7 +293,7 @@ def test_order_that_is_nowhere_is_left_to_a_person(scene: Make) -> None:
     assert recover(invoice) == []
     invoice = post.fresh(invoice)
     assert (invoice.status, invoice.replacing_since) == ("posted", NOW)
-    assert "neither among its orders nor among the deleted ones" in invoice.attention
+    assert (invoice.attention, invoice.attention_facts["order"]) == ("order_nowhere", invoice.order_id)
 
 
 @pytest.mark.django_db(transaction=True)

@@ -327,7 +327,7 @@ def test_void_frees_exactly_its_entries(scene: Make, before: str) -> None:
     assert list(released) == [(ids(1)[0], timezone.now())]
     assert Claim.objects.filter(line__invoice=bakery, released_at__isnull=True).count() == 1
     (event,) = books.events("invoice_void")
-    assert (event.subject, event.data) == (f"invoice {garage.reference}", {"reason": "dropped by a person"})
+    assert (event.subject, event.data) == (f"invoice {garage.reference}", {"reason": {"code": "dropped", "facts": {}}})
     (moved,) = books.draft().moved
     assert (moved[0].reference != garage.reference, bill(moved[0])[0][3]) == (True, ids(1))
 

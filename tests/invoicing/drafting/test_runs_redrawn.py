@@ -124,7 +124,7 @@ def test_draft_whose_hours_are_gone_is_dropped_and_its_entries_are_free(scene: M
     assert books.states() == {ids(1)[0]: "deleted", ids(2)[0]: "attention"}
     assert not Claim.objects.filter(released_at__isnull=True).exists()
     (event,) = books.events("invoice_void")
-    assert event.data == {"reason": "no hours left on it"}
+    assert event.data == {"reason": {"code": "no_hours_left", "facts": {}}}
     books.control.put_entries(entry(2))
     books.sync()
     books.draft()

@@ -106,7 +106,7 @@ def test_night_finds_what_somebody_did_in_both_services_and_the_next_one_closes_
         ("order_changed", None, invoice.order_id, invoice.reference, first, first, None),
     ]
     assert Drift.objects.get(kind="order_changed").facts == {"invoice": str(invoice), "amounts": ["363.00", "344.85"]}
-    assert (billed.dossier.reconciled_at, billed.dossier.reconcile_text) == (first, "")
+    assert (billed.dossier.reconciled_at, billed.dossier.reconcile_problem) == (first, "")
     assert billed.dossier.reconcile_at == first + timedelta(days=1)
     billed.control.change_order(invoice.order_id, TotalExcl=285.00, TotalVAT=59.85, TotalIncl=344.85)
     night(billed, queue)
@@ -199,13 +199,14 @@ def test_night_leaves_the_reserve_of_the_budget_and_comes_back_when_it_opens(bil
     assert billed.control.log() == []
     waits = billed.dossier
     assert waits.reconcile_at == timezone.now() + timedelta(minutes=30)
-    assert "Toggl's hourly quota for workspace Small is used up until" in waits.reconcile_text
+    until = {"workspace": "Small", "at": waits.reconcile_at.isoformat()}
+    assert (waits.reconcile_problem, waits.reconcile_problem_facts) == ("quota_used_up", until)
     assert waits.reconciled_at is None
     billed.later(minutes=30)
     tasks.tick_reconcile()
     queue.work()
     done = billed.dossier
-    assert (done.reconciled_at, done.reconcile_text) == (timezone.now(), "")
+    assert (done.reconciled_at, done.reconcile_problem) == (timezone.now(), "")
 
 
 def test_person_who_asks_may_use_the_reserve(billed: Scene) -> None:
@@ -227,7 +228,7 @@ def test_outage_puts_it_off_and_keeps_what_was_found_before(billed: Scene, queue
     assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     dossier = billed.dossier
     assert timedelta(minutes=1) <= (dossier.reconcile_at or NOW) - timezone.now() <= comparisons.RETRY_AFTER
-    assert service.capitalize() in dossier.reconcile_text
+    assert dossier.reconcile_problem_facts["service"] == service.capitalize()
     assert dossier.reconcile_asked_at == timezone.now(), "the person still waits"
     assert kinds() == [("entry_deleted", FIRST_ENTRY + 2, "")]
 
@@ -239,7 +240,7 @@ def test_totals_that_toggl_does_not_give_keep_no_difference_back(billed: Scene) 
     assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert kinds() == [("entry_deleted", FIRST_ENTRY + 2, "")]
     assert billed.dossier.reconciled_at is None
-    assert "Toggl" in billed.dossier.reconcile_text
+    assert billed.dossier.reconcile_problem == "server_error"
 
 
 def test_comparison_that_began_before_another_closes_nothing_that_it_found(billed: Scene) -> None:
@@ -259,7 +260,7 @@ def test_refused_credential_waits_for_the_next_night(billed: Scene) -> None:
     assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
     assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert billed.dossier.reconcile_at == comparisons.next_night(billed.dossier, timezone.now())
-    assert "Billit" in billed.dossier.reconcile_text
+    assert billed.dossier.reconcile_problem == "credential_refused"
     assert billed.dossier.reconcile_asked_at is None
 
 

@@ -62,7 +62,7 @@ def test_first_run_is_due_at_the_next_scheduled_midnight_and_cuts_off_the_day_be
     serve(books)
     assert run_days() == [cut_off]
     dossier = books.dossier
-    assert (dossier.due_at, dossier.scheduled_through, dossier.waiting_text) == (second, cut_off + timedelta(1), "")
+    assert (dossier.due_at, dossier.scheduled_through, dossier.waiting) == (second, cut_off + timedelta(1), "")
     assert Run.objects.get().started_by == "schedule"
     serve(books)
     assert run_days() == [cut_off], "served once"
@@ -159,14 +159,14 @@ def test_run_waits_for_quota_with_the_reason_on_the_dossier_and_is_done_later(sc
     books.control.clear_log()
     assert serve(books) == []
     dossier = books.dossier
-    assert (run_days(), "quota" in dossier.waiting_text) == ([], True)
+    assert (run_days(), dossier.waiting) == ([], "quota_used_up")
     assert books.control.log("toggl") == []
     assert dossier.due_at == timezone.now() + timedelta(seconds=1800)
     assert dossier.scheduled_through is None
     books.control.quota(ORGANIZATION, remaining=600, resets_in=3600)
     books.later(seconds=1800)
     serve(books)
-    assert (run_days(), books.dossier.waiting_text) == ([date(2026, 11, 30)], "")
+    assert (run_days(), books.dossier.waiting) == ([date(2026, 11, 30)], "")
     assert books.dossier.due_at == midnight(2027, 1, 1)
 
 
@@ -176,19 +176,19 @@ def test_run_waits_out_an_outage_of_either_service(scene: Make, service: str) ->
     books.control.faults({"service": service, "kind": "status", "status": 503, "headers": {"Retry-After": "900"}})
     assert serve(books) == []
     dossier = books.dossier
-    assert service.capitalize() in dossier.waiting_text
+    assert (dossier.waiting, dossier.waiting_facts["service"]) == ("server_error", service.capitalize())
     assert (dossier.due_at, run_days()) == (timezone.now() + timedelta(minutes=10), [])
     books.control.faults()
     books.later(minutes=10)
     serve(books)
-    assert (run_days(), books.dossier.waiting_text) == ([date(2026, 11, 30)], "")
+    assert (run_days(), books.dossier.waiting) == ([date(2026, 11, 30)], "")
 
 
 def test_run_that_waits_past_its_next_day_is_done_once_with_the_later_cut_off(scene: Make, settings: Settings) -> None:
     books = _due(scene, schedule={"every": "daily"})
     settings.TOGGL_URL = "http://127.0.0.1:9"
     serve(books)
-    assert "could not be reached" in books.dossier.waiting_text
+    assert books.dossier.waiting == "not_reached"
     settings.TOGGL_URL = books.sandbox.toggl_url
     books.later(days=1)
     serve(books)
@@ -201,7 +201,7 @@ def test_run_waits_for_a_refused_credential_and_says_so(scene: Make) -> None:
     row.secret = "f" * 32
     row.save()
     serve(books)
-    assert "Toggl does not accept the API token" in books.dossier.waiting_text
+    assert books.dossier.waiting == "token_refused"
     assert (run_days(), Invoice.objects.count()) == ([], 0)
 
 

@@ -163,6 +163,18 @@ def test_removed_connection_that_keeps_its_secret() -> None:
     Connection.objects.filter(pk=ConnectionFactory().pk).update(removed_at=NOW, paused_at=NOW)
 
 
+@refuses(Connection, "connection_known_code")
+def test_failure_of_a_connection_in_words() -> None:
+    row = ConnectionFactory(failure="refused", failure_code="refused")
+    Connection.objects.filter(pk=row.pk).update(failure_code="Toggl refused.")
+
+
+@refuses(Connection, "connection_works_without_failure")
+def test_connection_that_works_with_a_failure() -> None:
+    row = ConnectionFactory(failure="refused", failure_code="refused")
+    Connection.objects.filter(pk=row.pk).update(failure="none")
+
+
 @refuses(Quota, "quota_once")
 def test_quota_of_an_organisation_twice() -> None:
     row = ConnectionFactory()

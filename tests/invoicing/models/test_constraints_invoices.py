@@ -98,6 +98,18 @@ def test_in_doubt_without_a_reason() -> None:
         Invoice.objects.filter(pk=row.pk).update(problem="")
 
 
+@refuses(Invoice, "invoice_known_codes")
+def test_problem_of_an_invoice_in_words() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="refused").pk).update(problem="The VAT rate is not allowed.")
+
+
+@pytest.mark.parametrize("column", ["attention", "delivery_problem", "problem"])
+def test_any_column_of_an_invoice_with_a_code_that_is_none(column: str) -> None:
+    row = InvoiceFactory()
+    with pytest.raises(IntegrityError, match="invoice_known_codes"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(**{column: "asked_order"})  # no message by itself
+
+
 @refuses(Invoice, "invoice_approved_before_posting")
 def test_posted_without_anybodys_approval() -> None:
     Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(approved_at=None)
@@ -222,6 +234,11 @@ def test_claim_of_an_entry_is_never_negative() -> None:
     row = ClaimFactory()
     with pytest.raises(IntegrityError, match="claim_has_seconds"), transaction.atomic():
         Claim.objects.filter(pk=row.pk).update(seconds=-1)
+
+
+@refuses(Attempt, "attempt_known_code")
+def test_answer_of_an_attempt_in_words() -> None:
+    Attempt.objects.filter(pk=AttemptFactory(answer="refused").pk).update(answer="No.")
 
 
 @refuses(Attempt, "attempt_one_pending")

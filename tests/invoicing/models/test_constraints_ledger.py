@@ -80,6 +80,18 @@ def test_dossier_with_any_other_day_that_no_schedule_has(every: str, day: int | 
         Dossier.objects.filter(pk=row.pk).update(every=every, day=day)
 
 
+@refuses(Dossier, "dossier_known_codes")
+def test_dossier_that_waits_in_words() -> None:
+    row = DossierFactory(waiting="quota_used_up", reconcile_problem="busy")
+    Dossier.objects.filter(pk=row.pk).update(waiting="The quota is used up.")
+
+
+def test_dossier_whose_comparison_waits_in_words() -> None:
+    row = DossierFactory()
+    with pytest.raises(IntegrityError, match="dossier_known_codes"), transaction.atomic():
+        Dossier.objects.filter(pk=row.pk).update(reconcile_problem="Try again.")
+
+
 @refuses(DossierClient, "dossier_client_disjoint")
 def test_client_named_by_two_dossiers_of_a_workspace() -> None:
     first = DossierClientFactory()

@@ -120,7 +120,8 @@ def test_post_settles_row_attempt_ledger_and_audit(scene: Make) -> None:
     (attempt,) = books.attempts(invoice)
     assert (invoice.order_id, invoice.posted_at, invoice.posting_since) == (order["OrderID"], NOW, None)
     assert invoice.accepted_body == attempt.body
-    assert (attempt.outcome, attempt.http_status, attempt.answer) == ("accepted", 200, str(order["OrderID"]))
+    assert (attempt.outcome, attempt.http_status) == ("accepted", 200)
+    assert (attempt.answer, attempt.answer_facts) == ("taken_as_order", {"order": order["OrderID"]})
     assert set(books.states().values()) == {"invoiced"}
     assert books.story(invoice) == ["invoice_drafted", "invoice_approved", "invoice_posting", "invoice_posted"]
     post, posted = books.events("invoice_posting")[0], books.events("invoice_posted")[0]
@@ -141,15 +142,15 @@ def test_refused_shows_billits_own_reason_and_approving_again_uses_the_same_key(
     with books.fault("status", status=400, body=errors):
         refused = books.post(invoice)
     assert (refused.status, refused.order_id, refused.posting_since) == ("refused", None, None)
-    assert "Invalid VAT for BE" in refused.problem
-    assert "HTTP 400" in refused.problem
+    assert (refused.problem, refused.problem_facts["status"]) == ("refused", 400)
+    assert "Invalid VAT for BE" in refused.problem_facts["said"]
     (attempt,) = books.attempts(invoice)
     assert (attempt.outcome, attempt.http_status) == ("refused", 400)
     assert set(books.states().values()) == {"drafted"}
-    assert books.events("invoice_refused")[0].data == {"reason": refused.problem}
+    assert books.events("invoice_refused")[0].data == {"reason": {"code": "refused", "facts": refused.problem_facts}}
 
     (approved,) = books.approve(refused)
-    assert (approved.status, approved.problem) == ("approved", "")
+    assert (approved.status, approved.problem, approved.problem_facts) == ("approved", "", {})
     posted = books.post(approved)
     keys = [request["headers"]["idempotency-key"] for request in books.asked("POST", "/v1/orders")]
     assert (posted.status, keys) == ("posted", [f"{invoice.reference}-1"] * 2)
@@ -163,8 +164,8 @@ def test_refused_when_the_customer_was_removed_at_billit(scene: Make) -> None:
     books.control.put_billit("parties", {"PartyID": GARAGE_PARTY, "CompanyID": 7999})
     refused = books.post(invoice)
     assert refused.status == "refused"
-    assert "HTTP 401" in refused.problem
-    assert "You have no access to this resource" in refused.problem
+    assert (refused.problem, refused.problem_facts["status"]) == ("refused", 401)
+    assert "You have no access to this resource" in refused.problem_facts["said"]
     assert books.control.orders() == []
 
 
@@ -184,7 +185,7 @@ def test_every_4xx_but_409_and_429_is_a_certain_no(scene: Make) -> None:
     for status in statuses:
         with books.fault("status", status=status, body={"Message": f"because {status}"}):
             refused = books.post(invoice)
-        assert (refused.status, f"because {status}" in refused.problem) == ("refused", True), status
+        assert (refused.status, f"because {status}" in refused.problem_facts["said"]) == ("refused", True), status
         books.approve(refused)
     assert [attempt.http_status for attempt in books.attempts(invoice)] == statuses
     assert {attempt.key for attempt in books.attempts(invoice)} == {f"{invoice.reference}-1"}
@@ -199,8 +200,7 @@ def test_wrong_api_key_is_a_certain_no_that_shows_no_secret(scene: Make) -> None
     connection_row.save()
     refused = books.post(invoice)
     assert (refused.status, books.attempts(invoice)[0].http_status) == ("refused", 401)
-    assert "does not accept the credential" in refused.problem
-    assert "dead" not in refused.problem
+    assert (refused.problem, refused.problem_facts) == ("credential_refused", {})
     assert books.control.orders() == []
 
 

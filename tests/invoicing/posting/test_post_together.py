@@ -52,7 +52,10 @@ def test_each_has_a_request_a_key_and_an_outcome_of_its_own(scene: Make) -> None
     assert keys == [f"{invoice.reference}-1" for invoice in invoices]
     for attempt in Attempt.objects.select_related("invoice"):
         assert (attempt.outcome, attempt.http_status, attempt.finished_at) == ("accepted", 200, NOW)
-        assert (attempt.answer, attempt.body) == (str(attempt.invoice.order_id), attempt.invoice.accepted_body)
+        assert (attempt.answer_facts, attempt.body) == (
+            {"order": attempt.invoice.order_id},
+            attempt.invoice.accepted_body,
+        )
     assert set(books.states().values()) == {"invoiced"}
     assert [event.data["order_id"] for event in books.events("invoice_posted")] == list(orders.values())
     assert [books.story(invoice) for invoice in invoices] == [

@@ -51,7 +51,7 @@ def test_no_answer_before_the_work_is_in_doubt_then_posted_once_with_the_same_ke
         with books.fault(kind, **fields):
             doubtful = books.post(invoice)
         assert (doubtful.status, doubtful.order_id, doubtful.posting_since) == ("in_doubt", None, None), kind
-        assert doubtful.problem
+        assert doubtful.problem == "unclear", kind
         assert doubtful.not_before == tried + timedelta(seconds=120)
         assert len(books.asked("POST", "/v1/orders")) == sent, "a POST is never repeated by itself"
 
@@ -61,7 +61,7 @@ def test_no_answer_before_the_work_is_in_doubt_then_posted_once_with_the_same_ke
         assert books.post(early).status == "in_doubt"
         books.later(seconds=1)
         again = books.recover(early)
-        assert (again.status, again.problem, again.key_number) == ("approved", "", 1), kind
+        assert (again.status, again.problem, again.problem_facts, again.key_number) == ("approved", "", {}, 1), kind
     posted = books.post(invoice)
     assert (posted.status, len(books.control.orders())) == ("posted", 1)
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["absent"] * len(NOT_DONE) + ["accepted"]
@@ -96,7 +96,12 @@ def test_no_answer_after_the_work_is_in_doubt_then_adopted(scene: Make, kind: st
     assert set(books.states().values()) == {"drafted"}
     adopted = books.recover(doubtful)
     (order,) = books.control.orders()
-    assert (adopted.status, adopted.order_id, adopted.problem) == ("posted", order["OrderID"], "")
+    assert (adopted.status, adopted.order_id, adopted.problem, adopted.problem_facts) == (
+        "posted",
+        order["OrderID"],
+        "",
+        {},
+    )
     assert adopted.needs_person is False
     assert set(books.states().values()) == {"invoiced"}
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["adopted"]
@@ -155,7 +160,7 @@ def test_used_key_without_an_order_waits_for_a_person_who_posts_anew_with_a_new_
     books.later(hours=3)
     left = books.recover(doubtful)
     assert (left.status, left.needs_person) == ("in_doubt", True)
-    assert "the key was used" in left.problem
+    assert (left.problem, left.problem_facts) == ("not_adopted", {"found": {"code": "key_used", "facts": {}}})
     assert books.due() == [], "no worker goes on by itself"
     assert books.recover(left).status == "in_doubt"
 
@@ -199,7 +204,8 @@ def test_found_order_of_other_totals_or_customer_waits_for_a_person(scene: Make)
         books.later(hours=1)
         left = books.recover(doubtful)
         assert (left.status, left.needs_person, left.order_id) == ("in_doubt", True, None), wrong
-        assert f"Order {order_id} has this reference, but another total or customer than ours" in left.problem
+        found = {"code": "other_order", "facts": {"order": order_id}}
+        assert (left.problem, left.problem_facts) == ("not_adopted", {"found": found})
         assert books.due() == []
     books.control.change_order(order_id, **right)
     adopted = books.recover(doubtful)
@@ -219,7 +225,8 @@ def test_several_found_orders_wait_for_a_person(scene: Make) -> None:
     books.control.change_order(other.order_id, ExternalProviderID=garage.reference)
     left = books.recover(doubtful)
     assert (left.status, left.needs_person) == ("in_doubt", True)
-    assert "2 orders of this reference" in left.problem
+    found = left.problem_facts["found"]
+    assert (left.problem, found["code"], found["facts"]["n"]) == ("not_adopted", "several_orders", 2)
 
 
 def test_deleted_order_waits_for_a_person_however_late_it_is(scene: Make) -> None:
@@ -229,7 +236,8 @@ def test_deleted_order_waits_for_a_person_however_late_it_is(scene: Make) -> Non
     books.later(days=2)
     left = books.recover(doubtful)
     assert (left.status, left.needs_person) == ("in_doubt", True)
-    assert f"Order {order_id} of this reference was deleted" in left.problem
+    found = {"code": "order_deleted", "facts": {"order": order_id}}
+    assert (left.problem, left.problem_facts) == ("not_adopted", {"found": found})
 
 
 def test_hits_are_found_by_the_filter_when_the_rows_lack_the_field(scene: Make) -> None:

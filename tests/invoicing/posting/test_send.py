@@ -45,7 +45,7 @@ def test_peppol_when_the_receiver_is_registered_for_the_document(scene: Make) ->
     (attempt,) = books.attempts(invoice, "send")
     assert (attempt.key, attempt.outcome, attempt.body) == (key, "accepted", f"Peppol {invoice.order_id}")
     (event,) = books.events("invoice_sent")
-    assert event.data == {"key": key, "answer": "Peppol"}
+    assert event.data == {"key": key, "answer": {"code": "sent_over_peppol", "facts": {}}}
 
 
 def test_posting_and_sending_have_two_keys(scene: Make) -> None:
@@ -70,7 +70,8 @@ def test_receiver_that_does_not_take_it_is_attention_and_nothing_is_sent(
         books.send(posted)
     row = post.fresh(posted)
     assert (row.delivery, row.send_requested_at, row.status) == ("not_sent", None, "posted")
-    assert f"Garage Vonk SRL ({GARAGE_NUMBER}) does not receive invoices over Peppol" in row.attention
+    facts = {"customer": "Garage Vonk SRL", "number": GARAGE_NUMBER}
+    assert (row.attention, row.attention_facts) == ("no_way_to_send", facts)
     assert (books.asked("POST", SEND), books.attempts(posted, "send"), books.due()) == ([], [], [])
     # The customer registers: sending again works and the attention goes.
     books.control.put_peppol({"number": GARAGE_NUMBER})
@@ -135,7 +136,8 @@ def test_refused_send_shows_billits_reason_and_can_be_tried_again_with_the_same_
     ):
         failed = books.send(posted)
     assert (failed.delivery, failed.status) == ("failed", "posted")
-    assert "The customer is not active" in failed.delivery_problem
+    assert failed.delivery_problem == "refused"
+    assert "The customer is not active" in failed.delivery_problem_facts["said"]
     assert [event.data["key"] for event in books.events("invoice_send_refused")] == [f"{posted.reference}-2"]
     assert books.due() == [], "a refusal waits for a person"
     sent = books.send(failed)
@@ -169,9 +171,9 @@ def test_doubt_after_the_work_reads_the_status_and_never_sends_again(scene: Make
     with books.fault(kind, path=SEND, seconds=seconds):
         doubtful = books.send(posted)
     assert (doubtful.delivery, doubtful.status) == ("in_doubt", "posted")
-    assert doubtful.delivery_problem
+    assert doubtful.delivery_problem == "unclear"
     settled = books.send(doubtful)
-    assert (settled.delivery, settled.delivery_problem) == ("sent", "")
+    assert (settled.delivery, settled.delivery_problem, settled.delivery_problem_facts) == ("sent", "", {})
     assert len(books.asked("POST", SEND)) == 1
     assert len(books.control.outbox()) == 1
     assert [attempt.outcome for attempt in books.attempts(posted, "send")] == ["adopted"]
@@ -211,7 +213,7 @@ def test_used_key_without_a_delivery_waits_for_a_person_who_sends_with_a_new_key
         books.later(seconds=120)
         failed = books.send(doubtful)
     assert failed.delivery == "failed"
-    assert "the key was used" in failed.delivery_problem
+    assert failed.delivery_problem == "not_sent_after_all"
     assert books.due() == []
     assert books.send(failed).delivery == "sent"
     assert books.asked("POST", SEND)[-1]["headers"]["idempotency-key"] == f"{posted.reference}-3"

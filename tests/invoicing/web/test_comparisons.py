@@ -70,8 +70,9 @@ def test_dossier_without_differences_says_so_and_one_that_was_never_compared_as_
     assert "Not compared yet. This happens every night." in words_of(dossier, browser)
     Dossier.objects.update(reconciled_at=NOW)
     assert "None: the hours are those of Toggl, the invoices those of Billit." in words_of(dossier, browser)
-    Dossier.objects.update(reconcile_text="Billit could not be reached.")
-    assert "Billit could not be reached." in words_of(dossier, browser)
+    facts = {"service": "Billit", "what": {"code": "asked_orders", "facts": {}}}
+    Dossier.objects.update(reconcile_problem="not_reached", reconcile_problem_facts=facts)
+    assert "Billit could not be reached for a list of orders." in words_of(dossier, browser)
 
 
 @time_machine.travel(NOW, tick=False)

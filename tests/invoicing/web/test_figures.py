@@ -73,7 +73,9 @@ def test_dossiers_says_when_a_line_differs_from_its_entries(firm: Firm, dossier:
 
 
 def test_dossiers_shows_a_refused_credential(firm: Firm, dossier: Dossier) -> None:
-    Connection.objects.filter(pk=dossier.company.connection_id).update(failure="credentials", failure_text="401")
+    Connection.objects.filter(pk=dossier.company.connection_id).update(
+        failure="credentials", failure_code="credential_refused"
+    )
     assert "Billit: credential refused" in text(signed_in(firm), "/")
 
 

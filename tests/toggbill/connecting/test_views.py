@@ -142,7 +142,7 @@ def test_signing_in_again_replaces_the_tokens_and_heals(firm: Firm, billit_knows
     browser.get(at_billit(browser))
     before = Connection.objects.get()
     CompanyFactory(firm=firm, connection=before, party_id=7001)
-    Connection.objects.update(failure="credentials", failure_text="The sign-in has ended")
+    Connection.objects.update(failure="credentials", failure_code="sign_in_over")
     answer = browser.get(at_billit(browser))
     assert answer["Location"] == "/connections/billit/main/"
     row = Connection.objects.get()

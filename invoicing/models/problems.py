@@ -1,0 +1,140 @@
+"""What is wrong with an invoice, what came of an attempt, why a dossier waits: a code with facts each (design D11).
+
+A row keeps code and facts in two columns (``problem``, ``problem_facts``), an audit event as `{"code", "facts"}`; the
+sentence is made when somebody reads it, in the language in force. What the clients report has codes of its own, in
+``integrations.clients.failures``: they stand in the same columns, and ``words`` knows both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from enum import StrEnum
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import formats, translation
+from django.utils.translation import gettext, gettext_noop
+
+from integrations.clients import failures
+from integrations.clients.failures import Facts, Message
+
+
+class Code(StrEnum):
+    """What the rules and the look-ups of posting, sending, correcting and drafting find."""
+
+    # an invoice needs a person
+    NO_WAY_TO_SEND = "no_way_to_send"
+    SEVERAL_CUSTOMERS = "several_customers"
+    TOTALS_DIFFER = "totals_differ"
+    SENT_MEANWHILE = "sent_meanwhile"
+    ORDER_NOWHERE = "order_nowhere"
+    # posting and sending are not done, or in doubt
+    WORKER_ENDED = "worker_ended"
+    NOT_ADOPTED = "not_adopted"
+    NOT_SENT_AFTER_ALL = "not_sent_after_all"
+    # what came of an attempt
+    TAKEN_AS_ORDER = "taken_as_order"
+    SENT_OVER_PEPPOL = "sent_over_peppol"
+    SENT_BY_EMAIL = "sent_by_email"
+    SHOWN_AS_SENT = "shown_as_sent"
+    SHOWN_AS_NOT_SENT = "shown_as_not_sent"
+    ORDER_GONE = "order_gone"
+    NOT_DELETED = "not_deleted"
+    ANSWERS_WERE_SLOW = "answers_were_slow"
+    # why an invoice is void
+    DROPPED = "dropped"
+    NO_HOURS_LEFT = "no_hours_left"
+    REPLACED = "replaced"
+
+
+class Detail(StrEnum):
+    """Part of a sentence: what a look-up found of an order in doubt, and what stands in the place of a missing fact."""
+
+    KEY_USED = "key_used"
+    ORDER_DELETED = "order_deleted"
+    SEVERAL_ORDERS = "several_orders"
+    OTHER_ORDER = "other_order"
+    NO_NUMBER = "no_number"
+
+
+SENTENCES: Mapping[str, str] = failures.SENTENCES | {
+    Code.NO_WAY_TO_SEND: gettext_noop(
+        "%(customer)s (%(number)s) does not receive invoices over Peppol, and e-mail is not open for it. "
+        "Have the customer register at Peppol, or allow e-mail in the dossier and add an address."
+    ),
+    Code.SEVERAL_CUSTOMERS: gettext_noop(
+        "Billit has %(n)s customers with number %(number)s (PartyID %(ids)s). "
+        "Map the Toggl client to one of them, then draft again."
+    ),
+    Code.TOTALS_DIFFER: gettext_noop(
+        "Billit computed %(excl)s + %(vat)s VAT = %(incl)s, we %(our_excl)s + %(our_vat)s = %(our_incl)s. "
+        "Billit's figures are the legal ones; look at the lines in Billit."
+    ),
+    Code.SENT_MEANWHILE: gettext_noop(
+        "Order %(order)s of invoice %(invoice)s was sent from Billit meanwhile: credit it instead."
+    ),
+    Code.ORDER_NOWHERE: gettext_noop(
+        "Billit shows order %(order)s of invoice %(invoice)s neither among its orders nor among the deleted ones. "
+        "Find out in Billit what became of it before anything is billed again."
+    ),
+    Code.WORKER_ENDED: gettext_noop("The worker that posted it ended before it could note Billit's answer."),
+    Code.NOT_ADOPTED: gettext_noop("%(found)s Look at Billit, then adopt it there by hand or post anew."),
+    Code.NOT_SENT_AFTER_ALL: gettext_noop(
+        "Billit says that the key was used, but shows the order as not sent. Look there, then send again."
+    ),
+    Code.TAKEN_AS_ORDER: gettext_noop("Billit has it as order %(order)s."),
+    Code.SENT_OVER_PEPPOL: gettext_noop("Billit sends it over Peppol."),
+    Code.SENT_BY_EMAIL: gettext_noop("Billit sends it by e-mail."),
+    Code.SHOWN_AS_SENT: gettext_noop("Billit shows it as sent"),
+    Code.SHOWN_AS_NOT_SENT: gettext_noop("Billit shows it as not sent"),
+    Code.ORDER_GONE: gettext_noop("Billit has the order no more."),
+    Code.NOT_DELETED: gettext_noop("Billit still has the order: it was not deleted."),
+    Code.ANSWERS_WERE_SLOW: gettext_noop("The answers before it were slow, so it was not sent. It is next."),
+    Code.DROPPED: gettext_noop("dropped by a person"),
+    Code.NO_HOURS_LEFT: gettext_noop("no hours left on it"),
+    Code.REPLACED: gettext_noop("replaced"),
+    Detail.KEY_USED: gettext_noop("Billit says that the key was used, but has no order of this reference."),
+    Detail.ORDER_DELETED: gettext_noop("Order %(order)s of this reference was deleted in Billit."),
+    Detail.SEVERAL_ORDERS: gettext_noop("Billit has %(n)s orders of this reference: %(orders)s."),
+    Detail.OTHER_ORDER: gettext_noop("Order %(order)s has this reference, but another total or customer than ours."),
+    Detail.NO_NUMBER: gettext_noop("no number"),
+}
+"""English by code, those of the clients included; what is in the places are facts of the same name."""
+
+CODES = ("", *sorted(str(code) for code in (*failures.Code, *Code)))
+"""What a column may hold; "" for nothing."""
+
+_AMOUNTS = frozenset({"excl", "vat", "incl", "our_excl", "our_vat", "our_incl"})
+
+
+def words(message: Message) -> str:
+    """A problem as a sentence in the language in force."""
+    return words_of(message.code, message.facts)
+
+
+def words_of(code: str, facts: Facts) -> str:
+    """The same for the columns of a row; "" for no code."""
+    return failures.sentence(code, facts, SENTENCES, translate=gettext, write=_written)
+
+
+def columns(name: str, message: Message | None) -> dict[str, Any]:
+    """The two columns of a message, for a write; None empties both."""
+    if message is None:
+        return {name: "", f"{name}_facts": {}}
+    return {name: message.code, f"{name}_facts": dict(message.facts)}
+
+
+def known_codes(*names: str, constraint: str) -> models.CheckConstraint:
+    """The constraint that columns hold a code of the list, or nothing."""
+    known = [Q(**{f"{name}__in": list(CODES)}) for name in names]
+    return models.CheckConstraint(condition=reduce(and_, known), name=constraint)
+
+
+def _written(name: str, value: Any) -> str:
+    if name in _AMOUNTS and not (translation.get_language() or "en").startswith("en"):
+        return formats.number_format(Decimal(value), 2)
+    return str(value)
