@@ -94,7 +94,7 @@ def test_401_without_a_code_is_a_wrong_id(server: Server, name: str, body: bytes
     error = failure(server, name)
     assert type(error) is Refused
     assert (error.status, error.code) == (401, "")
-    assert error.reason == "the id does not exist or belongs to another company"
+    assert (error.reason, error.message.facts["said"]) == ("", {"code": "not_yours", "facts": {}})
 
 
 def test_401_with_another_code_is_refused_with_its_text(server: Server) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -248,6 +249,18 @@ def test_details_of_what_could_not_be_read(words: str, message: tuple[str, Facts
         f"Toggl was asked for the list of workspaces, but {words}. Nothing was changed; it will be tried again later."
     )
     assert frozen.message(text)["facts"]["detail"] == {"code": message[0], "facts": message[1]}
+
+
+def test_nothing_but_migrations_knows_a_sentence_by_its_pattern() -> None:
+    root = Path(__file__).parents[3]
+    files = [path for name in ("integrations", "invoicing", "toggbill") for path in (root / name).rglob("*.py")]
+    knowing = {path.relative_to(root).as_posix() for path in files if "_sentences" in path.read_text(encoding="utf-8")}
+    assert knowing == {
+        "integrations/migrations/0005_failure_codes.py",
+        "invoicing/migrations/0005_codes.py",
+        "invoicing/migrations/_sentences.py",
+    }
+    assert not (root / "invoicing/models/messages.py").exists()
 
 
 # --- in the database --------------------------------------------------------------------------------------------------

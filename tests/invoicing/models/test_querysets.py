@@ -131,8 +131,8 @@ def test_invoices_by_how_far_they_are() -> None:
     assert statuses(rows["draft"].dossier.invoices.drafts()) == {"draft"}
     Invoice.objects.filter(pk=rows["posted"].pk).update(delivery="failed")
     assert statuses(Invoice.objects.stuck()) == {"refused", "in_doubt", "posted"}
-    Invoice.objects.filter(pk=rows["approved"].pk).update(attention="Look.")
-    Invoice.objects.filter(pk=rows["void"].pk).update(attention="Look.")
+    Invoice.objects.filter(pk=rows["approved"].pk).update(attention="order_nowhere")
+    Invoice.objects.filter(pk=rows["void"].pk).update(attention="order_nowhere")
     assert statuses(Invoice.objects.needing_person()) == {"refused", "in_doubt", "posted", "approved"}
     Invoice.objects.filter(pk=rows["posted"].pk).update(delivery="not_sent", legal_excl=None)
     assert list(Invoice.objects.unread()) == [rows["posted"]]
