@@ -80,6 +80,10 @@ def sync_workspace(
         Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=until)
         return WorkspaceSync(workspace.remote_id, 0, 0, 0, 0, 0, left, until)
     with _claimed(Workspace, workspace, now), _noted(workspace.connection, now):
+        # Where the books begin may have moved back since the row was read. Then, as at first, no window will do: what
+        # lies before it would count as read.
+        workspace.refresh_from_db(fields=["read_from", "reread_at"])
+        since = None if workspace.reread_at is None else since
         full = full or workspace.reread_at is None or now - workspace.reread_at > REREAD_AFTER
         with open_toggl(workspace.connection, organization_id=organization, now=now) as api:
             reading = _Reading(workspace, api, now, background, writing.Changes())
@@ -147,11 +151,12 @@ class _Reading:
             return
         self._unknown_projects()
         fields = {"synced_at": self.now, "cursor_at": newest}
-        if full:
-            fields["reread_at"] = self.now
         Workspace.objects.filter(pk=row.pk).update(**fields)
         for name, value in fields.items():
             setattr(row, name, value)
+        # Books that were opened further back meanwhile are not read whole yet.
+        if full and Workspace.objects.filter(pk=row.pk, read_from=row.read_from).update(reread_at=self.now):
+            row.reread_at = self.now
 
     def _clients(self) -> None:
         writing.clients(workspace=self.workspace, read=self.api.clients(self.workspace.remote_id), now=self.now)

@@ -1,24 +1,32 @@
-"""The admin of dossiers and mappings, which are changed here, through one verb. The books are in ``admin_books``."""
+"""The admin of dossiers and mappings, which are changed here through the verbs of ``invoicing.dossiers``."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
-from django.db.models import Min, OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import Client, Customer, Workspace
-from invoicing.admin.files import ClientMappings, Dossiers, FilesMixin, TagMappings
-from invoicing.admin.forms import ClientMappingForm, DossierClientForm, DossierForm, RowsOfOneDossier, TagMappingForm
+from integrations.models import Client, Customer
+from invoicing.admin.forms import (
+    ClientMappingForm,
+    ClientsOfOneDossier,
+    DossierClientForm,
+    DossierForm,
+    RowsOfOneDossier,
+    TagMappingForm,
+)
 from invoicing.admin.known_names import line
+from invoicing.admin.sheets import ClientMappings, Dossiers, FilesMixin, TagMappings
 from invoicing.admin.trial import ByNameMixin, TrialMixin
-from invoicing.dossiers import checks, rules
+from invoicing.dossiers import checks, mappings, rules
+from invoicing.dossiers.rules import Pairing
 from invoicing.dossiers.trial import last_month
 from invoicing.drafting import runs
 from invoicing.models import (
@@ -33,7 +41,6 @@ from toggbill.firms.admin import (
     FirmModelAdmin,
     FirmTabularInline,
     allowed,
-    firm_of,
     scoped,
 )
 from toggbill.firms.errors import NotPossible
@@ -73,7 +80,7 @@ class DossierClientInline(ByNameMixin, FirmTabularInline):
 
     model = DossierClient
     form = DossierClientForm
-    formset = RowsOfOneDossier
+    formset = ClientsOfOneDossier
     fields = ("client_remote_id",)
 
 
@@ -149,68 +156,58 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             self.message_user(request, f"{dossier}: {text % {'n': count}}", messages.SUCCESS)
 
     def save_model(self, request: HttpRequest, obj: Dossier, form: Any, change: bool) -> None:
-        """Keep what the rules were: the verb is called once the related rows are saved, too."""
-        form.rules_before = rules.rules_of(Dossier.objects.get(pk=obj.pk)) if change else None
-        if not change:
-            obj.firm = cast(Any, firm_of(request))
-        if not change or {"every", "day"} & set(form.changed_data):
-            obj.due_at = rules.due_at(dossier=obj, now=timezone.now())
-        super().save_model(request, obj, form, change)
+        """Nothing yet: the clients that it bills, in rows of their own, are among the rules of a dossier."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Save the mappings, then call the verb for the rules."""
-        super().save_related(request, form, formsets, change)
-        dossier, by, now = form.instance, actor(cast(FirmRequest, request)), timezone.now()
-        _read_from_its_start(dossier, now, is_new=not change)
-        new = rules.rules_of(Dossier.objects.get(pk=dossier.pk))
-        rules.rule_changed(dossier=dossier, old=form.rules_before, new=new, by=by, now=now)
-
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        """Mappings go through the verb row by row; the clients of the dossier belong to its rules."""
-        rows = formset.save(commit=False)
-        for gone in formset.deleted_objects:
-            if isinstance(gone, DossierClient):
-                gone.delete()
-            else:
-                _drop_mapping(request, gone)
-        for row in rows:
-            row.firm = form.instance.firm
-            if isinstance(row, DossierClient):
-                row.workspace = form.instance.workspace
-                row.save()
-            else:
-                _save_mapping(request, row)
-        formset.save_m2m()
+        """Through the verbs: the rules with the clients, then the mappings."""
+        obj, by, now = form.instance, actor(cast(FirmRequest, request)), timezone.now()
+        firm = obj.workspace.firm
+        clients = next(rows.clients() for rows in formsets if isinstance(rows, ClientsOfOneDossier))
+        pairing = Pairing(obj.workspace, obj.company, form.stated(clients))
+        if change:
+            rules.set_dossiers(firm=firm, pairings=[pairing], by=by, now=now)
+        else:
+            made = rules.create(firm=firm, pairing=pairing, by=by, now=now)
+            obj.pk, obj.firm = made.pk, firm
+        for formset in formsets:
+            # What differs, as the library finds it; the rows themselves are the verbs' to write.
+            rows = formset.save(commit=False)
+            if formset.model is not DossierClient:
+                for gone in formset.deleted_objects:
+                    _unmap(request, gone)
+                changed = [each for each in formset.standing_forms() if each.instance in rows]
+                _map(request, obj, changed)
 
 
-def _read_from_its_start(dossier: Dossier, now: datetime, *, is_new: bool) -> None:
-    """The books of a workspace begin with the earliest start of its dossiers."""
-    begins = Dossier.objects.filter(workspace=dossier.workspace_id).aggregate(day=Min("start_date"))["day"]
-    changes: dict[str, Any] = {"read_from": begins}
-    if is_new:
-        changes["next_sync_at"] = now
-    Workspace.objects.filter(pk=dossier.workspace_id).update(**changes)
+def _map(request: HttpRequest, dossier: Dossier, changed: Iterable[TagMappingForm | ClientMappingForm]) -> None:
+    """Write the mappings that forms state; one that names another tag or client now is renamed."""
+    by, now = actor(cast(FirmRequest, request)), timezone.now()
+    stated = [(form.rule(), form.initial.get("tag")) for form in changed if isinstance(form, TagMappingForm)]
+    if stated:
+        renamed = {rule.tag: tag for rule, tag in stated if tag}
+        mappings.map_tags(dossier=dossier, rules=[rule for rule, _tag in stated], renamed=renamed, by=by, now=now)
+    of_clients = [
+        (form.rule(), form.initial.get("client_remote_id")) for form in changed if isinstance(form, ClientMappingForm)
+    ]
+    if of_clients:
+        mappings.map_clients(
+            dossier=dossier,
+            rules=[rule for rule, _client in of_clients],
+            renamed={rule.client_id: client for rule, client in of_clients if client},
+            keep_read=False,
+            by=by,
+            now=now,
+        )
 
 
-def _save_mapping(request: HttpRequest, row: TagMapping | ClientMapping) -> None:
-    before = type(row).objects.filter(pk=row.pk).first() if row.pk else None
-    old = None if before is None else rules.mapping_of(before)
-    row.save()
-    rules.mapping_changed(
-        dossier=row.dossier,
-        old=old,
-        new=rules.mapping_of(row),
-        by=actor(cast(FirmRequest, request)),
-        now=timezone.now(),
-    )
-
-
-def _drop_mapping(request: HttpRequest, row: TagMapping | ClientMapping) -> None:
+def _unmap(request: HttpRequest, row: TagMapping | ClientMapping) -> None:
+    by, now = actor(cast(FirmRequest, request)), timezone.now()
     # An inline form has put what was typed on the row that it deletes.
-    old = rules.mapping_of(type(row).objects.get(pk=row.pk))
-    dossier = row.dossier
-    row.delete()
-    rules.mapping_changed(dossier=dossier, old=old, new=None, by=actor(cast(FirmRequest, request)), now=timezone.now())
+    stands = type(row).objects.select_related("dossier__firm").get(pk=row.pk)
+    if isinstance(stands, TagMapping):
+        mappings.unmap_tags(dossier=stands.dossier, tags=[stands.tag], by=by, now=now)
+    else:
+        mappings.unmap_clients(dossier=stands.dossier, clients=[stands.client_remote_id], by=by, now=now)
 
 
 class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
@@ -227,17 +224,18 @@ class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the verb; the firm is the dossier's."""
-        obj.firm = obj.dossier.firm
-        _save_mapping(request, obj)
+        _map(request, obj.dossier, [form])
+        key = {"tag_key": obj.tag_key} if isinstance(obj, TagMapping) else {"client_remote_id": obj.client_remote_id}
+        obj.pk, obj.firm = type(obj).objects.get(dossier=obj.dossier, **key).pk, obj.dossier.firm
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Through the verb."""
-        _drop_mapping(request, obj)
+        _unmap(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Through the verb, row by row."""
-        for row in queryset.select_related("dossier__firm"):
-            _drop_mapping(request, row)
+        for row in queryset:
+            _unmap(request, row)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may map may take a mapping away."""

@@ -1,12 +1,14 @@
-"""The forms of dossiers and mappings: what a person typed is made whole, or refused with a sentence."""
+"""The forms of dossiers and mappings: what a person typed as the verbs want it, refused where the checks refuse it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from integrations.models import Client
 from invoicing.admin.known_names import (
@@ -19,9 +21,12 @@ from invoicing.admin.known_names import (
     NamedIdField,
     offered,
 )
+from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.faults import Fault, repeated, sentence
+from invoicing.dossiers.firm import standing
+from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
-from invoicing.rules import mapping, schedule
-from invoicing.rules.mapping import tag_key
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
 
 # Django's forms are generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -33,6 +38,35 @@ if TYPE_CHECKING:
 else:
     _DossierForm = _TagMappingForm = _ClientMappingForm = _DossierClientForm = forms.ModelForm
     _FormSet = BaseInlineFormSet
+
+
+# A form has fields with labels, where a file has columns.
+_WORDS: Mapping[str, str] = {
+    "no_product": gettext_noop("Name the product that the tag leads to, or switch “bill” off."),
+    "two_customers": gettext_noop("Give the number or the PartyID, not both."),
+    "clients_elsewhere": gettext_noop("Dossier “%(name)s” bills this client already."),
+}
+_FIELDS: Mapping[str, str] = {
+    "start": "start_date",
+    "product": "product_reference",
+    "client": "client_remote_id",
+    "vat": "number",
+    "customer": "customer_party_id",
+    "po": "purchase_order",
+}
+
+
+def _says(fault: Fault) -> str:
+    text = sentence(fault.code, fault.facts, _WORDS)
+    return text[:1].upper() + text[1:]
+
+
+def _note(form: forms.BaseForm, faults: Iterable[Fault]) -> None:
+    """Show faults at their fields; one that rests on a field that is at fault itself says nothing new."""
+    for fault in faults:
+        name, *beside = (_FIELDS.get(each, each) for each in (fault.field, *fault.beside))
+        if not any(form.has_error(each) for each in (name, *beside)):
+            form.add_error(name if name in form.fields else None, _says(fault))
 
 
 class _ByName:
@@ -78,33 +112,26 @@ class DossierForm(_DossierForm):
         widgets = {"default_product": offered(PRODUCTS)}
 
     def clean(self) -> dict[str, Any]:
-        """The day fits the schedule, and the firm has no other dossier of this short name."""
+        """What the checks of rules say; the clients are judged with their rows."""
         cleaned = super().clean() or {}
-        every, day = cleaned.get("every"), cleaned.get("day")
-        if every in (Dossier.Every.MANUAL, Dossier.Every.DAILY):
-            cleaned["day"] = None
-        elif every:
-            try:
-                schedule.Schedule(str(every), day)
-            except ValueError:
-                weekly = every == Dossier.Every.WEEKLY
-                self.add_error(
-                    "day",
-                    _("Give the day of the week: 1 (Monday) to 7.")
-                    if weekly
-                    else _("Give the day of the month: 1 to 28."),
-                )
-        workspace = cleaned.get("workspace")
-        if workspace is not None:
-            same = Dossier.objects.filter(firm=workspace.firm_id, key=cleaned.get("key") or "").exclude(
-                pk=self.instance.pk
-            )
-            if same.exists():
-                self.add_error("key", _("The firm already has a dossier of this short name: choose another one."))
-            company = cleaned.get("company")
-            if company is not None and company.firm_id != workspace.firm_id:
-                self.add_error("company", _("Workspace and company belong to different firms."))
+        workspace, company = self._value("workspace"), self._value("company")
+        if workspace is None or company is None:
+            return cleaned
+        stands = standing(workspace.firm.slug)
+        wanted = Wanted(workspace.remote_id, company.party_id, self.stated())
+        faults = [*rules.check([wanted], stands)[0], *rules.check_firms(workspace.firm, workspace, company)]
+        if self.instance._state.adding:
+            faults += rules.check_new(wanted.rules.key, stands)
+        _note(self, (fault for fault in faults if fault.field != "clients"))
         return cleaned
+
+    def stated(self, clients: Iterable[int] = ()) -> DossierRules:
+        """The rules that the form states; what it does not show stays as it is."""
+        values = {name: self._value(name) for name in self._meta.fields or ()}
+        return DossierRules.of(values | {"start": values["start_date"], "clients": frozenset(clients)})
+
+    def _value(self, name: str) -> Any:
+        return self.cleaned_data[name] if name in self.cleaned_data else getattr(self.instance, name, None)
 
 
 def _dossier_of(form: forms.ModelForm[Any]) -> Dossier | None:
@@ -124,21 +151,26 @@ class TagMappingForm(_TagMappingForm):
         widgets = {"product_reference": offered(PRODUCTS)}
 
     def clean(self) -> dict[str, Any]:
-        """The tag is compared trimmed, case ignored; it is mapped once; a billed tag names a product."""
+        """What the checks of mappings say; and a dossier maps a tag once."""
         cleaned = super().clean() or {}
-        tag = cleaned["tag"] = (cleaned.get("tag") or "").strip()
-        product = cleaned["product_reference"] = (cleaned.get("product_reference") or "").strip()
-        if cleaned.get("bill") and not product:
-            self.add_error("product_reference", _("Name the product that the tag leads to, or switch “bill” off."))
-        elif not cleaned.get("bill") and product:
-            self.add_error("product_reference", _("A tag that is not billed leads to no product: leave this empty."))
+        _note(self, mappings.check_tags([self.rule()])[0])
+        self.instance.tag_key = self.key()
         dossier = _dossier_of(self)
-        self.instance.tag_key = tag_key(tag)
-        if dossier is not None and tag:
-            same = TagMapping.objects.filter(dossier=dossier, tag_key=tag_key(tag)).exclude(pk=self.instance.pk)
+        if dossier is not None and self.key():
+            same = TagMapping.objects.filter(dossier=dossier, tag_key=self.key()).exclude(pk=self.instance.pk)
             if same.exists():
                 self.add_error("tag", _("The dossier maps this tag already: change that mapping."))
         return cleaned
+
+    def rule(self) -> TagRule:
+        """The mapping that the form states."""
+        given = self.cleaned_data
+        return TagRule(
+            tag=given.get("tag") or "",
+            product=given.get("product_reference") or "",
+            bill=bool(given.get("bill")),
+            priority=given.get("priority"),
+        )
 
     def key(self) -> str:
         """What may occur once in a dossier."""
@@ -170,25 +202,13 @@ class ClientMappingForm(_ByName, _ClientMappingForm):
         super().__init__(*args, **kwargs)
         self.name_the_ids()
 
-    def clean_number(self) -> str:
-        """A number is normalised, or refused."""
-        text = str(self.cleaned_data.get("number") or "").strip()
-        number = mapping.normalise_number(text)
-        if text and not number:
-            raise forms.ValidationError(
-                _("“%(number)s” is not a valid VAT or Belgian enterprise number: check its digits."),
-                params={"number": text},
-            )
-        return number
-
     def clean(self) -> dict[str, Any]:
-        """One customer, named one way; a client is mapped once and is a client of the dossier's workspace."""
+        """What the checks of mappings say; a dossier maps a client once, and one of its workspace."""
         cleaned = super().clean() or {}
-        if cleaned.get("number") and cleaned.get("customer_party_id"):
-            self.add_error("customer_party_id", _("Give the number or the PartyID, not both."))
+        _note(self, mappings.check_clients([self.rule()])[0])
+        cleaned["number"] = normalise_number(cleaned.get("number") or "")
         # What a person typed, or took away, is no longer a proposal.
-        if {"number", "customer_party_id"} & set(self.changed_data):
-            self.instance.is_proposed = False
+        self.instance.is_proposed = self.rule().proposed
         dossier, client = _dossier_of(self), cleaned.get("client_remote_id")
         if dossier is not None and client is not None:
             same = ClientMapping.objects.filter(dossier=dossier, client_remote_id=client).exclude(pk=self.instance.pk)
@@ -196,6 +216,21 @@ class ClientMappingForm(_ByName, _ClientMappingForm):
                 self.add_error("client_remote_id", _("The dossier maps this client already: change that mapping."))
             _refuse_unknown_client(self, dossier, client)
         return cleaned
+
+    def rule(self) -> ClientRule:
+        """The mapping that the form states."""
+        given = self.cleaned_data
+        touched = {"number", "customer_party_id"} & set(self.changed_data)
+        treatment = given.get("treatment")
+        return ClientRule(
+            client_id=given.get("client_remote_id") or 0,
+            number=given.get("number") or "",
+            party_id=given.get("customer_party_id"),
+            proposed=self.instance.is_proposed and not touched,
+            treatment=Treatment(treatment) if treatment else None,
+            purchase_order=given.get("purchase_order") or "",
+            buyer_reference=given.get("buyer_reference") or "",
+        )
 
     def key(self) -> str:
         """What may occur once in a dossier."""
@@ -216,21 +251,17 @@ class DossierClientForm(_ByName, _DossierClientForm):
         self.name_the_ids()
 
     def clean(self) -> dict[str, Any]:
-        """A client is billed by one dossier of its workspace (R1)."""
+        """A client of the dossier's workspace."""
         cleaned = super().clean() or {}
         dossier, client = _dossier_of(self), cleaned.get("client_remote_id")
         if dossier is not None and client is not None:
-            others = DossierClient.objects.filter(workspace=dossier.workspace, client_remote_id=client)
-            other = others.exclude(pk=self.instance.pk).select_related("dossier").first()
-            if other is not None:
-                self.add_error(
-                    "client_remote_id",
-                    forms.ValidationError(
-                        _("Dossier “%(dossier)s” bills this client already."), params={"dossier": other.dossier.name}
-                    ),
-                )
             _refuse_unknown_client(self, dossier, client)
         return cleaned
+
+    def client(self) -> int | None:
+        """The client, by its id in Toggl; None when it is at fault."""
+        found: int | None = self.cleaned_data.get("client_remote_id")
+        return found
 
     def key(self) -> str:
         """What may occur once in a dossier."""
@@ -254,11 +285,35 @@ class RowsOfOneDossier(_FormSet):
     def clean(self) -> None:
         """No tag or client twice in what is sent."""
         super().clean()
-        seen: set[str] = set()
-        for form in self.forms:
-            if form.errors or not form.cleaned_data or form.cleaned_data.get("DELETE"):
-                continue
-            key = form.key()
-            if key in seen:
-                form.add_error(None, _("This row stands here twice."))
-            seen.add(key)
+        sound = [form for form in self.standing_forms() if not form.errors]
+        for place in repeated([form.key() for form in sound]):
+            sound[place].add_error(None, _("This row stands here twice."))
+
+    def standing_forms(self) -> list[Any]:
+        """The forms of the rows that there will be, those at fault included."""
+        filled = (form for form in self.forms if getattr(form, "cleaned_data", None))
+        return [form for form in filled if not form.cleaned_data.get("DELETE")]
+
+
+class ClientsOfOneDossier(RowsOfOneDossier):
+    """The Toggl clients that a dossier bills: disjoint from those of the other dossiers of its workspace (R1)."""
+
+    def clean(self) -> None:
+        """A fault stands at the row of its client, one of all rows above them."""
+        super().clean()
+        workspace = getattr(self.instance, "workspace", None)
+        if workspace is None:
+            return
+        stated = DossierRules.of({"key": self.instance.key, "clients": self.clients()})
+        wanted = [Wanted(workspace.remote_id, 0, stated)]
+        for fault in next(rules.overlaps(wanted, standing(workspace.firm.slug))):
+            forms_of_it = [row for row in self.standing_forms() if row.client() in fault.facts["ids"]]
+            for row in forms_of_it:
+                row.add_error("client_remote_id", _says(fault))
+            if not forms_of_it:
+                raise forms.ValidationError(_says(fault))
+
+    def clients(self) -> frozenset[int]:
+        """The clients, by their ids in Toggl."""
+        named = (form.client() for form in self.standing_forms())
+        return frozenset(client for client in named if client is not None)

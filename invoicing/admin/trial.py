@@ -13,8 +13,9 @@ from django.utils.translation import gettext as _
 
 from invoicing.admin.known_names import known
 from invoicing.dossiers import trial
-from invoicing.ledger import reasons
+from invoicing.ledger import locks, reasons
 from invoicing.models import Dossier
+from toggbill.firms.admin import firm_of
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -42,10 +43,15 @@ class TrialMixin(_ModelAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Save in a transaction that is rolled back, when the form was sent to be tried."""
-        if request.method != "POST" or TRY not in request.POST:
+        if request.method != "POST":
             return super().changeform_view(request, object_id, form_url, extra_context)
+        if TRY not in request.POST:
+            with transaction.atomic():
+                _one_at_a_time(request)
+                return super().changeform_view(request, object_id, form_url, extra_context)
         now = timezone.now()
         with transaction.atomic():
+            _one_at_a_time(request)
             answer = super().changeform_view(request, object_id, form_url, extra_context)
             dossier: Dossier | None = getattr(request, "tried_dossier", None)
             after = None if dossier is None else trial.side(dossier, now=now)
@@ -107,6 +113,13 @@ class ByNameMixin:
         formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]  # of the inline beside it
         formset.form.known = known(request, obj)
         return formset
+
+
+def _one_at_a_time(request: HttpRequest) -> None:
+    """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm."""
+    firm = firm_of(request)
+    if firm is not None:
+        locks.lock_log(firm)
 
 
 def _dossier(row: Any) -> Dossier | None:

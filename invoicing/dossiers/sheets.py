@@ -1,6 +1,6 @@
-"""Dossiers and mappings as rows of a file: read with every fault named at its column, and written back the same way.
+"""Dossiers and mappings as rows of a sheet: read with every fault named at its column, and written back the same way.
 
-The columns have the words of the onboarding file (design section 10). A file is taken whole or not at all: the verbs
+The columns have the words of the onboarding file (design section 10). A sheet is taken whole or not at all: the verbs
 are called once nothing is at fault.
 """
 
@@ -8,48 +8,23 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_slug
 from django.utils.translation import gettext as _
 
 from integrations.models import Company, Workspace
-from invoicing.dossiers import setup
-from invoicing.dossiers.sheet_rows import Row
+from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.cells import ClientRow, DossierRow, Row, TagRow
+from invoicing.dossiers.faults import Fault
+from invoicing.dossiers.firm import standing
+from invoicing.dossiers.rules import DossierRules, Pairing, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
-from invoicing.rules.rating import Rounding
-from invoicing.rules.schedule import Schedule
 from toggbill.firms.audit import Actor
 from toggbill.firms.models import Firm
-
-TAG_COLUMNS = ("dossier", "tag", "bill", "product", "priority")
-CLIENT_COLUMNS = ("dossier", "client", "vat", "customer", "vat_treatment", "po", "buyer_reference")
-DOSSIER_COLUMNS = (
-    "key",
-    "name",
-    "workspace",
-    "company",
-    "start",
-    "clients",
-    "billable",
-    "group_by",
-    "rounding_minutes",
-    "rounding_direction",
-    "rounding_level",
-    "rounding_minimum",
-    "every",
-    "day",
-    "mode",
-    "auto_limit",
-    "price_decimals",
-    "payment_days",
-    "default_product",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,15 +54,27 @@ class Read:
             return "new"
         return "skip" if dict(self.old) == dict(self.new) else "update"
 
+    @property
+    def faults(self) -> dict[str, list[str]]:
+        """What is wrong with it, by column."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for column, text in self.row.faults():
+            found[column].append(text)
+        return dict(found)
+
 
 class Sheet(ABC):
-    """A kind of file. ``columns`` in their order; the first ``needed`` of them must be there."""
+    """A kind of sheet. ``row``: its columns in their order, and those of them that must be there."""
 
-    columns: tuple[str, ...]
-    needed: tuple[str, ...]
+    row: type[Row]
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+
+    @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Their names, in their order."""
+        return tuple(cls.row.model_fields)
 
     @abstractmethod
     def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
@@ -101,43 +88,54 @@ class Sheet(ABC):
     def cells_of(self, instance: Any) -> dict[str, str]:
         """What stands, by column."""
 
-    def _dossier(self, row: Row) -> Dossier | None:
-        key = row.text("dossier", longest=50, required=True)
-        found = self.scope.dossiers.get(key)
-        if key and found is None:
-            row.fault("dossier", _("the firm has no dossier “%(key)s”.") % {"key": key})
+    def _cells(self, *values: object) -> dict[str, str]:
+        return {name: _text(value) for name, value in zip(self.columns(), values, strict=True)}
+
+    def _dossier(self, row: TagRow | ClientRow) -> Dossier | None:
+        found = self.scope.dossiers.get(row.dossier or "")
+        if row.dossier and found is None:
+            row.note("dossier", _("the firm has no dossier “%(key)s”.") % {"key": row.dossier[:60]})
         return found
 
 
-def _once(rows: Sequence[Row], key: Callable[[Row], object], column: str) -> None:
-    seen: set[object] = set()
-    for row in rows:
-        value = key(row)
-        if value in seen:
-            row.fault(column, _("stands in this file twice."))
-        seen.add(value)
+_Rule = TypeVar("_Rule", TagRule, ClientRule)
+
+
+def _check(read: Sequence[Read], check: Callable[[Sequence[_Rule]], list[list[Fault]]]) -> None:
+    """Note what is wrong with mappings, which are stated together where they are of one dossier."""
+    together: defaultdict[Hashable, list[Read]] = defaultdict(list)
+    for each in read:
+        together[each.new["dossier"]].append(each)
+    for of_one in together.values():
+        for each, faults in zip(of_one, check([each.told[1] for each in of_one]), strict=True):
+            for fault in faults:
+                each.row.note_fault(fault)
+
+
+def _by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
+    found: defaultdict[Dossier, list[Any]] = defaultdict(list)
+    for each in read:
+        dossier, rule = each.told
+        if each.outcome != "skip":
+            found[dossier].append(rule)
+    return found
 
 
 def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "" if value is None else str(value)
 
 
 class TagSheet(Sheet):
     """Tag mappings."""
 
-    columns = TAG_COLUMNS
-    needed = ("dossier", "tag")
+    row = TagRow
 
     def cells_of(self, instance: TagMapping) -> dict[str, str]:
         """A mapping that stands."""
-        values = (
-            instance.dossier.key,
-            instance.tag,
-            "yes" if instance.bill else "no",
-            instance.product_reference,
-            _text(instance.priority),
-        )
-        return dict(zip(self.columns, values, strict=True))
+        product = instance.product_reference
+        return self._cells(instance.dossier.key, instance.tag, instance.bill, product, instance.priority)
 
     def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
         """As the onboarding file's ``tags``."""
@@ -147,276 +145,126 @@ class TagSheet(Sheet):
         }
         found = []
         for cells in rows:
-            row = Row(cells)
-            dossier = self._dossier(row)
-            rule = TagRule(
-                tag=row.text("tag", longest=255, required=True),
-                product=row.text("product"),
-                bill=row.flag("bill", default=True),
-                priority=row.number_or_none("priority", least=-(10**9), most=10**9),
-            )
-            if rule.bill and not rule.product:
-                row.fault("product", _("missing; name a product's reference, or write no under bill."))
-            if not rule.bill and rule.product:
-                row.fault("product", _("a tag that is not billed leads to no product: leave this empty."))
-            new = dict(
-                zip(
-                    self.columns,
-                    (
-                        cells.get("dossier", ""),
-                        rule.tag,
-                        "yes" if rule.bill else "no",
-                        rule.product,
-                        _text(rule.priority),
-                    ),
-                    strict=True,
-                )
-            )
-            found.append(Read(row, standing.get((new["dossier"], tag_key(rule.tag))), new, (dossier, rule)))
-        _once(
-            [read.row for read in found],
-            lambda row: (row.cells.get("dossier"), tag_key(row.cells.get("tag", ""))),
-            "tag",
-        )
+            old = standing.get((cells.get("dossier", ""), tag_key(cells.get("tag", ""))))
+            row = TagRow.read(cells, old)
+            rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority)
+            new = self._cells(row.dossier, rule.tag, rule.bill, rule.product, rule.priority)
+            found.append(Read(row, old, new, (self._dossier(row), rule)))
+        _check(found, mappings.check_tags)
         return found
 
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
         """One call of the verb for each dossier."""
-        for dossier, rules in _by_dossier(read).items():
-            setup.map_tags(dossier=dossier, rules=rules, by=by, now=now)
+        for dossier, stated in _by_dossier(read).items():
+            mappings.map_tags(dossier=dossier, rules=stated, by=by, now=now)
 
 
 class ClientSheet(Sheet):
     """Client mappings."""
 
-    columns = CLIENT_COLUMNS
-    needed = ("dossier", "client")
+    row = ClientRow
 
     def cells_of(self, instance: ClientMapping) -> dict[str, str]:
         """A mapping that stands."""
-        values = (
+        return self._cells(
             instance.dossier.key,
-            str(instance.client_remote_id),
+            instance.client_remote_id,
             instance.number,
-            _text(instance.customer_party_id),
-            str(instance.treatment),
+            instance.customer_party_id,
+            instance.treatment,
             instance.purchase_order,
             instance.buyer_reference,
         )
-        return dict(zip(self.columns, values, strict=True))
 
     def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
         """As the onboarding file's ``client_map``."""
-        mappings = ClientMapping.objects.filter(dossier__in=self.scope.dossiers.values()).select_related("dossier")
-        standing = {(row.dossier.key, row.client_remote_id): row for row in mappings}
+        of_dossiers = ClientMapping.objects.filter(dossier__in=self.scope.dossiers.values()).select_related("dossier")
+        standing = {(row.dossier.key, row.client_remote_id): row for row in of_dossiers}
         found = []
         for cells in rows:
-            row = Row(cells)
-            dossier = self._dossier(row)
-            client = row.number("client")
-            written = row.text("vat", longest=60)
-            number = normalise_number(written)
-            if written and not number:
-                row.fault(
-                    "vat", _("“%(number)s” is not a valid VAT or Belgian enterprise number.") % {"number": written}
-                )
-            party_id = row.number_or_none("customer")
-            if written and party_id is not None:
-                row.fault("customer", _("stands beside vat; name the customer by one of the two."))
-            treatment = row.choice("vat_treatment", [str(known) for known in Treatment], "")
+            row = ClientRow.read(cells)
+            stands = standing.get((row.dossier or "", row.client or 0))
+            old = None if stands is None else self.cells_of(stands)
+            row = ClientRow.read(cells, old)
+            number = normalise_number(row.vat or "")
             rule = ClientRule(
-                client_id=client,
-                number=number,
-                party_id=party_id,
-                treatment=Treatment(treatment) if treatment else None,
-                purchase_order=row.text("po"),
-                buyer_reference=row.text("buyer_reference"),
+                client_id=row.client or 0,
+                number=row.vat or "",
+                party_id=row.customer,
+                # A number that was read in the name, and that the file gives back as it was, is no statement.
+                proposed=stands is not None and stands.is_proposed and number == stands.number,
+                treatment=Treatment(row.vat_treatment) if row.vat_treatment else None,
+                purchase_order=row.po or "",
+                buyer_reference=row.buyer_reference or "",
             )
-            stands = standing.get((cells.get("dossier", ""), client))
-            # A number that was read in the name is kept by the verb when the row names no customer.
-            kept = (
-                stands.number if stands is not None and stands.is_proposed and not number and party_id is None else ""
-            )
-            values = (
-                cells.get("dossier", ""),
-                str(client),
-                number or kept,
-                _text(party_id),
-                treatment,
+            new = self._cells(
+                row.dossier,
+                rule.client_id,
+                number,
+                rule.party_id,
+                row.vat_treatment,
                 rule.purchase_order,
                 rule.buyer_reference,
             )
-            new = dict(zip(self.columns, values, strict=True))
-            found.append(Read(row, None if stands is None else self.cells_of(stands), new, (dossier, rule)))
-        _once([read.row for read in found], lambda row: (row.cells.get("dossier"), row.cells.get("client")), "client")
+            found.append(Read(row, old, new, (self._dossier(row), rule)))
+        _check(found, mappings.check_clients)
         return found
 
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
         """One call of the verb for each dossier."""
-        for dossier, rules in _by_dossier(read).items():
-            setup.map_clients(dossier=dossier, rules=rules, by=by, now=now)
-
-
-def _by_dossier(read: Sequence[Read]) -> dict[Dossier, list[Any]]:
-    found: defaultdict[Dossier, list[Any]] = defaultdict(list)
-    for each in read:
-        dossier, rule = each.told
-        if each.outcome != "skip":
-            found[dossier].append(rule)
-    return found
+        for dossier, stated in _by_dossier(read).items():
+            mappings.map_clients(dossier=dossier, rules=stated, keep_read=False, by=by, now=now)
 
 
 class DossierSheet(Sheet):
-    """Dossiers with their rules. Workspaces and companies are named by the ids of Toggl and Billit."""
+    """Dossiers with their rules."""
 
-    columns = DOSSIER_COLUMNS
-    needed = ("key", "workspace", "company", "start")
+    row = DossierRow
 
     def cells_of(self, instance: Dossier) -> dict[str, str]:
         """A dossier that stands."""
-        clients = sorted(named.client_remote_id for named in instance.named_clients.all())
-        values = (
-            instance.key,
-            instance.name,
-            instance.workspace.remote_id,
-            instance.company.party_id,
-            instance.start_date.isoformat(),
-            " ".join(map(str, clients)),
-            instance.billable,
-            instance.group_by,
-            instance.rounding_minutes,
-            instance.rounding_direction,
-            instance.rounding_level,
-            instance.rounding_minimum,
-            instance.every,
-            _text(instance.day),
-            instance.mode,
-            "" if instance.auto_limit is None else f"{instance.auto_limit:.2f}",
-            instance.price_decimals,
-            instance.payment_days,
-            instance.default_product,
+        clients = [named.client_remote_id for named in instance.named_clients.all()]
+        return self._of(
+            instance.workspace.remote_id, instance.company.party_id, rules.stated(instance, clients=clients)
         )
-        return dict(zip(self.columns, map(str, values), strict=True))
 
     def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
         """As the onboarding file's ``dossiers``, without their mappings, and judged against what stands."""
         firm = self.scope.firm
-        standing = {
-            row.key: row
-            for row in Dossier.objects.for_firm(firm)
-            .select_related("workspace", "company")
-            .prefetch_related("named_clients")
-        }
-        locked = {key for key, row in setup.standing(firm.slug).dossiers.items() if row.has_invoiced}
+        dossiers = Dossier.objects.for_firm(firm).select_related("workspace", "company")
+        stand = {row.key: self.cells_of(row) for row in dossiers.prefetch_related("named_clients")}
         workspaces = {row.remote_id: row for row in Workspace.objects.for_firm(firm)}
         companies = {row.party_id: row for row in Company.objects.for_firm(firm)}
-        found = []
+        found, wanted = [], []
         for cells in rows:
-            row = Row(cells)
-            rules = _rules(row)
-            workspace = workspaces.get(row.number("workspace"))
-            company = companies.get(row.number("company"))
-            if workspace is None and "workspace" not in row.faults:
-                row.fault("workspace", _("no connection opens this workspace: choose it on the page Connections."))
-            if company is None and "company" not in row.faults:
-                row.fault("company", _("no connection opens this company: choose it on the page Connections."))
-            stands = standing.get(rules.key)
-            old = None if stands is None else self.cells_of(stands)
-            new = self._cells(rules, cells)
-            if old is not None and rules.key in locked:
-                for column in ("workspace", "company", "start"):
-                    if old[column] != new[column] and column not in row.faults:
-                        row.fault(column, _("stays %(old)s: the dossier has invoiced.") % {"old": old[column]})
-            found.append(Read(row, old, new, (workspace, company, rules)))
-        _once([read.row for read in found], lambda row: row.cells.get("key"), "key")
-        _overlaps(found, standing)
+            old = stand.get(cells.get("key", ""))
+            row = DossierRow.read(cells, old)
+            stated = DossierRules.of(row.given)
+            workspace, company = workspaces.get(row.workspace or 0), companies.get(row.company or 0)
+            if workspace is None and row.sound("workspace"):
+                row.note("workspace", _("no connection opens this workspace: choose it on the page Connections."))
+            if company is None and row.sound("company"):
+                row.note("company", _("no connection opens this company: choose it on the page Connections."))
+            new = self._of(row.workspace or 0, row.company or 0, stated)
+            wanted.append(Wanted(row.workspace or 0, row.company or 0, stated))
+            found.append(Read(row, old, new, (workspace, company, stated)))
+        for each, faults in zip(found, rules.check(wanted, standing(firm.slug)), strict=True):
+            for fault in faults:
+                each.row.note_fault(fault)
         return found
 
-    def _cells(self, rules: setup.DossierRules, cells: Mapping[str, str]) -> dict[str, str]:
-        values = (
-            rules.key,
-            rules.name,
-            cells.get("workspace", ""),
-            cells.get("company", ""),
-            rules.start.isoformat(),
-            " ".join(map(str, sorted(rules.clients))),
-            rules.billable,
-            rules.group_by,
-            rules.rounding.minutes,
-            rules.rounding.direction,
-            rules.rounding.level,
-            rules.rounding.minimum,
-            rules.schedule.every,
-            _text(rules.schedule.day),
-            rules.mode,
-            "" if rules.auto_limit is None else f"{rules.auto_limit:.2f}",
-            rules.price_decimals,
-            rules.payment_days,
-            rules.default_product,
-        )
-        return dict(zip(self.columns, map(str, values), strict=True))
-
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
-        """All at once, so that a client may move from one to another."""
-        pairings = [
-            setup.Pairing(workspace=each.told[0], company=each.told[1], rules=each.told[2])
-            for each in read
-            if each.outcome != "skip"
-        ]
-        setup.set_up_dossiers(firm=self.scope.firm, pairings=pairings, by=by, now=now)
+        """All at once, so that clients may move from one to another."""
+        pairings = [Pairing(*each.told) for each in read if each.outcome != "skip"]
+        rules.set_dossiers(firm=self.scope.firm, pairings=pairings, by=by, now=now)
 
-
-def _rules(row: Row) -> setup.DossierRules:
-    key = row.text("key", longest=50, required=True)
-    try:
-        if key:
-            validate_slug(key)
-    except ValidationError:
-        row.fault("key", _("use letters, digits, hyphens and underscores only."))
-    return setup.DossierRules(
-        key=key,
-        name=row.text("name") or key,
-        start=row.day("start"),
-        clients=row.numbers("clients"),
-        billable=row.choice("billable", Dossier.Billable.values, "all"),
-        group_by=row.choice("group_by", Dossier.GroupBy.values, "product"),
-        rounding=Rounding(
-            minutes=row.number("rounding_minutes", 0, least=0, most=24 * 60),
-            direction=cast(Any, row.choice("rounding_direction", Dossier.Direction.values, "up")),
-            level=cast(Any, row.choice("rounding_level", Dossier.Level.values, "entry")),
-            minimum=row.number("rounding_minimum", 0, least=0, most=24 * 60),
-        ),
-        schedule=_schedule(row),
-        mode=row.choice("mode", Dossier.Mode.values, "review"),
-        auto_limit=row.money_or_none("auto_limit"),
-        price_decimals=row.number("price_decimals", 2, least=2, most=5),
-        payment_days=row.number("payment_days", 30, least=0, most=365),
-        default_product=row.text("default_product"),
-    )
-
-
-def _schedule(row: Row) -> Schedule:
-    every = row.choice("every", Dossier.Every.values, "manual")
-    day = row.number_or_none("day", most=7 if every == "weekly" else 28)
-    try:
-        return Schedule(cast(Any, every), day if every in {"weekly", "monthly"} else None)
-    except ValueError:
-        if "day" not in row.faults:
-            row.fault("day", _("give the day: weekly 1 (Monday) to 7, monthly 1 to 28."))
-        return Schedule("manual")
-
-
-def _overlaps(found: Sequence[Read], standing: Mapping[str, Dossier]) -> None:
-    """R1: the clients of the dossiers of one workspace are disjoint, those that the file does not name included."""
-    in_file = {read.new["key"] for read in found}
-    sets: defaultdict[str, list[tuple[str, frozenset[int]]]] = defaultdict(list)
-    for key, row in standing.items():
-        if key not in in_file:
-            clients = frozenset(named.client_remote_id for named in row.named_clients.all())
-            sets[str(row.workspace.remote_id)].append((key, clients))
-    for read in found:
-        own = read.told[2].clients
-        for key, clients in sets[read.new["workspace"]]:
-            if own & clients or not (own or clients):
-                read.row.fault("clients", _("dossier %(key)s of this workspace bills them too.") % {"key": key})
-        sets[read.new["workspace"]].append((read.new["key"], own))
+    def _of(self, workspace: int, company: int, stated: DossierRules) -> dict[str, str]:
+        values = {name: getattr(stated, name, "") for name in self.columns()} | {
+            "workspace": workspace,
+            "company": company,
+            "start": stated.start.isoformat(),
+            "clients": " ".join(map(str, sorted(stated.clients))),
+            "day": stated.columns()["day"],
+            "auto_limit": stated.columns()["auto_limit"],
+        }
+        return {name: _text(value) for name, value in values.items()}

@@ -16,6 +16,7 @@ from integrations.models import Company, Entry, Workspace
 from invoicing.ledger import differences
 from invoicing.ledger.facts import Books, in_scope
 from invoicing.ledger.locks import lock_log, mark
+from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
 from invoicing.rules import mapping
 from toggbill.firms import audit
@@ -83,36 +84,33 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
     """R3: the number in a client's name becomes its mapping, once, and is pinned from then on."""
     books = Books.load(workspace)
     for dossier in books.dossiers:
-        mappings = {row.client_remote_id: row for row in ClientMapping.objects.filter(dossier=dossier)}
-        found: dict[int, str] = {}
-        for client_id, name in in_scope(dossier, books):
-            row = mappings.get(client_id)
-            if row is not None and (row.number or row.customer_party_id is not None):
-                continue
-            if number := mapping.read_number(name).number:
-                found[client_id] = number
-        if not found:
+        if not _to_propose(dossier, books):
             continue
-        # The log first, as everywhere: who drafts meanwhile holds it, and proposes the same.
+        # The log first, as everywhere. Who states a customer meanwhile holds it: what is left is what nobody stated.
         lock_log(dossier.firm)
-        ClientMapping.objects.bulk_create(
-            [
-                ClientMapping(
-                    firm_id=dossier.firm_id,
-                    dossier=dossier,
-                    client_remote_id=client_id,
-                    number=number,
-                    is_proposed=True,
-                )
-                for client_id, number in sorted(found.items())
-            ],
-            update_conflicts=True,
-            unique_fields=["dossier", "client_remote_id"],
-            update_fields=["number", "is_proposed"],
-        )
-        data = {"proposed": {str(client_id): number for client_id, number in sorted(found.items())}}
-        news = News("mapping_changed", f"dossier {dossier.key}", data)
-        audit.record(firm=dossier.firm, news=[news], by=Actor("sync", "worker"), now=now)
+        found = _to_propose(dossier, books)
+        stand = ClientMapping.objects.filter(dossier=dossier)
+        rows = {row.client_remote_id: row for row in stand if row.client_remote_id in found}
+        old = {client_id: mapping_of(row) for client_id, row in rows.items()}
+        new = [
+            ClientMapping(firm_id=dossier.firm_id, dossier=dossier, client_remote_id=client_id)
+            for client_id in sorted(found.keys() - rows.keys())
+        ]
+        for row in [*rows.values(), *new]:
+            row.number, row.is_proposed = found[row.client_remote_id], True
+        ClientMapping.objects.bulk_update(rows.values(), ["number", "is_proposed"])
+        ClientMapping.objects.bulk_create(new)
+        by_client = sorted([*rows.values(), *new], key=lambda row: row.client_remote_id)
+        news = [mapping_changed(dossier, old=old.get(row.client_remote_id), new=mapping_of(row)) for row in by_client]
+        audit.record(firm=dossier.firm, news=news, by=Actor("sync", "worker"), now=now)
+
+
+def _to_propose(dossier: Dossier, books: Books) -> dict[int, str]:
+    """The numbers in the names of the Toggl clients that have no customer yet, by client."""
+    rows = ClientMapping.objects.filter(dossier=dossier)
+    stated = {row.client_remote_id for row in rows if row.number or row.customer_party_id is not None}
+    names = [(client, name) for client, name in in_scope(dossier, books) if client not in stated]
+    return {client: number for client, name in names if (number := mapping.read_number(name).number)}
 
 
 @transaction.atomic

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 _EVERY = ("manual", "daily", "weekly", "monthly")
-_DAY_RANGES = {"weekly": (1, 7), "monthly": (1, 28)}
+DAYS = {"weekly": (1, 7), "monthly": (1, 28)}
+"""The first and the last day of a schedule that has one: of the week (Monday 1), of the month."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,8 +19,8 @@ class Schedule:
     def __post_init__(self) -> None:
         if self.every not in _EVERY:
             raise ValueError(f"Unknown schedule {self.every!r}: write one of {', '.join(_EVERY)}.")
-        if self.every in _DAY_RANGES:
-            first, last = _DAY_RANGES[self.every]
+        if self.every in DAYS:
+            first, last = DAYS[self.every]
             if self.day is None or not first <= self.day <= last:
                 raise ValueError(f"A {self.every} schedule needs a day from {first} to {last}, not {self.day}.")
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from invoicing.dossiers.setup import DossierRules, Standing, StandingDossier
+from invoicing.dossiers.firm import Standing, StandingDossier
+from invoicing.dossiers.rules import DossierRules
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
-from invoicing.rules.rating import Rounding
-from invoicing.rules.schedule import Schedule
 from tests.factories import enterprise_number
 from toggbill.onboarding.file import (
     BillitSection,
@@ -67,6 +66,7 @@ group_by = "project"
 rounding = {{ minutes = 15, direction = "nearest", level = "line", minimum = 5 }}
 schedule = {{ every = "weekly", weekday = 7 }}
 mode = "send"
+email_allowed = true
 auto_limit = "5000.5"
 price_decimals = 4
 payment_days = 14
@@ -111,7 +111,7 @@ def faults_of(text: str, standing: Standing | None = None) -> list[str]:
 
 
 def standing(*, has_invoiced: bool = False, clients: frozenset[int] = frozenset()) -> Standing:
-    dossier = StandingDossier("main", 4001, "main", 7001, date(2026, 9, 1), clients, has_invoiced)
+    dossier = StandingDossier("Bakery", "main", 4001, "main", 7001, date(2026, 9, 1), clients, has_invoiced)
     return Standing(frozenset({"main"}), frozenset({"main"}), {"bakery": dossier})
 
 
@@ -137,9 +137,14 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                     clients=frozenset({501, 502}),
                     billable="flagged",
                     group_by="project",
-                    rounding=Rounding(15, "nearest", "line", 5),
-                    schedule=Schedule("weekly", 7),
+                    rounding_minutes=15,
+                    rounding_direction="nearest",
+                    rounding_level="line",
+                    rounding_minimum=5,
+                    every="weekly",
+                    day=7,
                     mode="send",
+                    email_allowed=True,
                     auto_limit=Decimal("5000.50"),
                     price_decimals=4,
                     payment_days=14,
@@ -166,9 +171,14 @@ def test_read_gives_the_defaults_for_what_is_left_out() -> None:
         clients=frozenset(),
         billable="all",
         group_by="product",
-        rounding=Rounding(0, "up", "entry", 0),
-        schedule=Schedule("manual"),
+        rounding_minutes=0,
+        rounding_direction="up",
+        rounding_level="entry",
+        rounding_minimum=0,
+        every="manual",
+        day=None,
         mode="review",
+        email_allowed=False,
         auto_limit=None,
         price_decimals=2,
         payment_days=30,
@@ -444,10 +454,7 @@ def test_read_names_the_fault(old: str, new: str, sentence: str) -> None:
         ('client_map = [ { vat = "' + NUMBER + '" } ]', "client_map[0].client: missing; it needs a whole number."),
         (
             'client_map = [ { client = 1, vat = "BE0999999999" } ]',
-            (
-                "client_map[0].vat: “BE0999999999” is no valid EU VAT number or Belgian enterprise number "
-                "(its check digits fail)."
-            ),
+            ("client_map[0].vat: “BE0999999999” is not a valid VAT or Belgian enterprise number: check its digits."),
         ),
         (
             f'client_map = [ {{ client = 1, vat = "{NUMBER}", customer = 2 }} ]',

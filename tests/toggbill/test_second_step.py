@@ -166,9 +166,8 @@ def test_firm_that_demands_two_steps_lets_nobody_on_without() -> None:
     firm = FirmFactory(name="Our Firm")
     owner = signed_in(firm)
     assert owner.post("/members/two-steps/", {"wanted": "yes"})["Location"] == "/members/"
-    assert events(firm) == [
-        ("rule_changed", f"firm {firm.slug}", {"old": {"requires_mfa": False}, "new": {"requires_mfa": True}})
-    ]
+    told = {"name": "Our Firm", "timezone": "Europe/Brussels", "language": firm.language, "requires_mfa": True}
+    assert events(firm) == [("rule_changed", f"firm {firm.slug}", {"old": told | {"requires_mfa": False}, "new": told})]
     for path in ("/", "/members/", "/invoices/", "/admin/", "/nowhere/", "/accounts/password/change/"):
         answer = owner.get(path)
         assert (answer.status_code, answer.headers.get("Location")) == (302, "/accounts/2fa/"), path

@@ -23,7 +23,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from toggbill.firms.access import FirmRequest, actor, may, visible
-from toggbill.firms.audit import News, record
+from toggbill.firms.changes import change_firm
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Invitation, Membership, MembershipDossier, User
 
@@ -217,13 +217,12 @@ class FirmAdmin(_Found):
         return (*once, "created_at", "audit_number")
 
     def save_model(self, request: HttpRequest, obj: Firm, form: Any, change: bool) -> None:
-        """Audit what changed."""
-        old = {name: form.initial[name] for name in form.changed_data if name in form.initial}
-        super().save_model(request, obj, form, change)
-        if change and form.changed_data:
-            new = {name: form.cleaned_data[name] for name in form.changed_data}
-            news = News("rule_changed", f"firm {obj.slug}", {"old": old, "new": new})
-            record(firm=obj, news=[news], by=actor(cast(FirmRequest, request)), now=timezone.now())
+        """Through the verb; a new firm is the row alone."""
+        if not change:
+            super().save_model(request, obj, form, change)
+            return
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        change_firm(firm=obj, values=values, by=actor(cast(FirmRequest, request)), now=timezone.now())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Staff who may see something."""

@@ -1,14 +1,17 @@
-"""What a verb changed of a row: for the audit log (old and new) and for the counts of ``onboard``."""
+"""What a verb changed of a row: for the audit log (old and new) and the counts of ``onboard``. And the firm's row."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from django.db import models
+from django.db import models, transaction
+
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.models import Firm
 
 Outcome = Literal["created", "updated", "unchanged"]
 
@@ -43,3 +46,24 @@ def plain(value: Any) -> Any:
     if isinstance(value, Decimal | models.Model):
         return str(value)
     return value.isoformat() if isinstance(value, date) else value
+
+
+_OF_A_FIRM = ("name", "timezone", "language", "requires_mfa")
+
+
+@transaction.atomic
+def change_firm(*, firm: Firm, values: Mapping[str, Any], by: Actor, now: datetime) -> Amended:
+    """Change what a firm sets for itself: name, zone, language, whether it asks for a second step.
+
+    ``rule_changed`` of the firm then holds ``old`` and ``new``, each with all four, as that of a dossier holds its
+    rules whole. Another time zone is ``invoicing.dossiers.firm.set_firm``'s to set, since days hang on it.
+    """
+    row = Firm.objects.select_for_update(no_key=True).get(pk=firm.pk)
+    old = {name: getattr(row, name) for name in _OF_A_FIRM}
+    changed = amend(row, values)
+    for name, value in values.items():
+        setattr(firm, name, value)
+    if changed:
+        new = {name: getattr(row, name) for name in _OF_A_FIRM}
+        record(firm=firm, news=[News("rule_changed", f"firm {firm.slug}", {"old": old, "new": new})], by=by, now=now)
+    return changed

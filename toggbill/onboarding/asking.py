@@ -17,7 +17,7 @@ from integrations.connections.credentials import (
     toggl_hindrances,
 )
 from integrations.models import Connection
-from invoicing.dossiers.setup import Standing
+from invoicing.dossiers.firm import Standing
 from toggbill.onboarding.file import BillitSection, OnboardingFile, TogglSection
 
 Access = TypeVar("Access", TogglAccess, BillitAccess)

@@ -2,34 +2,38 @@
 
 Reading is pure: what the firm has already (``Standing``) and the environment come in as arguments. A key that a table
 leaves out has its default each time: a dossier in the file is stated whole. Mappings and members that the file does not
-name stay (design section 10).
+name stay (design section 10). ``sections`` has the keys and types; what is wrong with a rule or a mapping, the checks
+of ``invoicing.dossiers`` say.
 """
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from zoneinfo import available_timezones
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.faults import Fault, repeated
+from invoicing.dossiers.firm import Standing
+from invoicing.dossiers.parsing import Section
+from invoicing.dossiers.rules import DossierRules, Wanted
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from toggbill.onboarding.sections import (
+    BillitTable,
+    ClientTable,
+    DossierTable,
+    FileTable,
+    FirmTable,
+    TagTable,
+    TogglTable,
+    UserTable,
+)
 
-from invoicing.dossiers.setup import DossierRules, Standing
-from invoicing.models import Dossier
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
-from invoicing.rules.rating import Rounding
-from invoicing.rules.schedule import Schedule
-from toggbill.firms.models import Membership
-from toggbill.onboarding.table import Table, once, shown
-
-LANGUAGES = ("en", "fr", "nl")
-A_DAY = 24 * 60
-"""Minutes: nothing is rounded to more."""
-
-_BILLION = 1_000_000_000
+# A name that shouts is a variable's; anything else might be the secret itself, put in the wrong place.
+_VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 
 class FileFaults(Exception):
@@ -127,253 +131,194 @@ def firm_slug(values: Mapping[str, Any]) -> str:
 
 def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str, str]) -> OnboardingFile:
     """The sections of a file. Raises FileFaults with all of its faults, those against what stands included."""
-    faults: list[str] = []
-    root = Table(values, "", faults)
+    root = FileTable.model_validate(dict(values))
+    root.place("")
     if not root.has("firm"):
-        root.fault("firm", "missing; the file needs a table [firm] with slug and name.")
-    firm_table = root.table("firm")
-    firm = _firm(firm_table) if root.has("firm") and root.sound("firm") else FirmSection("", "", "", "")
-    user_tables = root.tables("users", written="[[users]]")
-    users = tuple(_user(table, environ) for table in user_tables)
-    toggl_tables = root.tables("toggl", written="[[toggl]]")
-    toggl = tuple(_toggl(table, standing, environ) for table in toggl_tables)
-    billit_tables = root.tables("billit", written="[[billit]]")
-    billit = tuple(_billit(table, standing, environ) for table in billit_tables)
-    dossier_tables = root.tables("dossiers", written="[[dossiers]]")
-    dossiers = tuple(_dossier(table) for table in dossier_tables)
-    root.close()
-    once([*zip(user_tables, (row.email for row in users), strict=True)], "email")
-    once([*zip(toggl_tables, (row.key for row in toggl), strict=True)], "key")
-    once([*zip(billit_tables, (row.key for row in billit), strict=True)], "key")
-    once([*zip(dossier_tables, (row.rules.key for row in dossiers), strict=True)], "key")
-    rows = list(zip(dossier_tables, dossiers, strict=True))
-    _check_references(rows, {row.key for row in toggl} | standing.toggl, {row.key for row in billit} | standing.billit)
-    _check_against(rows, standing)
-    _check_overlap(rows, standing)
-    if faults:
+        root.note("firm", "missing; the file needs a table [firm] with slug and name.")
+    users, toggl, billit = root.users or [], root.toggl or [], root.billit or []
+    dossiers = root.dossiers or []
+    file = OnboardingFile(
+        firm=_firm(root.firm or FirmTable()),
+        users=tuple(_user(table, environ) for table in users),
+        toggl=tuple(_toggl(table, standing, environ) for table in toggl),
+        billit=tuple(_billit(table, standing, environ) for table in billit),
+        dossiers=tuple(map(_dossier, dossiers)),
+    )
+    _once(users, "email", [row.email for row in file.users])
+    _once(toggl, "key", [row.key for row in file.toggl])
+    _once(billit, "key", [row.key for row in file.billit])
+    _check_references(dossiers, file, standing)
+    wanted = [Wanted(row.workspace, row.company, row.rules) for row in file.dossiers]
+    for table, found in zip(dossiers, rules.check(wanted, standing), strict=True):
+        for fault in found:
+            _note_rule(table, fault, dossiers)
+    if faults := [f"{place}: {text}" for place, text in root.faults()]:
         raise FileFaults(faults)
-    return OnboardingFile(firm, users, toggl, billit, dossiers)
+    return file
 
 
-def _firm(table: Table) -> FirmSection:
-    section = FirmSection(
-        slug=table.slug("slug"),
-        name=table.text("name"),
-        timezone=table.text("timezone", default="Europe/Brussels"),
-        language=table.choice("language", LANGUAGES, default="fr"),
+def _firm(table: FirmTable) -> FirmSection:
+    return FirmSection(
+        slug=table.slug or "",
+        name=table.name or "",
+        timezone=table.timezone or "Europe/Brussels",
+        language=table.language or "fr",
     )
-    if section.timezone not in available_timezones():
-        table.fault("timezone", f"{shown(section.timezone)} is not a time zone; use a name such as Europe/Brussels.")
-    table.close()
-    return section
 
 
-def _user(table: Table, environ: Mapping[str, str]) -> UserSection:
-    email = table.text("email", longest=254).lower()
-    if email:
-        try:
-            validate_email(email)
-        except ValidationError:
-            table.fault("email", f"{shown(email)} is not an e-mail address.")
-            email = ""
-    role = table.choice("role", Membership.Role.values)
-    password = table.variable("password_env", environ)
-    table.close()
-    return UserSection(email, role, password)
+def _user(table: UserTable, environ: Mapping[str, str]) -> UserSection:
+    return UserSection(table.email or "", table.role or "", _variable(table, "password_env", environ))
 
 
-def _toggl(table: Table, standing: Standing, environ: Mapping[str, str]) -> TogglSection:
-    key = table.slug("key")
-    secret = table.secret("api_token", environ)
-    if key not in standing.toggl:
-        _need_secret(table, "api_token", key)
-    section = TogglSection(key, secret, table.flag("accept_partial", default=False))
-    table.close()
-    return section
+def _toggl(table: TogglTable, standing: Standing, environ: Mapping[str, str]) -> TogglSection:
+    key = table.key or ""
+    secret = _secret(table, "api_token", environ, is_new=key not in standing.toggl)
+    return TogglSection(key, secret, bool(table.accept_partial))
 
 
-def _billit(table: Table, standing: Standing, environ: Mapping[str, str]) -> BillitSection:
-    key = table.slug("key")
-    section = BillitSection(key, table.secret("api_key", environ))
-    if key not in standing.billit:
-        _need_secret(table, "api_key", key)
-    table.close()
-    return section
+def _billit(table: BillitTable, standing: Standing, environ: Mapping[str, str]) -> BillitSection:
+    key = table.key or ""
+    return BillitSection(key, _secret(table, "api_key", environ, is_new=key not in standing.billit))
 
 
-def _need_secret(table: Table, name: str, key: str) -> None:
-    if not table.has(name) and not table.has(f"{name}_env"):
-        whose = f"the firm has no connection {key} yet" if key else "the connection is new"
-        table.fault(name, f"missing; {whose}, so write {name}_env (the name of a variable) or {name}.")
+def _secret(table: TogglTable | BillitTable, name: str, environ: Mapping[str, str], *, is_new: bool) -> str | None:
+    """A secret from its key or from the variable that ``<key>_env`` names; None when neither is there."""
+    inline: str | None = getattr(table, name)
+    by_name = _variable(table, f"{name}_env", environ)
+    if table.has(name) and table.has(f"{name}_env"):
+        table.note(name, f"is given twice; write either {name} or {name}_env.")
+    if inline is not None and not inline.strip():
+        table.note(name, "must not be empty.")
+    if is_new and not table.has(name) and not table.has(f"{name}_env"):
+        whose = f"the firm has no connection {table.key} yet" if table.key else "the connection is new"
+        table.note(name, f"missing; {whose}, so write {name}_env (the name of a variable) or {name}.")
+    # Copied with the line's end, neither service takes it; a password is another matter.
+    return (inline or by_name or "").strip() or None
 
 
-def _dossier(table: Table) -> DossierSection:
-    key = table.slug("key")
-    toggl, workspace = table.slug("toggl"), table.number("workspace")
-    billit, company = table.slug("billit"), table.number("company")
-    rules = DossierRules(
-        key=key,
-        name=table.text("name", default=key) or key,
-        start=table.day("start"),
-        clients=table.numbers("clients"),
-        billable=table.choice("billable", Dossier.Billable.values, default="all"),
-        group_by=table.choice("group_by", Dossier.GroupBy.values, default="product"),
-        rounding=_rounding(table.table("rounding")),
-        schedule=_schedule(table),
-        mode=table.choice("mode", Dossier.Mode.values, default="review"),
-        auto_limit=table.money_or_none("auto_limit"),
-        price_decimals=table.number("price_decimals", least=2, most=5, default=2),
-        payment_days=table.number("payment_days", least=0, most=365, default=30),
-        default_product=table.text("default_product", default=""),
+def _variable(table: Section, name: str, environ: Mapping[str, str]) -> str | None:
+    """The value of the variable that a key names, blanks and all; None when the key is absent or at fault."""
+    variable: str | None = getattr(table, name)
+    if variable is None:
+        return None
+    content = environ.get(variable, "") if "\0" not in variable else ""
+    if content.strip():
+        return content
+    shown = variable if _VARIABLE.fullmatch(variable) else "that it names"
+    table.note(name, f"the environment variable {shown} is not set. Set it, then run this again.")
+    return None
+
+
+def _dossier(table: DossierTable) -> DossierSection:
+    clients = table.clients or []
+    for place in repeated(clients):
+        table.note(f"clients[{place}]", f"{clients[place]} stands there twice.")
+    every, day = _schedule(table)
+    rounding = table.rounding.given if table.rounding else {}
+    given = {
+        **table.given,
+        **{f"rounding_{name}": value for name, value in rounding.items()},
+        "clients": frozenset(client for client in clients if client is not None),
+        "every": every,
+        "day": day,
+    }
+    return DossierSection(
+        toggl=table.toggl or "",
+        workspace=table.workspace or 0,
+        billit=table.billit or "",
+        company=table.company or 0,
+        rules=DossierRules.of(given),
+        tags=_tags(table.tags or []),
+        client_map=_client_map(table.client_map or []),
     )
-    tags = tuple(_tags(table))
-    client_map = tuple(_client_map(table))
-    table.close()
-    return DossierSection(toggl, workspace, billit, company, rules, tags, client_map)
 
 
-def _rounding(table: Table) -> Rounding:
-    rounding = Rounding(
-        minutes=table.number("minutes", least=0, most=A_DAY, default=0),
-        direction=table.choice("direction", Dossier.Direction.values, default="up"),
-        level=table.choice("level", Dossier.Level.values, default="entry"),
-        minimum=table.number("minimum", least=0, most=A_DAY, default=0),
-    )
-    table.close()
-    return rounding
-
-
-def _schedule(dossier: Table) -> Schedule:
+def _schedule(dossier: DossierTable) -> tuple[str | None, int | None]:
     """R9: weekly has a weekday, monthly a day, the others neither."""
-    table = dossier.table("schedule")
-    if not dossier.has("schedule") or not dossier.sound("schedule"):
-        return Schedule("manual")
-    every = table.choice("every", Dossier.Every.values)
-    day = None
-    if every == "weekly":
-        day = table.number("weekday", most=7)
-    elif every == "monthly":
-        day = table.number("day", most=28)
-    elif not every:
-        # Which of the two belongs there is not known either.
-        table.number_or_none("weekday", most=7)
-        table.number_or_none("day", most=28)
-    table.close()
-    match every:
-        case "weekly" | "monthly" if day:
-            return Schedule(every, day)
-        case "daily":
-            return Schedule("daily")
-    return Schedule("manual")
+    table = dossier.schedule
+    if table is None or table.every is None:
+        return None, None
+    name = {"weekly": "weekday", "monthly": "day"}.get(table.every)
+    if table.every in rules.WORDS["every"]:
+        belongs = ("every", name) if name else ("every",)
+        for other in ("weekday", "day"):
+            if other != name and table.has(other):
+                table.note_unknown(other, belongs)
+    if name is None:
+        return table.every, None
+    if not table.has(name):
+        table.note_missing(name)
+    return table.every, getattr(table, name)
 
 
-def _tags(dossier: Table) -> Iterator[TagRule]:
-    rows = []
-    for table in dossier.tables("tags", written="tags = [ { tag = …, product = … } ]"):
-        rule = TagRule(
-            tag=table.text("tag", longest=255),
-            product=table.text("product", default=""),
-            bill=table.flag("bill", default=True),
-            priority=table.number_or_none("priority", least=-_BILLION, most=_BILLION),
+def _tags(tables: Sequence[TagTable]) -> tuple[TagRule, ...]:
+    stated = [
+        TagRule(table.tag or "", table.product or "", table.bill is not False, table.priority) for table in tables
+    ]
+    _note_mappings(tables, mappings.check_tags(stated))
+    return tuple(stated)
+
+
+def _client_map(tables: Sequence[ClientTable]) -> tuple[ClientRule, ...]:
+    stated = [
+        ClientRule(
+            client_id=table.client or 0,
+            number=table.vat or "",
+            party_id=table.customer,
+            treatment=Treatment(table.vat_treatment) if table.vat_treatment else None,
+            purchase_order=table.po or "",
+            buyer_reference=table.buyer_reference or "",
         )
-        key = tag_key(rule.tag)
-        if len(key) > 255:
-            table.fault("tag", "is too long; the longest has 255 characters.")
-        if rule.bill and not rule.product and table.sound("product") and table.sound("bill"):
-            table.fault("product", "missing; name a product's reference, or write bill = false.")
-        if not rule.bill and rule.product:
-            table.fault("product", "stands beside bill = false; leave one of the two out.")
-        table.close()
-        rows.append((table, key))
-        yield rule
-    once(rows, "tag", shown)
+        for table in tables
+    ]
+    _note_mappings(tables, mappings.check_clients(stated))
+    return tuple(map(mappings.normalised, stated))
 
 
-def _client_map(dossier: Table) -> Iterator[ClientRule]:
-    rows = []
-    for table in dossier.tables("client_map", written="client_map = [ { client = …, vat = … } ]"):
-        client = table.number("client")
-        written = table.text("vat", default="", longest=60)
-        number = normalise_number(written)
-        if written and not number:
-            table.fault(
-                "vat",
-                f"{shown(written)} is no valid EU VAT number or Belgian enterprise number (its check digits fail).",
-            )
-        party_id = table.number_or_none("customer")
-        if written and table.has("customer"):
-            table.fault("customer", "stands beside vat; name the customer by one of the two.")
-        treatment = table.choice("vat_treatment", [*map(str, Treatment)], default="")
-        rule = ClientRule(
-            client_id=client,
-            number=number,
-            party_id=party_id,
-            treatment=Treatment(treatment) if treatment else None,
-            purchase_order=table.text("po", default=""),
-            buyer_reference=table.text("buyer_reference", default=""),
-        )
-        table.close()
-        rows.append((table, client))
-        yield rule
-    once(rows, "client")
+def _note_mappings(tables: Sequence[Section], found: Sequence[Sequence[Fault]]) -> None:
+    for table, faults in zip(tables, found, strict=True):
+        for fault in faults:
+            _note(table, fault, fault.field, tables)
 
 
-_Rows = list[tuple[Table, DossierSection]]
+def _note_rule(table: DossierTable, fault: Fault, tables: Sequence[DossierTable]) -> None:
+    """Note a fault of a rule at its key: some of them stand in tables of their own."""
+    if fault.field.startswith("rounding_") and table.rounding is not None:
+        table.rounding.note_fault(fault, fault.field.removeprefix("rounding_"))
+    elif fault.field in ("every", "day") and table.schedule is not None:
+        weekly = fault.field == "day" and table.schedule.every == "weekly"
+        table.schedule.note_fault(fault, "weekday" if weekly else fault.field)
+    else:
+        _note(table, fault, fault.field, tables)
 
 
-def _check_references(rows: _Rows, toggl: set[str] | frozenset[str], billit: set[str] | frozenset[str]) -> None:
-    readers: dict[int, tuple[str, str]] = {}
-    billers: dict[int, tuple[str, str]] = {}
-    for table, row in rows:
-        for name, key, keys in (("toggl", row.toggl, toggl), ("billit", row.billit, billit)):
-            if key and key not in keys:
-                table.fault(name, f"neither this file nor the firm has a {name} connection with the key {shown(key)}.")
-        for name, key, what, remote_id, seen in (
-            ("toggl", row.toggl, "workspace", row.workspace, readers),
-            ("billit", row.billit, "company", row.company, billers),
+def _note(table: Section, fault: Fault, name: str, tables: Sequence[Section]) -> None:
+    if fault.code != "twice":
+        table.note_fault(fault, name)
+        return
+    value = f"“{fault.facts['value']}”" if name == "tag" else fault.facts["value"]
+    table.note(name, f"{value} stands there twice; {tables[fault.facts['first']].at(name)} has it already.")
+
+
+def _once(tables: Sequence[Section], name: str, values: Sequence[str]) -> None:
+    for place, first in repeated(values).items():
+        _note(tables[place], Fault(name, "twice", {"value": values[place], "first": first}), name, tables)
+
+
+def _check_references(tables: Sequence[DossierTable], file: OnboardingFile, standing: Standing) -> None:
+    """The connections that dossiers name are there, and a workspace or company goes through one of them."""
+    known = {
+        "toggl": {row.key for row in file.toggl} | standing.toggl,
+        "billit": {row.key for row in file.billit} | standing.billit,
+    }
+    seen: dict[tuple[str, int], tuple[str, str]] = {}
+    for table, row in zip(tables, file.dossiers, strict=True):
+        for name, key, what, remote_id in (
+            ("toggl", row.toggl, "workspace", row.workspace),
+            ("billit", row.billit, "company", row.company),
         ):
-            other, place = seen.setdefault(remote_id, (key, table.at(name)))
+            if key and key not in known[name]:
+                table.note(name, f"neither this file nor the firm has a {name} connection with the key “{key}”.")
+            other, place = seen.setdefault((what, remote_id), (key, table.at(name)))
             if remote_id and other != key:
-                table.fault(
-                    name, f"{what} {remote_id} goes through one connection only, and {place} says {shown(other)}."
-                )
-
-
-def _check_against(rows: _Rows, standing: Standing) -> None:
-    """A dossier's workspace, company or start cannot change once it has invoiced (design section 10)."""
-    for table, row in rows:
-        stands = standing.dossiers.get(row.rules.key)
-        if stands is None or not stands.has_invoiced:
-            continue
-        for name, new, old in (
-            ("workspace", row.workspace, stands.workspace),
-            ("company", row.company, stands.company),
-            ("start", row.rules.start, stands.start),
-        ):
-            if new != old and table.sound(name):
-                table.fault(name, f"stays {old}, since dossier {row.rules.key} has invoiced; make another dossier.")
-
-
-def _check_overlap(rows: _Rows, standing: Standing) -> None:
-    """R1: the clients of the dossiers of one workspace are disjoint, those that the file does not name included."""
-    named = {row.rules.key for _, row in rows}
-    placed: dict[int, list[tuple[str, frozenset[int]]]] = {}
-    for key, stands in standing.dossiers.items():
-        if key not in named:
-            placed.setdefault(stands.workspace, []).append((key, stands.clients))
-    for table, row in rows:
-        if not row.workspace:
-            continue
-        others = placed.setdefault(row.workspace, [])
-        for key, clients in others:
-            if key == row.rules.key:
-                continue
-            both = sorted(clients & row.rules.clients)
-            if both:
-                table.fault("clients", f"{', '.join(map(str, both))}: dossier {key} of this workspace bills that too.")
-            elif not clients and not row.rules.clients:
-                table.fault(
-                    "clients",
-                    f"dossier {key} bills the whole workspace {row.workspace} too; name the clients of one of them.",
-                )
-        others.append((row.rules.key, row.rules.clients))
+                table.note(name, f"{what} {remote_id} goes through one connection only, and {place} says “{other}”.")

@@ -10,7 +10,9 @@ from django.db import transaction
 
 from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
 from integrations.models import Company, Connection, Workspace
-from invoicing.dossiers.setup import Pairing, map_clients, map_tags, set_up_dossiers, set_up_firm
+from invoicing.dossiers.firm import set_firm
+from invoicing.dossiers.mappings import map_clients, map_tags
+from invoicing.dossiers.rules import Pairing, set_dossiers
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
 from toggbill.firms.membership.invitations import add_member
@@ -40,9 +42,9 @@ class Written:
 def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -> Written:
     """Bring the firm to what the file says; all of it or nothing.
 
-    Raises ``setup.Locked`` and IntegrityError when somebody else changed the firm since the file was checked.
+    Raises ``faults.Refused`` and IntegrityError when somebody else changed the firm since the file was checked.
     """
-    firm, _ = set_up_firm(
+    firm, _ = set_firm(
         slug=file.firm.slug,
         name=file.firm.name,
         timezone=file.firm.timezone,
@@ -59,7 +61,7 @@ def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -
     _connections(file, answers, written, by=by, now=now)
     workspaces, companies = _remotes(file, answers, written, now=now)
     pairings = [Pairing(workspaces[row.workspace], companies[row.company], row.rules) for row in file.dossiers]
-    results = set_up_dossiers(firm=firm, pairings=pairings, by=by, now=now)
+    results = set_dossiers(firm=firm, pairings=pairings, by=by, now=now)
     for section, (dossier, outcome) in zip(file.dossiers, results, strict=True):
         written.count("dossiers", {outcome: 1})
         written.count("tags", map_tags(dossier=dossier, rules=section.tags, by=by, now=now))

@@ -111,7 +111,7 @@ def test_tag_mappings_come_in_through_the_verb(firm: Firm, dossier: Dossier) -> 
         (firm.pk, "Advies", True, "ADV", 10),
         (firm.pk, "intern", False, "", None),
     ]
-    assert [(kind, data["tag"]) for kind, _subject, data in events(firm)] == [
+    assert [(kind, data["new"]["tag"]) for kind, _subject, data in events(firm)] == [
         ("mapping_changed", "Advies"),
         ("mapping_changed", "intern"),
     ]
@@ -189,7 +189,7 @@ def test_client_mappings_come_in_with_their_numbers(firm: Firm, dossier: Dossier
 
 def test_client_mappings_with_a_wrong_number_are_refused(firm: Firm, dossier: Dossier) -> None:
     page = previewed(staff(firm), ClientMapping, "dossier,client,vat,customer\nbakery,501,BE0999000000,88001\n")
-    assert "“BE0999000000” is not a valid VAT or Belgian enterprise number." in page
+    assert "“BE0999000000” is not a valid VAT or Belgian enterprise number: check its digits." in page
     assert "stands beside vat" in page
 
 
@@ -198,6 +198,71 @@ def test_a_number_read_in_the_name_is_kept_by_a_row_without_a_customer(firm: Fir
     imported(staff(firm), ClientMapping, "dossier,client,po\nbakery,501,PO-7\n")
     before, row = row.number, ClientMapping.objects.get()
     assert (row.number, row.is_proposed, row.purchase_order) == (before, True, "PO-7")
+
+
+def test_a_column_that_the_file_does_not_have_stays_and_an_empty_cell_empties(firm: Firm, dossier: Dossier) -> None:
+    ClientMappingFactory(
+        dossier=dossier, client_remote_id=501, purchase_order="PO-7", buyer_reference="Dept. 7", treatment="domestic"
+    )
+    TagMappingFactory(dossier=dossier, tag="Advies", product_reference="ADV", priority=7)
+    Dossier.objects.update(payment_days=14, mode="post", auto_limit="500.00", email_allowed=True)
+    browser = staff(firm)
+    assert "1 updated" in imported(browser, ClientMapping, "dossier,client,po\nbakery,501,\n")
+    row = ClientMapping.objects.get()
+    assert (row.purchase_order, row.buyer_reference, row.treatment, row.number != "") == (
+        "",
+        "Dept. 7",
+        "domestic",
+        True,
+    )
+    assert "1 updated" in imported(browser, TagMapping, "dossier,tag,product\nbakery,advies,FIS\n")
+    assert TagMapping.objects.values_list("product_reference", "priority").get() == ("FIS", 7)
+    content = "key,workspace,company,start,mode,auto_limit\nbakery,4001,7001,2026-09-01,,\n"
+    assert "1 updated" in imported(browser, Dossier, content)
+    dossier.refresh_from_db()
+    assert (dossier.name, dossier.payment_days, dossier.email_allowed) == ("Bakery", 14, True)
+    assert (dossier.mode, dossier.auto_limit) == ("review", None)
+
+
+def test_an_empty_number_takes_away_what_was_read_in_the_name(firm: Firm, dossier: Dossier) -> None:
+    ClientMappingFactory(dossier=dossier, client_remote_id=501, is_proposed=True)
+    assert "1 updated" in imported(staff(firm), ClientMapping, "dossier,client,vat\nbakery,501,\n")
+    assert ClientMapping.objects.values_list("number", "is_proposed").get() == ("", False)
+
+
+def test_a_number_read_in_the_name_that_comes_back_is_not_stated(firm: Firm, dossier: Dossier) -> None:
+    row = ClientMappingFactory(dossier=dossier, client_remote_id=501, is_proposed=True)
+    content = f"dossier,client,vat,po\nbakery,501,{row.number},PO-7\n"
+    assert "1 updated" in imported(staff(firm), ClientMapping, content)
+    before, row = row.number, ClientMapping.objects.get()
+    assert (row.number, row.is_proposed, row.purchase_order) == (before, True, "PO-7")
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "sentence"),
+    [
+        ("auto_limit", "1_000", "“1_000” is not an amount"),
+        ("auto_limit", "1.500", "“1.500” is not an amount"),
+        ("auto_limit", "1e3", "“1e3” is not an amount"),
+        ("auto_limit", "٣", "“٣” is not an amount"),
+        ("payment_days", "1_0", "“1_0” is not a whole number."),
+        ("payment_days", "٣", "“٣” is not a whole number."),
+        ("payment_days", "366", "“366” is out of range; use a whole number from 0 to 365."),
+        ("start", "٢٠٢٦-09-01", "is not a day"),
+        ("start", "2026-02-30", "“2026-02-30” is not a day"),
+        ("email_allowed", "perhaps", "“perhaps” is neither yes nor no."),
+        ("workspace", "9223372036854775808", "is out of range; use a whole number from 1 on."),
+        ("clients", "501 501", "needs ids, each once"),
+        ("name", "a\tb", "holds control characters"),
+    ],
+)
+def test_a_cell_that_could_be_read_in_another_way_is_a_fault(
+    column: str, cell: str, sentence: str, firm: Firm, dossier: Dossier
+) -> None:
+    cells = {"key": "bakery", "workspace": "4001", "company": "7001", "start": "2026-09-01"} | {column: cell}
+    page = previewed(staff(firm), Dossier, f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    assert sentence in page
+    assert "Confirm import" not in page
 
 
 @pytest.mark.parametrize("kind", [CSV, XLSX])
@@ -307,16 +372,16 @@ def test_dossiers_at_fault_are_refused_row_by_row(firm: Firm, dossier: Dossier) 
     )
     page = previewed(staff(firm), Dossier, content)
     for sentence in (
-        "stays 2026-09-01: the dossier has invoiced.",
-        "9 is out of range.",
+        "stays 2026-09-01, since dossier bakery has invoiced; make another dossier.",
+        "“9” is out of range; use a whole number from 1 to 7.",
         "“-1” is not an amount",
         "use letters, digits, hyphens and underscores only.",
         "no connection opens this workspace",
         "no connection opens this company",
         "“soon” is not a day",
         "needs ids, each once",
-        "“hourly” is not known; use one of manual, daily, weekly, monthly.",
-        "dossier bakery of this workspace bills them too.",
+        "“hourly” is not known; use manual, daily, weekly or monthly.",
+        "dossier bakery bills the whole workspace 4001 too; name the clients of one of them.",
     ):
         assert sentence in page
     assert Dossier.objects.filter(firm=firm).count() == 1

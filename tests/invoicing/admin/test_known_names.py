@@ -124,7 +124,7 @@ def test_inline_row_saved_under_its_name_is_no_change(firm: Firm, dossier: Dossi
     assert staff(firm).post(address(Dossier, "change", dossier.pk), form).status_code == 302
     assert sorted(ClientMapping.objects.values_list("client_remote_id", flat=True)) == [501, 502]
     assert DossierClient.objects.get().client_remote_id == 502
-    assert [kind for kind, _subject, _data in events(firm)] == ["mapping_changed", "rule_changed"]
+    assert [kind for kind, _subject, _data in events(firm)] == ["rule_changed", "mapping_changed"]
 
 
 def test_list_of_mappings_shows_and_finds_names(firm: Firm, dossier: Dossier) -> None:

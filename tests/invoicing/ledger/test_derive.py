@@ -265,8 +265,12 @@ def test_a_number_in_a_name_is_proposed_at_sync_and_told_once(scene: Load) -> No
     assert mappings() == {GARAGE: (GARAGE_NUMBER, True), BAKERY: (BAKERY_NUMBER, True)}
     made.later(minutes=10)
     made.sync()
-    proposed = [event.data for event in made.events("mapping_changed") if "proposed" in event.data]
-    assert proposed == [{"proposed": {str(GARAGE): GARAGE_NUMBER, str(BAKERY): BAKERY_NUMBER}}]
+    proposed = [event.data for event in made.events("mapping_changed")]
+    read = {"customer": None, "proposed": True, "vat_treatment": "", "po": "", "buyer_reference": ""}
+    assert proposed == [
+        {"old": None, "new": {"client": GARAGE, "vat": GARAGE_NUMBER} | read},
+        {"old": None, "new": {"client": BAKERY, "vat": BAKERY_NUMBER} | read},
+    ]
     assert (row().buyer_key, row().buyer_name) == (f"party:{GARAGE_PARTY}", "Garage Vonk SRL")
 
 

@@ -86,8 +86,5 @@ def test_firm_page_is_the_own_one(firm: Firm) -> None:
     firm.refresh_from_db()
     assert (firm.slug, firm.name, firm.language) == ("ours", "New Name", "nl")
     [(kind, _subject, data)] = events(firm)
-    assert (kind, data["old"], data["new"]) == (
-        "rule_changed",
-        {"name": "Our Firm", "language": "en"},
-        {"name": "New Name", "language": "nl"},
-    )
+    old = {"name": "Our Firm", "timezone": "Europe/Brussels", "language": "en", "requires_mfa": False}
+    assert (kind, data) == ("rule_changed", {"old": old, "new": old | {"name": "New Name", "language": "nl"}})

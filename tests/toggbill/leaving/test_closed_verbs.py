@@ -28,12 +28,13 @@ from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection
-from invoicing.dossiers import setup
+from invoicing.dossiers import rules
 from invoicing.models import Attempt, Correction, Dossier, LedgerRow
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
     AttemptFactory,
+    ClientMappingFactory,
     CompanyFactory,
     CorrectionFactory,
     DossierFactory,
@@ -41,6 +42,7 @@ from tests.factories import (
     InvoiceFactory,
     LedgerRowFactory,
     ProductFactory,
+    TagMappingFactory,
     WebhookFactory,
     WorkspaceFactory,
 )
@@ -146,10 +148,9 @@ def _decided(dossier: Dossier) -> Made:
     return made
 
 
-def _pairing(dossier: Dossier) -> Made:
+def _new(dossier: Dossier) -> rules.Pairing:
     workspace, company = WorkspaceFactory(firm=dossier.firm), CompanyFactory(firm=dossier.firm)
-    rules = setup.DossierRules(key="new", name="New", start=date(2026, 9, 1))
-    return {"firm": dossier.firm, "pairings": [setup.Pairing(workspace, company, rules)]}
+    return rules.Pairing(workspace, company, rules.DossierRules(key="new", name="New", start=date(2026, 9, 1)))
 
 
 def _firm(dossier: Dossier) -> Made:
@@ -208,25 +209,29 @@ CASES: dict[str, Case] = {
     "invoicing.corrections.replace.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
     "invoicing.corrections.replace.replace": Case(_correction(), refusal=BadCredentials, asks=True),
     "invoicing.due.runs.serve": Case(_due, refusal=None, asks=True),
-    "invoicing.dossiers.rules.mapping_changed": Case(
-        lambda dossier: {"dossier": dossier, "old": None, "new": {"tag": "x"}}
+    "invoicing.dossiers.firm.set_firm": Case(_firm),
+    "invoicing.dossiers.mappings.map_clients": Case(
+        lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
     ),
-    "invoicing.dossiers.rules.rule_changed": Case(lambda dossier: {"dossier": dossier, "old": {}, "new": {"a": 1}}),
+    "invoicing.dossiers.mappings.map_tags": Case(
+        lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}
+    ),
+    "invoicing.dossiers.mappings.unmap_clients": Case(
+        lambda dossier: {"dossier": dossier, "clients": [ClientMappingFactory(dossier=dossier).client_remote_id]}
+    ),
+    "invoicing.dossiers.mappings.unmap_tags": Case(
+        lambda dossier: {"dossier": dossier, "tags": [TagMappingFactory(dossier=dossier).tag]}
+    ),
+    "invoicing.dossiers.rules.create": Case(lambda dossier: {"firm": dossier.firm, "pairing": _new(dossier)}),
+    "invoicing.dossiers.rules.set_dossiers": Case(lambda dossier: {"firm": dossier.firm, "pairings": [_new(dossier)]}),
     "invoicing.drafting.runs.approve": Case(_invoice("draft")),
     "invoicing.drafting.runs.draft": Case(_drafting),
     "invoicing.drafting.runs.void": Case(_invoice("draft")),
     "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "invoicing.dossiers.setup.map_clients": Case(
-        lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
-    ),
-    "invoicing.dossiers.setup.map_tags": Case(
-        lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}
-    ),
-    "invoicing.dossiers.setup.set_up_dossiers": Case(_pairing),
-    "invoicing.dossiers.setup.set_up_firm": Case(_firm),
     "toggbill.firms.audit.record": Case(
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),
+    "toggbill.firms.changes.change_firm": Case(lambda dossier: {"firm": dossier.firm, "values": {"name": "Another"}}),
     "toggbill.leaving.closing.close": Case(lambda dossier: {"firm": dossier.firm}, refusal=closing.CannotClose),
     "toggbill.firms.membership.members.require_mfa": Case(lambda dossier: {"firm": dossier.firm, "wanted": True}),
 }

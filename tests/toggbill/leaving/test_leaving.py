@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,7 @@ from pytest_django import Settings
 
 from integrations.models import Connection
 from integrations.sandbox.process import Process
-from invoicing.dossiers import rules, setup
+from invoicing.dossiers import mappings, rules
 from invoicing.drafting import runs
 from invoicing.models import Dossier, Invoice, TagMapping
 from invoicing.rules.mapping import TagRule
@@ -187,14 +188,16 @@ def test_no_verb_changes_the_books_of_a_closed_firm(firm: Firm) -> None:
     dossier = DossierFactory(firm=firm)
     LedgerRowFactory(dossier=dossier)
     invoice = InvoiceFactory(dossier=dossier)
+    changed = replace(rules.stated(dossier, clients=()), billable="flagged")
+    flagged = rules.Pairing(dossier.workspace, dossier.company, changed)
     closing.close(firm=firm, by=BY, now=NOW)
 
     verbs: list[Callable[[], object]] = [
         lambda: runs.draft(dossier=dossier, cut_off=date(2026, 11, 19), by=BY, now=NOW),
         lambda: runs.approve(invoice=invoice, by=BY, now=NOW),
         lambda: runs.void(invoice=invoice, by=BY, now=NOW),
-        lambda: setup.map_tags(dossier=dossier, rules=[TagRule(tag="x", product="ADV")], by=BY, now=NOW),
-        lambda: rules.rule_changed(dossier=dossier, old={}, new={"a": 1}, by=BY, now=NOW),
+        lambda: mappings.map_tags(dossier=dossier, rules=[TagRule(tag="x", product="ADV")], by=BY, now=NOW),
+        lambda: rules.set_dossiers(firm=firm, pairings=[flagged], by=BY, now=NOW),
         lambda: record(firm=firm, news=[News("connection_added", "connection toggl x", {})], by=BY, now=NOW),
     ]
     for verb in verbs:

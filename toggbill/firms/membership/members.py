@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from toggbill.firms.access import RIGHTS, dossiers_of
 from toggbill.firms.audit import Actor, News, record
-from toggbill.firms.changes import amend
+from toggbill.firms.changes import amend, change_firm
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import Firm, Membership, MembershipDossier, User
 
@@ -112,10 +112,6 @@ def remove(*, membership: Membership, by: Actor, now: datetime) -> None:
     refresh_staff(user)
 
 
-@transaction.atomic
 def require_mfa(*, firm: Firm, wanted: bool, by: Actor, now: datetime) -> None:
     """Whether every member of the firm signs in in two steps."""
-    changed = amend(firm, {"requires_mfa": wanted})
-    if changed:
-        news = News("rule_changed", f"firm {firm.slug}", {"old": changed.old, "new": changed.new})
-        record(firm=firm, news=[news], by=by, now=now)
+    change_firm(firm=firm, values={"requires_mfa": wanted}, by=by, now=now)

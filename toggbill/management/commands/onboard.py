@@ -11,7 +11,8 @@ from django.core.management.base import CommandParser
 from django.db import IntegrityError
 from django.utils import timezone
 
-from invoicing.dossiers.setup import Locked, standing
+from invoicing.dossiers.faults import Refused
+from invoicing.dossiers.firm import standing
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.membership.invitations import forgotten_password_url, mail_invitation
@@ -42,8 +43,8 @@ class Command(JsonCommand):
             written = write(file, answers, by=Actor.command(), now=now)
         except FileFaults as faults:
             raise Fault([*faults.sentences, NOTHING], BAD_ARGUMENTS) from None
-        except Locked as locked:
-            raise Fault([str(locked), NOTHING], BAD_ARGUMENTS) from None
+        except Refused as refused:
+            raise Fault([str(refused), NOTHING], BAD_ARGUMENTS) from None
         except Hindered as hindered:
             raise Fault([*hindered.sentences, f"{NOTHING} Run this again when that is mended."], WRONG) from None
         except ImproperlyConfigured as unreadable:

@@ -1,4 +1,4 @@
-"""Files of dossiers and mappings (CSV, XLSX) in the admin, by django-import-export: its pages, our reading and verbs.
+"""Sheets of dossiers and mappings (CSV, XLSX) in the admin, by django-import-export: its pages, our reading and verbs.
 
 A preview writes nothing. A file is taken whole or not at all; each fault stands at its row and column. Texts that a
 spreadsheet would run are neutralised on the way out, and taken as they were on the way in.
@@ -16,7 +16,7 @@ import tablib
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -28,9 +28,9 @@ from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.results import Error, Result, RowResult
 
-from invoicing.dossiers.setup import Locked
-from invoicing.dossiers.sheet_rows import cell
+from invoicing.dossiers.cells import cell
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sheet, TagSheet
+from invoicing.ledger import locks
 from invoicing.models import Dossier
 from invoicing.rules.cells import neutral
 from toggbill.firms.access import FirmRequest, actor, visible
@@ -93,7 +93,7 @@ class SheetResource(resources.Resource):
 
     def get_import_fields(self) -> list[fields.Field]:
         """For the list of columns on the page."""
-        return [fields.Field(column_name=name) for name in self.sheet_class.columns]
+        return [fields.Field(column_name=name) for name in self.sheet_class.columns()]
 
     def get_user_visible_fields(self) -> list[fields.Field]:
         """The same."""
@@ -105,7 +105,7 @@ class SheetResource(resources.Resource):
 
     def export(self, queryset: Any = None, **kwargs: Any) -> tablib.Dataset:
         """Rows as they stand, harmless to a spreadsheet."""
-        data = tablib.Dataset(headers=list(self.sheet_class.columns))
+        data = tablib.Dataset(headers=list(self.sheet_class.columns()))
         reader = self.sheet_class(Scope(cast(Any, None), {}))
         for row in self.filter_export(queryset, **kwargs):
             data.append([neutral(value) for value in reader.cells_of(row).values()])
@@ -126,7 +126,7 @@ class SheetResource(resources.Resource):
     ) -> Result:
         """Read all rows; write them, unless it is a preview or one of them is at fault."""
         result = Result()
-        result.diff_headers = list(self.sheet_class.columns)
+        result.diff_headers = list(self.sheet_class.columns())
         result.total_rows = len(dataset)
         if sentence := self._unusable(dataset):
             result.append_base_error(Error(ValueError(sentence)))
@@ -136,27 +136,23 @@ class SheetResource(resources.Resource):
         headings = [cell(heading).lower() for heading in dataset.headers]
         lines = [(number, dict(zip(headings, map(cell, line), strict=False))) for number, line in enumerate(dataset, 2)]
         lines = [(number, cells) for number, cells in lines if any(cells.values())]
-        read = sheet.read([cells for _number, cells in lines])
-        for (number, cells), each in zip(lines, read, strict=True):
-            _append(result, number, cells, each)
-        if not result.has_validation_errors() and not dry_run:
-            self._write(sheet, read, result)
-        return result
-
-    def _write(self, sheet: Sheet, read: list[Read], result: Result) -> None:
-        assert self.by is not None  # noqa: S101 - the admin always gives it
-        try:
-            with transaction.atomic():
+        with transaction.atomic():
+            if not dry_run:
+                # What is judged here stands when it is written.
+                locks.lock_log(self.scope.firm)
+            read = sheet.read([cells for _number, cells in lines])
+            for (number, cells), each in zip(lines, read, strict=True):
+                _append(result, number, cells, each)
+            if not result.has_validation_errors() and not dry_run:
+                assert self.by is not None  # noqa: S101 - the admin always gives it
                 sheet.write(read, by=self.by, now=timezone.now())
-        except (Locked, IntegrityError) as error:
-            sentence = str(error) if isinstance(error, Locked) else _("Somebody else changed this at the same moment.")
-            result.append_base_error(Error(ValueError(f"{sentence} {_('Nothing was imported.')}")))
+        return result
 
     def _unusable(self, dataset: tablib.Dataset) -> str:
         """Why a file cannot be read at all."""
         headings = [cell(heading).lower() for heading in dataset.headers or []]
-        known = self.sheet_class.columns
-        if missing := [name for name in self.sheet_class.needed if name not in headings]:
+        known = self.sheet_class.columns()
+        if missing := [name for name in self.sheet_class.row.needed if name not in headings]:
             return _("The file has no column %(names)s.") % {"names": ", ".join(missing)}
         if unknown := [name for name in headings if name and name not in known]:
             words = {"names": ", ".join(unknown)[:200], "known": ", ".join(known)}
@@ -170,9 +166,9 @@ class SheetResource(resources.Resource):
 
 def _append(result: Result, number: int, cells: Mapping[str, str], each: Read) -> None:
     row = RowResult()
-    if each.row.faults:
+    if faults := each.faults:
         row.import_type = RowResult.IMPORT_TYPE_INVALID
-        row.validation_error = ValidationError({name: list(texts) for name, texts in each.row.faults.items()})
+        row.validation_error = ValidationError(faults)
         result.append_invalid_row(number, cells, row.validation_error)
     else:
         row.import_type = each.outcome

@@ -1,0 +1,139 @@
+"""What can be wrong with a rule or a mapping that somebody states: a code and facts, and the words for them.
+
+A check gives faults; whoever read the statement (onboarding file, sheet, form) shows each at its place. The words are
+those of a file, where they follow the place; a form begins them with a capital letter.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
+from toggbill.firms.errors import NotPossible
+
+WORDS: Mapping[str, str] = {
+    # how it is written
+    "empty": _("must not be empty."),
+    "too_long": _("has %(n)s characters; the longest is %(most)s."),
+    "tag_too_long": _("is too long; the longest has %(most)s characters."),
+    "control_characters": _("holds control characters, such as a line break; write it on one line."),
+    "not_a_short_name": _("“%(value)s” will not do; use letters, digits, hyphens and underscores only."),
+    "unknown_word": _("“%(value)s” is not known; use %(choices)s."),
+    "not_whole": _("“%(value)s” is not a whole number."),
+    "not_an_id": _("“%(value)s” is out of range; use a whole number from 1 on."),
+    "not_ids": _("needs ids, each once, with blanks between them."),
+    "not_yes_or_no": _("“%(value)s” is neither yes nor no."),
+    "not_a_day": _("“%(value)s” is not a day; write it such as 2026-09-01."),
+    "not_an_amount": _("“%(value)s” is not an amount; write it such as 5000.00."),
+    "twice": _("stands in this file twice."),
+    # a rule
+    "out_of_range": _("“%(value)s” is out of range; use a whole number from %(least)s to %(most)s."),
+    "day_of_week": _("give the day of the week: 1 (Monday) to 7."),
+    "day_of_month": _("give the day of the month: 1 to 28."),
+    "taken": _("the firm already has a dossier of this short name: choose another one."),
+    "invoiced": _("stays %(old)s, since dossier %(dossier)s has invoiced; make another dossier."),
+    "clients_elsewhere": _("%(clients)s: dossier %(dossier)s of this workspace bills that too."),
+    "whole_workspace": _(
+        "dossier %(dossier)s bills the whole workspace %(workspace)s too; name the clients of one of them."
+    ),
+    "two_firms": _("workspace and company belong to different firms."),
+    # a mapping
+    "no_product": _("missing; name a product's reference, or write no under bill."),
+    "product_not_billed": _("a tag that is not billed leads to no product: leave this empty."),
+    "not_a_number": _("“%(value)s” is not a valid VAT or Belgian enterprise number: check its digits."),
+    "two_customers": _("stands beside vat; name the customer by one of the two."),
+}
+_LONGEST_QUOTE = 60
+_SHORT_NAME = re.compile(r"[-a-zA-Z0-9_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault, at a field of the rule or mapping.
+
+    ``beside``: the other fields that the check has read; a reader who could not read one of them says only that.
+    """
+
+    field: str
+    code: str
+    facts: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    beside: tuple[str, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """The words, in the reader's language."""
+        return sentence(self.code, self.facts)
+
+
+class Refused(NotPossible):
+    """A verb was told something that cannot stand. ``faults`` by the short name or tag that they are about."""
+
+    def __init__(self, faults: Sequence[tuple[str, Fault]]) -> None:
+        super().__init__(" ".join(f"{what}, {fault.field}: {fault.sentence}" for what, fault in faults))
+        self.faults = tuple(faults)
+
+
+def sentence(code: str, facts: Mapping[str, Any], words: Mapping[str, str] | None = None) -> str:
+    """The words of a fault; ``words``: those of a reader who says some of them otherwise."""
+    text = (words or {}).get(code) or WORDS[code]
+    return gettext(text) % {name: _quoted(value) for name, value in facts.items()}
+
+
+def refuse(faults: Iterable[tuple[str, Fault]]) -> None:
+    """Raise ``Refused`` if there is one."""
+    if found := list(faults):
+        raise Refused(found)
+
+
+def line(name: str, value: str, *, longest: int, required: bool = False) -> list[Fault]:
+    """A text of one line, stripped, with at most so many characters."""
+    if required and not value:
+        return [Fault(name, "empty")]
+    if len(value) > longest:
+        return [Fault(name, "too_long", {"n": len(value), "most": longest})]
+    return [] if value.isprintable() else [Fault(name, "control_characters")]
+
+
+def word(name: str, value: str, choices: Sequence[str]) -> list[Fault]:
+    """One of these words."""
+    return [] if value in choices else [Fault(name, "unknown_word", {"value": value, "choices": either(choices)})]
+
+
+def short_name(name: str, value: str) -> list[Fault]:
+    """A short name: letters, digits, hyphens and underscores, at most 50."""
+    faults = line(name, value, longest=50, required=True)
+    if not faults and not _SHORT_NAME.fullmatch(value):
+        faults.append(Fault(name, "not_a_short_name", {"value": value}))
+    return faults
+
+
+def between(name: str, value: int, least: int, most: int) -> list[Fault]:
+    """A whole number within limits, both of them allowed."""
+    if least <= value <= most:
+        return []
+    return [Fault(name, "out_of_range", {"value": value, "least": least, "most": most})]
+
+
+def repeated(values: Sequence[Hashable]) -> dict[int, int]:
+    """The places of values that an earlier one equals: {place: place of the first}. Empty ones do not count."""
+    first: dict[Hashable, int] = {}
+    found = {}
+    for place, value in enumerate(values):
+        if value not in ("", 0, None) and first.setdefault(value, place) != place:
+            found[place] = first[value]
+    return found
+
+
+def either(choices: Sequence[str]) -> str:
+    """Words of which one is to be used: `a, b or c`."""
+    return gettext(" or ").join([", ".join(choices[:-1]), choices[-1]]) if len(choices) > 1 else "".join(choices)
+
+
+def _quoted(value: Any) -> Any:
+    return f"{value[: _LONGEST_QUOTE - 1]}…" if isinstance(value, str) and len(value) > _LONGEST_QUOTE else value

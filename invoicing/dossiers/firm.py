@@ -1,0 +1,101 @@
+"""The firm as its dossiers see it: its name, zone and language, and what it has that a new statement must fit to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, cast
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from integrations.models import Connection, Entry
+from invoicing.ledger import locks
+from invoicing.models import Dossier, Invoice
+from invoicing.rules.schedule import starts_at
+from toggbill.firms.audit import Actor
+from toggbill.firms.changes import Outcome, amend, change_firm
+from toggbill.firms.models import Firm
+
+
+@dataclass(frozen=True, slots=True)
+class StandingDossier:
+    """A dossier that stands: its remote ids, the keys of its connections, and whether it has invoiced."""
+
+    name: str
+    toggl: str
+    workspace: int
+    billit: str
+    company: int
+    start: date
+    clients: frozenset[int]
+    has_invoiced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a firm has already, by short name. Empty for a firm that is not there yet."""
+
+    toggl: frozenset[str] = frozenset()
+    billit: frozenset[str] = frozenset()
+    dossiers: Mapping[str, StandingDossier] = field(default_factory=dict)
+
+
+def standing(slug: str) -> Standing:
+    """What the firm of this short name has."""
+    keys: dict[str, set[str]] = {"toggl": set(), "billit": set()}
+    # A removed one has no secret left: a file that names it brings one, as for a new one.
+    connections = Connection.objects.standing().filter(firm__slug=slug)
+    for service, key in connections.values_list("service", "key"):
+        keys[service].add(key)
+    invoiced = Invoice.objects.standing().filter(dossier=OuterRef("pk"))
+    dossiers = (
+        Dossier.objects.filter(firm__slug=slug)
+        .select_related("workspace__connection", "company__connection")
+        .defer("workspace__connection__secret", "company__connection__secret")
+        .prefetch_related("named_clients")
+        .annotate(has_invoiced=Exists(invoiced))
+        .order_by("pk")
+    )
+    return Standing(
+        toggl=frozenset(keys["toggl"]),
+        billit=frozenset(keys["billit"]),
+        dossiers={
+            row.key: StandingDossier(
+                name=row.name,
+                toggl=row.workspace.connection.key,
+                workspace=row.workspace.remote_id,
+                billit=row.company.connection.key,
+                company=row.company.party_id,
+                start=row.start_date,
+                clients=frozenset(named.client_remote_id for named in row.named_clients.all()),
+                has_invoiced=cast(Any, row).has_invoiced,
+            )
+            for row in dossiers
+        },
+    )
+
+
+@transaction.atomic
+def set_firm(*, slug: str, name: str, timezone: str, language: str, by: Actor, now: datetime) -> tuple[Firm, Outcome]:
+    """Make a firm, or change its name, time zone or language.
+
+    Another time zone moves days and cut-offs (R8): all entries are marked, and runs that lie ahead keep their day.
+    """
+    values = {"name": name, "timezone": timezone, "language": language}
+    firm, is_new = Firm.objects.get_or_create(slug=slug, defaults=values)
+    if is_new:
+        return firm, "created"
+    locks.lock_log(firm)
+    firm.refresh_from_db()
+    old_zone = firm.zone
+    changed = change_firm(firm=firm, values=values, by=by, now=now)
+    if "timezone" in changed.new:
+        ahead = Dossier.objects.for_firm(firm).filter(due_at__gt=now).order_by("pk")
+        for dossier in ahead.select_for_update(no_key=True):
+            if dossier.due_at is not None:
+                amend(dossier, {"due_at": starts_at(dossier.due_at.astimezone(old_zone).date(), firm.zone)})
+        entries = Entry.objects.for_firm(firm).order_by("remote_id").values_list("pk", flat=True)
+        locks.mark(entries=entries, now=now)
+    return firm, "updated" if changed else "unchanged"

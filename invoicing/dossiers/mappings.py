@@ -1,0 +1,203 @@
+"""The only verbs that map tags to products and Toggl clients to customers, or take a mapping away (R2 to R4, R6, R10).
+
+Page, admin, sheet and onboarding file all come here; as in ``rules``, only what differs is written, told and marked.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from integrations.models import Entry
+from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
+from invoicing.ledger import locks
+from invoicing.ledger.rule_events import mapping_changed, mapping_of
+from invoicing.models import ClientMapping, Dossier, TagMapping
+from invoicing.rules.mapping import ClientRule, TagRule, normalise_number, tag_key
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.changes import Outcome, amend
+
+_LONGEST_TAG = 255
+_LONGEST = 200
+_BILLION = 10**9
+
+
+def check_tags(rules: Sequence[TagRule]) -> list[list[Fault]]:
+    """What is wrong with tag mappings of one dossier that are stated together; a list for each.
+
+    Fields: ``tag``, ``product``, ``bill``, ``priority``.
+    """
+    found = [_tag(rule) for rule in rules]
+    for place, first in repeated([tag_key(rule.tag) for rule in rules]).items():
+        found[place].append(Fault("tag", "twice", {"value": tag_key(rules[place].tag), "first": first}))
+    return found
+
+
+def check_clients(rules: Sequence[ClientRule]) -> list[list[Fault]]:
+    """What is wrong with client mappings of one dossier that are stated together; a list for each.
+
+    ``number`` of a rule may be as a person writes it. Fields: ``client``, ``vat``, ``customer``, ``po``,
+    ``buyer_reference``.
+    """
+    found = [_client(rule) for rule in rules]
+    for place, first in repeated([rule.client_id for rule in rules]).items():
+        found[place].append(Fault("client", "twice", {"value": rules[place].client_id, "first": first}))
+    return found
+
+
+def normalised(rule: ClientRule) -> ClientRule:
+    """The rule with its number as ``normalise_number`` gives it: empty for one that is none, see ``check_clients``."""
+    return replace(rule, number=normalise_number(rule.number))
+
+
+@transaction.atomic
+def map_tags(
+    *,
+    dossier: Dossier,
+    rules: Iterable[TagRule],
+    renamed: Mapping[str, str] | None = None,
+    by: Actor,
+    now: datetime,
+) -> Counter[Outcome]:
+    """Write tag mappings, one per tag as ``tag_key`` compares them; those that are not named stay.
+
+    ``renamed``: the tag that a mapping had, by the one that it shall have. Raises ``Refused``, see ``check_tags``.
+    """
+    wanted = list(rules)
+    refuse((rule.tag, fault) for rule, faults in zip(wanted, check_tags(wanted), strict=True) for fault in faults)
+    locks.lock_log(dossier.firm)
+    rows = {row.tag_key: row for row in dossier.tag_mappings.all()}
+    before = {tag_key(tag): tag_key(old) for tag, old in (renamed or {}).items()}
+    outcomes: Counter[Outcome] = Counter()
+    news: list[News] = []
+    for rule in wanted:
+        key = tag_key(rule.tag)
+        values = {
+            "tag": rule.tag.strip(),
+            "tag_key": key,
+            "bill": rule.bill,
+            "product_reference": rule.product.strip(),
+            "priority": rule.priority,
+        }
+        row = rows.get(key) or rows.get(before.get(key, ""))
+        outcomes[_write(dossier, row or TagMapping(), values, news)] += 1
+    _told(dossier, news, by, now)
+    return outcomes
+
+
+@transaction.atomic
+def map_clients(
+    *,
+    dossier: Dossier,
+    rules: Iterable[ClientRule],
+    renamed: Mapping[int, int] | None = None,
+    keep_read: bool = True,
+    by: Actor,
+    now: datetime,
+) -> Counter[Outcome]:
+    """Write client mappings, one per Toggl client; those that are not named stay.
+
+    ``proposed`` of a rule: its number is the one that was read in the name and pinned, not stated. ``keep_read``: a
+    rule that names no customer leaves such a number alone; else it takes it away, and the name is read anew.
+    ``renamed``: the client that a mapping had, by the one that it shall have. Raises ``Refused``, see
+    ``check_clients``.
+    """
+    wanted = list(rules)
+    refuse(
+        (str(rule.client_id), fault)
+        for rule, faults in zip(wanted, check_clients(wanted), strict=True)
+        for fault in faults
+    )
+    locks.lock_log(dossier.firm)
+    rows = {row.client_remote_id: row for row in dossier.client_mappings.all()}
+    outcomes: Counter[Outcome] = Counter()
+    news: list[News] = []
+    for rule in map(normalised, wanted):
+        row = rows.get(rule.client_id) or rows.get((renamed or {}).get(rule.client_id, 0))
+        values: dict[str, Any] = {
+            "client_remote_id": rule.client_id,
+            "treatment": rule.treatment.value if rule.treatment else "",
+            "purchase_order": rule.purchase_order,
+            "buyer_reference": rule.buyer_reference,
+        }
+        was_read = row is not None and row.is_proposed
+        if rule.number or rule.party_id is not None or not was_read or not keep_read:
+            same = was_read and row is not None and rule.proposed and rule.number == row.number
+            values |= {"number": rule.number, "customer_party_id": rule.party_id, "is_proposed": same}
+        outcomes[_write(dossier, row or ClientMapping(), values, news)] += 1
+    _told(dossier, news, by, now)
+    return outcomes
+
+
+def unmap_tags(*, dossier: Dossier, tags: Iterable[str], by: Actor, now: datetime) -> int:
+    """Take tag mappings away; returns how many there were."""
+    keys = {tag_key(tag) for tag in tags}
+    return _unmap(dossier, lambda: list(dossier.tag_mappings.filter(tag_key__in=keys).order_by("pk")), by, now)
+
+
+def unmap_clients(*, dossier: Dossier, clients: Iterable[int], by: Actor, now: datetime) -> int:
+    """Take client mappings away; returns how many there were. A number in the client's name is proposed again."""
+    ids = set(clients)
+    return _unmap(
+        dossier, lambda: list(dossier.client_mappings.filter(client_remote_id__in=ids).order_by("pk")), by, now
+    )
+
+
+@transaction.atomic
+def _unmap(dossier: Dossier, find: Callable[[], Sequence[TagMapping | ClientMapping]], by: Actor, now: datetime) -> int:
+    locks.lock_log(dossier.firm)
+    rows = find()
+    news = [mapping_changed(dossier, old=mapping_of(row), new=None) for row in rows]
+    for row in rows:
+        row.delete()
+    _told(dossier, news, by, now)
+    return len(rows)
+
+
+def _write(dossier: Dossier, row: TagMapping | ClientMapping, values: Mapping[str, Any], news: list[News]) -> Outcome:
+    """Bring a mapping to these values; what differs is added to the news."""
+    if row._state.adding:
+        made = type(row).objects.create(firm_id=dossier.firm_id, dossier=dossier, **values)
+        news.append(mapping_changed(dossier, old=None, new=mapping_of(made)))
+        return "created"
+    old = mapping_of(row)
+    if not amend(row, values):
+        return "unchanged"
+    news.append(mapping_changed(dossier, old=old, new=mapping_of(row)))
+    return "updated"
+
+
+def _told(dossier: Dossier, news: list[News], by: Actor, now: datetime) -> None:
+    """The entries of the dossier's workspace are to be judged again, and the audit log holds old and new."""
+    if news:
+        entries = Entry.objects.filter(workspace_id=dossier.workspace_id).order_by("remote_id")
+        locks.mark(entries=entries.values_list("pk", flat=True), now=now)
+        record(firm=dossier.firm, news=news, by=by, now=now)
+
+
+def _tag(rule: TagRule) -> list[Fault]:
+    faults = line("tag", rule.tag.strip(), longest=_LONGEST_TAG, required=True)
+    if not faults and len(tag_key(rule.tag)) > _LONGEST_TAG:
+        faults.append(Fault("tag", "tag_too_long", {"most": _LONGEST_TAG}))
+    faults += line("product", rule.product.strip(), longest=_LONGEST)
+    if rule.bill and not rule.product.strip():
+        faults.append(Fault("product", "no_product", beside=("bill",)))
+    if not rule.bill and rule.product.strip():
+        faults.append(Fault("product", "product_not_billed", beside=("bill",)))
+    return faults + between("priority", rule.priority or 0, -_BILLION, _BILLION)
+
+
+def _client(rule: ClientRule) -> list[Fault]:
+    faults = line("vat", rule.number, longest=60)
+    if not faults and rule.number and not normalise_number(rule.number):
+        faults.append(Fault("vat", "not_a_number", {"value": rule.number}))
+    if rule.number and rule.party_id is not None:
+        faults.append(Fault("customer", "two_customers"))
+    for name, value in (("po", rule.purchase_order), ("buyer_reference", rule.buyer_reference)):
+        faults += line(name, value, longest=_LONGEST)
+    return faults

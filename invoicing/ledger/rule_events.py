@@ -1,0 +1,84 @@
+"""The audit events of rules and mappings, in the one shape that they have whoever writes them (design section 9).
+
+``rule_changed`` (subject ``dossier KEY``) and ``mapping_changed`` (the same subject) carry ``old`` and ``new``: the
+whole dossier or the whole mapping before and after, in the words of the onboarding file (design section 10), as JSON
+values: ids of the services, ISO days, amounts as text. ``old`` is null for what is new, ``new`` for what is gone; a
+mapping is one event each. So each event alone says what was in force after it. ``rule_changed`` of a firm has the same
+shape (``toggbill.firms.changes``).
+
+Events of before this shape stay as they were written: a rule by the names of its columns and only what differed, a
+mapping beside its ``tag`` or ``client``, proposals of a sync together under ``proposed``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from invoicing.models import ClientMapping, Dossier, TagMapping
+from toggbill.firms.audit import News
+
+Stated = dict[str, Any]
+
+
+def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
+    """The rules of a dossier, its workspace, its company and the Toggl clients that it bills among them."""
+    limit = dossier.auto_limit
+    return {
+        "name": dossier.name,
+        "workspace": dossier.workspace.remote_id,
+        "company": dossier.company.party_id,
+        "start": dossier.start_date.isoformat(),
+        "clients": sorted(clients),
+        "billable": str(dossier.billable),
+        "group_by": str(dossier.group_by),
+        "rounding": {
+            "minutes": dossier.rounding_minutes,
+            "direction": str(dossier.rounding_direction),
+            "level": str(dossier.rounding_level),
+            "minimum": dossier.rounding_minimum,
+        },
+        "schedule": _schedule_of(dossier),
+        "mode": str(dossier.mode),
+        "email_allowed": dossier.email_allowed,
+        "auto_limit": None if limit is None else f"{limit:.2f}",
+        "price_decimals": dossier.price_decimals,
+        "payment_days": dossier.payment_days,
+        "default_product": dossier.default_product,
+    }
+
+
+def mapping_of(mapping: TagMapping | ClientMapping) -> Stated:
+    """A mapping. ``proposed`` of a client's: its number was read in the name and pinned, no person stated it (R3)."""
+    if isinstance(mapping, TagMapping):
+        return {
+            "tag": mapping.tag,
+            "bill": mapping.bill,
+            "product": mapping.product_reference,
+            "priority": mapping.priority,
+        }
+    return {
+        "client": mapping.client_remote_id,
+        "vat": mapping.number,
+        "customer": mapping.customer_party_id,
+        "proposed": mapping.is_proposed,
+        "vat_treatment": str(mapping.treatment),
+        "po": mapping.purchase_order,
+        "buyer_reference": mapping.buyer_reference,
+    }
+
+
+def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:
+    """The rules of the dossier are new (``old`` None) or others; see ``rules_of``."""
+    return News("rule_changed", f"dossier {dossier.key}", {"old": old, "new": new})
+
+
+def mapping_changed(dossier: Dossier, *, old: Stated | None, new: Stated | None) -> News:
+    """A mapping came (``old`` None), changed or went (``new`` None); see ``mapping_of``."""
+    return News("mapping_changed", f"dossier {dossier.key}", {"old": old, "new": new})
+
+
+def _schedule_of(dossier: Dossier) -> Stated:
+    every = Dossier.Every(dossier.every)
+    days = {Dossier.Every.WEEKLY: "weekday", Dossier.Every.MONTHLY: "day"}
+    return {"every": str(every)} | ({days[every]: dossier.day} if every in days else {})
