@@ -6,6 +6,7 @@ The steps are the product's own verbs and tasks; only the waiting and the printi
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -155,13 +156,16 @@ def _proof(firm: Firm, dossiers: Sequence[Dossier], say: _Printer) -> bool:
         seconds = sum(month.states[state].seconds for month in months)
         if entries:
             say.line(f"  {state:<20} {entries:>4} entries {_hours(seconds):>8} h")
-    proof = balance.prove(dossiers=dossiers)
-    balanced = all(month.balanced for month in months) and proof.billed_twice == proof.lost == 0
+    broken = [each for month in months for each in month.broken]
+    rules = Counter(each.rule for each in broken)
+    entries = sum(tally.entries for month in months for tally in month.states.values())
     chain = verify(firm=firm)
-    verdict = "The books balance" if balanced else "The books do NOT balance"
-    say.line(f"\n{verdict}: {proof.entries} entries, billed twice {proof.billed_twice}, lost {proof.lost}.")
+    verdict = "The books balance" if not broken else "The books do NOT balance"
+    say.line(f"\n{verdict}: {entries} entries, billed twice {rules['one_live_claim']}, lost {rules['one_state']}.")
+    for each in broken:
+        say.line(f"  {each.rule}: {each.sentence}")
     say.line(f"Audit log: {chain.events} events, {'the chain holds' if chain.ok else 'the chain is BROKEN'}.")
-    return balanced and chain.ok
+    return not broken and chain.ok
 
 
 def _hours(seconds: int) -> str:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from itertools import groupby
 
 from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import Connection, Product
-from invoicing.ledger import balance, reasons
-from invoicing.models import Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.ledger import invariants, reasons
+from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.models.problems import words_of
 from invoicing.rules.mapping import tag_key
 from toggbill.firms import audit
 
 STALE = timedelta(days=2)
+SHOWN = 5
+"""Of each rule that is broken: so many sentences, and then how many more."""
 
 
 def findings(dossier: Dossier, *, now: datetime) -> list[str]:
@@ -30,24 +33,12 @@ def findings(dossier: Dossier, *, now: datetime) -> list[str]:
 
 
 def _books(dossier: Dossier) -> list[str]:
-    found = []
-    proof = balance.prove(dossiers=[dossier])
-    if proof.billed_twice:
-        found.append(_("%(n)d entries stand on two invoices.") % {"n": proof.billed_twice})
-    if proof.lost:
-        found.append(
-            _("%(n)d entries are in no state yet: run a sync; if it stays, tell whoever runs toggbill.")
-            % {"n": proof.lost}
-        )
-    uneven = balance.uneven(InvoiceLine.objects.filter(invoice__dossier=dossier))
-    if places := [f"{line.invoice}, {line.position}" for line in uneven.select_related("invoice").order_by("pk")[:10]]:
-        found.append(
-            _("The hours on these lines are not those of their entries: %(lines)s.") % {"lines": "; ".join(places)}
-        )
-    months = [row.month for row in balance.months(dossiers=[dossier]) if not row.balanced]
-    if months:
-        names = ", ".join(f"{month:%m/%Y}" for month in months)
-        found.append(_("These months are not balanced: %(months)s.") % {"months": names})
+    found: list[str] = []
+    for rule, group in groupby(invariants.broken(dossiers=[dossier]), key=lambda each: each.rule):
+        rows = list(group)
+        found += [f"{rule}, {row.month:%m/%Y}: {row.sentence} {row.action}" for row in rows[:SHOWN]]
+        if len(rows) > SHOWN:
+            found.append(_("%(rule)s: %(n)d more.") % {"rule": rule, "n": len(rows) - SHOWN})
     verified = audit.verify(firm=dossier.firm)
     if not verified.ok:
         found.append(_("The audit log is broken at event %(n)s.") % {"n": verified.first_bad})

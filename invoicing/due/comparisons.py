@@ -6,6 +6,7 @@ dossiers of one workspace together, so that it is read once. What cannot be aske
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,6 +22,7 @@ from invoicing.models.problems import columns
 from invoicing.reconciliation import reconcile
 from invoicing.rules import schedule
 
+logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=30)
 BUSY_AFTER = timedelta(minutes=1)
 RETRY_AFTER = timedelta(minutes=30)
@@ -74,6 +76,10 @@ def serve(*, dossier: Dossier, now: datetime) -> reconcile.Report | None:
         wait = timedelta(seconds=error.after) if isinstance(error, RetryLater) and error.after else RETRY_AFTER
         _later(claimed, until, now + max(wait, BUSY_AFTER), error.message)
     else:
+        keys = {row.pk: row.key for row in claimed}
+        for broken in report.broken:
+            month = f"{broken.month:%Y-%m}"
+            logger.error("The books of dossier %s, %s, break a rule: %s", keys[broken.dossier], month, broken.told())
         # They share one workspace, so there is one trouble at most.
         trouble = next(iter(report.troubles), None)
         _later(claimed, until, next_night(dossier, now), trouble, still_asked=False)

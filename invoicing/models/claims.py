@@ -32,6 +32,10 @@ class ClaimQuerySet(FirmQuerySet["Claim"]):
         """Those on credit notes."""
         return self.filter(kind=Claim.Kind.CREDIT)
 
+    def waiting(self) -> Self:
+        """Those whose invoice is neither an order at Billit yet nor void."""
+        return self.exclude(line__invoice__status__in=[Invoice.Status.POSTED, Invoice.Status.VOID])
+
     def posted(self) -> Self:
         """Those whose invoice is an order at Billit."""
         return self.filter(line__invoice__status=Invoice.Status.POSTED)

@@ -16,7 +16,7 @@ from typing import Any
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
 
-from invoicing.models import Drift, ReportedMonth
+from invoicing.models import Drift
 
 Facts = dict[str, Any]
 _Kind = Drift.Kind
@@ -130,28 +130,6 @@ def action(kind: Drift.Kind, facts: Facts) -> str:
             return _("Do not send the invoice again here: the customer has it.")
 
 
-def month_sentence(row: ReportedMonth) -> str:
-    """In how far a month differs from what Toggl reports of it. Times as hours, minutes and seconds."""
-    return _(
-        "From %(since)s to %(through)s Toggl reports %(theirs)s, and %(ours)s are mirrored: a difference of "
-        "%(difference)s."
-    ) % {
-        "since": _day(row.since.isoformat()),
-        "through": _day(row.through.isoformat()),
-        "theirs": _clock(row.toggl_seconds),
-        "ours": _clock(row.own_seconds),
-        "difference": _clock(row.toggl_seconds - row.own_seconds),
-    }
-
-
-def month_action() -> str:
-    """What to do about a month that differs."""
-    return _(
-        "Compare once more: the month is read again whole. If the difference stays, look in Toggl’s report of these "
-        "days for what is not in the hours of this dossier."
-    )
-
-
 def _values(facts: Facts) -> dict[str, Any]:
     values = dict(facts)
     if "day" in facts:
@@ -195,8 +173,3 @@ def _day(text: str) -> str:
 
 def _amount(text: str) -> str:
     return text if _is_english() else formats.number_format(Decimal(text), 2)
-
-
-def _clock(seconds: int) -> str:
-    minutes, rest = divmod(abs(seconds), 60)
-    return f"{'−' if seconds < 0 else ''}{minutes // 60}:{minutes % 60:02}:{rest:02}"

@@ -11,6 +11,8 @@ from django.db.models import Q
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from invoicing.ledger import invariants
+from invoicing.ledger.invariants import Scope
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
 from invoicing.reconciliation import findings
 from toggbill.firms.access import visible
@@ -35,12 +37,12 @@ def differences(dossier: Dossier) -> list[Shown]:
     """What stands between a dossier and both services: months first, then the oldest difference."""
     months = [
         Shown(
-            _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(row.month, "F Y")},
-            findings.month_sentence(row),
-            findings.month_action(),
-            row.differs_since or row.read_at,
+            _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(broken.month, "F Y")},
+            broken.sentence,
+            invariants.month_action(),
+            broken.facts["differs_since"],
         )
-        for row in ReportedMonth.objects.filter(dossier__in=[dossier]).differing()
+        for broken in invariants.toggl_total(Scope({dossier.pk: dossier}))
     ]
     rows = Drift.objects.standing().filter(dossier=dossier).order_by("first_seen_at", "pk")
     invoices = Invoice.objects.filter(dossier=dossier, reference__in=rows.values("reference"))

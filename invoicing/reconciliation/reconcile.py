@@ -20,7 +20,8 @@ from integrations.connections import quota
 from integrations.connections.opening import open_billit
 from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
-from invoicing.ledger import derive
+from invoicing.ledger import derive, invariants
+from invoicing.ledger.invariants import Broken
 from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
 from invoicing.posting import read_back
@@ -33,11 +34,12 @@ _Kind = Drift.Kind
 
 @dataclass(slots=True)
 class Report:
-    """What was compared (counts), what differs, the months whose total is not Toggl's, and why some were not told."""
+    """What was compared (counts), what differs, which rules do not hold in the books, and why Toggl did not tell the
+    total of some months."""
 
     checked: dict[str, int]
     drift: list[Finding]
-    months: list[ReportedMonth] = field(default_factory=list)
+    broken: list[Broken] = field(default_factory=list)
     troubles: list[Message] = field(default_factory=list)
 
 
@@ -68,7 +70,7 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
             report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=now)
         except Refused as error:
             report.troubles.append(error.message)
-    report.months = list(ReportedMonth.objects.filter(dossier__in=dossiers).differing().select_related("dossier"))
+    report.broken = invariants.broken(dossiers=dossiers)
     compared = Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers])
     compared.update(reconciled_at=now, **columns("reconcile_problem", None))
     return report

@@ -28,6 +28,7 @@ from toggbill.firms.access import FirmRequest, actor, member, member_required
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import Membership
 
+_BROKEN_SHOWN = 5
 LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
 
 
@@ -89,7 +90,9 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     now = timezone.now()
     today = timezone.localdate(now)
     states, months = figures.months(row)
-    balanced = {month.month: month.balanced for month in balance.months(dossiers=[row])}
+    unbalanced = [month for month in balance.months(dossiers=[row]) if not month.balanced]
+    # Those whose total is not Toggl's stand among the differences.
+    broken = [each for month in unbalanced for each in month.broken if each.rule != "toggl_total"]
     buyers = figures.open_by_buyer(row)
     drafts = Invoice.objects.drafts().filter(dossier=row).order_by("customer_name", "pk")
     return render(
@@ -101,7 +104,9 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "states": states,
             "months": months,
             # With those of which nothing is mirrored although Toggl reports hours.
-            "unbalanced": [month for month, fine in balanced.items() if not fine],
+            "unbalanced": unbalanced,
+            "broken": broken[:_BROKEN_SHOWN],
+            "broken_more": max(0, len(broken) - _BROKEN_SHOWN),
             "buyers": buyers,
             "open_seconds": sum(buyer.sums.seconds for buyer in buyers),
             "open_value": sum((buyer.sums.value for buyer in buyers), start=Decimal(0)),

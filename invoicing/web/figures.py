@@ -19,9 +19,10 @@ from django.http import Http404
 
 from integrations.models import Connection
 from invoicing.corrections import options
-from invoicing.ledger import balance
+from invoicing.ledger import invariants
 from invoicing.ledger.attention import causes_of
-from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.ledger.invariants import Scope
+from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from toggbill.firms.access import visible
@@ -210,16 +211,15 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
 
 def proof(membership: Membership) -> Proof:
     """Count the live claims of a member's dossiers afresh, rather than trust that the database refuses a second one."""
-    # A difference and a credit stand beside the claim of the entry itself.
-    entries = visible(membership, Claim.objects.live().of_entries())
-    twice = entries.values("entry_id").annotate(times=Count("pk")).filter(times__gt=1).count()
+    scope = Scope({dossier.pk: dossier for dossier in visible(membership, Dossier.objects.all())})
     claims = (
         visible(membership, Claim.objects.live())
         .exclude(line__invoice__status=Invoice.Status.VOID)
         .aggregate(entries=Count("pk"), seconds=Sum("seconds", default=0))
     )
-    uneven = balance.uneven(visible(membership, InvoiceLine.objects.all()))
-    return Proof(entries=claims["entries"], twice=twice, uneven=uneven.count())
+    twice = {found.subject for found in invariants.one_live_claim(scope)}
+    uneven = list(invariants.claims_of_lines(scope))
+    return Proof(entries=claims["entries"], twice=len(twice), uneven=len(uneven))
 
 
 # --- one dossier ------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.corrections import decide
-from invoicing.ledger import balance
+from invoicing.ledger import invariants
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.invoicing.scene import BY, Record, Scene
 from tests.worlds import entry
@@ -59,10 +59,7 @@ def row(serial: int) -> tuple[str, int, int, int, str]:
 def prove(books: Scene) -> None:
     """The books balance, no hour is billed twice or lost, and the log is whole."""
     dossiers = list(Dossier.objects.filter(firm=books.firm).select_related("firm"))
-    sheets = balance.months(dossiers=dossiers)
-    assert [(sheet.month.isoformat(), sheet.balanced) for sheet in sheets if not sheet.balanced] == []
-    proof = balance.prove(dossiers=dossiers)
-    assert (proof.billed_twice, proof.lost) == (0, 0)
+    assert [each.told() for each in invariants.broken(dossiers=dossiers)] == []
     assert audit.verify(firm=books.firm).ok
 
 

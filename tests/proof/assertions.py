@@ -31,7 +31,8 @@ class Figures:
     one that claims an order that is not there. ``orphans``: live orders that are no posted invoice of the same totals,
     those apart whose invoice is ``unknown`` (being posted, or in doubt). ``missing``: posted invoices without their
     live order, those apart that are being replaced.
-    ``uncounted``: entries in the mirror less those in the sums of the states. ``broken``: 1 when the audit chain is.
+    ``uncounted``: entries in the mirror less those in the sums of the states. ``chain``: 1 when it is broken.
+    ``books``: by rule of the books that does not hold (``invariants``), what is said of it; it must be empty.
     """
 
     entries: int
@@ -42,11 +43,9 @@ class Figures:
     lost: int
     orphans: int
     missing: int
-    unbalanced: int
-    billed_twice: int
-    unstated: int
     uncounted: int
-    broken: int
+    chain: int
+    books: dict[str, list[str]]
 
 
 _MUST_BE_ZERO = (
@@ -54,11 +53,8 @@ _MUST_BE_ZERO = (
     "lost",
     "orphans",
     "missing",
-    "unbalanced",
-    "billed_twice",
-    "unstated",
     "uncounted",
-    "broken",
+    "chain",
 )
 
 
@@ -70,9 +66,10 @@ def prove(firm: Firm, sandbox: Process) -> Figures:
     return found
 
 
-def wrong(found: Figures) -> dict[str, int]:
-    """The counts that should be 0 and are not."""
-    return {name: count for name, count in asdict(found).items() if name in _MUST_BE_ZERO and count}
+def wrong(found: Figures) -> dict[str, object]:
+    """The counts that should be 0 and are not, and the broken rules of the books with their sentences."""
+    counts = {name: count for name, count in asdict(found).items() if name in _MUST_BE_ZERO and count}
+    return counts | found.books
 
 
 def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
@@ -85,8 +82,11 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
     live = {order["OrderID"] for order in orders}
     invoices = {invoice.reference: invoice for invoice in Invoice.objects.filter(firm=firm)}
     dossiers = list(Dossier.objects.filter(firm=firm).select_related("firm", "workspace"))
-    proof = balance.prove(dossiers=dossiers)
     months = balance.months(dossiers=dossiers)
+    books: defaultdict[str, list[str]] = defaultdict(list)
+    for month in months:
+        for broken in month.broken:
+            books[broken.rule].append(f"{broken.subject}: {broken.sentence}")
     counted = sum(tally.entries for month in months for tally in month.states.values())
     return Figures(
         entries=Entry.objects.filter(firm=firm).count(),
@@ -100,11 +100,9 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
             invoice.status == Invoice.Status.POSTED and invoice.order_id not in live and not invoice.replacing_since
             for invoice in invoices.values()
         ),
-        unbalanced=sum(not month.balanced for month in months),
-        billed_twice=proof.billed_twice,
-        unstated=proof.lost,
         uncounted=_inside(firm, dossiers) - counted,
-        broken=int(not audit.verify(firm=firm).ok),
+        chain=int(not audit.verify(firm=firm).ok),
+        books=dict(books),
     )
 
 

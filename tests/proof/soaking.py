@@ -287,7 +287,8 @@ class _Soak:
             },
             "audit events": events.count(),
             "deadlocks": self.broken + self.place.log.read_text(errors="replace").count("deadlock detected"),
-            **asdict(found),
+            **{name: count for name, count in asdict(found).items() if name != "books"},
+            **{f"books, {rule}": len(sentences) for rule, sentences in sorted(found.books.items())},
             "drift at Billit": sum(row["kind"].startswith("order") for row in drift["drift"]),
         }
         lines = [f"{name:<32} {value}" for name, value in rows.items()]
@@ -295,6 +296,7 @@ class _Soak:
         if rows["drift at Billit"]:
             faults["drift at Billit"] = rows["drift at Billit"]
             lines += [row["sentence"] for row in drift["drift"] if row["kind"].startswith("order")]
+        lines += [f"{rule}: {told}" for rule, sentences in found.books.items() for told in sentences[:10]]
         if found.unknown:
             faults["unknown"] = found.unknown
         lines.append("all that must be 0 is 0" if not faults else f"WRONG: {faults}")

@@ -8,12 +8,11 @@ from typing import Any
 
 from invoicing.ledger import balance
 from invoicing.management import arguments
-from invoicing.reconciliation import findings
 from toggbill.firms.command import DONE, JsonCommand
 
 
 class Command(JsonCommand):
-    """Sums of entries and seconds by state, and whether they balance."""
+    """Sums of entries and seconds by state, and which rules do not hold in them."""
 
     help = "Print the books: entries and seconds by state, attention by reason, and whether they balance."
 
@@ -29,9 +28,9 @@ class Command(JsonCommand):
         month = None if options["month"] is None else arguments.month(options["month"])
         found = balance.months(dossiers=dossiers, month=month)
         for sheet in found:
-            if sheet.reported is not None:
-                about = f"Dossier {sheet.dossier.key}, {sheet.month:%Y-%m}, compared {sheet.reported.read_at:%Y-%m-%d}"
-                self.say(f"{about}: {findings.month_sentence(sheet.reported)} {findings.month_action()}")
+            for broken in sheet.broken:
+                about = f"Dossier {sheet.dossier.key}, {sheet.month:%Y-%m}, {broken.rule}"
+                self.say(f"{about}: {broken.sentence} {broken.action}")
         return {
             "dossiers": [
                 {
@@ -41,6 +40,7 @@ class Command(JsonCommand):
                     "attention": {reason: asdict(tally) for reason, tally in sorted(sheet.attention.items())},
                     "corrections": asdict(sheet.corrections),
                     "balanced": sheet.balanced,
+                    "broken": [broken.told() for broken in sheet.broken],
                 }
                 for sheet in found
             ]

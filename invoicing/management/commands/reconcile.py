@@ -11,13 +11,12 @@ from integrations.clients.failures import english
 from integrations.clients.transport import ServiceError
 from integrations.mirror import sync
 from invoicing.management import arguments
-from invoicing.reconciliation import findings
 from invoicing.reconciliation import reconcile as reconciliation
 from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):
-    """Every difference has a kind, a sentence and an action; exit 1 when there is one, or a month is not Toggl's."""
+    """Every difference has a kind, a sentence and an action; exit 1 when there is one, or a rule is broken."""
 
     help = "Compare the ledger with what Toggl and Billit say today."
 
@@ -35,10 +34,11 @@ class Command(JsonCommand):
             raise Fault(str(error), WRONG) from error
         for found in report.drift:
             self.say(f"{found.sentence} {found.action}")
-        for month in report.months:
-            about = f"Dossier {month.dossier.key}, {month.month:%Y-%m}"
-            self.say(f"{about}: {findings.month_sentence(month)} {findings.month_action()}")
+        keys = {dossier.pk: dossier.key for dossier in dossiers}
+        for broken in report.broken:
+            about = f"Dossier {keys[broken.dossier]}, {broken.month:%Y-%m}, {broken.rule}"
+            self.say(f"{about}: {broken.sentence} {broken.action}")
         for trouble in report.troubles:
             self.say(f"Months were not compared with Toggl's totals: {english(trouble)}")
         drift = [found.told() for found in report.drift]
-        return {"checked": report.checked, "drift": drift}, WRONG if drift or report.months else DONE
+        return {"checked": report.checked, "drift": drift}, WRONG if drift or report.broken else DONE

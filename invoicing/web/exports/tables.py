@@ -32,6 +32,7 @@ KINDS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
 _CHUNK = 500
+_DOSSIERS = 50
 _Row = TypeVar("_Row", bound=Model)
 _CENT = Decimal("0.01")
 
@@ -264,7 +265,8 @@ def corrections(rows: QuerySet[Correction], zone: ZoneInfo) -> Table:
 
 
 def months(dossiers: Iterable[Dossier]) -> Table:
-    """The ledger's months: hours by state, what is to be corrected, and whether the month is balanced."""
+    """The ledger's months: hours by state, what is to be corrected, whether the month is balanced, and the names of the
+    rules that do not hold."""
     heading = [
         _("Dossier"),
         _("Month"),
@@ -273,21 +275,26 @@ def months(dossiers: Iterable[Dossier]) -> Table:
         _("Entries"),
         _("Difference in hours"),
         _("Balanced"),
+        _("Broken rules"),
     ]
     yes, no = _("yes"), _("no")
+    every = list(dossiers)
 
     def lines() -> Iterator[list[Cell]]:
-        for dossier in dossiers:
-            for month in balance.months(dossiers=[dossier]):
+        for start in range(0, len(every), _DOSSIERS):
+            part = every[start : start + _DOSSIERS]
+            place = {dossier.pk: number for number, dossier in enumerate(part)}
+            for month in sorted(balance.months(dossiers=part), key=lambda month: place[month.dossier.pk]):
                 tallies = [month.states[state] for state in SHOWN]
                 yield [
-                    dossier.name,
+                    month.dossier.name,
                     f"{month.month:%Y-%m}",
                     *(_hours(tally.seconds) for tally in tallies),
                     _hours(sum(tally.seconds for tally in tallies)),
                     sum(tally.entries for tally in tallies),
                     _hours(month.corrections.seconds),
                     yes if month.balanced else no,
+                    ", ".join(dict.fromkeys(broken.rule for broken in month.broken)),
                 ]
 
     return Table("months", heading, lines())

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from integrations.models import Connection
 from invoicing.dossiers import trial
 from invoicing.ledger import derive
-from invoicing.models import Claim, ClientMapping, Dossier, Invoice, TagMapping
+from invoicing.models import Claim, ClientMapping, Dossier, Invoice, LedgerRow, TagMapping
 from tests.factories import (
     NOW,
     ClientFactory,
@@ -25,6 +25,7 @@ from tests.factories import (
     EntryFactory,
     FirmFactory,
     InvoiceFactory,
+    LedgerRowFactory,
     ProductFactory,
     ProjectFactory,
     TagMappingFactory,
@@ -171,10 +172,22 @@ def test_examination_finds_nothing_or_says_what(firm: Firm, dossier: Dossier) ->
 def test_examination_finds_lines_whose_hours_are_not_those_of_their_entries(firm: Firm, dossier: Dossier) -> None:
     invoice = InvoiceFactory(dossier=dossier, status="posted")
     form = {"action": "examine", "_selected_action": [dossier.pk]}
-    browser, sentence = staff(firm), f"The hours on these lines are not those of their entries: {invoice}, 1."
+    browser, sentence = staff(firm), f"Line 1 of invoice {invoice} bills 7200 s, its entries make 60 s."
     assert sentence not in words(browser.post(address(Dossier, "changelist"), form).content)
     Claim.objects.filter(line__invoice=invoice).update(seconds=60)
-    assert sentence in words(browser.post(address(Dossier, "changelist"), form).content)
+    page = words(browser.post(address(Dossier, "changelist"), form).content)
+    assert f"claims_of_lines, 11/2026: {sentence} Bill nothing more of it" in page
+
+
+def test_examination_counts_what_it_does_not_list(firm: Firm, dossier: Dossier) -> None:
+    for _ in range(7):
+        LedgerRowFactory(dossier=dossier)
+    LedgerRow.objects.filter(dossier=dossier).update(seconds=1)
+    form = {"action": "examine", "_selected_action": [dossier.pk]}
+    page = words(staff(firm).post(address(Dossier, "changelist"), form).content)
+    count = LedgerRow.objects.filter(dossier=dossier).count()
+    assert page.count("seconds_add_up, 11/2026: Entry") == 5
+    assert f"seconds_add_up: {count - 5} more." in page
 
 
 def test_a_sound_dossier_has_nothing_wrong(firm: Firm) -> None:

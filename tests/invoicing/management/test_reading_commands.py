@@ -274,6 +274,7 @@ def test_ledger_prints_every_state_of_every_month(scene: Callable[..., Scene]) -
                 "attention": {},
                 "corrections": tally(0, 0),
                 "balanced": True,
+                "broken": [],
             },
             {
                 "dossier": "small",
@@ -288,6 +289,7 @@ def test_ledger_prints_every_state_of_every_month(scene: Callable[..., Scene]) -
                 "attention": {"no_project": tally(1, 60), "no_tag": tally(1, 3600)},
                 "corrections": tally(0, 0),
                 "balanced": True,
+                "broken": [],
             },
         ]
     }
@@ -306,6 +308,7 @@ def test_ledger_of_a_month_without_entries_is_all_zero_and_balanced(scene: Calla
                 "attention": {},
                 "corrections": tally(0, 0),
                 "balanced": True,
+                "broken": [],
             }
         ]
     }

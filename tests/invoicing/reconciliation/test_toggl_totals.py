@@ -90,17 +90,22 @@ def test_month_that_differs_from_toggls_total_is_not_balanced_and_is_named(scene
     done = compared(books)
     assert (done.code, done.answer["drift"]) == (1, [])
     assert (
-        "Dossier small, 2026-10: From 2026-10-01 to 2026-10-31 Toggl reports 1:30:00, and 1:00:00 are mirrored: a "
-        "difference of 0:30:00. Compare once more: the month is read again whole."
+        "Dossier small, 2026-10, toggl_total: From 2026-10-01 to 2026-10-31 Toggl reports 1:30:00, and 1:00:00 are "
+        "mirrored: a difference of 0:30:00. Compare once more: the month is read again whole."
     ) in done.words
-    assert "Dossier small, 2026-09: From 2026-09-01 to 2026-09-30 Toggl reports 1:30:00, and 0:30:00" in done.words
+    september = "Dossier small, 2026-09, toggl_total: From 2026-09-01 to 2026-09-30 Toggl reports 1:30:00, and 0:30:00"
+    assert september in done.words
     # November has no entry, and so no sheet of its own but for this.
     assert balanced(books) == {("small", "2026-09"): False, ("small", "2026-10"): False, ("small", "2026-11"): False}
     printed = books.command("ledger", "--firm", "small", "--month", "2026-10")
     assert "Toggl reports 1:30:00, and 1:00:00 are mirrored" in printed.words
+    (told,) = printed.answer["dossiers"][0]["broken"]
+    assert (told["rule"], told["subject"]) == ("toggl_total", "month 2026-10")
+    assert told["sentence"].endswith("a difference of 0:30:00.")
     assert sorted(printed.answer["dossiers"][0]) == [
         "attention",
         "balanced",
+        "broken",
         "corrections",
         "dossier",
         "month",
@@ -138,6 +143,9 @@ def test_entry_that_the_ledger_has_no_row_for_is_found_by_the_books_themselves(s
     assert compared(books).code == 0
     LedgerRow.objects.all().delete()
     assert balanced(books, "--month", "2026-10") == {("small", "2026-10"): False}
+    done = compared(books)
+    assert done.code == 1
+    assert f"Dossier small, 2026-10, one_state: Entry {FIRST_ENTRY + 1} of 2026-10-05 is in no state yet." in done.words
 
 
 # --- whose hours ------------------------------------------------------------------------------------------------------

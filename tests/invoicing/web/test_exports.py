@@ -14,7 +14,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 from pytest_django import Settings
 
-from invoicing.models import Correction, Dossier
+from invoicing.models import Correction, Dossier, LedgerRow
 from invoicing.web.exports import tables
 from tests.factories import (
     CorrectionFactory,
@@ -25,6 +25,7 @@ from tests.factories import (
     LedgerRowFactory,
     MembershipDossierFactory,
     MembershipFactory,
+    ReportedMonthFactory,
 )
 from tests.visitors import signed_in
 from toggbill.firms.models import Firm
@@ -136,6 +137,21 @@ def test_months_are_those_of_the_ledger(firm: Firm, dossier: Dossier) -> None:
     LedgerRowFactory(dossier=dossier, day=date(2026, 10, 5), started_at=datetime(2026, 10, 5, 9, tzinfo=UTC))
     (month,) = rows(signed_in(firm, "viewer"), "/months/export.csv?dossier=bakery")
     assert (month["Dossier"], month["Month"], month["open"], month["Total"]) == ("Bakery", "2026-10", "1.00", "1.00")
+    assert (month["Balanced"], month["Broken rules"]) == ("yes", "")
+
+
+def test_months_name_the_rules_that_are_broken(firm: Firm, dossier: Dossier) -> None:
+    for _ in range(2):
+        LedgerRowFactory(dossier=dossier, started_at=datetime(2026, 10, 5, 9, tzinfo=UTC))
+    ReportedMonthFactory(dossier=dossier, toggl_seconds=39_600)
+    beside = DossierFactory(firm=firm, key="garage", name="Garage")
+    LedgerRowFactory(dossier=beside)
+    LedgerRow.objects.filter(dossier=dossier).update(seconds=1)
+    found = rows(signed_in(firm, "viewer"), "/months/export.csv")
+    assert [(row["Dossier"], row["Month"], row["Balanced"], row["Broken rules"]) for row in found] == [
+        ("Bakery", "2026-10", "no", "seconds_add_up, toggl_total"),
+        ("Garage", "2026-11", "yes", ""),
+    ]
 
 
 def test_workbook_holds_figures_as_figures_and_days_as_days(firm: Firm, dossier: Dossier) -> None:
