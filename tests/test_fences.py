@@ -15,7 +15,8 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from integrations.clients.transport import Answer, Call, ServiceError, Transport
+from integrations.clients.answers import Answer
+from integrations.clients.transport import Call, ServiceError, Transport
 from invoicing.models import Dossier, Invoice, LedgerRow
 from tests.factories import DossierFactory, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish

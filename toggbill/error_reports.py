@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.views.debug import SafeExceptionReporterFilter
 
 
-class Discreet(SafeExceptionReporterFilter):
+class WithoutValues(SafeExceptionReporterFilter):
     """Reports where something broke, and not with which values."""
 
     # Addresses of databases and brokers carry passwords.

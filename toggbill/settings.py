@@ -330,7 +330,7 @@ if not DEBUG:
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- logs and errors --------------------------------------------------------------------------------------------------
-DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.error_reports.Discreet"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.error_reports.WithoutValues"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

@@ -1,32 +1,24 @@
 """What Billit says: companies, products, customers and orders of one company, over its REST API.
 
 Reads raise `RetryLater` when they fail for now; the three writes (`create_order`, `send_order`, `delete_order`) are
-sent once and raise `NoAnswer` when their outcome is unknown. What an order looks like stands in `billit_order`.
+sent once and raise `NoAnswer` when their outcome is unknown. What an order looks like stands in `billit_orders`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from integrations.clients import billit_rows
+from integrations.clients.answers import Answer, Row, Unreadable
 from integrations.clients.billit_orders import Address, NewCustomer, Order, OrderLine, encode, order_body
 from integrations.clients.billit_rows import Company, Customer, FoundCompany, OrderSummary, Participant, Product
+from integrations.clients.billit_sign_in import ApiKey, Bearer, Credential
 from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
-from integrations.clients.fields import Row, Unreadable
-from integrations.clients.transport import (
-    TIMEOUT,
-    Answer,
-    BadCredentials,
-    Call,
-    Refused,
-    RetryLater,
-    ServiceError,
-    Transport,
-)
+from integrations.clients.transport import TIMEOUT, BadCredentials, Call, Refused, RetryLater, ServiceError, Transport
 
 __all__ = [
     "Account",
@@ -35,6 +27,7 @@ __all__ = [
     "ApiKey",
     "Bearer",
     "Company",
+    "Credential",
     "Customer",
     "FoundCompany",
     "NewCustomer",
@@ -52,38 +45,6 @@ __all__ = [
 _CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
 
 
-@dataclass(frozen=True, slots=True)
-class ApiKey:
-    """The key of a user, for self-hosted use; opens every company of that user (Billit docs: api-key-practical-use)."""
-
-    value: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        # A newline at the end alone makes Billit answer ApiKeyNotValid.
-        object.__setattr__(self, "value", self.value.strip())
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The header that carries the credential."""
-        return {"ApiKey": self.value}
-
-
-@dataclass(frozen=True, slots=True)
-class Bearer:
-    """An OAuth2 access token (Billit docs: how-do-i-get-started-with-oauth)."""
-
-    value: str = field(repr=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "value", self.value.strip())
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The header that carries the credential."""
-        return {"Authorization": f"Bearer {self.value}"}
-
-
-Credential = ApiKey | Bearer
 Found = TypeVar("Found")
 
 

@@ -1,7 +1,8 @@
-"""Signing in at Billit (OAuth2 by authorisation code): the address of its page, and its tokens.
+"""Signing in at Billit: what a call proves itself by, the address of the sign-in page (OAuth2), and its tokens.
 
 Source: Billit docs, how-do-i-get-started-with-oauth. The refresh token works once and gives a whole new pair, so its
-answer must never be lost; who keeps the pair stands in `oauth`. No error shows a code, a token or the client's secret.
+answer must never be lost; who keeps the pair stands in `connections.tokens`. No error shows a code, a token or the
+client's secret.
 """
 
 from __future__ import annotations
@@ -10,13 +11,47 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
+from integrations.clients.answers import Answer, Row
 from integrations.clients.billit_orders import encode
 from integrations.clients.failures import Asked, Code, Detail, Message
-from integrations.clients.fields import Row
-from integrations.clients.transport import TIMEOUT, Answer, BadCredentials, Call, ServiceError, Transport
+from integrations.clients.transport import TIMEOUT, BadCredentials, Call, ServiceError, Transport
 
 LONGEST_LIFE = 24 * 3600
 """Seconds that an access token is believed to last at most; Billit says 3600."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """The key of a user, for self-hosted use; opens every company of that user (Billit docs: api-key-practical-use)."""
+
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        # A newline at the end alone makes Billit answer ApiKeyNotValid.
+        object.__setattr__(self, "value", self.value.strip())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that carries the credential."""
+        return {"ApiKey": self.value}
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """An OAuth2 access token (Billit docs: how-do-i-get-started-with-oauth)."""
+
+    value: str = field(repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", self.value.strip())
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that carries the credential."""
+        return {"Authorization": f"Bearer {self.value}"}
+
+
+Credential = ApiKey | Bearer
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from integrations.clients import billit, toggl
+from integrations.clients.answers import Row, Unreadable, listed
 from integrations.clients.failures import Asked, Detail, Message
-from integrations.clients.fields import Row, Unreadable, listed
 from integrations.clients.transport import Refused
 
 _TOGGL = "/webhooks/api/v1/subscriptions"

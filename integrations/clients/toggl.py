@@ -14,12 +14,11 @@ from datetime import date
 from typing import Any, Literal, NoReturn
 
 from integrations.clients import toggl_rows
+from integrations.clients.answers import Answer, Row, Unreadable, listed
 from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
-from integrations.clients.fields import Row, Unreadable, listed
 from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
 from integrations.clients.transport import (
     TIMEOUT,
-    Answer,
     BadCredentials,
     Call,
     PlanFeature,

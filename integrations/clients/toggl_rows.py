@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from integrations.clients.answers import Row, Unreadable
 from integrations.clients.failures import Detail
-from integrations.clients.fields import Row, Unreadable
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,11 @@ never; so a read that fails is `RetryLater`, and a write that fails after it may
 
 from __future__ import annotations
 
-import json
 import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any, Self
@@ -25,14 +23,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NewConnectionError
 from urllib3.exceptions import SSLError as TlsError
 
+from integrations.clients.answers import Answer
 from integrations.clients.failures import Code, Detail, Message, Purpose, english
-from integrations.clients.fields import parse_timestamp as parse_timestamp
 
 TIMEOUT = (5.0, 30.0)
 """Seconds to connect, and to wait for each piece of the answer."""
 
 USER_AGENT = "toggbill (hours of Toggl Track to Billit)"
-LONGEST_REASON = 500
 LONGEST_PAUSE = 10
 """Seconds of a Retry-After that a read waits out by itself; a longer one goes to the caller."""
 
@@ -105,48 +102,6 @@ class Call:
     path: str
     purpose: Purpose
     safe: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer: its status, its headers (names in lower case) and the bytes of its body."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    def json(self) -> Any:
-        """The body, numbers with a point as `Decimal`. ValueError when it is not JSON (an empty body is not)."""
-        try:
-            return json.loads(self.content, parse_float=Decimal, parse_constant=_no_constant)
-        except RecursionError as error:
-            raise ValueError("nested too deeply") from error
-
-    def header_number(self, name: str) -> int | None:
-        """A header that holds a whole number, None when it is absent or holds something else."""
-        text = self.headers.get(name.lower(), "").strip()
-        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
-
-    def said(self) -> tuple[str, str]:
-        """The vendor's (code, reason) of a refusal, each "" when there is none; a page of HTML is no reason.
-
-        Toggl sends a JSON string, bare text or nothing (observed), Billit `{"errors": [...]}`, a bare
-        string or `{"Message"}` (Billit docs: 400). Of several errors the first code and all texts are given.
-        """
-        try:
-            body = self.json()
-        except ValueError:
-            text = self.content.decode("utf-8", "replace").strip()
-            return "", "" if text.startswith("<") else _capped(text)
-        codes, texts = _complaints(body)
-        return (codes[0] if codes else ""), _capped("; ".join(texts))
-
-    def codes(self) -> tuple[str, ...]:
-        """All of the vendor's error codes in the body, in lower case (their case varies)."""
-        try:
-            return tuple(code.lower() for code in _complaints(self.json())[0])
-        except ValueError:
-            return ()
 
 
 class Transport:
@@ -385,32 +340,3 @@ def retry_after(header: str | None) -> float | None:
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     return max(0.0, (moment - datetime.now(UTC)).total_seconds())
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _capped(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
-
-
-def _complaints(body: Any) -> tuple[list[str], list[str]]:
-    """The codes and the texts of an error body, whatever its shape."""
-    if isinstance(body, str):
-        return [], [body.strip()] if body.strip() else []
-    if isinstance(body, list):
-        pairs = [_complaints(element) for element in body]
-        return [code for codes, _ in pairs for code in codes], [text for _, texts in pairs for text in texts]
-    if not isinstance(body, dict):
-        return [], []
-    fields = {str(name).lower(): value for name, value in body.items()}
-    if isinstance(fields.get("errors"), (list, dict, str)):
-        return _complaints(fields["errors"])
-    code = fields.get("code")
-    codes = [code.strip()] if isinstance(code, str) and code.strip() else []
-    for name in ("description", "message", "error"):
-        deeper_codes, texts = _complaints(fields.get(name))
-        if texts:
-            return codes + deeper_codes, texts
-    return codes, list(codes)

@@ -200,7 +200,7 @@ def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
 def remove(*, connection: Connection, by: Actor, now: datetime) -> Connection:
     """Destroy its secrets at once. What was read or billed through it is kept, and waits for another connection.
 
-    A sign-in at Billit is ended there by ``oauth.revoke``, after the commit and with the token read before."""
+    A sign-in at Billit is ended there by ``tokens.revoke``, after the commit and with the token read before."""
     row = _locked(connection)
     if row.removed_at is None:
         amend(row, _WITHOUT_SECRETS | {"paused_at": row.paused_at or now, "removed_at": now})

@@ -11,8 +11,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from integrations.clients.answers import Answer
 from integrations.clients.billit_rows import ZONE
-from integrations.clients.transport import Answer, ServiceError
+from integrations.clients.transport import ServiceError
 from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 
 _ORDERS = "/v1/orders"

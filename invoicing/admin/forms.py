@@ -70,7 +70,7 @@ def _note(form: forms.BaseForm, faults: Iterable[Fault]) -> None:
 
 
 class _ByName:
-    """Of a form whose fields give ids by name: the admin says on the class what is known (``known.known``)."""
+    """Of a form whose fields give ids by name: the admin says on the class what is known (``known_names``)."""
 
     known: Known = Known()
     fields: dict[str, forms.Field]

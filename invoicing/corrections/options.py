@@ -24,7 +24,7 @@ from toggbill.firms.models import Membership
 
 
 @dataclass(frozen=True, slots=True)
-class Remedy:
+class Option:
     """A decision: its name in the address, what the button says, what follows from it; ``why_not``: why not now."""
 
     name: str
@@ -41,7 +41,7 @@ class Case:
     billed: int
     mirrored: int
     hours: Decimal
-    remedies: list[Remedy] = field(default_factory=list)
+    remedies: list[Option] = field(default_factory=list)
 
     @property
     def amount(self) -> Decimal:
@@ -49,7 +49,7 @@ class Case:
         return rating.line_total(self.hours, self.correction.claim.line.unit_price)
 
     @property
-    def possible(self) -> list[Remedy]:
+    def possible(self) -> list[Option]:
         """What can be decided now."""
         return [remedy for remedy in self.remedies if not remedy.why_not]
 
@@ -176,7 +176,7 @@ def name_of(invoice: Invoice) -> str:
     return invoice.order_number or invoice.reference.removeprefix("tb-")[:8]
 
 
-def _accept(case: Case) -> Remedy:
+def _accept(case: Case) -> Option:
     words = {"invoice": name_of(case.correction.invoice)}
     if case.correction.seconds < 0:
         consequence = _("Invoice %(invoice)s stays as it is, and nothing is given back to the customer.") % words
@@ -184,10 +184,10 @@ def _accept(case: Case) -> Remedy:
         consequence = _("Invoice %(invoice)s stays as it is, and this difference is never billed.") % words
     else:
         consequence = _("Invoice %(invoice)s stays as it is.") % words
-    return Remedy("accept", _("Accept the difference"), consequence)
+    return Option("accept", _("Accept the difference"), consequence)
 
 
-def _next_invoice(case: Case, why_not: str) -> Remedy:
+def _next_invoice(case: Case, why_not: str) -> Option:
     words = {
         "hours": formats.number_format(abs(case.hours), 2),
         "amount": formats.number_format(abs(case.amount), 2),
@@ -199,10 +199,10 @@ def _next_invoice(case: Case, why_not: str) -> Remedy:
     else:
         label = _("Bill it on the next invoice")
         consequence = _("The next invoice of %(customer)s gets a line of %(hours)s h, € %(amount)s excl. VAT.")
-    return Remedy("next-invoice", label, consequence % words, why_not)
+    return Option("next-invoice", label, consequence % words, why_not)
 
 
-def _replace(case: Case, facts: _Facts) -> Remedy:
+def _replace(case: Case, facts: _Facts) -> Option:
     invoice = case.correction.invoice
     if invoice.replacing_since is not None:
         why_not = replace.under_way(invoice)
@@ -212,10 +212,10 @@ def _replace(case: Case, facts: _Facts) -> Remedy:
         "Order %(order)s is deleted in Billit, and its hours as Toggl has them now are drafted and approved anew. "
         "You then post the new invoice."
     ) % {"order": invoice.order_number or invoice.order_id}
-    return Remedy("replace", _("Replace the invoice"), consequence, why_not)
+    return Option("replace", _("Replace the invoice"), consequence, why_not)
 
 
-def _credit(case: Case, facts: _Facts) -> list[Remedy]:
+def _credit(case: Case, facts: _Facts) -> list[Option]:
     claim, invoice = case.correction.claim, case.correction.invoice
     waiting = [note for note in facts.notes.get(invoice.pk, ()) if note.status != Invoice.Status.POSTED]
     why_not = credit_notes.why_not(invoice, waiting[0] if waiting else None)
@@ -237,14 +237,14 @@ def _credit(case: Case, facts: _Facts) -> list[Remedy]:
     again = _("Once it is posted, the entry is open and the next run bills it as Toggl has it then.")
     for_good = _("Once it is posted, the entry stays credited; it is not billed again unless a person opens it.")
     return [
-        Remedy("credit-and-bill", _("Credit it and bill it anew"), f"{drafted} {again}", why_not),
-        Remedy("credit", _("Credit it for good"), f"{drafted} {for_good}", why_not),
+        Option("credit-and-bill", _("Credit it and bill it anew"), f"{drafted} {again}", why_not),
+        Option("credit", _("Credit it for good"), f"{drafted} {for_good}", why_not),
     ]
 
 
-def _withdraw(case: Case, facts: _Facts) -> Remedy:
+def _withdraw(case: Case, facts: _Facts) -> Option:
     why_not = ""
     if case.correction.entry_id in facts.open:
         why_not = decide.changed_since(case.correction.entry)
     consequence = _("The difference waits for a decision again, and the next run takes it off a draft.")
-    return Remedy("withdraw", _("Take the decision back"), consequence, why_not)
+    return Option("withdraw", _("Take the decision back"), consequence, why_not)

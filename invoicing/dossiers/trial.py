@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from integrations.models import Entry
-from invoicing.ledger.facts import Books, terms
+from invoicing.ledger.facts import Facts, terms
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import planning
 
@@ -79,7 +79,7 @@ def last_month(dossier: Dossier, *, now: datetime) -> tuple[date, date]:
 def side(dossier: Dossier, *, now: datetime) -> tuple[int, Side]:
     """What last month comes to under the rules that stand in the database now; and how many entries it has."""
     first, last = last_month(dossier, now=now)
-    books = Books.load(dossier.workspace)
+    books = Facts.load(dossier.workspace)
     standing = next((row for row in books.dossiers if row.pk == dossier.pk), None)
     if standing is None:
         return 0, Side({}, {}, Counter())

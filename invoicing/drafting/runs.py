@@ -15,7 +15,7 @@ from integrations.clients.failures import Message
 from integrations.models import Entry, Project
 from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
-from invoicing.ledger.facts import Books, terms
+from invoicing.ledger.facts import Facts, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
 from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.models.problems import Code, columns
@@ -194,7 +194,7 @@ def draft_again(
     another customer's by now stays open. For the caller's transaction; gives the new invoices and the events.
     """
     dossier = dropped.dossier
-    books = Books.load(dossier.workspace)
+    books = Facts.load(dossier.workspace)
     today = now.astimezone(dossier.firm.zone).date()
     free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
     plan = planning.plan(
@@ -240,7 +240,7 @@ class _Sheet:
 
     @classmethod
     def read(cls, dossier: Dossier, cut_off: date) -> _Sheet:
-        books = Books.load(dossier.workspace)
+        books = Facts.load(dossier.workspace)
         lines = InvoiceLine.objects.order_by("position").prefetch_related(
             Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
         )

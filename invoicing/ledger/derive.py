@@ -14,7 +14,7 @@ from django.db.models import Exists, Min, OuterRef, Q, QuerySet
 
 from integrations.models import Company, Entry, Workspace
 from invoicing.ledger import differences
-from invoicing.ledger.facts import Books, in_scope
+from invoicing.ledger.facts import Facts, in_scope
 from invoicing.ledger.locks import lock_log, mark
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
@@ -53,7 +53,7 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     propose_customers(workspace=workspace, now=now)
     if not marked.exists():
         return 0
-    books = Books.load(workspace)
+    books = Facts.load(workspace)
     judged = 0
     while rows := _derive_chunk(books, marked, now):
         judged += rows
@@ -82,7 +82,7 @@ def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
 @transaction.atomic
 def propose_customers(*, workspace: Workspace, now: datetime) -> None:
     """R3: the number in a client's name becomes its mapping, once, and is pinned from then on."""
-    books = Books.load(workspace)
+    books = Facts.load(workspace)
     for dossier in books.dossiers:
         if not _to_propose(dossier, books):
             continue
@@ -105,7 +105,7 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
         audit.record(firm=dossier.firm, news=news, by=Actor("sync", "worker"), now=now)
 
 
-def _to_propose(dossier: Dossier, books: Books) -> dict[int, str]:
+def _to_propose(dossier: Dossier, books: Facts) -> dict[int, str]:
     """The numbers in the names of the Toggl clients that have no customer yet, by client."""
     rows = ClientMapping.objects.filter(dossier=dossier)
     stated = {row.client_remote_id for row in rows if row.number or row.customer_party_id is not None}
@@ -114,7 +114,7 @@ def _to_propose(dossier: Dossier, books: Books) -> dict[int, str]:
 
 
 @transaction.atomic
-def _derive_chunk(books: Books, marked: QuerySet[Entry], now: datetime) -> int:
+def _derive_chunk(books: Facts, marked: QuerySet[Entry], now: datetime) -> int:
     posted = Claim.objects.posted().filter(entry=OuterRef("pk"))
     if books.dossiers and marked.filter(Exists(posted)).exists():
         # A correction may be opened: the log is locked first and the entries then, as everywhere.
@@ -255,6 +255,6 @@ def derive_entries(entries: Sequence[int], *, workspace: Workspace, now: datetim
     """Bring the ledger rows of these entries (row ids) of a workspace up to date, marked or not."""
     if not entries:
         return
-    books = Books.load(workspace)
+    books = Facts.load(workspace)
     for start in range(0, len(entries), _CHUNK):
         _derive_chunk(books, Entry.objects.filter(pk__in=entries[start : start + _CHUNK]), now)

@@ -15,7 +15,7 @@ from invoicing.rules import mapping, planning, rating, schedule
 
 
 @dataclass(frozen=True, slots=True)
-class Books:
+class Facts:
     """Everything that judges the entries of one workspace. ``dossiers`` stand oldest first; ``zone`` is the firm's."""
 
     zone: ZoneInfo
@@ -26,7 +26,7 @@ class Books:
     clients: dict[int, str]
 
     @classmethod
-    def load(cls, workspace: Workspace) -> Books:
+    def load(cls, workspace: Workspace) -> Facts:
         """Read a workspace's dossiers with their mappings, and the products and customers of their companies."""
         dossiers = tuple(
             Dossier.objects.filter(workspace=workspace).select_related("firm", "company").order_by("created_at", "pk")
@@ -77,7 +77,7 @@ class Books:
         return (None if verdict.state is None else dossier), verdict
 
 
-def in_scope(dossier: Dossier, books: Books) -> Iterable[tuple[int, str]]:
+def in_scope(dossier: Dossier, books: Facts) -> Iterable[tuple[int, str]]:
     """The Toggl clients (id, name) that a dossier bills."""
     if len(books.dossiers) == 1 and not books.named:
         return books.clients.items()

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Entry, Workspace
-from invoicing.ledger.facts import Books
+from invoicing.ledger.facts import Facts
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, ReportedMonth
 from invoicing.models.claims import ClaimQuerySet
 from invoicing.models.invoices import InvoiceQuerySet
@@ -132,7 +132,7 @@ def one_state(scope: Scope) -> Iterator[Broken]:
         for row in rows.select_related("ledger_row"):
             by_workspace[row.workspace_id][row.pk] = row
     for workspace in Workspace.objects.filter(pk__in=by_workspace).select_related("firm") if by_workspace else ():
-        books = Books.load(workspace)
+        books = Facts.load(workspace)
         for row in by_workspace[workspace.pk].values():
             entry = books.entry(row)
             judged_by = books.verdict(entry)[0]

@@ -13,7 +13,7 @@ from invoicing.rules import planning
 CENT = Decimal("0.01")
 
 
-def statements(invoices: QuerySet[Invoice]) -> list[dict[str, Any]]:
+def as_json(invoices: QuerySet[Invoice]) -> list[dict[str, Any]]:
     """Invoices with their lines and entries, in the order of the query."""
     claims = Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry")
     lines = InvoiceLine.objects.order_by("position").prefetch_related(Prefetch("claims", claims))

@@ -1,7 +1,7 @@
 """Posting to Billit, exactly once (design section 7). Nowhere else does an invoice go beyond approved.
 
 A post is: claim (a conditional update, an attempt with key and body, commit); one POST outside any transaction;
-settle in one transaction. What is unknown afterwards is ``in_doubt``: see ``doubt``.
+settle in one transaction. What is unknown afterwards is ``in_doubt``: see ``recover``.
 """
 
 from __future__ import annotations

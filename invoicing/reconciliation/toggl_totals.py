@@ -19,7 +19,7 @@ from integrations.clients.transport import QuotaExhausted
 from integrations.connections import quota
 from integrations.connections.opening import open_toggl
 from integrations.models import Entry, Project, Workspace
-from invoicing.ledger.facts import Books
+from invoicing.ledger.facts import Facts
 from invoicing.models import Dossier, ReportedMonth
 
 _Clients = frozenset[int]
@@ -34,7 +34,7 @@ def read(*, workspace: Workspace, dossiers: Sequence[Dossier], now: datetime) ->
 
     A day is asked for once it is over in the firm's time zone. Raises the client's ``ServiceError``.
     """
-    books = Books.load(workspace)
+    books = Facts.load(workspace)
     wanted = {dossier.pk for dossier in dossiers}
     read_at = {
         (dossier_id, month): at
@@ -89,7 +89,7 @@ def _periods(start: date, last: date) -> Iterator[_Period]:
 @dataclass(slots=True)
 class _Reader:
     workspace: Workspace
-    books: Books
+    books: Facts
     api: toggl.Api
     now: datetime
     differing: dict[tuple[int, date], datetime]

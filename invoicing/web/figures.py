@@ -306,12 +306,12 @@ def invoices_of(rows: QuerySet[Invoice], *, status: str = "", dossier: str = "")
     return rows.filter(status=status) if status else rows
 
 
-# States of entries that a person can decide on: see ``holding``.
+# States of entries that a person can decide on: see ``decisions``.
 DECIDABLE = (State.OPEN, State.ATTENTION, State.HELD, State.WRITTEN_OFF, State.CREDITED)
 
 
 def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
-    """What can be decided of some of these rows, by the states that the verbs of ``holding`` start from."""
+    """What can be decided of some of these rows, by the states that the verbs of ``decisions`` start from."""
     states = {row.state for row in rows}
     found = {
         "hold": {State.OPEN, State.ATTENTION},

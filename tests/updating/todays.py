@@ -31,7 +31,7 @@ def command(name: str, *arguments: str) -> Any:
 
 def said() -> dict[str, Any]:
     """The books and mappings of every firm."""
-    from invoicing.management.invoice_json import statements  # noqa: PLC0415 - after django.setup
+    from invoicing.management.invoice_json import as_json  # noqa: PLC0415 - after django.setup
     from invoicing.models import ClientMapping, Invoice, TagMapping  # noqa: PLC0415 - after django.setup
     from toggbill.firms.models import Firm  # noqa: PLC0415 - after django.setup
 
@@ -42,7 +42,7 @@ def said() -> dict[str, Any]:
     return {
         "ledger": {firm: command("ledger", "--firm", firm) for firm in firms},
         "verify_audit": command("verify_audit"),
-        "invoices": statements(Invoice.objects.order_by("firm__slug", "reference")),
+        "invoices": as_json(Invoice.objects.order_by("firm__slug", "reference")),
         "tag_mappings": list(TagMapping.objects.order_by("dossier__key", "tag").values(*tag)),
         "client_mappings": list(ClientMapping.objects.order_by(*client[:2]).values(*client)),
     }

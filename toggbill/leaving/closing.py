@@ -50,7 +50,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     """Destroy every secret of the firm, pause its connections, end its schedules, and put the books under lock.
 
     Raises ``CannotClose`` when it is closed already, or while a worker posts or sends one of its invoices. The caller
-    ends the sign-ins at Billit after the commit (``oauth.revoke``).
+    ends the sign-ins at Billit after the commit (``tokens.revoke``).
     """
     firm = Firm.objects.select_for_update().get(pk=firm.pk)
     if firm.closed_at is not None:

@@ -15,7 +15,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.due import runs as rounds
 from invoicing.management import arguments
-from invoicing.management.invoice_json import planned, statements
+from invoicing.management.invoice_json import as_json, planned
 from invoicing.models import Dossier, Invoice
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import post as posting
@@ -77,7 +77,7 @@ class Command(JsonCommand):
                 self._send(mine)
         moved = Invoice.objects.filter(pk__in=self._moved).order_by("dossier__key", "customer_name", "pk")
         code = WRONG if moved.stuck().exists() else self._code
-        return {"invoices": statements(moved), "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, code
+        return {"invoices": as_json(moved), "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, code
 
     def _reread(self, dossiers: Iterable[Dossier]) -> None:
         """Right before drafting; when a service cannot be read a person may draft from the mirror all the same."""
@@ -110,7 +110,7 @@ class Command(JsonCommand):
         for dossier in dossiers:
             drafting = runs.preview(dossier=dossier, cut_off=cut_off, now=timezone.now())
             invoices += [planned(invoice, plan) for invoice, plan in drafting.moved]
-            dropped = statements(Invoice.objects.filter(pk__in=[invoice.pk for invoice in drafting.dropped]))
+            dropped = as_json(Invoice.objects.filter(pk__in=[invoice.pk for invoice in drafting.dropped]))
             invoices += [statement | {"status": _Status.VOID} for statement in dropped]
             skipped += _skipped(drafting)
         return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, self._code

@@ -8,17 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from integrations.clients.transport import (
-    Answer,
-    Call,
-    NoAnswer,
-    Refused,
-    RetryLater,
-    ServiceError,
-    Transport,
-    parse_timestamp,
-    retry_after,
-)
+from integrations.clients.answers import Answer, parse_timestamp
+from integrations.clients.transport import Call, NoAnswer, Refused, RetryLater, ServiceError, Transport, retry_after
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_vendor import SECRET, failure, make
 

@@ -10,8 +10,9 @@ from django.utils import translation
 from pytest_django import Settings
 
 from integrations.clients import failures as codes
+from integrations.clients.answers import Answer
 from integrations.clients.failures import Asked, Detail, Message
-from integrations.clients.transport import Answer, Call, ServiceError, Transport
+from integrations.clients.transport import Call, ServiceError, Transport
 from integrations.connections import circuit, failures, quota, tokens
 from integrations.mirror import sync
 from integrations.models import Connection

@@ -15,7 +15,7 @@ from invoicing.corrections import decide
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
-from invoicing.management.invoice_json import statements
+from invoicing.management.invoice_json import as_json
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
 from invoicing.posting import post as posting
 from invoicing.web import figures
@@ -205,7 +205,7 @@ def test_later_differences_are_taken_back_with_the_entry(scene: Make) -> None:
     books.post(approved)
     note = credit(1)
     assert bill(note)[0][1:] == (Decimal("1.50"), Decimal(95), Decimal("142.50"), 5400)
-    assert [line["entries"] for line in statements(books.invoices(kind="credit_note"))[0]["lines"]] == [ids(1)]
+    assert [line["entries"] for line in as_json(books.invoices(kind="credit_note"))[0]["lines"]] == [ids(1)]
     post(books, note)
     assert set(books.states().values()) == {"open"}
     assert not Claim.objects.filter(released_at__isnull=True).exclude(kind="credit").exists()
@@ -351,7 +351,7 @@ def test_statement_of_a_credit_note_has_no_new_key(scene: Make) -> None:
     credit(1)
     outcome = books.invoice("--approve", "--post", through="2026-11-19")
     (note,) = outcome.answer["invoices"]
-    billed = statements(books.invoices(kind="invoice"))[0]
+    billed = as_json(books.invoices(kind="invoice"))[0]
     assert (outcome.code, set(note), set(note["lines"][0])) == (0, set(billed), set(billed["lines"][0]))
     assert (note["status"], note["total_incl"], note["lines"]) == (
         "posted",

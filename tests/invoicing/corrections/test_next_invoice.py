@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from invoicing.corrections import decide
 from invoicing.drafting import runs
-from invoicing.management.invoice_json import statements
+from invoicing.management.invoice_json import as_json
 from invoicing.models import Claim, Correction
 from invoicing.posting import post
 from tests.invoicing.after_billing import (
@@ -67,7 +67,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     prove(books)
     (again,) = books.draft(NOVEMBER).left
     assert again == invoice
-    (stated,) = statements(books.invoices(status="draft"))
+    (stated,) = as_json(books.invoices(status="draft"))
     assert stated["lines"][1] == {
         "product": "ADV",
         "description": f"Advice · Correction of invoice {number}, 05/10/2026",

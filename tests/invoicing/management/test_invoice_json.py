@@ -9,7 +9,7 @@ import pytest
 from django.utils import translation
 from pytest_django import DjangoAssertNumQueries
 
-from invoicing.management.invoice_json import planned, statements
+from invoicing.management.invoice_json import as_json, planned
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.rules import mapping, planning
 from tests.factories import NOW, ClaimFactory, InvoiceFactory, InvoiceLineFactory
@@ -27,7 +27,7 @@ def test_statement_of_a_posted_invoice_shows_billits_figures() -> None:
         legal_vat=Decimal("39.91"),
         legal_incl=Decimal("229.91"),
     )
-    (shown,) = statements(Invoice.objects.all())
+    (shown,) = as_json(Invoice.objects.all())
     entries = [claim.entry.remote_id for claim in Claim.objects.all()]
     assert shown == {
         "reference": invoice.reference,
@@ -75,7 +75,7 @@ def test_price_has_two_decimals_or_as_many_as_it_needs(price: str, shown: str) -
     total = (Decimal("2") * Decimal(price)).quantize(Decimal("0.01"))
     InvoiceLine.objects.filter(pk=line.pk).update(unit_price=Decimal(price), total=total)
     with translation.override("fr"):
-        (statement,) = statements(Invoice.objects.all())
+        (statement,) = as_json(Invoice.objects.all())
     (printed,) = statement["lines"]
     assert (printed["unit_price"], printed["total"]) == (shown, f"{total:.2f}")
 
@@ -84,7 +84,7 @@ def test_money_has_no_separators_in_any_language() -> None:
     InvoiceFactory(hours=Decimal("12345.00"), price=Decimal("100.00"), with_line=False)
     for language in ("en", "fr", "nl"):
         with translation.override(language):
-            (shown,) = statements(Invoice.objects.all())
+            (shown,) = as_json(Invoice.objects.all())
         assert (shown["total_excl"], shown["total_incl"]) == ("1234500.00", "1493745.00")
 
 
@@ -94,14 +94,14 @@ def test_lines_stand_by_position_and_entries_by_their_start() -> None:
     InvoiceLineFactory(invoice=invoice, position=1, product_reference="FIRST", with_claim=False)
     late = ClaimFactory(line=second, started_at=datetime(2026, 10, 2, tzinfo=UTC))
     early = ClaimFactory(line=second, started_at=datetime(2026, 10, 1, tzinfo=UTC))
-    (shown,) = statements(Invoice.objects.all())
+    (shown,) = as_json(Invoice.objects.all())
     assert [line["product"] for line in shown["lines"]] == ["FIRST", "ADV"]
     assert shown["lines"][1]["entries"] == [early.entry.remote_id, late.entry.remote_id]
 
 
 def test_void_keeps_its_lines_and_entries_as_history() -> None:
     InvoiceFactory(status="void")
-    (shown,) = statements(Invoice.objects.all())
+    (shown,) = as_json(Invoice.objects.all())
     assert (shown["status"], shown["order_id"], shown["order_number"]) == ("void", None, None)
     assert shown["lines"][0]["entries"] == [Claim.objects.get().entry.remote_id]
 
@@ -111,11 +111,11 @@ def test_statements_cost_the_same_queries_for_one_and_for_twenty(
 ) -> None:
     InvoiceFactory()
     with django_assert_num_queries(3):
-        assert len(statements(Invoice.objects.order_by("pk"))) == 1
+        assert len(as_json(Invoice.objects.order_by("pk"))) == 1
     for _ in range(19):
         InvoiceFactory()
     with django_assert_num_queries(3):
-        shown = statements(Invoice.objects.order_by("pk"))
+        shown = as_json(Invoice.objects.order_by("pk"))
     assert [row["reference"] for row in shown] == list(
         Invoice.objects.order_by("pk").values_list("reference", flat=True)
     )
@@ -123,7 +123,7 @@ def test_statements_cost_the_same_queries_for_one_and_for_twenty(
 
 def test_planned_invoice_is_printed_like_a_saved_one_but_without_a_reference() -> None:
     saved = InvoiceFactory()
-    (shown,) = statements(Invoice.objects.all())
+    (shown,) = as_json(Invoice.objects.all())
     entry_id = Claim.objects.get().entry.remote_id
     entry = mapping.Entry(
         id=entry_id,

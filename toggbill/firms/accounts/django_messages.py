@@ -5,7 +5,7 @@ Ours goes before Django's. A test (`test_account_languages`) walks the pages of 
 
 from django.utils.translation import ngettext_lazy
 
-BORROWED = (
+DJANGO_MESSAGES = (
     ngettext_lazy(
         "This password is too short. It must contain at least %d character.",
         "This password is too short. It must contain at least %d characters.",

@@ -1,4 +1,4 @@
-"""The fields of the JSON that the services answer, read with their types and without loss.
+"""Answers of the services: complete, their JSON read with its types and without loss, and what a refusal says.
 
 Both services leave out what is empty, or send null, or 5 decimals where 2 are meant (observed). Every
 reader takes that and raises `Unreadable`, naming the field, for what cannot be meant.
@@ -6,8 +6,10 @@ reader takes that and raises `Unreadable`, naming the field, for what cannot be 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from typing import Any
@@ -15,6 +17,8 @@ from typing import Any
 from integrations.clients.failures import Detail, Message, english
 
 _LARGEST_EXPONENT = 18
+
+LONGEST_REASON = 500
 
 
 class Unreadable(ValueError):
@@ -186,3 +190,74 @@ def parse_timestamp(text: str, zone: tzinfo | None = None) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError as error:
         raise ValueError(f"{text[:40]!r} lies outside the calendar") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer: its status, its headers (names in lower case) and the bytes of its body."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def json(self) -> Any:
+        """The body, numbers with a point as `Decimal`. ValueError when it is not JSON (an empty body is not)."""
+        try:
+            return json.loads(self.content, parse_float=Decimal, parse_constant=_no_constant)
+        except RecursionError as error:
+            raise ValueError("nested too deeply") from error
+
+    def header_number(self, name: str) -> int | None:
+        """A header that holds a whole number, None when it is absent or holds something else."""
+        text = self.headers.get(name.lower(), "").strip()
+        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+
+    def said(self) -> tuple[str, str]:
+        """The vendor's (code, reason) of a refusal, each "" when there is none; a page of HTML is no reason.
+
+        Toggl sends a JSON string, bare text or nothing (observed), Billit `{"errors": [...]}`, a bare
+        string or `{"Message"}` (Billit docs: 400). Of several errors the first code and all texts are given.
+        """
+        try:
+            body = self.json()
+        except ValueError:
+            text = self.content.decode("utf-8", "replace").strip()
+            return "", "" if text.startswith("<") else capped(text)
+        codes, texts = _complaints(body)
+        return (codes[0] if codes else ""), capped("; ".join(texts))
+
+    def codes(self) -> tuple[str, ...]:
+        """All of the vendor's error codes in the body, in lower case (their case varies)."""
+        try:
+            return tuple(code.lower() for code in _complaints(self.json())[0])
+        except ValueError:
+            return ()
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def capped(text: str) -> str:
+    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"
+
+
+def _complaints(body: Any) -> tuple[list[str], list[str]]:
+    """The codes and the texts of an error body, whatever its shape."""
+    if isinstance(body, str):
+        return [], [body.strip()] if body.strip() else []
+    if isinstance(body, list):
+        pairs = [_complaints(element) for element in body]
+        return [code for codes, _ in pairs for code in codes], [text for _, texts in pairs for text in texts]
+    if not isinstance(body, dict):
+        return [], []
+    fields = {str(name).lower(): value for name, value in body.items()}
+    if isinstance(fields.get("errors"), (list, dict, str)):
+        return _complaints(fields["errors"])
+    code = fields.get("code")
+    codes = [code.strip()] if isinstance(code, str) and code.strip() else []
+    for name in ("description", "message", "error"):
+        deeper_codes, texts = _complaints(fields.get(name))
+        if texts:
+            return codes + deeper_codes, texts
+    return codes, list(codes)
