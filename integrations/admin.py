@@ -177,8 +177,7 @@ class ConnectionAdmin(FirmModelAdmin):
             row, _outcome = connect_billit(firm=firm, key=obj.key, api_key=secret, by=by, now=now)
             for company in form.access.companies.values():
                 take_company(connection=row, found=company, now=now)
-        row.workspaces.update(next_sync_at=now)
-        row.companies.update(next_sync_at=now)
+        credentials.read_soon(row, now)
         obj.pk, obj.firm = row.pk, row.firm
 
     @admin.action(description=_("Pause: nothing is read or posted through it"), permissions=["change"])

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError
+from django.db.models import ProtectedError, Q
 from django.utils.translation import gettext
 
 from integrations.clients import billit, toggl
@@ -22,6 +22,7 @@ from integrations.connections import tokens, webhook_addresses
 from integrations.models import Company, Connection, Workspace
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm
 
 
@@ -191,7 +192,7 @@ def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
     row = _locked(connection)
     if row.paused_at is not None and row.removed_at is None:
         amend(row, {"paused_at": None})
-        _due(row, now)
+        read_soon(row, now)
         _tell(row, "connection_resumed", {}, by, now)
     return row
 
@@ -221,18 +222,23 @@ def choose(
 
     Gives the names of those that stay although they were not chosen, since a dossier or hours hang on them."""
     wanted = set(ids)
+    row = _locked(connection)
+    if isinstance(access, TogglAccess):
+        lock_rows(Workspace.objects.filter(Q(connection=row) | Q(firm=row.firm, remote_id__in=wanted)))
+    else:
+        lock_rows(Company.objects.filter(Q(connection=row) | Q(firm=row.firm, party_id__in=wanted)))
     kept, before = [], _chosen(connection)
     if isinstance(access, TogglAccess):
         for remote_id in sorted(wanted & access.workspaces.keys()):
             found = access.workspaces[remote_id]
             plan = access.plans.get(found.organization_id)
             take_workspace(connection=connection, found=found, plan=plan, now=now)
-        for workspace in connection.workspaces.exclude(remote_id__in=wanted):
+        for workspace in connection.workspaces.exclude(remote_id__in=wanted).order_by("pk"):
             kept += [] if _drop(workspace) else [workspace.name]
     else:
         for party_id in sorted(wanted & access.companies.keys()):
             take_company(connection=connection, found=access.companies[party_id], now=now)
-        for company in connection.companies.exclude(party_id__in=wanted):
+        for company in connection.companies.exclude(party_id__in=wanted).order_by("pk"):
             kept += [] if _drop(company) else [company.name]
     after = _chosen(connection)
     if before != after:
@@ -286,7 +292,8 @@ _WITHOUT_SECRETS: dict[str, Any] = {
 def _connect(
     *, firm: Firm, service: Connection.Service, key: str, values: dict[str, Any], by: Actor, now: datetime
 ) -> tuple[Connection, Outcome]:
-    row, is_new = Connection.objects.select_for_update().get_or_create(
+    lock_firm(firm)
+    row, is_new = Connection.objects.select_for_update(no_key=True).get_or_create(
         firm=firm, service=service, key=key, defaults={**values, "latest_ok_at": now}
     )
     if is_new:
@@ -296,7 +303,7 @@ def _connect(
         # The name of a removed one is taken up again, with what hung on it.
         healthy = {**Connection.WORKS, "latest_ok_at": now}
         amend(row, values | healthy | {"removed_at": None, "paused_at": None})
-        _due(row, now)
+        read_soon(row, now)
         _tell(row, "connection_added", {"new": _told(values)}, by, now)
         return row, "created"
     # The service has just answered: an earlier failure is over, and a pause that a refused credential caused with it.
@@ -326,10 +333,15 @@ def _tell(row: Connection, kind: str, data: dict[str, Any], by: Actor, now: date
 
 
 def _locked(connection: Connection) -> Connection:
-    return Connection.objects.select_for_update(of=("self",)).select_related("firm").get(pk=connection.pk)
+    lock_firm(connection.firm)
+    rows = Connection.objects.select_for_update(of=("self",), no_key=True).select_related("firm")
+    return rows.get(pk=connection.pk)
 
 
-def _due(row: Connection, now: datetime) -> None:
+def read_soon(row: Connection, now: datetime) -> None:
+    """What the connection opens is read soon. For the caller's transaction, in which the connection is locked."""
+    lock_rows(row.workspaces.all())
+    lock_rows(row.companies.all())
     row.workspaces.update(next_sync_at=now)
     row.companies.update(next_sync_at=now)
 
@@ -344,6 +356,8 @@ def _drop(row: Workspace | Company) -> bool:
     """Take a mirror away on which nothing hangs; False when something does."""
     try:
         with transaction.atomic():
+            # With its key, before what hangs on it is deleted: a sync locks it first, too.
+            type(row)._default_manager.select_for_update().get(pk=row.pk)
             row.delete()
     except ProtectedError:
         return False

@@ -28,7 +28,7 @@ def rotate() -> int:
     for model, names in encrypted_fields():
         for pk in list(model._default_manager.order_by("pk").values_list("pk", flat=True)):
             with transaction.atomic():
-                row = model._default_manager.select_for_update().get(pk=pk)
+                row = model._default_manager.select_for_update(no_key=True).get(pk=pk)
                 held = [name for name in names if getattr(row, name)]
                 if held:
                     row.save(update_fields=held)

@@ -65,7 +65,7 @@ def pace(connection: Connection, requests_per_second: float) -> Callable[[], Non
 
     def wait() -> None:
         with transaction.atomic():
-            row = Connection.objects.select_for_update().only("next_request_at").get(pk=connection.pk)
+            row = Connection.objects.select_for_update(no_key=True).only("next_request_at").get(pk=connection.pk)
             now = timezone.now()
             turn = max(now, row.next_request_at or now)
             Connection.objects.filter(pk=connection.pk).update(next_request_at=turn + distance)

@@ -158,7 +158,7 @@ def _renewed_pair(row: Connection) -> Pair | None:
 
 
 def _locked(connection: Connection) -> Connection:
-    return Connection.objects.select_for_update().get(pk=connection.pk)
+    return Connection.objects.select_for_update(no_key=True).get(pk=connection.pk)
 
 
 def _sign_in_again(row: Connection, lost_since: datetime | None) -> Message:

@@ -22,6 +22,7 @@ from integrations.clients.transport import ServiceError
 from integrations.connections.opening import open_billit, open_workspace
 from integrations.models import Company, Connection, Webhook, Workspace
 from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.locks import lock_firm
 
 _Topic = Webhook.Topic
 # What Billit tells of: an order that changed (sent, paid), and the messages by which it is delivered.
@@ -77,7 +78,9 @@ def open_for(*, target: Workspace | Company, by: Actor, now: datetime) -> None:
                 raise ServiceError(Message(Code.WEBHOOK_NOT_VALIDATED, facts))
     except ServiceError:
         _sweep_quietly(target)
-        target.webhooks.all().delete()
+        with transaction.atomic():
+            lock_firm(target.firm)
+            target.webhooks.all().delete()
         raise
     _tell(target, {"new": {"webhook": _named(target)}}, by, now)
 
@@ -86,6 +89,7 @@ def close_for(*, target: Workspace | Company, by: Actor, now: datetime) -> Messa
     """Have the service tell us no more. Its address is dead at once; None, or why the service could not be told."""
     trouble = _sweep_quietly(target)
     with transaction.atomic():
+        lock_firm(target.firm)
         count, _ = target.webhooks.all().delete()
         if count:
             _tell(target, {"old": {"webhook": _named(target)}}, by, now)
@@ -158,7 +162,10 @@ def _sweep_quietly(target: Workspace | Company) -> Message | None:
 
 
 def forget(*, connection: Connection) -> None:
-    """The addresses of a connection that is removed are dead: without its credential the service cannot be told."""
+    """The addresses of a connection that is removed are dead: without its credential the service cannot be told.
+
+    For the caller's transaction, in which the firm is locked.
+    """
     Webhook.objects.filter(Q(workspace__connection=connection) | Q(company__connection=connection)).delete()
 
 

@@ -16,6 +16,7 @@ from django.db import models, transaction
 
 from integrations.clients import billit, toggl
 from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+from toggbill.firms.locks import lock_rows
 
 _BATCH = 1000
 
@@ -110,8 +111,9 @@ def vanished(*, workspace: Workspace, since: datetime, until: datetime, seen: Co
 def delete_entries(*, rows: Sequence[int], changes: Changes, now: datetime) -> None:
     """Mark entries as gone from Toggl; their latest known seconds stay."""
     for start in range(0, len(rows), _BATCH):
-        part = rows[start : start + _BATCH]
-        changes.deleted += Entry.objects.filter(pk__in=part).update(deleted_at=now, marked_at=now)
+        with transaction.atomic():
+            gone = Entry.objects.filter(pk__in=Entry.objects.filter(pk__in=rows[start : start + _BATCH]).lock())
+            changes.deleted += gone.update(deleted_at=now, marked_at=now)
 
 
 _Mirrored = TypeVar("_Mirrored", bound=models.Model)
@@ -126,13 +128,20 @@ def _replace(
     fields: Sequence[str],
     now: datetime,
 ) -> set[int]:
-    """Make the owner's rows equal to a complete reading: {remote id: values}. Returns the remote ids that changed."""
+    """Make the owner's rows equal to a complete reading: {remote id: values}. Returns the remote ids that changed.
+
+    Under the owner's lock: a reader whose lease ran out may write the same rows still.
+    """
     manager = model._default_manager
+    (holder,) = owner.values()
+    lock_rows(type(holder)._default_manager.filter(pk=holder.pk))
     standing = {row[0]: row[1:] for row in manager.filter(**owner).values_list(identity, *fields, "deleted_at")}
     changed = {key for key, values in read.items() if standing.get(key) != (*(values[field] for field in fields), None)}
-    firm_id = next(iter(owner.values())).firm_id
     manager.bulk_create(
-        [model(firm_id=firm_id, **owner, **{identity: key}, **read[key], deleted_at=None) for key in sorted(changed)],
+        [
+            model(firm_id=holder.firm_id, **owner, **{identity: key}, **read[key], deleted_at=None)
+            for key in sorted(changed)
+        ],
         batch_size=_BATCH,
         update_conflicts=True,
         unique_fields=[*owner, identity],
@@ -155,7 +164,7 @@ def clients(*, workspace: Workspace, read: Iterable[toggl.Client], now: datetime
         now=now,
     )
     of_changed = Project.objects.filter(workspace=workspace, client_remote_id__in=changed).values("remote_id")
-    Entry.objects.filter(workspace=workspace, project_remote_id__in=of_changed).update(marked_at=now)
+    Entry.objects.filter(workspace=workspace, project_remote_id__in=of_changed).mark(now=now)
 
 
 @transaction.atomic
@@ -172,7 +181,7 @@ def projects(*, workspace: Workspace, read: Iterable[toggl.Project], now: dateti
         fields=["name", "client_remote_id", "is_active"],
         now=now,
     )
-    Entry.objects.filter(workspace=workspace, project_remote_id__in=changed).update(marked_at=now)
+    Entry.objects.filter(workspace=workspace, project_remote_id__in=changed).mark(now=now)
 
 
 @transaction.atomic

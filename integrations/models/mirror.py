@@ -51,11 +51,24 @@ class ProjectQuerySet(_PresentQuerySet["Project"]):
 
 
 class EntryQuerySet(_PresentQuerySet["Entry"]):
-    """Time entries."""
+    """Time entries. They are locked in the order of Toggl's ids, in which the mirror writes them (``firms.locks``)."""
 
     def marked(self) -> Self:
         """Those that changed since the books judged them."""
         return self.filter(marked_at__isnull=False)
+
+    def lock(self) -> list[int]:
+        """Lock these entries; gives their row ids in that order."""
+        return list(self._in_order().values_list("pk", flat=True))
+
+    def mark(self, *, now: datetime) -> int:
+        """The books are to judge these entries anew; gives how many they are. In a transaction."""
+        return Entry.objects.filter(pk__in=self._in_order().values("pk")).update(marked_at=now)
+
+    def _in_order(self) -> models.QuerySet[Entry]:
+        # Named by their ids: of a query over several tables, rows of each would be locked.
+        found = Entry.objects.filter(pk__in=self.order_by().values("pk")).order_by("remote_id")
+        return found.select_for_update(no_key=True)
 
 
 class CompanyQuerySet(_ReadQuerySet["Company"]):

@@ -30,12 +30,12 @@ from import_export.results import Error, Result, RowResult
 
 from invoicing.dossiers.cells import cell
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sheet, TagSheet
-from invoicing.ledger import locks
 from invoicing.models import Dossier
 from invoicing.rules.cells import neutral
 from toggbill.firms.access import FirmRequest, actor, visible
 from toggbill.firms.admin import allowed, firm_of
 from toggbill.firms.audit import Actor
+from toggbill.firms.locks import lock_firm
 
 MOST_ROWS = 5000
 BIGGEST_FILE = 2 * 1024 * 1024
@@ -139,7 +139,7 @@ class SheetResource(resources.Resource):
         with transaction.atomic():
             if not dry_run:
                 # What is judged here stands when it is written.
-                locks.lock_log(self.scope.firm)
+                lock_firm(self.scope.firm)
             read = sheet.read([cells for _number, cells in lines])
             for (number, cells), each in zip(lines, read, strict=True):
                 _append(result, number, cells, each)

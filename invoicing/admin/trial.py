@@ -13,9 +13,10 @@ from django.utils.translation import gettext as _
 
 from invoicing.admin.known_names import known
 from invoicing.dossiers import trial
-from invoicing.ledger import locks, reasons
+from invoicing.ledger import reasons
 from invoicing.models import Dossier
 from toggbill.firms.admin import firm_of
+from toggbill.firms.locks import lock_firm
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ def _one_at_a_time(request: HttpRequest) -> None:
     """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm."""
     firm = firm_of(request)
     if firm is not None:
-        locks.lock_log(firm)
+        lock_firm(firm)
 
 
 def _dossier(row: Any) -> Dossier | None:

@@ -22,6 +22,8 @@ from invoicing.rules.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
+from toggbill.firms.models import Firm
 
 _Decision = Correction.Decision
 
@@ -82,7 +84,7 @@ def next_invoice(correction: Correction, settled: dict[int, int]) -> tuple[str, 
 @transaction.atomic
 def withdraw(*, correction: Correction, by: Actor, now: datetime) -> Correction:
     """Take ``bill_next`` back as long as the difference is on no invoice but a draft, which the next run redraws."""
-    locks.lock_log(correction.firm)
+    lock_firm(correction.firm)
     entry = _locked_entry(correction)
     found = _fresh(correction)
     if not Correction.objects.waiting_for_an_invoice().filter(pk=found.pk).exists():
@@ -123,11 +125,13 @@ def credit(
     invoice is not sent, has a waiting credit note, or nothing would be left to credit.
     """
     ids = [correction.entry_id] if correction is not None else [entry.pk for entry in entries]
+    if (firm := Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm")).first()) is not None:
+        lock_firm(firm)
     about = credit_notes.billing_invoice(ids)
-    locks.lock_log(about.firm)
+    # All at once: the correction's entry is one of them.
+    locks.lock_entries(ids)
     if correction is not None:
         _to_decide(correction, now)
-    list(Entry.objects.filter(pk__in=ids).order_by("remote_id").select_for_update(of=("self",), no_key=True))
     made, claims = credit_notes.draft_note(about=about, entries=ids, rebill=rebill, now=now)
     standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
     decided = differences.decide(
@@ -144,10 +148,11 @@ def credit(
 
 def _to_decide(correction: Correction, now: datetime) -> Correction:
     """The correction, locked with its entry, if it is still what the caller has read."""
-    locks.lock_log(correction.firm)
+    lock_firm(correction.firm)
     entry = _locked_entry(correction)
     if entry.marked_at is not None:
-        derive.derive(workspace=entry.workspace, now=now)
+        # This one alone: what else is marked in the workspace would be locked out of order.
+        derive.derive_entries(entries=[entry.pk], now=now)
     found = _fresh(correction)
     if found.decision != _Decision.OPEN:
         raise NotPossible(
@@ -171,8 +176,7 @@ def _decided(correction: Correction, decision: Correction.Decision, by: Actor, n
 
 def _written(correction: Correction, news: Sequence[News], by: Actor, now: datetime) -> Correction:
     audit.record(firm=correction.firm, news=news, by=by, now=now)
-    locks.mark(entries=[correction.entry_id], now=now)
-    derive.derive(workspace=correction.entry.workspace, now=now)
+    derive.derive_entries(entries=[correction.entry_id], now=now)
     return _fresh(correction)
 
 

@@ -24,7 +24,7 @@ from integrations.clients.transport import BadCredentials, NoAnswer, Refused, Re
 from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.ledger import derive, differences, locks, transitions
+from invoicing.ledger import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
 from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.models.problems import Code, columns, words
@@ -32,6 +32,7 @@ from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
@@ -227,6 +228,7 @@ def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
 
 @transaction.atomic
 def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
+    lock_firm(invoice.firm)
     free = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
     if not free.not_being_replaced().update(replacing_since=now, not_before=None, send_requested_at=None):
         raise NotPossible(
@@ -234,7 +236,6 @@ def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: date
             % {"invoice": invoice}
         )
     # What was looked at before the claim is looked at once more under it; no run and no decision is under way now.
-    locks.lock_log(invoice.firm)
     _replaceable(correction, fresh(invoice))
     body = f"DELETE {invoice.order_id}"
     attempt = Attempt.objects.create(
@@ -254,6 +255,7 @@ def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: date
 @transaction.atomic
 def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Actor, now: datetime) -> list[Invoice]:
     """The order is gone. A confirmation that comes after the claim was given up settles it all the same."""
+    lock_firm(invoice.firm)
     if not moves.move(
         Invoice.objects.filter(pk=invoice.pk),
         status=Step(_Status.POSTED, _Status.VOID),
@@ -266,17 +268,16 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
         **columns("attention", None),
     ):
         return []
-    locks.lock_log(invoice.firm)
     finish(attempt, outcome, attempt.http_status, Message(Code.ORDER_GONE), now)
     billed = list(Correction.objects.undecided().filter(invoice=invoice).select_related("entry", "invoice"))
     differing = Claim.objects.live().of_differences().filter(line__invoice=invoice)
     on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
     hours = Claim.objects.live().of_entries().filter(line__invoice=invoice)
     entries = list(hours.values_list("entry", flat=True))
-    transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
+    released = transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
     # Their claims are released: nothing waits any more, and a run must not take them for waiting.
     decided = differences.decide(billed, Correction.Decision.REPLACED, by=by, now=now)
-    derive.derive(workspace=invoice.dossier.workspace, now=now)
+    derive.derive_entries(entries=released, now=now)
     made, events = runs.draft_again(dropped=invoice, entries=entries, corrections=on_it, by=by, now=now)
     if made:
         Correction.objects.filter(pk__in=[correction.pk for correction in billed]).update(settlement=made[0])
@@ -308,6 +309,7 @@ def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answe
 
 @transaction.atomic
 def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: datetime) -> None:
+    lock_firm(invoice.firm)
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait):
         finish(attempt, _Outcome.NO_ANSWER, error.status, error.message, now)
@@ -318,6 +320,7 @@ def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: 
 @transaction.atomic
 def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
     """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
+    lock_firm(invoice.firm)
     if moves.move(
         Invoice.objects.posted().filter(pk=invoice.pk),
         delivery=Step(_UNSENT, _Delivery.SENT),

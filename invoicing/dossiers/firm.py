@@ -11,11 +11,11 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from integrations.models import Connection, Entry
-from invoicing.ledger import locks
 from invoicing.models import Dossier, Invoice
 from invoicing.rules.schedule import starts_at
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome, amend, change_firm
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
 
 
@@ -87,7 +87,7 @@ def set_firm(*, slug: str, name: str, timezone: str, language: str, by: Actor, n
     firm, is_new = Firm.objects.get_or_create(slug=slug, defaults=values)
     if is_new:
         return firm, "created"
-    locks.lock_log(firm)
+    lock_firm(firm)
     firm.refresh_from_db()
     old_zone = firm.zone
     changed = change_firm(firm=firm, values=values, by=by, now=now)
@@ -96,6 +96,5 @@ def set_firm(*, slug: str, name: str, timezone: str, language: str, by: Actor, n
         for dossier in ahead.select_for_update(no_key=True):
             if dossier.due_at is not None:
                 amend(dossier, {"due_at": starts_at(dossier.due_at.astimezone(old_zone).date(), firm.zone)})
-        entries = Entry.objects.for_firm(firm).order_by("remote_id").values_list("pk", flat=True)
-        locks.mark(entries=entries, now=now)
+        Entry.objects.for_firm(firm).mark(now=now)
     return firm, "updated" if changed else "unchanged"

@@ -15,12 +15,12 @@ from django.db import transaction
 
 from integrations.models import Entry
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
-from invoicing.ledger import locks
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, normalise_number, tag_key
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.locks import lock_firm
 
 _LONGEST_TAG = 255
 _LONGEST = 200
@@ -70,7 +70,7 @@ def map_tags(
     """
     wanted = list(rules)
     refuse((rule.tag, fault) for rule, faults in zip(wanted, check_tags(wanted), strict=True) for fault in faults)
-    locks.lock_log(dossier.firm)
+    lock_firm(dossier.firm)
     rows = {row.tag_key: row for row in dossier.tag_mappings.all()}
     before = {tag_key(tag): tag_key(old) for tag, old in (renamed or {}).items()}
     outcomes: Counter[Outcome] = Counter()
@@ -113,7 +113,7 @@ def map_clients(
         for rule, faults in zip(wanted, check_clients(wanted), strict=True)
         for fault in faults
     )
-    locks.lock_log(dossier.firm)
+    lock_firm(dossier.firm)
     rows = {row.client_remote_id: row for row in dossier.client_mappings.all()}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
@@ -150,7 +150,7 @@ def unmap_clients(*, dossier: Dossier, clients: Iterable[int], by: Actor, now: d
 
 @transaction.atomic
 def _unmap(dossier: Dossier, find: Callable[[], Sequence[TagMapping | ClientMapping]], by: Actor, now: datetime) -> int:
-    locks.lock_log(dossier.firm)
+    lock_firm(dossier.firm)
     rows = find()
     news = [mapping_changed(dossier, old=mapping_of(row), new=None) for row in rows]
     for row in rows:
@@ -175,8 +175,7 @@ def _write(dossier: Dossier, row: TagMapping | ClientMapping, values: Mapping[st
 def _told(dossier: Dossier, news: list[News], by: Actor, now: datetime) -> None:
     """The entries of the dossier's workspace are to be judged again, and the audit log holds old and new."""
     if news:
-        entries = Entry.objects.filter(workspace_id=dossier.workspace_id).order_by("remote_id")
-        locks.mark(entries=entries.values_list("pk", flat=True), now=now)
+        Entry.objects.filter(workspace=dossier.workspace_id).mark(now=now)
         record(firm=dossier.firm, news=news, by=by, now=now)
 
 

@@ -21,12 +21,12 @@ from django.db.models import Min
 from integrations.models import Company, Entry, Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated, short_name, word
 from invoicing.dossiers.firm import Standing, standing
-from invoicing.ledger import locks
 from invoicing.ledger.rule_events import rule_changed, rules_of
 from invoicing.models import Dossier, DossierClient
 from invoicing.rules.schedule import DAYS, Schedule, next_due, starts_at
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm
 
 A_DAY = 24 * 60
@@ -170,7 +170,7 @@ def set_dossiers(*, firm: Firm, pairings: Iterable[Pairing], by: Actor, now: dat
 def _set(
     firm: Firm, pairings: Sequence[Pairing], by: Actor, now: datetime, *, is_new: bool
 ) -> list[tuple[Dossier, Outcome]]:
-    locks.lock_log(firm)
+    lock_firm(firm)
     _refuse(firm, pairings, is_new=is_new)
     rows = _locked(firm, pairings)
     sets = _clients_of(rows.values())
@@ -217,7 +217,7 @@ def _locked(firm: Firm, pairings: Sequence[Pairing]) -> dict[str, Dossier]:
     """The dossiers that stand, by key; locked, and before them their workspaces, those that they move to included."""
     rows = Dossier.objects.for_firm(firm).filter(key__in=[pairing.rules.key for pairing in pairings])
     workspaces = {pairing.workspace.pk for pairing in pairings} | set(rows.values_list("workspace_id", flat=True))
-    list(Workspace.objects.filter(pk__in=workspaces).order_by("pk").select_for_update(no_key=True).values_list("pk"))
+    lock_rows(Workspace.objects.filter(pk__in=workspaces))
     locked = rows.select_related("workspace", "company").order_by("pk").select_for_update(of=("self",), no_key=True)
     return {row.key: row for row in locked}
 
@@ -259,8 +259,7 @@ def _reread(workspaces: Iterable[int], now: datetime) -> None:
         if workspace.read_from is None or earliest < workspace.read_from:
             values |= {"reread_at": None, "next_sync_at": now}
         amend(workspace, values)
-    entries = Entry.objects.filter(workspace__in=workspaces).order_by("remote_id")
-    locks.mark(entries=entries.values_list("pk", flat=True), now=now)
+    Entry.objects.filter(workspace__in=workspaces).mark(now=now)
 
 
 def _own(rules: DossierRules) -> Iterator[Fault]:

@@ -23,6 +23,7 @@ from invoicing.rules import planning
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _State = LedgerRow.State
@@ -61,13 +62,21 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
-@transaction.atomic
 def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
     """Draft everything open up to and including the local day ``cut_off``; waiting drafts are redrawn (R8).
 
     A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today.
     """
     _refuse_future(dossier, cut_off, now)
+    derive.derive(workspace=dossier.workspace, now=now)
+    return draft_derived(dossier=dossier, cut_off=cut_off, by=by, now=now)
+
+
+@transaction.atomic
+def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
+    """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction."""
+    _refuse_future(dossier, cut_off, now)
+    lock_firm(dossier.firm)
     # One run of a dossier at a time: what is open is read under this lock.
     dossier = (
         Dossier.objects.select_for_update(of=("self",), no_key=True)
@@ -75,11 +84,7 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
         .get(pk=dossier.pk)
     )
     # Nobody approves or drops a draft while it is redrawn.
-    waiting = Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE)
-    list(waiting.order_by("pk").select_for_update(no_key=True).values_list("pk"))
-    locks.lock_log(dossier.firm)
-    # After the log: deriving locks the entries, which others lock while they hold the log.
-    derive.derive(workspace=dossier.workspace, now=now)
+    lock_rows(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
     sheet = _Sheet.read(dossier, cut_off)
@@ -94,18 +99,19 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
                 continue
         changes.append((standing or drafts.new(dossier, now), planned))
     dropped = sheet.without_hours(matched)
+    rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
+    hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
+    claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
+    taken_off = Claim.objects.filter(line__invoice__in=[*(invoice for invoice, _ in changes if invoice.pk), *dropped])
+    locks.lock_entries({*claimed, *taken_off.values_list("entry_id", flat=True)})
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
     news = [_void_news(invoice, Code.NO_HOURS_LEFT) for invoice in dropped]
-    rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
     for invoice, planned in changes:
         redrawn = invoice.pk is not None
         drafts.header(invoice, planned).save()
         drafts.write_lines(invoice, planned, rows)
         news.append(drafts.drafted_news(invoice, planned, cut_off, redrawn))
-    hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
-    claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     transitions.claimed(entries=claimed)
-    locks.mark(entries=set(released) - set(claimed), now=now)
     run, _ = Run.objects.update_or_create(
         dossier=dossier,
         cut_off=cut_off,
@@ -132,7 +138,7 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Draft
         )
     )
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
-    derive.derive(workspace=dossier.workspace, now=now)
+    derive.derive_entries(entries=set(released) - set(claimed), now=now)
     return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
@@ -142,13 +148,13 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 
     A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows.
     """
+    lock_firm(invoice.firm)
     invoice = _locked(invoice)
     if invoice.status not in (_Status.DRAFT, _Status.REFUSED):
         raise NotPossible(
             gettext("Invoice %(invoice)s is %(status)s: only a draft or a refused one can be approved.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
         )
-    locks.lock_log(invoice.firm)
     if invoice.status == _Status.DRAFT and (changed := _changed_since(invoice)):
         raise NotPossible(
             gettext(
@@ -169,19 +175,19 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 @transaction.atomic
 def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """Drop an invoice that Billit does not have: exactly its entries are free again. Raises ``NotPossible``."""
+    lock_firm(invoice.firm)
     invoice = _locked(invoice)
     if invoice.status not in _DROPPABLE:
         raise NotPossible(
             gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
         )
-    locks.lock_log(invoice.firm)
     news = [_void_news(invoice, Code.DROPPED)]
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         news += transitions.credit_dropped(note=invoice, now=now)
-    _drop(invoice, now)
+    released = _drop(invoice, now)
     audit.record(firm=invoice.firm, news=news, by=by, now=now)
-    derive.derive(workspace=invoice.dossier.workspace, now=now)
+    derive.derive_entries(entries=released, now=now)
     return invoice
 
 
@@ -191,7 +197,8 @@ def draft_again(
     """Draft the hours of an invoice that was dropped as they are now, for the same customer, and approve that.
 
     ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
-    another customer's by now stays open. For the caller's transaction; gives the new invoices and the events.
+    another customer's by now stays open. For the caller's transaction, in which the firm and these entries are locked;
+    gives the new invoices and the events.
     """
     dossier = dropped.dossier
     books = Facts.load(dossier.workspace)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Min, Q
 
 from integrations.clients.failures import Message
@@ -21,6 +22,7 @@ from invoicing.models import Dossier
 from invoicing.models.problems import columns
 from invoicing.reconciliation import reconcile
 from invoicing.rules import schedule
+from toggbill.firms.locks import lock_rows
 
 logger = logging.getLogger(__name__)
 LEASE = timedelta(minutes=30)
@@ -116,11 +118,13 @@ def _claimed(dossier: Dossier, until: datetime, now: datetime) -> list[Dossier]:
     return claimed
 
 
+@transaction.atomic
 def _later(
     claimed: Sequence[Dossier], until: datetime, at: datetime, why: Message | None, *, still_asked: bool = True
 ) -> None:
     """When it is due again; a person who asked meanwhile is not forgotten."""
     ours = Dossier.objects.filter(pk__in=[row.pk for row in claimed], reconcile_at=until)
+    lock_rows(ours)
     fields: dict[str, Any] = {"reconcile_at": at, **columns("reconcile_problem", why)}
     if not still_asked:
         fields["reconcile_asked_at"] = None

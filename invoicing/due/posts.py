@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Q
 
 from integrations.clients.transport import ServiceError
@@ -62,6 +63,7 @@ def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
             yield rows[start : start + TOGETHER]
 
 
+@transaction.atomic
 def take_due(*, now: datetime) -> list[Invoice]:
     """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for.
 
@@ -78,7 +80,7 @@ def take_due(*, now: datetime) -> list[Invoice]:
         | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
     )
-    found = list(due.order_by("pk").only("pk", "status", "company"))
+    found = list(due.order_by("pk").only("pk", "status", "company").select_for_update(no_key=True))
     wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
     return found

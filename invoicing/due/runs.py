@@ -83,13 +83,19 @@ def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
     except Waits as error:
         Dossier.objects.filter(pk=dossier.pk).update(due_at=error.until, **columns("waiting", error.message))
         return []
-    with transaction.atomic():
-        drafting = runs.draft(dossier=dossier, cut_off=schedule.cut_off(due), by=by, now=now)
-        _next(dossier, today, due)
-        if dossier.mode == Dossier.Mode.REVIEW:
-            return []
-        waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
-        return [_carry_on(invoice, dossier, by, now) for invoice in waiting if runs.within_limit(invoice)]
+    derive.derive(workspace=dossier.workspace, now=now)
+    return _draft(dossier, due, today, by, now)
+
+
+@transaction.atomic
+def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -> list[Invoice]:
+    """Draft, say when the next run is due, and approve as far as the mode goes: all of it or nothing."""
+    drafting = runs.draft_derived(dossier=dossier, cut_off=schedule.cut_off(due), by=by, now=now)
+    _next(dossier, today, due)
+    if dossier.mode == Dossier.Mode.REVIEW:
+        return []
+    waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
+    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if runs.within_limit(invoice)]
 
 
 def _carry_on(invoice: Invoice, dossier: Dossier, by: Actor, now: datetime) -> Invoice:

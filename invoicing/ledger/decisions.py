@@ -8,13 +8,14 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext, ngettext
 
-from integrations.models import Entry, Workspace
+from integrations.models import Entry
 from invoicing.ledger import derive, locks
 from invoicing.models import LedgerRow
 from invoicing.models.moves import STATE
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
 
 _State = LedgerRow.State
@@ -68,10 +69,11 @@ def _decide(
         return 0
     # One firm: MultipleObjectsReturned is a fault of the caller, never of a person.
     firm = firms.get()
-    locks.lock_log(firm)
-    locked = Entry.objects.filter(pk__in=ids).order_by("remote_id").select_for_update(of=("self",), no_key=True)
-    stale = {entry.workspace_id for entry in locked if entry.marked_at is not None}
-    _derive(stale, now)
+    lock_firm(firm)
+    locks.lock_entries(ids)
+    # These alone: what else is marked in their workspaces would be locked out of order.
+    stale = Entry.objects.marked().filter(pk__in=ids)
+    derive.derive_entries(entries=stale.values_list("pk", flat=True), now=now)
     rows = list(LedgerRow.objects.filter(entry__in=ids).select_related("entry").order_by("entry__remote_id"))
     if len(rows) < len(ids):
         outside = len(ids) - len(rows)
@@ -94,15 +96,9 @@ def _decide(
                 }
             )
     LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
-    locks.mark(entries=ids, now=now)
-    _derive(set(Entry.objects.filter(pk__in=ids).values_list("workspace_id", flat=True)), now)
+    derive.derive_entries(entries=ids, now=now)
     audit.record(firm=firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
     return len(rows)
-
-
-def _derive(workspaces: Iterable[int], now: datetime) -> None:
-    for workspace in Workspace.objects.filter(pk__in=workspaces).select_related("firm").order_by("pk"):
-        derive.derive(workspace=workspace, now=now)
 
 
 def _news(event: str, row: LedgerRow, reason: str) -> News:

@@ -5,22 +5,24 @@ A sync, a mapping or a claim marks the entries that it touches; ``derive`` bring
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, Min, OuterRef, Q, QuerySet
+from django.db.models import Min, Q, QuerySet
 
 from integrations.models import Company, Entry, Workspace
 from invoicing.ledger import differences
 from invoicing.ledger.facts import Facts, in_scope
-from invoicing.ledger.locks import lock_log, mark
+from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
 from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
+from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm
 
 _CHUNK = 2000
@@ -46,7 +48,8 @@ _SETTLED = [_State.INVOICED, _State.CREDITED, _State.WRITTEN_OFF]
 def derive(*, workspace: Workspace, now: datetime) -> int:
     """Bring the ledger rows of the workspace's marked entries up to date; returns how many entries were judged.
 
-    Proposes customers from the names of Toggl clients first (R3), and pins the Billit parties that were found.
+    Proposes customers from the names of Toggl clients first (R3), and pins the Billit parties that were found. In
+    transactions of its own, portion by portion; not within another one (``firms.locks``).
     """
     mark_company_changes(workspace=workspace, now=now)
     marked = Entry.objects.marked().filter(workspace=workspace)
@@ -55,8 +58,8 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
         return 0
     books = Facts.load(workspace)
     judged = 0
-    while rows := _derive_chunk(books, marked, now):
-        judged += rows
+    while part := list(marked.order_by("remote_id").values_list("pk", flat=True)[:_CHUNK]):
+        judged += _judge(books, marked.filter(pk__in=part), workspace, now)
     return judged
 
 
@@ -73,22 +76,28 @@ def derive_marked(*, now: datetime, firm: Firm | None = None) -> int:
 @transaction.atomic
 def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
     """Products or customers changed: the unbilled entries of every workspace that the company bills are marked."""
-    for company in Company.objects.marked().filter(dossiers__workspace=workspace).distinct():
-        unbilled = Entry.objects.filter(workspace__dossiers__company=company).exclude(ledger_row__state__in=_SETTLED)
-        mark(entries=unbilled.order_by("remote_id").distinct().values_list("pk", flat=True), now=now)
-        Company.objects.filter(pk=company.pk, marked_at=company.marked_at).update(marked_at=None)
+    marked = Company.objects.marked().filter(dossiers__workspace=workspace)
+    if not marked.exists():
+        return
+    # Entries of several workspaces: who marks those of one after the other holds the firm, too.
+    lock_firm(workspace.firm)
+    changed = lock_rows(marked)
+    unbilled = Entry.objects.filter(workspace__dossiers__company__in=changed).exclude(ledger_row__state__in=_SETTLED)
+    unbilled.mark(now=now)
+    Company.objects.filter(pk__in=changed).update(marked_at=None)
 
 
 @transaction.atomic
 def propose_customers(*, workspace: Workspace, now: datetime) -> None:
     """R3: the number in a client's name becomes its mapping, once, and is pinned from then on."""
     books = Facts.load(workspace)
+    if not any(_to_propose(dossier, books) for dossier in books.dossiers):
+        return
+    # Asked again under the firm's lock, which who states a customer holds: what is left is what nobody stated.
+    lock_firm(workspace.firm)
     for dossier in books.dossiers:
-        if not _to_propose(dossier, books):
+        if not (found := _to_propose(dossier, books)):
             continue
-        # The log first, as everywhere. Who states a customer meanwhile holds it: what is left is what nobody stated.
-        lock_log(dossier.firm)
-        found = _to_propose(dossier, books)
         stand = ClientMapping.objects.filter(dossier=dossier)
         rows = {row.client_remote_id: row for row in stand if row.client_remote_id in found}
         old = {client_id: mapping_of(row) for client_id, row in rows.items()}
@@ -113,21 +122,44 @@ def _to_propose(dossier: Dossier, books: Facts) -> dict[int, str]:
     return {client: number for client, name in names if (number := mapping.read_number(name).number)}
 
 
+_Pins = dict[tuple[int, str], int]
+"""By company (row id) and number: the Billit party that the number led to."""
+
+
+class _Billed(Exception):
+    """An entry was billed since it was looked at: a correction may be opened, and that is news for the firm's log."""
+
+
+def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: datetime) -> int:
+    """Derive a portion; returns how many entries were judged.
+
+    The firm, which everybody who posts or decides waits for, is locked only where something of it is billed.
+    """
+    posted = Claim.objects.live().posted().filter(entry__in=entries.values("pk"))
+    firm = workspace.firm if posted.exists() else None
+    try:
+        count, pins = _derive_chunk(books, entries, firm, now)
+    except _Billed:
+        count, pins = _derive_chunk(books, entries, workspace.firm, now)
+    _pin(pins, workspace.firm, now)
+    return count
+
+
 @transaction.atomic
-def _derive_chunk(books: Facts, marked: QuerySet[Entry], now: datetime) -> int:
-    posted = Claim.objects.posted().filter(entry=OuterRef("pk"))
-    if books.dossiers and marked.filter(Exists(posted)).exists():
-        # A correction may be opened: the log is locked first and the entries then, as everywhere.
-        lock_log(books.dossiers[0].firm)
-    # In the order in which the mirror writes them, so that neither waits for the other.
-    rows = list(marked.order_by("remote_id").select_for_update(of=("self",), no_key=True)[:_CHUNK])
+def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now: datetime) -> tuple[int, _Pins]:
+    """``firm``: the one to lock and to tell of corrections. Raises ``_Billed`` when it would have been needed."""
+    if firm is not None:
+        lock_firm(firm)
+    rows = list(entries.order_by("remote_id").select_for_update(no_key=True))
     if not rows:
-        return 0
+        return 0, {}
     live = Claim.objects.live().of_entries().filter(entry__in=[row.pk for row in rows])
     claims = {claim.entry_id: claim for claim in live.select_related("line__invoice")}
     billed = differences.billed(
         claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
     )
+    if billed and firm is None:
+        raise _Billed
     decisions = dict(LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision"))
     # A party that a person chose for one client is no look-up of its number: another client's may be ambiguous still.
     chosen = set(
@@ -135,7 +167,7 @@ def _derive_chunk(books: Facts, marked: QuerySet[Entry], now: datetime) -> int:
             "dossier_id", "client_remote_id"
         )
     )
-    written, outside, pins = [], [], dict[tuple[int, str], tuple[Dossier, int]]()
+    written, outside, pins = [], [], _Pins()
     news: list[News] = []
     for row in rows:
         entry = books.entry(row)
@@ -143,7 +175,7 @@ def _derive_chunk(books: Facts, marked: QuerySet[Entry], now: datetime) -> int:
         buyer = verdict.buyer
         of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
         if dossier is not None and buyer is not None and buyer.number and buyer.party_id and not of_own_choice:
-            pins[(dossier.company_id, buyer.number)] = (dossier, buyer.party_id)
+            pins[dossier.company_id, buyer.number] = buyer.party_id
         claim = claims.get(row.pk)
         if row.pk in billed:
             difference, events = differences.judge(row, entry, verdict, billed[row.pk], now)
@@ -159,17 +191,31 @@ def _derive_chunk(books: Facts, marked: QuerySet[Entry], now: datetime) -> int:
         written, batch_size=_CHUNK, update_conflicts=True, unique_fields=["entry"], update_fields=_WRITTEN
     )
     LedgerRow.objects.filter(entry__in=outside).delete()
+    Entry.objects.filter(pk__in=[row.pk for row in rows]).update(marked_at=None)
+    if news and firm is not None:
+        audit.record(firm=firm, news=news, by=differences.BY_ITSELF, now=now)
+    return len(rows), pins
+
+
+@transaction.atomic
+def _pin(pins: _Pins, firm: Firm, now: datetime) -> None:
+    """Keep the parties that numbers led to (R3), after the entries and not under their locks: pins are the firm's.
+
+    A worker that ends in between pins them with the next verdict, which is the same until then.
+    """
+    companies = {company_id for company_id, _ in pins}
+    known = set(CustomerPin.objects.filter(company__in=companies).values_list("company_id", "number"))
+    new = sorted(pins.keys() - known)
+    if not new:
+        return
+    lock_firm(firm)
     CustomerPin.objects.bulk_create(
         [
-            CustomerPin(firm_id=dossier.firm_id, company_id=company_id, number=number, party_id=party_id, pinned_at=now)
-            for (company_id, number), (dossier, party_id) in sorted(pins.items(), key=lambda pin: pin[0])
+            CustomerPin(firm=firm, company_id=of, number=number, party_id=pins[of, number], pinned_at=now)
+            for of, number in new
         ],
         ignore_conflicts=True,
     )
-    Entry.objects.filter(pk__in=[row.pk for row in rows]).update(marked_at=None)
-    if news:
-        audit.record(firm=books.dossiers[0].firm, news=news, by=differences.BY_ITSELF, now=now)
-    return len(rows)
 
 
 def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mapping.Verdict, decision: str) -> LedgerRow:
@@ -251,10 +297,16 @@ def uninvoiced_since(*, workspace: Workspace, today: date) -> date:
     return month_before if earliest is None else min(earliest, month_before)
 
 
-def derive_entries(entries: Sequence[int], *, workspace: Workspace, now: datetime) -> None:
-    """Bring the ledger rows of these entries (row ids) of a workspace up to date, marked or not."""
-    if not entries:
-        return
-    books = Facts.load(workspace)
-    for start in range(0, len(entries), _CHUNK):
-        _derive_chunk(books, Entry.objects.filter(pk__in=entries[start : start + _CHUNK]), now)
+def derive_entries(*, entries: Iterable[int], now: datetime) -> None:
+    """Bring the ledger rows of these entries (row ids) up to date, marked or not.
+
+    For a caller's transaction, in which the firm and the entries are locked.
+    """
+    found = defaultdict[int, list[int]](list)
+    for part in portions(entries):
+        for pk, workspace_id in Entry.objects.filter(pk__in=part).values_list("pk", "workspace"):
+            found[workspace_id].append(pk)
+    for workspace in Workspace.objects.filter(pk__in=found).select_related("firm").order_by("pk"):
+        books = Facts.load(workspace)
+        for part in portions(found[workspace.pk]):
+            _judge(books, Entry.objects.filter(pk__in=part), workspace, now)

@@ -1,38 +1,42 @@
-"""The locks that verbs of the ledger share, and the marks that they leave under them."""
+"""Entries by their row ids: locked, or marked to be judged again, however many, in the one order (``firms.locks``)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import QuerySet
 
 from integrations.models import Entry
-from toggbill.firms.models import Firm
 
 _CHUNK = 2000
 
 
-def lock_log(firm: Firm) -> None:
-    """Take the lock of the firm's log before rows that others lock under it: all verbs take them in this order."""
-    Firm.objects.select_for_update(no_key=True).only("pk").get(pk=firm.pk)
-
-
-def lock_entries(entries: QuerySet[Entry]) -> None:
+def lock_entries(entries: Iterable[int]) -> None:
     """Lock entries whose state is set here: who judges them at this moment is let finish, who comes later sees it.
 
-    Otherwise a verdict that was read before the claim could be written after it. In the order of the mirror's ids, in
-    which all lock them.
+    Otherwise a verdict that was read before the claim could be written after it. A transaction locks all that it needs
+    at once: those of a second call lie before some of the first.
     """
-    list(entries.order_by("remote_id").select_for_update(of=("self",), no_key=True).values_list("pk"))
+    for part in portions(entries):
+        Entry.objects.filter(pk__in=part).lock()
 
 
 @transaction.atomic
 def mark(*, entries: Iterable[int], now: datetime) -> None:
-    """Entries (row ids) that must be judged again. They are locked in the order in which the mirror writes them."""
+    """Entries (row ids) that must be judged again."""
+    for part in portions(entries):
+        Entry.objects.filter(pk__in=part).mark(now=now)
+
+
+def portions(entries: Iterable[int]) -> Iterator[list[int]]:
+    """Row ids of entries in portions that SQLite takes as parameters, the lower ids of Toggl first."""
     rows = list(entries)
+    if len(rows) > _CHUNK:
+        portions = [rows[start : start + _CHUNK] for start in range(0, len(rows), _CHUNK)]
+        by_remote_id = [
+            pair for each in portions for pair in Entry.objects.filter(pk__in=each).values_list("remote_id", "pk")
+        ]
+        rows = [pk for _, pk in sorted(by_remote_id)]
     for start in range(0, len(rows), _CHUNK):
-        part = Entry.objects.filter(pk__in=rows[start : start + _CHUNK])
-        lock_entries(part)
-        part.update(marked_at=now)
+        yield rows[start : start + _CHUNK]

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from django.db.models import Max, OuterRef, Subquery
 
-from integrations.models import Entry, Project
+from integrations.models import Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
-from invoicing.ledger.locks import lock_entries, mark
+from invoicing.ledger.locks import mark
 from invoicing.models import Claim, Correction, Invoice, LedgerRow, moves
 from invoicing.models.claims import ClaimQuerySet
 from invoicing.models.moves import STATE, Step
@@ -24,17 +24,18 @@ _TO_DRAFTED = Step([*STATE.origins(_State.DRAFTED), _State.DRAFTED], _State.DRAF
 
 
 def claimed(*, entries: Sequence[int]) -> None:
-    """The entries (row ids) are on a draft now."""
+    """The entries (row ids), which the caller has locked, are on a draft now."""
     for start in range(0, len(entries), _CHUNK):
         part = entries[start : start + _CHUNK]
-        lock_entries(Entry.objects.filter(pk__in=part))
         moves.move(LedgerRow.objects.filter(entry__in=part), state=_TO_DRAFTED, reason="")
 
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
-    """Invoices were posted: their entries are invoiced. Those that changed in Toggl meanwhile are judged at once."""
+    """Invoices were posted: their entries, which the caller has locked, are invoiced.
+
+    Those that changed in Toggl meanwhile are judged at once.
+    """
     live = Claim.objects.live().filter(line__invoice__in=invoices)
-    lock_entries(Entry.objects.filter(claims__in=live))
     project = Project.objects.filter(
         workspace=OuterRef("entry__workspace"), remote_id=OuterRef("entry__project_remote_id")
     )
@@ -42,9 +43,7 @@ def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
     rows = LedgerRow.objects.filter(entry__in=[row.entry for row in billed])
     moves.move(rows, state=Step(_State.DRAFTED, _State.INVOICED))
-    for workspace in {invoice.dossier.workspace_id: invoice.dossier.workspace for invoice in invoices}.values():
-        changed = [row.entry for row in billed if row.entry__workspace == workspace.pk and row.is_to_judge()]
-        derive_entries(changed, workspace=workspace, now=now)
+    derive_entries(entries=[row.entry for row in billed if row.is_to_judge()], now=now)
 
 
 class _Billed(NamedTuple):
@@ -56,7 +55,6 @@ class _Billed(NamedTuple):
     project_remote_id: int | None
     client_remote_id: int | None
     entry: int
-    entry__workspace: int
     entry__seconds: int
     entry__deleted_at: datetime | None
     entry__tags: list[str]
@@ -75,8 +73,8 @@ class _Billed(NamedTuple):
 def credited(*, note: Invoice, now: datetime) -> list[int]:
     """A credit note was posted: exactly the claims that it takes back are released; gives their entries' Toggl ids.
 
-    The entries are judged at once: open again when they shall be billed again, else credited until a person opens
-    them.
+    The entries, which the caller has locked, are judged at once: open again when they shall be billed again, else
+    credited until a person opens them.
     """
     credits = Claim.objects.live().of_credits().filter(line__invoice=note)
     entries = dict(credits.values_list("entry_id", "entry__remote_id"))
@@ -84,7 +82,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
-    derive_entries(list(entries), workspace=note.dossier.workspace, now=now)
+    derive_entries(entries=entries, now=now)
     return sorted(entries.values())
 
 

@@ -23,15 +23,16 @@ from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
 from integrations.connections import circuit
 from integrations.connections.opening import open_billit
-from integrations.models import Company
-from invoicing.ledger import locks, transitions
-from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine, LedgerRow, moves
+from integrations.models import Company, Entry
+from invoicing.ledger import transitions
+from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting.orders import order_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
@@ -171,6 +172,7 @@ def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datet
     """Those that are still approved as they were read are being posted from here on, each with a pending attempt."""
     if not orders:
         return []
+    lock_firm(orders[0][0].firm)
     rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
     free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
     claimed = [
@@ -211,6 +213,8 @@ def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
 @transaction.atomic
 def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, by: Actor, now: datetime) -> None:
     """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
+    firm = answers[0][0].firm
+    lock_firm(firm)
     open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
     rows = Invoice.objects.filter(
         pk__in=[invoice.pk for invoice, _, _ in answers], status__in=open_states, order_id__isnull=True
@@ -238,8 +242,8 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
     attempts.update(
         outcome=outcome, http_status=200, answer=Code.TAKEN_AS_ORDER, answer_facts=Case(*taken), finished_at=now
     )
-    firm = settled[0][0].firm
-    locks.lock_log(firm)
+    claims = Claim.objects.live().filter(line__invoice__in=[invoice.pk for invoice, _, _ in settled])
+    Entry.objects.filter(pk__in=claims.values("entry")).lock()
     billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
     transitions.invoiced(invoices=billed, now=now)
     asked_from = _Status.IN_DOUBT if outcome == _Outcome.ADOPTED else _Status.POSTING
@@ -255,6 +259,7 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
 
 @transaction.atomic
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
+    lock_firm(invoice.firm)
     reason = error.message
     nothing_asked = {"post_requested_at": None, "send_requested_at": None}
     if not _leave(invoice, attempt, _Status.REFUSED, **columns("problem", reason), **nothing_asked):
@@ -269,6 +274,7 @@ def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, 
 def mark_in_doubt(
     invoice: Invoice, attempt: Attempt, reason: Message, http_status: int | None, by: Actor, now: datetime
 ) -> None:
+    lock_firm(invoice.firm)
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if not _leave(invoice, attempt, _Status.IN_DOUBT, **columns("problem", reason), not_before=wait):
         return
@@ -287,7 +293,7 @@ def _give_back(
         wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
     why = Message(Code.ANSWERS_WERE_SLOW) if unwell is None else unwell.message
     errors: dict[int, ServiceError | NotPossible] = {}
-    for invoice, _, attempt in unsent:
+    for invoice, _, attempt in sorted(unsent, key=lambda each: each.invoice.pk):
         if _leave(invoice, attempt, _Status.APPROVED, not_before=wait):
             finish(attempt, _Outcome.NOT_SENT, None, why, now)
         if isinstance(unwell, RetryLater):

@@ -20,6 +20,7 @@ from invoicing.posting import orders
 from invoicing.posting.post import news_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
+from toggbill.firms.locks import lock_firm
 
 _Status = Invoice.Status
 _Payment = Invoice.Payment
@@ -63,6 +64,10 @@ def _read_together(rows: Sequence[Invoice], *, by_day: bool) -> Iterator[Sequenc
 @transaction.atomic
 def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -> None:
     """Keep what Billit says of a posted order: legal totals, number, customer, payment."""
+    to_pin = invoice.customer_party_id is None and order.customer_id is not None
+    is_news = order.paid and invoice.payment != Invoice.Payment.PAID
+    if to_pin or is_news:
+        lock_firm(invoice.firm)
     legal = (order.total_excl, order.total_vat, order.total_incl)
     fields: dict[str, object] = {
         "legal_excl": legal[0],
@@ -78,7 +83,7 @@ def note_order(*, invoice: Invoice, order: billit.OrderSummary, now: datetime) -
     if invoice.customer_party_id is None and order.customer_id is not None:
         fields["customer_party_id"] = order.customer_id
         orders.pin_customer(invoice, order.customer_id, now)
-    if order.paid and invoice.payment != _Payment.PAID:
+    if is_news:
         fields |= {"payment": Step(_Payment, _Payment.PAID), "paid_date": order.paid_date}
         event = PAYMENT.event(_Payment.OPEN, _Payment.PAID)
         news = news_of(event, invoice, date=order.paid_date.isoformat() if order.paid_date else None)

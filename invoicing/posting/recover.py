@@ -20,6 +20,7 @@ from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
@@ -66,6 +67,7 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 @transaction.atomic
 def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """A person who looked at Billit decides that the invoice is not there: approved again, with a new key."""
+    lock_firm(invoice.firm)
     changed = moves.move(
         Invoice.objects.filter(pk=invoice.pk, needs_person=True),
         status=Step(_Status.IN_DOUBT, _Status.APPROVED),

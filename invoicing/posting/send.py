@@ -21,6 +21,7 @@ from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
@@ -141,6 +142,7 @@ def _settle(
     now: datetime,
     **fields: object,
 ) -> None:
+    lock_firm(invoice.firm)
     problem = columns("delivery_problem", answer if delivery in (_Delivery.FAILED, _Delivery.IN_DOUBT) else None)
     origins = [_Delivery.SENDING, _Delivery.IN_DOUBT]
     rows = Invoice.objects.filter(pk=invoice.pk)

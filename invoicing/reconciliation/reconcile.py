@@ -27,6 +27,7 @@ from invoicing.models.problems import columns
 from invoicing.posting import read_back
 from invoicing.reconciliation import toggl_totals
 from invoicing.reconciliation.findings import Finding
+from toggbill.firms.locks import lock_rows
 
 OUR_PREFIX = "tb-"
 _Kind = Drift.Kind
@@ -71,14 +72,20 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
         except Refused as error:
             report.troubles.append(error.message)
     report.broken = invariants.broken(dossiers=dossiers)
-    compared = Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers])
-    compared.update(reconciled_at=now, **columns("reconcile_problem", None))
+    with transaction.atomic():
+        compared = Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers])
+        lock_rows(compared)
+        compared.update(reconciled_at=now, **columns("reconcile_problem", None))
     return report
 
 
 @transaction.atomic
 def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) -> None:
-    """Write what was found: new differences, those that still stand, and those that are gone since the latest time."""
+    """Write what was found: new differences, those that still stand, and those that are gone since the latest time.
+
+    Under the locks of the dossiers: another comparison may write the same rows.
+    """
+    lock_rows(Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers]))
     standing = {
         (row.dossier_id, row.kind, row.about): row for row in Drift.objects.standing().filter(dossier__in=dossiers)
     }

@@ -30,6 +30,7 @@ from tests.proof.world import SLUG, yesterday
 from tests.worlds import COMPANY, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -171,7 +172,7 @@ def test_no_to_an_attempt_that_was_given_up_says_nothing_of_the_one_under_way(sc
 
 @pytest.mark.parametrize("verb", ["draft", "derive"])
 def test_who_holds_the_log_never_waits_for_who_wants_it(scene: Make, verb: str) -> None:
-    """All take the log first, then mappings and entries: crosswise, the database would end one of the two."""
+    """All take the firm first, then mappings and entries: crosswise, the database would end one of the two."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time: nobody waits crosswise")
     books = scene(entries=[entry(1)])
@@ -183,7 +184,7 @@ def test_who_holds_the_log_never_waits_for_who_wants_it(scene: Make, verb: str) 
         "derive": lambda: derive.derive(workspace=books.dossier.workspace, now=NOW),
     }
     with transaction.atomic():
-        locks.lock_log(books.firm)
+        lock_firm(books.firm)
         finish = in_thread(verbs[verb])
         until(_somebody_waits)
         assert derive.derive(workspace=books.dossier.workspace, now=NOW) == 1

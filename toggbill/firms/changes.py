@@ -11,6 +11,7 @@ from typing import Any, Literal
 from django.db import models, transaction
 
 from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
 
 Outcome = Literal["created", "updated", "unchanged"]
@@ -58,7 +59,8 @@ def change_firm(*, firm: Firm, values: Mapping[str, Any], by: Actor, now: dateti
     ``rule_changed`` of the firm then holds ``old`` and ``new``, each with all four, as that of a dossier holds its
     rules whole. Another time zone is ``invoicing.dossiers.firm.set_firm``'s to set, since days hang on it.
     """
-    row = Firm.objects.select_for_update(no_key=True).get(pk=firm.pk)
+    lock_firm(firm)
+    row = Firm.objects.get(pk=firm.pk)
     old = {name: getattr(row, name) for name in _OF_A_FIRM}
     changed = amend(row, values)
     for name, value in values.items():

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from integrations.connections import credentials, key_rotation
 from integrations.models import Company, Connection, Workspace
@@ -17,6 +17,7 @@ from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import columns
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
+from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm, FirmOwned
 
 
@@ -52,15 +53,16 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     Raises ``CannotClose`` when it is closed already, or while a worker posts or sends one of its invoices. The caller
     ends the sign-ins at Billit after the commit (``tokens.revoke``).
     """
-    firm = Firm.objects.select_for_update().get(pk=firm.pk)
+    lock_firm(firm)
+    firm = Firm.objects.get(pk=firm.pk)
     if firm.closed_at is not None:
         raise CannotClose(f"Firm {firm.slug} was closed on {firm.closed_at:%d/%m/%Y} already.")
-    moving = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
-    if busy := Invoice.objects.for_firm(firm).filter(moving).count():
+    if busy := _on_their_way(firm):
         raise CannotClose(
             f"{busy} of the firm's invoices are on their way to Billit at this moment. Try again in some minutes."
         )
-    standing = list(Connection.objects.for_firm(firm).standing())
+    _lock_what_works(firm)
+    standing = list(Connection.objects.for_firm(firm).standing().order_by("pk"))
     to_revoke = [row.secret for row in standing if row.method == Connection.Method.SIGN_IN and row.secret]
     for row in standing:
         credentials.remove(connection=row, by=by, now=now)
@@ -68,12 +70,29 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     Dossier.objects.for_firm(firm).update(due_at=None, **columns("waiting", None))
     Workspace.objects.for_firm(firm).update(next_sync_at=None)
     Company.objects.for_firm(firm).update(next_sync_at=None, orders_due_at=None)
-    Invoice.objects.for_firm(firm).update(post_requested_at=None, send_requested_at=None)
+    _asked_for(firm).update(post_requested_at=None, send_requested_at=None)
     data = {"connections": len(standing), "unfinished": unfinished(firm)}
     audit.record(firm=firm, news=[News("firm_closed", f"firm {firm.slug}", data)], by=by, now=now)
     Firm.objects.filter(pk=firm.pk).update(closed_at=now)
     firm.closed_at = now
     return Closing(firm, len(standing), to_revoke)
+
+
+def _on_their_way(firm: Firm) -> int:
+    moving = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
+    return Invoice.objects.for_firm(firm).filter(moving).count()
+
+
+def _lock_what_works(firm: Firm) -> None:
+    """What is paused, ended or no longer due below, in the order of ``firms.locks``."""
+    for model in (Connection, Workspace, Company, Dossier):
+        lock_rows(model._default_manager.filter(firm=firm))
+    lock_rows(_asked_for(firm))
+
+
+def _asked_for(firm: Firm) -> QuerySet[Invoice]:
+    asked = Q(post_requested_at__isnull=False) | Q(send_requested_at__isnull=False)
+    return Invoice.objects.filter(asked, firm=firm)
 
 
 def _destroy_secrets(firm: Firm) -> None:

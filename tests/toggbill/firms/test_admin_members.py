@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from django.core import mail
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from tests.factories import (
+    NOW,
     FirmFactory,
     MembershipFactory,
 )
 from tests.visitors import address, events, staff, superuser
+from toggbill.firms.admin import FirmAdmin
+from toggbill.firms.audit import Actor, News, record, verify
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -88,3 +93,19 @@ def test_firm_page_is_the_own_one(firm: Firm) -> None:
     [(kind, _subject, data)] = events(firm)
     old = {"name": "Our Firm", "timezone": "Europe/Brussels", "language": "en", "requires_mfa": False}
     assert (kind, data) == ("rule_changed", {"old": old, "new": old | {"name": "New Name", "language": "nl"}})
+
+
+def test_firm_that_is_changed_keeps_what_was_logged_meanwhile(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    save = FirmAdmin.save_model
+
+    def late(admin: FirmAdmin, request: Any, obj: Firm, form: Any, change: bool) -> None:
+        """A worker writes an event after the form has read the firm, and before it is saved."""
+        record(firm=firm, news=[News("run", "dossier ours", {})], by=Actor.schedule(), now=NOW)
+        save(admin, request, obj, form, change)
+
+    monkeypatch.setattr(FirmAdmin, "save_model", late)
+    assert staff(firm).post(address(Firm, "change", firm.pk), {"name": "Other", "language": "nl"}).status_code == 302
+    firm.refresh_from_db()
+    assert (firm.name, firm.language, firm.audit_number) == ("Other", "nl", 2)
+    assert [kind for kind, _subject, _data in events(firm)] == ["run", "rule_changed"]
+    assert verify(firm=firm).ok

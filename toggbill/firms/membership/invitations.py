@@ -23,6 +23,7 @@ from toggbill.firms.access import dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.membership import members
 from toggbill.firms.membership.members import subject
 from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
@@ -48,6 +49,7 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
     other firms too; except when nobody ever proved that the address is theirs (``forget_unproven``).
     """
     email = email.strip().lower()
+    lock_firm(firm)
     user = User.objects.filter(email=email).first()
     if user is None:
         user = User.objects.create_user(email, password)
@@ -132,7 +134,7 @@ def invite(
     or is invited already (resend that invitation, or revoke it), or for an owner who would see only some dossiers.
     """
     email = email.strip().lower()
-    Firm.objects.select_for_update(no_key=True).get(pk=firm.pk)
+    lock_firm(firm)
     if Membership.objects.filter(firm=firm, user__email=email).exists():
         raise NotPossible(_("%(email)s is a member already.") % {"email": email})
     if Invitation.objects.waiting().filter(firm=firm, email=email).exists():
@@ -162,7 +164,7 @@ def invite(
 @transaction.atomic
 def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
     """A new link for an open invitation; the old one is dead. Returns its token. Raises NotPossible once accepted."""
-    row = Invitation.objects.select_for_update().get(pk=invitation.pk)
+    row = _locked(invitation)
     if row.accepted_at is not None:
         raise NotPossible(_("%(email)s is a member already.") % {"email": row.email})
     token = secrets.token_urlsafe(32)
@@ -176,12 +178,17 @@ def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
 @transaction.atomic
 def revoke(*, invitation: Invitation, by: Actor, now: datetime) -> None:
     """Take an open invitation back. Raises NotPossible if it was accepted."""
-    row = Invitation.objects.select_for_update().get(pk=invitation.pk)
+    row = _locked(invitation)
     if row.accepted_at is not None:
         raise NotPossible(_("%(email)s is a member already.") % {"email": row.email})
     news = News("member_invitation_revoked", subject(row.email), {"role": row.role})
     row.delete()
     record(firm=row.firm, news=[news], by=by, now=now)
+
+
+def _locked(invitation: Invitation) -> Invitation:
+    lock_firm(invitation.firm)
+    return Invitation.objects.select_related("firm").get(pk=invitation.pk)
 
 
 def find(token: str, *, now: datetime) -> Invitation | None:
@@ -235,7 +242,8 @@ def accept(*, invitation: Invitation, user: User, origin: str, now: datetime) ->
 
 
 def _open(invitation: Invitation, now: datetime) -> Invitation:
-    rows = Invitation.objects.waiting().select_for_update(of=("self",)).select_related("firm")
+    lock_firm(invitation.firm)
+    rows = Invitation.objects.waiting().select_related("firm")
     row = rows.filter(pk=invitation.pk, token_hash=invitation.token_hash).first()
     if row is None or row.expires_at <= now:
         raise NotPossible(_("This invitation no longer works. Ask for a new one."))

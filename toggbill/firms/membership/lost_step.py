@@ -25,6 +25,7 @@ from django.utils.translation import gettext as _
 from toggbill.firms import mfa
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm, lock_firms
 from toggbill.firms.membership.members import subject
 from toggbill.firms.models import Membership, User
 
@@ -46,9 +47,10 @@ def hindrance(*, membership: Membership, by: User) -> str:
 @transaction.atomic
 def reset_by_owner(*, membership: Membership, owner: User, by: Actor, now: datetime) -> None:
     """Take the second step of a member away. Raises NotPossible when only the operator may, or there is none."""
+    lock_firm(membership.firm)
     row = Membership.objects.select_related("user", "firm").get(pk=membership.pk)
-    # The account is locked: it may join another firm at this very moment.
-    User.objects.select_for_update(no_key=True).get(pk=row.user_id)
+    # With its key: whoever makes it a member of another firm at this very moment waits, or is seen.
+    User.objects.select_for_update().get(pk=row.user_id)
     if why := hindrance(membership=row, by=owner):
         raise NotPossible(why)
     _take_away(row.user, [row], by, now)
@@ -58,6 +60,7 @@ def reset_by_owner(*, membership: Membership, owner: User, by: Actor, now: datet
 def reset_by_operator(*, user: User, by: Actor, now: datetime) -> int:
     """The same for any account; returns how many steps there were. Each firm of the person's finds it in its log."""
     rows = Membership.objects.filter(user=user).select_related("firm", "user").order_by("firm__slug")
+    lock_firms(row.firm_id for row in rows)
     return _take_away(user, list(rows), by, now)
 
 

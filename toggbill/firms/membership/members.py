@@ -13,6 +13,7 @@ from toggbill.firms.access import RIGHTS, dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import amend, change_firm
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm, Membership, MembershipDossier, User
 
 _Role = Membership.Role
@@ -36,8 +37,8 @@ def refresh_staff(user: User) -> None:
 
 
 def _locked(row: Membership) -> Membership:
-    # The firm first: two owners who demote each other at once are taken one after the other.
-    Firm.objects.select_for_update(no_key=True).get(pk=row.firm_id)
+    # Two owners who demote each other at once are taken one after the other.
+    lock_firm(row.firm)
     return Membership.objects.select_related("user", "firm").get(pk=row.pk)
 
 

@@ -43,18 +43,23 @@ UNPROVEN_FOR = timedelta(days=7)
 """After this long an account whose address was never proven is gone."""
 
 
-@transaction.atomic
 def open_asked_firm(*, user: User, language: str, origin: str, now: datetime) -> Firm | None:
     """The firm that a person asked for at sign-up, now that the address is proven; None without such a wish.
 
     Once: the wish is taken from the account in the same transaction.
     """
-    row = User.objects.select_for_update().get(pk=user.pk)
-    if not row.asked_firm:
+    owner = User.objects.get(pk=user.pk)
+    if not owner.asked_firm:
         return None
-    name, row.asked_firm = row.asked_firm, ""
-    row.save(update_fields=["asked_firm"])
-    return open_firm(name=name, language=language, owner=row, by=Actor.person(row, origin), now=now)
+    with transaction.atomic():
+        # The firm first, then the account: as everywhere (``firms.locks``).
+        firm = open_firm(name=owner.asked_firm, language=language, owner=owner, by=Actor.person(owner, origin), now=now)
+        wish = User.objects.filter(pk=owner.pk, asked_firm=owner.asked_firm)
+        if wish.update(asked_firm=""):
+            return firm
+        # Another request of the same person has opened it.
+        transaction.set_rollback(True)
+    return None
 
 
 def forget_unproven_accounts(*, now: datetime) -> int:
@@ -64,8 +69,10 @@ def forget_unproven_accounts(*, now: datetime) -> int:
     )
     proven = EmailAddress.objects.filter(verified=True).values("user")
     ids = list(rows.exclude(pk__in=proven).values_list("pk", flat=True))
-    User.objects.filter(pk__in=ids).delete()
-    return len(ids)
+    # With their keys, in order: two strangers who sign up at once forget the same accounts.
+    gone = list(User.objects.filter(pk__in=ids).order_by("pk").select_for_update().values_list("pk", flat=True))
+    User.objects.filter(pk__in=gone).delete()
+    return len(gone)
 
 
 @transaction.atomic

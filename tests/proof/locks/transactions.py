@@ -1,0 +1,354 @@
+"""Every transaction that writes, with what it is called with in the firm of ``world``.
+
+A verb that asks a service does so between its transactions; here stand the transactions, by the name of the function.
+What follows the name tells two uses of one function apart.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from integrations.clients import billit
+from integrations.clients.billit_sign_in import Pair
+from integrations.clients.failures import Message
+from integrations.clients.transport import NoAnswer, Refused, RetryLater
+from integrations.mirror.writing import Changes
+from integrations.models import Entry
+from invoicing.dossiers import rules
+from invoicing.ledger.facts import Facts
+from invoicing.models import Attempt, Dossier, Drift, Invoice
+from invoicing.posting import post
+from invoicing.posting.post import fresh
+from invoicing.reconciliation.findings import Finding
+from invoicing.rules.mapping import ClientRule, TagRule
+from tests.factories import NOW
+from tests.proof.locks import answers
+from tests.proof.locks.world import BUYER, TODAY, World
+from toggbill.firms.audit import Actor, News
+
+BY = Actor("owner@example.com", "web 127.0.0.1")
+Make = Callable[[World], dict[str, Any]]
+
+
+def run(name: str, world: World) -> Callable[[], object]:
+    """The transaction of this name, with what it is called with: ready to be run."""
+    path, _, _what = name.partition(" ")
+    module, _, function = path.rpartition(".")
+    called = getattr(importlib.import_module(module), function)
+    given = TRANSACTIONS[name](world)
+    return lambda: called(**given)
+
+
+def _by(make: Make) -> Make:
+    return lambda w: make(w) | {"by": BY, "now": NOW}
+
+
+def _orders(w: World) -> list[tuple[Invoice, billit.Order]]:
+    return [(fresh(row), answers.order(row)) for row in w.all("approved")]
+
+
+def _answers(w: World) -> list[tuple[Invoice, Attempt, int]]:
+    rows = [*zip(w.all("posting"), w.all("posting's attempts"), strict=True), (w.one("note"), w.one("note's attempt"))]
+    return [(fresh(invoice), attempt, 5_000_001 + number) for number, (invoice, attempt) in enumerate(rows)]
+
+
+def _claimed(w: World) -> list[Any]:
+    rows = zip(w.all("posting"), w.all("posting's attempts"), strict=True)
+    return [post._Claimed(invoice, answers.order(invoice), attempt) for invoice, attempt in rows]
+
+
+def _chunk(w: World, name: str, *, billed: bool) -> dict[str, Any]:
+    workspace = w.one("workspaces")
+    entries = Entry.objects.filter(pk__in=w.ids(name))
+    if billed:
+        entries = Entry.objects.filter(corrections__isnull=False)
+    return {
+        "books": Facts.load(workspace),
+        "entries": Entry.objects.filter(pk__in=entries.values("pk")),
+        "firm": w.one("firm") if billed else None,
+        "now": NOW,
+    }
+
+
+def _pairing(w: World, *, key: str) -> rules.Pairing:
+    """Rules that differ, for a dossier that stands or for a new one on a workspace of its own."""
+    row = Dossier.objects.filter(key=key).first()
+    workspace, company = (row.workspace, row.company) if row else (w.one("spare"), w.one("companies"))
+    return rules.Pairing(workspace, company, rules.DossierRules(key=key, name="Renamed", start=date(2026, 9, 1)))
+
+
+def _posting(w: World) -> dict[str, Any]:
+    return {"invoice": w.one("posting"), "attempt": w.one("posting's attempts")}
+
+
+def _replacing(w: World) -> dict[str, Any]:
+    return {"invoice": w.one("replacing"), "attempt": w.one("replacing's attempts")}
+
+
+def _billed(invoice: Invoice) -> list[Entry]:
+    return list(Entry.objects.filter(claims__line__invoice=invoice).order_by("-pk"))
+
+
+def _findings(w: World) -> list[Finding]:
+    rows: list[Drift] = w.all("drift")
+    return [
+        Finding(Drift.Kind(row.kind), row.dossier_id, order_id=row.order_id, reference=row.reference)
+        for row in rows[:1]
+    ]
+
+
+_MEMBERS = "toggbill.firms.membership"
+_CONNECTIONS = "integrations.connections"
+_MIRROR = "integrations.mirror.writing"
+PAIR = Pair("a" * 32, "r" * 32, 3600)
+
+TRANSACTIONS: dict[str, Make] = {
+    "toggbill.firms.audit.record": _by(lambda w: {"firm": w.one("firm"), "news": [News("run", "dossier x", {})]}),
+    f"{_MEMBERS}.members.change_role": _by(lambda w: {"membership": w.one("viewer"), "role": "manager"}),
+    f"{_MEMBERS}.members.restrict": _by(lambda w: {"membership": w.one("viewer"), "dossiers": w.all("dossiers")}),
+    f"{_MEMBERS}.members.change_reach": _by(
+        lambda w: {"membership": w.one("viewer"), "role": "bookkeeper", "dossiers": w.all("dossiers")}
+    ),
+    f"{_MEMBERS}.members.remove": _by(lambda w: {"membership": w.one("owner")}),
+    f"{_MEMBERS}.members.require_mfa": _by(lambda w: {"firm": w.one("firm"), "wanted": True}),
+    f"{_MEMBERS}.invitations.add_member": _by(
+        lambda w: {"firm": w.one("firm"), "email": w.one("guest").email, "role": "manager"}
+    ),
+    f"{_MEMBERS}.invitations.invite": _by(
+        lambda w: {"firm": w.one("firm"), "email": "new@example.com", "role": "manager"}
+    ),
+    f"{_MEMBERS}.invitations.renew": _by(lambda w: {"invitation": w.one("guest's invitation")}),
+    f"{_MEMBERS}.invitations.revoke": _by(lambda w: {"invitation": w.one("guest's invitation")}),
+    f"{_MEMBERS}.invitations.accept": lambda w: {
+        "invitation": w.one("guest's invitation"),
+        "user": w.one("guest"),
+        "origin": "web",
+        "now": NOW,
+    },
+    f"{_MEMBERS}.invitations.accept_as_new": lambda w: {
+        "invitation": w.one("newcomer's invitation"),
+        "name": "New",
+        "password": "p" * 20,
+        "origin": "web",
+        "now": NOW,
+    },
+    f"{_MEMBERS}.lost_step.reset_by_owner": _by(lambda w: {"membership": w.one("lost"), "owner": w.one("owner").user}),
+    f"{_MEMBERS}.lost_step.reset_by_operator": _by(lambda w: {"user": w.one("busy")}),
+    f"{_MEMBERS}.signup.forget_unproven_accounts": lambda w: {"now": NOW},
+    f"{_MEMBERS}.signup.open_asked_firm": lambda w: {
+        "user": w.one("asking"),
+        "language": "fr",
+        "origin": "web",
+        "now": NOW,
+    },
+    f"{_MEMBERS}.signup.open_firm": _by(lambda w: {"name": "Another", "language": "fr", "owner": w.one("viewer").user}),
+    "toggbill.leaving.closing.close": _by(lambda w: {"firm": w.one("firm")}),
+    f"{_CONNECTIONS}.credentials.connect_toggl": _by(
+        lambda w: {
+            "firm": w.one("firm"),
+            "key": w.one("read").key,
+            "token": "t" * 32,
+            "accept_partial": True,
+            "access": answers.toggl_access(w),
+        }
+    ),
+    f"{_CONNECTIONS}.credentials.connect_billit": _by(
+        lambda w: {"firm": w.one("firm"), "key": "new", "api_key": "k" * 32}
+    ),
+    f"{_CONNECTIONS}.credentials.connect_billit_signed_in": _by(
+        lambda w: {
+            "firm": w.one("firm"),
+            "key": w.one("signed in").key,
+            "pair": PAIR,
+            "access": answers.billit_access(w),
+        }
+    ),
+    f"{_CONNECTIONS}.credentials.accept_partial": _by(lambda w: {"connection": w.one("read"), "accepted": True}),
+    f"{_CONNECTIONS}.credentials.pause": _by(lambda w: {"connection": w.one("read")}),
+    f"{_CONNECTIONS}.credentials.resume": _by(lambda w: {"connection": w.one("paused")}),
+    f"{_CONNECTIONS}.credentials.remove": _by(lambda w: {"connection": w.one("read")}),
+    f"{_CONNECTIONS}.credentials.choose workspaces": _by(
+        lambda w: {
+            "connection": w.one("read"),
+            "access": answers.toggl_access(w),
+            "ids": list(answers.toggl_access(w).workspaces),
+        }
+    ),
+    f"{_CONNECTIONS}.credentials.choose companies": _by(
+        lambda w: {
+            "connection": w.one("signed in"),
+            "access": answers.billit_access(w),
+            "ids": [w.one("companies").party_id],
+        }
+    ),
+    f"{_CONNECTIONS}.tokens._renewed": lambda w: {"connection": w.one("signed in"), "now": NOW},
+    f"{_CONNECTIONS}.quota.note": lambda w: {
+        "connection": w.one("read"),
+        "organization_id": 0,
+        "remaining": 2,
+        "resets_in": 60,
+        "now": NOW,
+    },
+    f"{_CONNECTIONS}.webhook_addresses.close_for": _by(lambda w: {"target": w.one("workspaces")}),
+    f"{_MIRROR}.entries": lambda w: {
+        "workspace": w.one("workspaces"),
+        "read": answers.page(w),
+        "changes": Changes(),
+        "now": NOW,
+    },
+    f"{_MIRROR}.delete_entries": lambda w: {
+        "rows": [*w.ids("marked"), *w.ids("open")],
+        "changes": Changes(),
+        "now": NOW,
+    },
+    f"{_MIRROR}.clients": answers.clients,
+    f"{_MIRROR}.projects": answers.projects,
+    f"{_MIRROR}.products": answers.products,
+    f"{_MIRROR}.customers": answers.customers,
+    "invoicing.ledger.derive.mark_company_changes": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.ledger.derive.propose_customers": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.ledger.derive._derive_chunk of free entries": lambda w: _chunk(w, "marked", billed=False),
+    "invoicing.ledger.derive._derive_chunk of billed entries": lambda w: _chunk(w, "marked", billed=True),
+    "invoicing.ledger.derive._pin": lambda w: {
+        "pins": {(w.one("companies").pk, "BE0999000030"): BUYER},
+        "firm": w.one("firm"),
+        "now": NOW,
+    },
+    "invoicing.ledger.locks.mark": lambda w: {"entries": [*w.ids("elsewhere"), *w.ids("open")], "now": NOW},
+    "invoicing.ledger.decisions.hold": _by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
+    "invoicing.ledger.decisions.write_off": _by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),
+    "invoicing.ledger.decisions.release": _by(lambda w: {"entries": w.all("held")}),
+    "invoicing.ledger.decisions.reopen": _by(lambda w: {"entries": w.all("written_off")}),
+    "invoicing.dossiers.firm.set_firm": _by(
+        lambda w: {"slug": "ours", "name": "Ours", "timezone": "Europe/London", "language": "nl"}
+    ),
+    "invoicing.dossiers.rules.create": _by(lambda w: {"firm": w.one("firm"), "pairing": _pairing(w, key="new")}),
+    "invoicing.dossiers.rules.set_dossiers": _by(
+        lambda w: {"firm": w.one("firm"), "pairings": [_pairing(w, key=row.key) for row in w.all("dossiers")]}
+    ),
+    "invoicing.dossiers.mappings.map_tags": _by(
+        lambda w: {"dossier": w.one("dossiers"), "rules": [TagRule(tag="new", product="ADV")]}
+    ),
+    "invoicing.dossiers.mappings.map_clients": _by(
+        lambda w: {"dossier": w.one("dossiers"), "rules": [ClientRule(client_id=501, number="BE0999000030")]}
+    ),
+    "invoicing.dossiers.mappings.unmap_tags": _by(
+        lambda w: {"dossier": w.one("dossiers"), "tags": w.one("dossiers").tag_mappings.values_list("tag", flat=True)}
+    ),
+    "invoicing.dossiers.mappings.unmap_clients": _by(
+        lambda w: {
+            "dossier": w.one("dossiers"),
+            "clients": w.one("dossiers").client_mappings.values_list("client_remote_id", flat=True),
+        }
+    ),
+    "invoicing.drafting.runs.draft_derived": _by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
+    "invoicing.drafting.runs.approve": _by(lambda w: {"invoice": w.one("drafts")}),
+    "invoicing.drafting.runs.void": _by(lambda w: {"invoice": w.one("drafts")}),
+    "invoicing.drafting.runs.void a credit note": _by(lambda w: {"invoice": w.one("draft note")}),
+    "invoicing.due.runs._draft": _by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
+    "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
+    "invoicing.due.posts.request": lambda w: {"invoice": w.one("approved"), "send": True, "now": NOW},
+    "invoicing.due.comparisons._later": lambda w: {
+        "claimed": w.all("dossiers"),
+        "until": NOW,
+        "at": NOW,
+        "why": "Toggl does not answer.",
+    },
+    "invoicing.reconciliation.reconcile._keep": lambda w: {
+        "dossiers": w.all("dossiers"),
+        "found": _findings(w),
+        "now": NOW,
+    },
+    "invoicing.posting.post._claim": _by(lambda w: {"orders": _orders(w)}),
+    "invoicing.posting.post.settle": _by(
+        lambda w: {"answers": _answers(w), "outcome": Attempt.Outcome.ACCEPTED, "event": "invoice_posted"}
+    ),
+    "invoicing.posting.post._refuse": _by(lambda w: _posting(w) | {"error": Refused(Message("refused"), status=400)}),
+    "invoicing.posting.post.mark_in_doubt": _by(lambda w: _posting(w) | {"reason": "?", "http_status": None}),
+    "invoicing.posting.post._give_back": lambda w: {
+        "unsent": _claimed(w),
+        "unwell": RetryLater(Message("not_reached")),
+        "now": NOW,
+    },
+    "invoicing.posting.recover.post_anew": _by(lambda w: {"invoice": w.one("in doubt")}),
+    "invoicing.posting.recover._back_to_approved": lambda w: {
+        "invoice": w.one("in doubt"),
+        "attempt": w.one("in doubt's attempt"),
+        "now": NOW,
+    },
+    "invoicing.posting.send._claim": _by(lambda w: {"invoice": w.one("unsent"), "way": "Peppol"}),
+    "invoicing.posting.send._settle": _by(
+        lambda w: {
+            "invoice": w.one("sending"),
+            "attempt": w.one("sending's attempts"),
+            "answer": "Peppol",
+            "delivery": Invoice.Delivery.SENT,
+            "outcome": Attempt.Outcome.ACCEPTED,
+        }
+    ),
+    "invoicing.posting.read_back.note_order": lambda w: {
+        "invoice": w.one("unsent"),
+        "order": answers.summary(w.one("unsent")),
+        "now": NOW,
+    },
+    "invoicing.corrections.decide.accept": _by(lambda w: {"correction": w.one("unsent's correction")}),
+    "invoicing.corrections.decide.bill_next": _by(lambda w: {"correction": w.one("unsent's correction")}),
+    "invoicing.corrections.decide.withdraw": _by(lambda w: {"correction": w.one("decided")}),
+    "invoicing.corrections.decide.credit": _by(lambda w: {"correction": w.one("sent's correction"), "rebill": True}),
+    "invoicing.corrections.decide.credit entries": _by(lambda w: {"entries": _billed(w.one("sent")), "rebill": False}),
+    "invoicing.corrections.replace._claim": _by(
+        lambda w: {"correction": w.one("unsent's correction"), "invoice": w.one("unsent")}
+    ),
+    "invoicing.corrections.replace._settle": _by(lambda w: _replacing(w) | {"outcome": Attempt.Outcome.ACCEPTED}),
+    "invoicing.corrections.replace._give_up": lambda w: (
+        _replacing(w) | {"outcome": Attempt.Outcome.ABSENT, "answer": "", "now": NOW}
+    ),
+    "invoicing.corrections.replace._doubt": _by(lambda w: _replacing(w) | {"error": NoAnswer(Message("no_answer"))}),
+    "invoicing.corrections.replace._note_sent": _by(lambda w: {"invoice": w.one("unsent")}),
+}
+
+INSIDE = {
+    # Functions with a transaction that are raced as part of another one, or need not be.
+    # Part of other transactions, under whose locks they write.
+    "integrations.connections.credentials._connect",
+    "integrations.connections.credentials._drop",
+    "invoicing.dossiers.rules._changed",
+    "invoicing.ledger.decisions._decide",
+    "toggbill.onboarding.writing.write",
+    "toggbill.firms.membership.signup.SignupForm.save",
+    # The verbs of a page in one transaction.
+    "invoicing.admin.files.SheetResource._write",
+    "invoicing.admin.trial.TrialMixin.changeform_view",
+    "invoicing.web.invoices._approve",
+    # One row at a time.
+    "integrations.connections.key_rotation.rotate",
+    "integrations.connections.quota.pace.wait",
+    # One statement over rows that it locks in order.
+    "invoicing.reconciliation.reconcile.reconcile",
+    "integrations.connections.webhook_addresses.open_for",
+    # Of the tables themselves.
+    "toggbill.firms.triggers.install",
+}
+
+SEVERAL = {
+    # Verbs of several transactions, all of which stand above, with questions to a service in between.
+    "integrations.connections.webhook_addresses.open_for",
+    "invoicing.corrections.replace.bill_anew",
+    "invoicing.corrections.replace.recover_replacement",
+    "invoicing.corrections.replace.replace",
+    "invoicing.drafting.runs.draft",
+    "invoicing.due.posts.work_off",
+    "invoicing.due.runs.serve",
+    "invoicing.posting.post.post",
+    "invoicing.posting.post.post_together",
+    "invoicing.posting.recover.recover",
+    "invoicing.posting.send.send",
+    # An event alone.
+    "toggbill.leaving.archive.write",
+    # Parts, under the locks of the transactions that they are in.
+    "invoicing.drafting.runs.draft_again",
+    "invoicing.ledger.differences.decide",
+}
