@@ -217,6 +217,7 @@ STATE = Table(
         ),
         *_each([_L.DRAFTED], _JUDGED, None, Who.PERSON, "off its invoice, which was redrawn or dropped"),
         Move(_L.DRAFTED, _L.INVOICED, "invoice_posted", Who.WORKER, "its invoice is posted"),
+        Move(_L.DRAFTED, _L.INVOICED, "invoice_adopted", Who.WORKER, "its invoice is found at Billit"),
         *_each([_L.INVOICED], _JUDGED, None, Who.PERSON, "its invoice was replaced or credited"),
         Move(_L.INVOICED, _L.CREDITED, "invoice_credited", Who.PERSON, "credited, and not billed again"),
     ),

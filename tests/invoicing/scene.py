@@ -121,16 +121,26 @@ class Scene:
 
     def die_posting(self, invoice: Invoice, *, done: bool) -> None:
         """The worker that posts it is killed with the order made, or not made; the row stays as it was."""
-        original = billit.Api.create_order
+        with self._killed("create_order", done=done):
+            self.post(invoice)
 
-        def create_order(api: billit.Api, order: billit.Order, *, key: str) -> NoReturn:
+    def die_sending(self, invoice: Invoice, *, done: bool) -> None:
+        """The worker that sends it is killed with the order sent, or not sent; the row stays as it was."""
+        with self._killed("send_order", done=done):
+            self.send(invoice)
+
+    @contextmanager
+    def _killed(self, call: str, *, done: bool) -> Iterator[None]:
+        original = getattr(billit.Api, call)
+
+        def ask(*args: Any, **keywords: Any) -> NoReturn:
             if done:
-                original(api, order, key=key)
+                original(*args, **keywords)
             raise Killed
 
         with pytest.MonkeyPatch.context() as patch, suppress(Killed):
-            patch.setattr(billit.Api, "create_order", create_order)
-            self.post(invoice)
+            patch.setattr(billit.Api, call, ask)
+            yield
 
     def recover(self, invoice: Invoice) -> Invoice:
         return doubt.recover(invoice=invoice, by=BY, now=timezone.now())

@@ -222,12 +222,7 @@ def test_used_key_without_a_delivery_waits_for_a_person_who_sends_with_a_new_key
 def test_dead_worker_at_sending_is_looked_up_after_its_lease(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    with books.fault("cut_after", path=SEND):
-        books.send(posted)
-    posted.attempts.filter(intent="send").update(outcome="pending", finished_at=None)
-    Invoice.objects.filter(pk=posted.pk).update(
-        delivery="sending", sending_since=NOW, delivery_problem="", not_before=None
-    )
+    books.die_sending(posted, done=True)
     books.later(seconds=300)
     assert (books.send(posted).delivery, books.due()) == ("sending", [])
     books.later(seconds=1)
