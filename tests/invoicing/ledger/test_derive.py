@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from decimal import Decimal
-from typing import Any
 
 import pytest
 from django.utils import timezone
 
 from integrations.mirror import sync
-from integrations.models import Company, Entry, Project
-from invoicing.ledger import derive, transitions
-from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
+from integrations.models import Company, Entry
+from invoicing.ledger import derive
+from invoicing.models import ClientMapping, Dossier, LedgerRow
 from invoicing.rules.mapping import Reason
 from tests.factories import enterprise_number
-from tests.invoicing.scene import Record, Scene
+from tests.invoicing.ledger.derived import Load, edit, row, state
+from tests.invoicing.scene import Record
 from tests.worlds import (
     BAKERY,
     BAKERY_NUMBER,
-    BAKERY_PARTY,
     BAKERY_PROJECT,
     COMPANY,
     FIRST_ENTRY,
@@ -35,32 +33,7 @@ from tests.worlds import (
     project,
 )
 
-Load = Callable[..., Scene]
 OTHER_NUMBER = enterprise_number(77)
-
-
-def row(serial: int = 1) -> LedgerRow:
-    return LedgerRow.objects.select_related("entry").get(entry__remote_id=FIRST_ENTRY + serial)
-
-
-def state(serial: int = 1) -> tuple[str, str]:
-    found = row(serial)
-    return found.state, found.reason
-
-
-def edit(scene: Scene, serial: int = 1, **changes: Any) -> None:
-    """Somebody changes an entry in Toggl, and the next sync reads it."""
-    scene.later(minutes=10)
-    scene.control.put_entries({"id": FIRST_ENTRY + serial, **changes})
-    scene.sync()
-
-
-def one_number(name: str, **changes: Any) -> Record:
-    """A world in which the garage's Toggl client bears this name."""
-    return {"entries": [entry(1)], "clients": [client(GARAGE, name), client(BAKERY, "Bakery")], **changes}
-
-
-# --- the state of an entry --------------------------------------------------------------------------------------------
 
 
 # What is tracked, and the state and reason that it gets, by the rules of the dossier.
@@ -246,121 +219,6 @@ def test_several_dossiers_of_one_workspace_share_its_entries_disjointly(scene: L
     }  # 6 lies before the second dossier's start
 
 
-# --- customers: proposed, pinned, chosen ------------------------------------------------------------------------------
-
-
-def mappings() -> dict[int, tuple[str, bool]]:
-    rows = ClientMapping.objects.values_list("client_remote_id", "number", "is_proposed")
-    return {client_id: (number, proposed) for client_id, number, proposed in rows}
-
-
-def rename(scene: Scene, name: str) -> None:
-    scene.later(minutes=10)
-    scene.control.put_toggl("clients", {"id": GARAGE, "name": name})
-    scene.sync()
-
-
-def test_a_number_in_a_name_is_proposed_at_sync_and_told_once(scene: Load) -> None:
-    made = scene()
-    assert mappings() == {GARAGE: (GARAGE_NUMBER, True), BAKERY: (BAKERY_NUMBER, True)}
-    made.later(minutes=10)
-    made.sync()
-    proposed = [event.data for event in made.events("mapping_changed")]
-    read = {"customer": None, "proposed": True, "vat_treatment": "", "po": "", "buyer_reference": ""}
-    assert proposed == [
-        {"old": None, "new": {"client": GARAGE, "vat": GARAGE_NUMBER} | read},
-        {"old": None, "new": {"client": BAKERY, "vat": BAKERY_NUMBER} | read},
-    ]
-    assert (row().buyer_key, row().buyer_name) == (f"party:{GARAGE_PARTY}", "Garage Vonk SRL")
-
-
-def test_a_rename_to_another_number_does_not_repoint_it(scene: Load) -> None:
-    made = scene(**one_number(f"Garage {GARAGE_NUMBER}"))
-    rename(made, f"Garage {BAKERY_NUMBER}")
-    assert state() == ("attention", "client_vat_changed")
-    assert mappings()[GARAGE] == (GARAGE_NUMBER, True)
-    rename(made, f"Garage Nieuw {GARAGE_NUMBER}")
-    assert (state(), row().client_name) == (("open", ""), f"Garage Nieuw {GARAGE_NUMBER}")
-
-
-@pytest.mark.parametrize("name", ["Garage", "Garage Vonk (new)", "BE0999999999 Garage"], ids=str)
-def test_a_rename_to_no_number_changes_nothing(scene: Load, name: str) -> None:
-    made = scene(**one_number(f"Garage {GARAGE_NUMBER}"))
-    rename(made, name)
-    assert (state(), row().buyer_key) == (("open", ""), f"party:{GARAGE_PARTY}")
-    assert mappings()[GARAGE] == (GARAGE_NUMBER, True)
-
-
-def test_a_number_that_comes_later_is_proposed_then(scene: Load) -> None:
-    made = scene(**one_number("Garage"))
-    assert (state(), mappings()) == (("attention", "no_vat"), {})
-    rename(made, f"Garage {GARAGE_NUMBER}")
-    assert (state(), mappings()) == (("open", ""), {GARAGE: (GARAGE_NUMBER, True)})
-
-
-@pytest.mark.parametrize(
-    ("chosen", "buyer"),
-    [({"vat": BAKERY_NUMBER}, BAKERY_PARTY), ({"customer": BAKERY_PARTY}, BAKERY_PARTY)],
-    ids=["number", "party"],
-)
-def test_an_explicit_mapping_ignores_the_name_and_every_rename(scene: Load, chosen: Record, buyer: int) -> None:
-    made = scene(**one_number(f"Garage {GARAGE_NUMBER}", client_map=[{"client": GARAGE, **chosen}]))
-    for name in ("Garage", f"Garage {OTHER_NUMBER}", f"{GARAGE_NUMBER} {OTHER_NUMBER}"):
-        assert (state(), row().buyer_key) == (("open", ""), f"party:{buyer}")
-        rename(made, name)
-    assert (state(), row().buyer_key) == (("open", ""), f"party:{buyer}")
-    assert {proposed for _, proposed in mappings().values()} == {False}
-
-
-def test_a_mapping_to_a_party_that_billit_does_not_have_is_attention(scene: Load) -> None:
-    scene(**one_number("Garage", client_map=[{"client": GARAGE, "customer": 4711}]))
-    assert state() == ("attention", "unknown_customer")
-
-
-def test_a_mapping_of_references_alone_leaves_the_customer_to_the_name(scene: Load) -> None:
-    made = scene(**one_number(f"Garage {GARAGE_NUMBER}", client_map=[{"client": GARAGE, "po": "4500"}]))
-    mapping = ClientMapping.objects.get()
-    assert (mapping.number, mapping.is_proposed, mapping.purchase_order) == (GARAGE_NUMBER, True, "4500")
-    assert state() == ("open", "")
-    rename(made, f"Garage {OTHER_NUMBER}")
-    assert state() == ("attention", "client_vat_changed")
-
-
-def test_a_customer_found_by_number_is_pinned_and_stays_when_billit_gets_a_second_one(scene: Load) -> None:
-    made = scene(**one_number(f"Garage {GARAGE_NUMBER}"))
-    assert list(CustomerPin.objects.values_list("number", "party_id")) == [(GARAGE_NUMBER, GARAGE_PARTY)]
-    made.control.put_billit("parties", party(80_099, "Twin", GARAGE_NUMBER))
-    made.later(minutes=10)
-    made.sync()
-    edit(made, description="judged again")
-    assert (state(), row().buyer_key) == (("open", ""), f"party:{GARAGE_PARTY}")
-
-
-def test_a_party_chosen_for_one_client_does_not_decide_for_another_of_the_same_number(scene: Load) -> None:
-    made = scene(
-        entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)],
-        clients=[client(GARAGE, "Garage"), client(BAKERY, f"Other garage {GARAGE_NUMBER}")],
-        parties=[party(81, "One", GARAGE_NUMBER), party(82, "Twin", GARAGE_NUMBER)],
-        client_map=[{"client": GARAGE, "customer": 82}],
-    )
-    for _ in range(2):
-        assert (state(1), row(1).buyer_key) == (("open", ""), "party:82")
-        assert state(2) == ("attention", "several_customers")
-        edit(made, 2, description=f"judged again at {timezone.now()}")
-    assert not CustomerPin.objects.exists()
-
-
-def test_two_clients_of_one_customer_share_the_buyer(scene: Load) -> None:
-    scene(
-        entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)],
-        clients=[client(GARAGE, f"Garage {GARAGE_NUMBER}"), client(BAKERY, f"Carwash 0{GARAGE_NUMBER[3:]}")],
-    )
-    assert row(1).buyer_key == row(2).buyer_key == f"party:{GARAGE_PARTY}"
-
-
-# --- decisions of a person --------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("decision", ["held", "written_off"])
 def test_a_decision_stays_through_changes_and_ends_with_a_deletion(scene: Load, decision: str) -> None:
     made = scene(entries=[entry(1)])
@@ -380,9 +238,6 @@ def test_a_decision_does_not_hold_a_running_or_unbillable_entry(scene: Load) -> 
     LedgerRow.objects.update(decision="held", decision_text="asked the client", state="held")
     edit(made, stop=None)
     assert state() == ("running", "")
-
-
-# --- what a change touches --------------------------------------------------------------------------------------------
 
 
 def test_a_changed_price_rederives_the_unbilled_only(scene: Load) -> None:
@@ -439,110 +294,3 @@ def test_a_workspace_without_a_dossier_has_no_ledger(scene: Load) -> None:
     Entry.objects.update(marked_at=timezone.now())
     assert derive.derive(workspace=workspace, now=timezone.now()) == 1
     assert LedgerRow.objects.count() == 0
-
-
-# --- after billing ----------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def billed(scene: Load) -> Scene:
-    """An hour of Advice for the garage, at Billit."""
-    made = scene(entries=[entry(1)])
-    made.posted()
-    assert (state(), row().seconds) == (("invoiced", ""), 3600)
-    return made
-
-
-@pytest.mark.parametrize(
-    ("change", "seconds", "correction", "text"),
-    [
-        ({"stop": "2026-10-05T10:30:00Z"}, 5400, 1800, ""),
-        ({"stop": "2026-10-05T09:30:00Z"}, 1800, -1800, ""),
-        ({"stop": "2026-10-05T09:00:00Z"}, 0, -3600, ""),
-        ({"stop": None}, 0, -3600, ""),
-        ({"server_deleted_at": "2026-11-20T09:00:00Z"}, 0, -3600, ""),
-        ({"tags": ["Books"]}, 3600, 0, "product"),
-        ({"tags": ["Advice", "Nothing"]}, 3600, 0, ""),
-        ({"tags": ["adv"]}, 3600, 0, ""),
-        ({"project_id": BAKERY_PROJECT}, 3600, 0, "customer"),
-        ({"project_id": BAKERY_PROJECT, "tags": ["Books"]}, 3600, 0, "product, customer"),
-        ({"stop": "2026-10-05T10:30:00Z", "tags": ["Books"]}, 5400, 1800, "product"),
-        ({"description": "other words"}, 3600, 0, ""),
-        ({"user_id": 9002}, 3600, 0, ""),
-        ({"billable": False}, 3600, 0, ""),
-        ({"start": "2026-10-06T09:00:00Z", "stop": "2026-10-06T10:00:00Z"}, 3600, 0, ""),
-    ],
-    ids=str,
-)
-def test_a_change_after_billing_is_a_correction_beside_the_invoice(
-    billed: Scene, change: Record, seconds: int, correction: int, text: str
-) -> None:
-    before = Invoice.objects.values().get(), Claim.objects.values().get()
-    edit(billed, **change)
-    found = row()
-    assert (found.state, found.seconds) == ("invoiced", seconds)
-    assert (found.correction_seconds, found.correction_text) == (correction, text)
-    assert (Invoice.objects.values().get(), Claim.objects.values().get()) == before
-    billed.draft()
-    assert Invoice.objects.count() == 1  # nothing of it is billed again
-
-
-def test_a_correction_is_gone_when_the_change_is_taken_back(billed: Scene) -> None:
-    edit(billed, stop="2026-10-05T10:30:00Z", tags=["Books"])
-    assert (row().correction_seconds, row().correction_text) == (1800, "product")
-    edit(billed, stop="2026-10-05T10:00:00Z", tags=["Advice"])
-    assert (row().correction_seconds, row().correction_text) == (0, "")
-
-
-def test_a_mapping_changed_after_billing_is_no_correction(billed: Scene) -> None:
-    ClientMapping.objects.update(number=BAKERY_NUMBER, is_proposed=False)
-    Entry.objects.update(marked_at=timezone.now())
-    derive.derive_marked(now=timezone.now())
-    assert (state(), row().correction_text, row().buyer_key) == (("invoiced", ""), "", f"party:{GARAGE_PARTY}")
-
-
-@pytest.mark.parametrize(
-    ("change", "correction", "text"),
-    [
-        ({"stop": "2026-10-05T10:30:00Z"}, 1800, ""),
-        ({"server_deleted_at": "2026-11-20T09:00:00Z"}, -3600, ""),
-        ({"tags": ["Books"]}, 0, "product"),
-        ({"project_id": BAKERY_PROJECT}, 0, "customer"),
-        ({"description": "other words"}, 0, ""),
-    ],
-    ids=str,
-)
-def test_what_changed_between_approval_and_posting_is_a_correction_at_once(
-    scene: Load, change: Record, correction: int, text: str
-) -> None:
-    made = scene(entries=[entry(1)])
-    invoice = made.approved()
-    edit(made, **change)
-    assert (row().state, row().correction_seconds, row().correction_text) == ("drafted", 0, "")
-    assert made.post(invoice).status == "posted"
-    assert (row().state, row().correction_seconds, row().correction_text) == ("invoiced", correction, text)
-    assert Entry.objects.filter(marked_at__isnull=False).count() == 0
-
-
-def test_a_project_given_to_another_client_between_approval_and_posting_is_a_correction(scene: Load) -> None:
-    made = scene(entries=[entry(1)])
-    invoice = made.approved()
-    made.control.put_toggl("projects", {"id": GARAGE_PROJECT, "client_id": BAKERY})
-    made.later(minutes=10)
-    made.sync()
-    assert Project.objects.get(remote_id=GARAGE_PROJECT).client_remote_id == BAKERY
-    made.post(invoice)
-    assert (row().state, row().correction_text) == ("invoiced", "customer")
-
-
-def test_a_draft_stays_drafted_through_changes_and_is_free_again_when_void(scene: Load) -> None:
-    made = scene(entries=[entry(1)])
-    made.draft()
-    assert state() == ("drafted", "")
-    edit(made, tags=[])
-    assert state() == ("drafted", "")
-    from_invoice = Invoice.objects.get()
-    transitions.release(claims=Claim.objects.filter(line__invoice=from_invoice), now=timezone.now())
-    derive.derive_marked(now=timezone.now())
-    assert state() == ("attention", "no_tag")
-    assert Claim.objects.get().released_at == timezone.now()

@@ -1,25 +1,18 @@
-"""Rows for tests, valid against every constraint. People, companies and numbers are invented.
-
-Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossier.workspace)` is in that firm's books.
-`InvoiceFactory(status=...)` makes an invoice with one line, its claims and the ledger rows of their entries.
-"""
+"""Dossiers, invoices and what hangs on them."""
 
 # factory_boy declares its types only in part: its declarations and decorators count as untyped.
 # mypy: allow-untyped-calls, allow-untyped-decorators
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribute, Sequence, SubFactory
-from factory.django import Password
 from factory.helpers import post_generation
 
-from integrations.models import Client, Company, Connection, Customer, Entry, Product, Project, Webhook, Workspace
 from invoicing.models import (
     Attempt,
     Claim,
@@ -37,225 +30,15 @@ from invoicing.models import (
 )
 from invoicing.rules.mapping import tag_key
 from tests import walking
-from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
+from tests.factories.declared import CENT, NOW, DjangoModelFactory, enterprise_number
+from tests.factories.mirror import (
+    CompanyFactory,
+    EntryFactory,
+    FirmFactory,
+    WorkspaceFactory,
+)
 
-_Row = TypeVar("_Row")
-if TYPE_CHECKING:
-
-    class DjangoModelFactory(Generic[_Row]):
-        """What factory_boy's metaclass does, told to the type checker: calling a factory gives a row."""
-
-        def __new__(cls, **fields: Any) -> _Row:  # type: ignore[misc]  # a row, not a factory
-            """A row with these fields."""
-
-        @classmethod
-        def create(cls, **fields: Any) -> _Row:
-            """The same, said at length."""
-else:
-    from factory.django import DjangoModelFactory
-
-# A Friday morning; every row is made as if it were now.
-NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-PASSWORD = "a-long-invented-password"
-_CENT = Decimal("0.01")
-
-
-def enterprise_number(serial: int) -> str:
-    """A made-up Belgian number with a right check digit, in a range that is not given out: BE0999…"""
-    body = 9_990_000 + serial % 10_000
-    return f"BE0{body:07d}{97 - body % 97:02d}"
-
-
-class UserFactory(DjangoModelFactory[User]):
-    """A user who cannot sign in with a password, unless one is given: `UserFactory(password=PASSWORD)`."""
-
-    class Meta:
-        model = User
-
-    email = Sequence(lambda n: f"person{n}@example.com")
-    name = Sequence(lambda n: f"Person {n}")
-    password = Password(None)
-
-
-class FirmFactory(DjangoModelFactory[Firm]):
-    """A firm in Brussels that reads English."""
-
-    class Meta:
-        model = Firm
-
-    slug = Sequence(lambda n: f"firm-{n}")
-    name = Sequence(lambda n: f"Firm {n}")
-    language = "en"
-
-
-class MembershipFactory(DjangoModelFactory[Membership]):
-    """A member; an owner unless a role is given."""
-
-    class Meta:
-        model = Membership
-
-    firm = SubFactory(FirmFactory)
-    user = SubFactory(UserFactory)
-    role = Membership.Role.OWNER
-
-
-class MembershipDossierFactory(DjangoModelFactory[MembershipDossier]):
-    """A dossier named for a restricted member."""
-
-    class Meta:
-        model = MembershipDossier
-
-    firm = SelfAttribute("dossier.firm")
-    dossier = SubFactory("tests.factories.DossierFactory")
-    membership = SubFactory(MembershipFactory, firm=SelfAttribute("..firm"), role="viewer", is_restricted=True)
-
-
-class InvitationFactory(DjangoModelFactory[Invitation]):
-    """An open invitation whose link nobody has; `membership.invitations.invite` makes one with a link."""
-
-    class Meta:
-        model = Invitation
-
-    firm = SubFactory(FirmFactory)
-    email = Sequence(lambda n: f"invited{n}@example.com")
-    role = Membership.Role.BOOKKEEPER
-    token_hash = Sequence(lambda n: f"{n:064x}")
-    invited_by = "owner@example.com"
-    invited_at = NOW
-    expires_at = NOW + timedelta(days=7)
-
-
-class ConnectionFactory(DjangoModelFactory[Connection]):
-    """A Toggl connection; `service="billit"` for the other."""
-
-    class Meta:
-        model = Connection
-
-    firm = SubFactory(FirmFactory)
-    service = Connection.Service.TOGGL
-    key = Sequence(lambda n: f"connection-{n}")
-    secret = Sequence(lambda n: f"secret-of-connection-{n}")
-    latest_ok_at = NOW - timedelta(minutes=5)
-
-
-class WorkspaceFactory(DjangoModelFactory[Workspace]):
-    """A Toggl workspace that was read four minutes ago."""
-
-    class Meta:
-        model = Workspace
-
-    firm = SubFactory(FirmFactory)
-    connection = SubFactory(ConnectionFactory, firm=SelfAttribute("..firm"))
-    remote_id = Sequence(lambda n: 4001 + n)
-    name = Sequence(lambda n: f"Workspace {n}")
-    is_admin = True
-    next_sync_at = NOW + timedelta(minutes=5)
-    synced_at = NOW - timedelta(minutes=4)
-
-
-class CompanyFactory(DjangoModelFactory[Company]):
-    """A Billit company."""
-
-    class Meta:
-        model = Company
-
-    firm = SubFactory(FirmFactory)
-    connection = SubFactory(ConnectionFactory, firm=SelfAttribute("..firm"), service="billit")
-    party_id = Sequence(lambda n: 7001 + n)
-    name = Sequence(lambda n: f"Company {n}")
-    vat_number = Sequence(lambda n: enterprise_number(5000 + n))
-    next_sync_at = NOW + timedelta(minutes=5)
-    synced_at = NOW - timedelta(minutes=4)
-
-
-class WebhookFactory(DjangoModelFactory[Webhook]):
-    """A webhook of a workspace; of a company with `company=`, `workspace=None` and a topic of Billit's."""
-
-    class Meta:
-        model = Webhook
-
-    firm = LazyAttribute(lambda o: (o.workspace or o.company).firm)
-    workspace = SubFactory(WorkspaceFactory)
-    company = None
-    topic = Webhook.Topic.ENTRIES
-    token = Sequence(lambda n: f"token-of-webhook-{n}")
-    token_hash = LazyAttribute(lambda o: hashlib.sha256(o.token.encode()).hexdigest())
-    secret = Sequence(lambda n: f"secret-of-webhook-{n}")
-    remote_id = Sequence(lambda n: 70_001 + n)
-    made_at = NOW
-
-
-class ClientFactory(DjangoModelFactory[Client]):
-    """A Toggl client whose name carries its number."""
-
-    class Meta:
-        model = Client
-
-    firm = SelfAttribute("workspace.firm")
-    workspace = SubFactory(WorkspaceFactory)
-    remote_id = Sequence(lambda n: 501 + n)
-    name = Sequence(lambda n: f"Client {n} {enterprise_number(n)}")
-
-
-class ProjectFactory(DjangoModelFactory[Project]):
-    """A Toggl project of no client; give `client_remote_id`."""
-
-    class Meta:
-        model = Project
-
-    firm = SelfAttribute("workspace.firm")
-    workspace = SubFactory(WorkspaceFactory)
-    remote_id = Sequence(lambda n: 601 + n)
-    name = Sequence(lambda n: f"Project {n}")
-
-
-class EntryFactory(DjangoModelFactory[Entry]):
-    """A stopped entry of one hour with the tag ADV."""
-
-    class Meta:
-        model = Entry
-
-    firm = SelfAttribute("workspace.firm")
-    workspace = SubFactory(WorkspaceFactory)
-    remote_id = Sequence(lambda n: 900_001 + n)
-    started_at = NOW - timedelta(days=10)
-    seconds = 3600
-    stopped_at = LazyAttribute(lambda o: None if o.is_running else o.started_at + timedelta(seconds=o.seconds))
-    is_running = False
-    description = Sequence(lambda n: f"Work {n}")
-    person_remote_id = 301
-    person_name = "An Example"
-    tags = LazyFunction(lambda: ["ADV"])
-    changed_at = LazyAttribute(lambda o: o.stopped_at or o.started_at)
-
-
-class ProductFactory(DjangoModelFactory[Product]):
-    """A Billit product of 95 euro an hour."""
-
-    class Meta:
-        model = Product
-
-    firm = SelfAttribute("company.firm")
-    company = SubFactory(CompanyFactory)
-    remote_id = Sequence(lambda n: 8001 + n)
-    reference = Sequence(lambda n: f"PROD{n}")
-    description = LazyAttribute(lambda o: f"Product {o.reference}")
-    price = Decimal("95.00")
-    vat_rate = Decimal("21.00")
-
-
-class CustomerFactory(DjangoModelFactory[Customer]):
-    """A Billit customer."""
-
-    class Meta:
-        model = Customer
-
-    firm = SelfAttribute("company.firm")
-    company = SubFactory(CompanyFactory)
-    party_id = Sequence(lambda n: 88_001 + n)
-    name = Sequence(lambda n: f"Customer {n}")
-    vat_number = Sequence(lambda n: enterprise_number(2000 + n))
-    language = "FR"
+Row = TypeVar("Row")
 
 
 class DossierFactory(DjangoModelFactory[Dossier]):
@@ -310,7 +93,7 @@ class ClientMappingFactory(DjangoModelFactory[ClientMapping]):
     number = Sequence(enterprise_number)
 
 
-class WalkingFactory(DjangoModelFactory[_Row]):
+class WalkingFactory(DjangoModelFactory[Row]):
     """Of rows whose state the database lets nobody choose: begun in a first state and moved on from there."""
 
     class Meta:
@@ -397,8 +180,8 @@ class InvoiceFactory(WalkingFactory[Invoice]):
     title = "Novembre 2026"
     period_from = date(2026, 11, 10)
     period_till = date(2026, 11, 10)
-    total_excl = LazyAttribute(lambda o: (o.hours * o.price).quantize(_CENT, ROUND_HALF_UP))
-    total_vat = LazyAttribute(lambda o: (o.total_excl * 21 / 100).quantize(_CENT, ROUND_HALF_UP))
+    total_excl = LazyAttribute(lambda o: (o.hours * o.price).quantize(CENT, ROUND_HALF_UP))
+    total_vat = LazyAttribute(lambda o: (o.total_excl * 21 / 100).quantize(CENT, ROUND_HALF_UP))
     total_incl = LazyAttribute(lambda o: o.total_excl + o.total_vat)
     drafted_at = NOW - timedelta(hours=2)
     approved_at = LazyAttribute(lambda o: None if o.status in {"draft", "void"} else NOW - timedelta(hours=1))
@@ -435,7 +218,7 @@ class InvoiceLineFactory(DjangoModelFactory[InvoiceLine]):
     vat_rate = Decimal("21.00")
     ventilation_code = 4
     treatment = "domestic"
-    total = LazyAttribute(lambda o: (o.quantity * o.unit_price).quantize(_CENT, ROUND_HALF_UP))
+    total = LazyAttribute(lambda o: (o.quantity * o.unit_price).quantize(CENT, ROUND_HALF_UP))
     seconds = LazyAttribute(lambda o: int(o.quantity * 3600))
 
     @post_generation
