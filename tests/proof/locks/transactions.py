@@ -145,6 +145,7 @@ TRANSACTIONS: dict[str, Make] = {
         "now": NOW,
     },
     f"{_MEMBERS}.signup.open_firm": _by(lambda w: {"name": "Another", "language": "fr", "owner": w.one("viewer").user}),
+    "toggbill.firms.changes.change_firm": _by(lambda w: {"firm": w.one("firm"), "values": {"name": "Other"}}),
     "toggbill.leaving.closing.close": _by(lambda w: {"firm": w.one("firm")}),
     f"{_CONNECTIONS}.credentials.connect_toggl": _by(
         lambda w: {
@@ -255,7 +256,7 @@ TRANSACTIONS: dict[str, Make] = {
         "claimed": w.all("dossiers"),
         "until": NOW,
         "at": NOW,
-        "why": "Toggl does not answer.",
+        "why": Message("no_answer"),
     },
     "invoicing.reconciliation.reconcile._keep": lambda w: {
         "dossiers": w.all("dossiers"),
@@ -263,11 +264,11 @@ TRANSACTIONS: dict[str, Make] = {
         "now": NOW,
     },
     "invoicing.posting.post._claim": _by(lambda w: {"orders": _orders(w)}),
-    "invoicing.posting.post.settle": _by(
-        lambda w: {"answers": _answers(w), "outcome": Attempt.Outcome.ACCEPTED, "event": "invoice_posted"}
-    ),
+    "invoicing.posting.post.settle": _by(lambda w: {"answers": _answers(w), "outcome": Attempt.Outcome.ACCEPTED}),
     "invoicing.posting.post._refuse": _by(lambda w: _posting(w) | {"error": Refused(Message("refused"), status=400)}),
-    "invoicing.posting.post.mark_in_doubt": _by(lambda w: _posting(w) | {"reason": "?", "http_status": None}),
+    "invoicing.posting.post.mark_in_doubt": _by(
+        lambda w: _posting(w) | {"reason": Message("no_answer"), "http_status": None}
+    ),
     "invoicing.posting.post._give_back": lambda w: {
         "unsent": _claimed(w),
         "unwell": RetryLater(Message("not_reached")),
@@ -284,7 +285,7 @@ TRANSACTIONS: dict[str, Make] = {
         lambda w: {
             "invoice": w.one("sending"),
             "attempt": w.one("sending's attempts"),
-            "answer": "Peppol",
+            "answer": Message("sent_over_peppol"),
             "delivery": Invoice.Delivery.SENT,
             "outcome": Attempt.Outcome.ACCEPTED,
         }
@@ -304,7 +305,7 @@ TRANSACTIONS: dict[str, Make] = {
     ),
     "invoicing.corrections.replace._settle": _by(lambda w: _replacing(w) | {"outcome": Attempt.Outcome.ACCEPTED}),
     "invoicing.corrections.replace._give_up": lambda w: (
-        _replacing(w) | {"outcome": Attempt.Outcome.ABSENT, "answer": "", "now": NOW}
+        _replacing(w) | {"outcome": Attempt.Outcome.ABSENT, "answer": Message("not_deleted"), "now": NOW}
     ),
     "invoicing.corrections.replace._doubt": _by(lambda w: _replacing(w) | {"error": NoAnswer(Message("no_answer"))}),
     "invoicing.corrections.replace._note_sent": _by(lambda w: {"invoice": w.one("unsent")}),
@@ -312,25 +313,26 @@ TRANSACTIONS: dict[str, Make] = {
 
 INSIDE = {
     # Functions with a transaction that are raced as part of another one, or need not be.
-    # Part of other transactions, under whose locks they write.
     "integrations.connections.credentials._connect",
     "integrations.connections.credentials._drop",
-    "invoicing.dossiers.rules._changed",
+    "invoicing.dossiers.mappings._unmap",
+    "invoicing.dossiers.rules._set",
     "invoicing.ledger.decisions._decide",
-    "toggbill.onboarding.writing.write",
     "toggbill.firms.membership.signup.SignupForm.save",
-    # The verbs of a page in one transaction.
-    "invoicing.admin.files.SheetResource._write",
+    # Verbs of the table above, in one transaction.
+    "invoicing.admin.sheets.SheetResource.import_data_inner",
     "invoicing.admin.trial.TrialMixin.changeform_view",
     "invoicing.web.invoices._approve",
+    "toggbill.onboarding.writing.write",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
     "integrations.connections.quota.pace.wait",
-    # One statement over rows that it locks in order.
-    "invoicing.reconciliation.reconcile.reconcile",
+    # One statement.
     "integrations.connections.webhook_addresses.open_for",
+    "invoicing.reconciliation.reconcile.reconcile",
     # Of the tables themselves.
-    "toggbill.firms.triggers.install",
+    "toggbill.database.triggers.install",
+    "toggbill.database.triggers.remove",
 }
 
 SEVERAL = {
