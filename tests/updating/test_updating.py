@@ -31,7 +31,7 @@ POINT_NOWHERE = {
 
 LOOK = ("triggers", "migrate --plan", "migrate --check", "triggers")
 
-ADDED: dict[str, set[str]] = {}
+ADDED: dict[str, set[str]] = {"ledger": {"broken"}}
 """Keys that the JSON has got since, by the key of what was said: {"ledger": {"broken"}} or the like.
 
 A key that is not listed is a difference, as is one that is gone."""

@@ -186,7 +186,7 @@ def test_examination_counts_what_it_does_not_list(firm: Firm, dossier: Dossier) 
     form = {"action": "examine", "_selected_action": [dossier.pk]}
     page = words(staff(firm).post(address(Dossier, "changelist"), form).content)
     count = LedgerRow.objects.filter(dossier=dossier).count()
-    assert page.count("seconds_add_up, 11/2026: Entry") == 5
+    assert len(re.findall(r"seconds_add_up, 1[01]/2026: Entry", page)) == 5
     assert f"seconds_add_up: {count - 5} more." in page
 
 

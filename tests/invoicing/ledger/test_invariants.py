@@ -442,7 +442,7 @@ def neighbour(books: Dossier) -> Dossier:
             entry=entries[number],
             day=starts[number].date(),
             seconds=3600,
-            state="drafted",
+            state="open",
         )
         for number in range(ROWS)
     )
@@ -458,6 +458,8 @@ def neighbour(books: Dossier) -> Dossier:
         )
         for number in range(ROWS)
     )
+    LedgerRow.objects.filter(dossier=theirs).update(state="drafted")
+    assert told(theirs) == set()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return Dossier.objects.select_related("firm").get(pk=books.pk)

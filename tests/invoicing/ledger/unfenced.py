@@ -4,38 +4,32 @@ from __future__ import annotations
 
 from django.db import connection
 
-TABLES = (
-    "integrations_entry",
-    "invoicing_claim",
-    "invoicing_dossier",
-    "invoicing_invoice",
-    "invoicing_invoiceline",
-    "invoicing_ledgerrow",
-    "invoicing_reportedmonth",
-)
+from toggbill.database import triggers
 
 
 def run(*statements: str) -> None:
-    """Execute SQL without triggers, CHECKs and unique indexes; for a transaction that is rolled back."""
+    """Execute SQL without triggers, CHECKs and the unique claim; for a transaction that is rolled back."""
+    connection.check_constraints()
+    triggers.remove(connection)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            for table in TABLES:
-                cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-                cursor.execute(
-                    "SELECT conname FROM pg_constraint WHERE conrelid = %s::regclass AND contype IN ('c')", [table]
-                )
-                for (name,) in cursor.fetchall():
-                    cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
-        else:
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            for (name,) in cursor.fetchall():
-                cursor.execute(f'DROP TRIGGER "{name}"')
-            cursor.execute("PRAGMA ignore_check_constraints = ON")
         cursor.execute("DROP INDEX claim_once")
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT conrelid::regclass, conname FROM pg_constraint "
+                "WHERE contype = 'c' AND conrelid::regclass::text LIKE 'invoicing_%'"
+            )
+            for table, name in cursor.fetchall():
+                cursor.execute(f'ALTER TABLE {table} DROP CONSTRAINT "{name}"')
+            _execute(*statements)
+            return
+        cursor.execute("PRAGMA ignore_check_constraints = ON")
         try:
-            for statement in statements:
-                cursor.execute(statement)
+            _execute(*statements)
         finally:
-            if connection.vendor == "sqlite":
-                cursor.execute("PRAGMA ignore_check_constraints = OFF")
+            cursor.execute("PRAGMA ignore_check_constraints = OFF")
+
+
+def _execute(*statements: str) -> None:
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)

@@ -129,7 +129,8 @@ def test_invoices_by_how_far_they_are() -> None:
     assert statuses(Invoice.objects.unanswered()) == {"posting", "in_doubt"}
     assert statuses(Invoice.objects.stuck()) == {"refused", "in_doubt"}
     assert statuses(rows["draft"].dossier.invoices.drafts()) == {"draft"}
-    Invoice.objects.filter(pk=rows["posted"].pk).update(delivery="failed")
+    for delivery in ("sending", "failed"):
+        Invoice.objects.filter(pk=rows["posted"].pk).update(delivery=delivery)
     assert statuses(Invoice.objects.stuck()) == {"refused", "in_doubt", "posted"}
     Invoice.objects.filter(pk=rows["approved"].pk).update(attention="order_nowhere")
     Invoice.objects.filter(pk=rows["void"].pk).update(attention="order_nowhere")

@@ -258,6 +258,7 @@ PARTS = {
     "invoicing.posting.post.mark_in_doubt",
     "invoicing.posting.post.settle",
     "invoicing.drafting.runs.draft_again",
+    "invoicing.drafting.runs.draft_derived",
 }
 # Verbs that say not who does it: a service does, or the wish stands in the row.
 WITHOUT_ACTOR = {"invoicing.due.posts.request", "integrations.webhooks.receiving.hasten"}
