@@ -1,9 +1,10 @@
 """The generated worlds: their size, their seed, and the share of every trouble as the rules of billing judge it."""
 
-import time
+import os
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 import stdnum.be.vat
@@ -105,7 +106,8 @@ def test_a_generated_world_can_be_written_and_read_again() -> None:
 
 @pytest.mark.slow
 def test_a_million_entries_are_served() -> None:
-    begun = time.monotonic()
-    with start("bench:1000000:2000", start_seconds=60) as process:
-        assert time.monotonic() - begun < 30
+    """Ready within 30 seconds of its own work, however busy the machine is."""
+    with start("bench:1000000:2000", start_seconds=300) as process:
+        user, system = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+        assert (int(user) + int(system)) / os.sysconf("SC_CLK_TCK") < 30
         assert len(process.control.log()) == 0
