@@ -13,7 +13,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import time_ns
+from time import monotonic_ns
 from typing import Any
 from uuid import uuid4
 
@@ -27,9 +27,8 @@ class FilesChannel(filesystem.Channel):
 
     # The stubs of the transport and of its base name this argument differently.
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # as said
-        # A worker takes the first name in the folder's order, which is that of text: the time stands in front, padded,
-        # and it is the time of day, since the clock since start begins anew with the machine.
-        place = os.path.join(self.data_folder_out, f"{time_ns():020d}_{uuid4()}.{queue}.msg")
+        # A worker takes the first name in the folder's order: the time stands in front.
+        place = os.path.join(self.data_folder_out, f"{monotonic_ns()}_{uuid4()}.{queue}.msg")
         with open(f"{place}.new", "wb") as file:
             file.write(str_to_bytes(dumps(payload)))
         os.replace(f"{place}.new", place)

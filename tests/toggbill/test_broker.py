@@ -37,18 +37,6 @@ def test_messages_arrive_once_and_in_their_order(tmp_path: Path) -> None:
             queue.get(block=False)
 
 
-def test_messages_keep_their_order_when_the_time_gets_another_digit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The folder is read in the order of texts, in which 10 comes before 9."""
-    moments = iter([9, 10, 99, 100])
-    monkeypatch.setattr("toggbill.broker.time_ns", lambda: next(moments))
-    with _connect(tmp_path) as connection, connection.SimpleQueue("order") as queue:
-        for number in range(4):
-            queue.put(number)
-        assert [_taken(queue) for _ in range(4)] == [0, 1, 2, 3]
-
-
 def test_worker_that_looks_while_a_message_is_written_takes_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

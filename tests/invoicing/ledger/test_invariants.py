@@ -403,13 +403,13 @@ def neighbour(books: Dossier) -> Dossier:
             total_incl=Decimal("459.80"),
             drafted_at=NOW,
         )
-        for number in range(ROWS // 4)
+        for number in range(ROWS)
     )
     lines = InvoiceLine.objects.bulk_create(
         InvoiceLine(
             firm=theirs.firm,
-            invoice=invoices[number // 4],
-            position=number % 4 + 1,
+            invoice=invoices[number],
+            position=1,
             description="Advice",
             quantity=1,
             unit_price=95,
@@ -459,7 +459,6 @@ def neighbour(books: Dossier) -> Dossier:
         for number in range(ROWS)
     )
     LedgerRow.objects.filter(dossier=theirs).update(state="drafted")
-    assert told(theirs) == set()
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     return Dossier.objects.select_related("firm").get(pk=books.pk)

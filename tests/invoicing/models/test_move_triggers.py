@@ -59,7 +59,7 @@ def beside(table: Table, state: str) -> Mapping[str, str]:
     """What the other constraints want of a row in that state: SQL by column."""
     moment = f"'{NOW:%Y-%m-%d %H:%M:%S}'"
     if table is STATUS:
-        posted = {"order_id": "id + 5000000", "posted_at": moment, "approved_at": moment, "problem": "'why'"}
+        posted = {"order_id": "id + 5000000", "posted_at": moment, "approved_at": moment, "problem": "'refused'"}
         return posted | {"posting_since": moment if state == "posting" else "NULL"}
     if table is STATE:
         return {"reason": "'no_tag'" if state == "attention" else "''"}
