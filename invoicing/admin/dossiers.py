@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
+from itertools import groupby
 from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
@@ -173,13 +174,12 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             # What differs, as the library finds it; the rows themselves are the verbs' to write.
             rows = formset.save(commit=False)
             if formset.model is not DossierClient:
-                for gone in formset.deleted_objects:
-                    _unmap(request, gone)
+                _unmap(request, formset.deleted_objects)
                 changed = [each for each in formset.standing_forms() if each.instance in rows]
                 _map(request, obj, changed)
 
 
-def _map(request: HttpRequest, dossier: Dossier, changed: Iterable[TagMappingForm | ClientMappingForm]) -> None:
+def _map(request: HttpRequest, dossier: Dossier, changed: Collection[TagMappingForm | ClientMappingForm]) -> None:
     """Write the mappings that forms state; one that names another tag or client now is renamed."""
     by, now = actor(cast(FirmRequest, request)), timezone.now()
     stated = [(form.rule(), form.initial.get("tag")) for form in changed if isinstance(form, TagMappingForm)]
@@ -200,14 +200,17 @@ def _map(request: HttpRequest, dossier: Dossier, changed: Iterable[TagMappingFor
         )
 
 
-def _unmap(request: HttpRequest, row: TagMapping | ClientMapping) -> None:
+def _unmap(request: HttpRequest, rows: Collection[TagMapping | ClientMapping]) -> None:
+    """Take mappings away, those of a dossier at once. As they stand: an inline form puts on a row what was typed."""
     by, now = actor(cast(FirmRequest, request)), timezone.now()
-    # An inline form has put what was typed on the row that it deletes.
-    stands = type(row).objects.select_related("dossier__firm").get(pk=row.pk)
-    if isinstance(stands, TagMapping):
-        mappings.unmap_tags(dossier=stands.dossier, tags=[stands.tag], by=by, now=now)
-    else:
-        mappings.unmap_clients(dossier=stands.dossier, clients=[stands.client_remote_id], by=by, now=now)
+    gone = [row.pk for row in rows if isinstance(row, TagMapping)]
+    tags = TagMapping.objects.filter(pk__in=gone).select_related("dossier__firm").order_by("dossier", "pk")
+    for dossier, of_it in groupby(tags, key=lambda row: row.dossier):
+        mappings.unmap_tags(dossier=dossier, tags=[row.tag for row in of_it], by=by, now=now)
+    gone = [row.pk for row in rows if isinstance(row, ClientMapping)]
+    clients = ClientMapping.objects.filter(pk__in=gone).select_related("dossier__firm").order_by("dossier", "pk")
+    for dossier, those in groupby(clients, key=lambda row: row.dossier):
+        mappings.unmap_clients(dossier=dossier, clients=[row.client_remote_id for row in those], by=by, now=now)
 
 
 class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
@@ -230,12 +233,11 @@ class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """Through the verb."""
-        _unmap(request, obj)
+        _unmap(request, [obj])
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """Through the verb, row by row."""
-        for row in queryset:
-            _unmap(request, row)
+        """Through the verb, an event for each."""
+        _unmap(request, list(queryset))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Who may map may take a mapping away."""

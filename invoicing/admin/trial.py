@@ -117,7 +117,10 @@ class ByNameMixin:
 
 
 def _one_at_a_time(request: HttpRequest) -> None:
-    """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm."""
+    """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm.
+
+    Operators, who have none, are judged by what stands at the moment.
+    """
     firm = firm_of(request)
     if firm is not None:
         lock_firm(firm)

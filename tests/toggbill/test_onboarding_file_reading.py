@@ -26,6 +26,50 @@ def test_read_names_all_faults_at_once() -> None:
     ]
 
 
+def test_read_names_faults_of_every_kind_in_one_dossier_at_once() -> None:
+    dossier = """
+colour = "red"
+clients = ["x", 501, 501, 0]
+rounding = { minutes = true, minimum = 9999, level = "day", step = 1 }
+schedule = { every = "weekly", weekday = 9, day = "one" }
+payment_days = 366
+auto_limit = 5
+tags = [ "a", { product = 7 }, { tag = "b", bill = false, product = "ADV", sort = 1 }, { tag = "b", product = "ADV" } ]
+client_map = [ { client = "501", vat = "BE1", customer = 0 }, { client = 501, vat = 1 } ]
+"""
+    text = SMALL.replace('toggl = "main"', 'toggl = "other"').replace("start = 2026-09-01", "start = 7")
+    keys = (
+        "key, toggl, workspace, billit, company, name, start, clients, billable, group_by, rounding, schedule, mode, "
+        "email_allowed, auto_limit, price_decimals, payment_days, default_product, tags, client_map"
+    )
+    assert faults_of(text + dossier) == [
+        "dossiers[0].toggl: neither this file nor the firm has a toggl connection with the key “other”.",
+        "dossiers[0].start: needs a date without quotes, such as 2026-09-01, not a whole number.",
+        "dossiers[0].clients[0]: needs a whole number, not a text.",
+        "dossiers[0].clients[3]: “0” is out of range; use a whole number from 1 on.",
+        "dossiers[0].clients[2]: 501 stands there twice.",
+        "dossiers[0].rounding.minutes: needs a whole number, not true or false.",
+        "dossiers[0].rounding.level: “day” is not known; use entry or line.",
+        "dossiers[0].rounding.minimum: “9999” is out of range; use a whole number from 0 to 1440.",
+        "dossiers[0].rounding.step: unknown key; known here: minutes, direction, level, minimum.",
+        "dossiers[0].schedule.weekday: “9” is out of range; use a whole number from 1 to 7.",
+        "dossiers[0].schedule.day: unknown key; did you mean weekday?",
+        'dossiers[0].auto_limit: needs an amount in quotes, such as "5000.00", not a whole number.',
+        "dossiers[0].payment_days: “366” is out of range; use a whole number from 0 to 365.",
+        "dossiers[0].tags[0]: needs a table, not a text; write tags = [ { tag = …, product = … } ].",
+        "dossiers[0].tags[1].tag: missing; it needs a text in quotes.",
+        "dossiers[0].tags[1].product: needs a text in quotes, not a whole number.",
+        "dossiers[0].tags[2].product: stands beside bill = false; leave one of the two out.",
+        "dossiers[0].tags[2].sort: unknown key; known here: tag, product, bill, priority.",
+        "dossiers[0].tags[3].tag: “b” stands there twice; dossiers[0].tags[2].tag has it already.",
+        "dossiers[0].client_map[0].client: needs a whole number, not a text.",
+        "dossiers[0].client_map[0].vat: “BE1” is not a valid VAT or Belgian enterprise number: check its digits.",
+        "dossiers[0].client_map[0].customer: “0” is out of range; use a whole number from 1 on.",
+        "dossiers[0].client_map[1].vat: needs a text in quotes, not a whole number.",
+        f"dossiers[0].colour: unknown key; known here: {keys}.",
+    ]
+
+
 def test_read_of_an_empty_file_asks_for_the_firm() -> None:
     assert faults_of("") == ["firm: missing; the file needs a table [firm] with slug and name."]
 

@@ -17,7 +17,7 @@ from invoicing.due.runs import reread_hours
 from invoicing.ledger import derive
 from invoicing.models import Dossier, TagMapping
 from tests.invoicing.admin.test_dossiers import dossier_form
-from tests.invoicing.admin.test_files import imported
+from tests.invoicing.admin.uploads import imported
 from tests.invoicing.scene import Scene, ids
 from tests.visitors import address, managed, staff
 from tests.worlds import entry
