@@ -88,7 +88,8 @@ class Scope:
         return Invoice.objects.standing().filter(self.within("period_from"), dossier__in=self.dossiers)
 
     def lines(self) -> QuerySet[InvoiceLine]:
-        return InvoiceLine.objects.filter(invoice__in=self.invoices())
+        lines = InvoiceLine.objects.exclude(invoice__status=Invoice.Status.VOID)
+        return lines.filter(self.within("invoice__period_from"), invoice__dossier__in=self.dossiers)
 
     def within(self, name: str) -> Q:
         """That a day lies in the month."""
@@ -278,12 +279,12 @@ def invoice_totals(scope: Scope) -> Iterator[Broken]:
     """An invoice's three totals are those of its lines, with VAT once per rate on the rate's sum."""
     by_rate: defaultdict[int, list[tuple[Decimal, Decimal]]] = defaultdict(list)
     sums = scope.lines().order_by().values_list("invoice", "vat_rate").annotate(total=Sum("total"))
-    for invoice_id, rate, total in sums.iterator():
+    for invoice_id, rate, total in sums:
         by_rate[invoice_id].append((rate, total.quantize(rating.CENT, ROUND_HALF_UP)))
     invoices = scope.invoices().only(
         "dossier", "period_from", "reference", "order_number", "total_excl", "total_vat", "total_incl"
     )
-    for invoice in invoices.iterator():
+    for invoice in invoices:
         own = rating.totals(by_rate.pop(invoice.pk, []))
         theirs, ours = (own.excl, own.vat, own.incl), (invoice.total_excl, invoice.total_vat, invoice.total_incl)
         if theirs != ours:
