@@ -12,7 +12,7 @@ from integrations.models import Company, Connection, Workspace
 from invoicing import tasks
 from invoicing.corrections import decide
 from invoicing.due import comparisons
-from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
+from invoicing.models import Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.reconciliation import reconcile
 from tests.factories import DriftFactory
 from tests.invoicing.after_billing import accept, bill_next, correction, the
@@ -91,6 +91,21 @@ def test_nights_are_spread_and_keep_to_the_firms_zone(scene: Make) -> None:
     assert timedelta(hours=6) <= comparisons.next_night(dossier, NOW) - begin < timedelta(hours=10)
     at = comparisons.next_night(dossier, NOW)
     assert comparisons.next_night(dossier, at) == at + timedelta(days=1)
+
+
+def test_night_tells_the_log_which_rule_does_not_hold(
+    billed: Scene, queue: Queue, caplog: pytest.LogCaptureFixture
+) -> None:
+    def logged() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.name == comparisons.__name__]
+
+    night(billed, queue)
+    assert logged() == []
+    LedgerRow.objects.filter(entry__remote_id=FIRST_ENTRY + 2).update(correction_seconds=60)
+    compare(billed)
+    (told,) = logged()
+    assert told.startswith("The books of dossier small, 2026-10, break a rule: {'rule': 'billed_seconds', ")
+    assert f"'subject': 'entry {FIRST_ENTRY + 2}'" in told
 
 
 def test_night_finds_what_somebody_did_in_both_services_and_the_next_one_closes_it(billed: Scene, queue: Queue) -> None:

@@ -10,7 +10,7 @@ import time_machine
 from django.test import Client
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from invoicing.models import Dossier, Invoice
+from invoicing.models import Dossier, Invoice, LedgerRow
 from tests.factories import (
     NOW,
     DossierFactory,
@@ -61,6 +61,21 @@ def test_dossiers_page_tells_each_difference_with_what_to_do_and_since_when() ->
     assert "Decide on its correction: accept the difference" in section
     assert "Compared on 20 Nov 2026, 04:00" in section
     assert "2026-0008" not in words
+
+
+@time_machine.travel(NOW, tick=False)
+def test_dossiers_page_tells_which_rule_does_not_hold_and_of_which_entry() -> None:
+    dossier = DossierFactory()
+    numbers = [LedgerRowFactory(dossier=dossier).entry.remote_id for _ in range(7)]
+    browser = signed_in(dossier.firm)
+    assert "seconds_add_up" not in words_of(dossier, browser)
+    LedgerRow.objects.update(seconds=60)
+    words = words_of(dossier, browser)
+    assert "1 month is not balanced" in words
+    sentence = f"November 2026: Entry {min(numbers)} of 2026-11-10 counts 60 s in the books, 3600 s as mirrored."
+    assert f"{sentence} Bill nothing more of it, and tell whoever runs toggbill. seconds_add_up" in words
+    assert words.count("seconds_add_up") == 5
+    assert "and 2 more" in words
 
 
 @time_machine.travel(NOW, tick=False)
