@@ -95,12 +95,12 @@ def test_move_updates_the_rows_at_an_origin_and_says_how_many() -> None:
     for status in ("draft", "approved", "refused", "posted"):
         InvoiceFactory(status=status, with_line=False)
     step = Step(["draft", "approved"], "void")
-    assert moves.move(Invoice.objects.all(), status=step, problem="dropped") == 2
+    assert moves.move(Invoice.objects.all(), status=step, problem="no_answer") == 2
     found = Invoice.objects.order_by("pk").values_list("status", "problem")
     assert list(found) == [
-        ("void", "dropped"),
-        ("void", "dropped"),
-        ("refused", "The VAT rate is not allowed."),
+        ("void", "no_answer"),
+        ("void", "no_answer"),
+        ("refused", "other"),
         ("posted", ""),
     ]
 
