@@ -119,6 +119,7 @@ class ConnectionAdmin(FirmModelAdmin):
     """Credentials. A change is audited; what the secret was or is stands nowhere but in its column."""
 
     to_change = "connect"
+    asks_for_proof = True
     form = ConnectionForm
     list_display = ("__str__", "method", "owner_name", "failure", "latest_ok_at", "paused_at")
     list_filter = ("service", "failure")

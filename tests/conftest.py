@@ -22,7 +22,7 @@ from integrations.sandbox.process import Process, start
 from tests.queues import Queue, broker
 from tests.worlds import NOW
 from toggbill.database import triggers
-from toggbill.firms.models import AuditEvent, Firm
+from toggbill.firms.models import AuditEvent, Firm, Membership
 
 
 @pytest.fixture(autouse=True)
@@ -40,11 +40,12 @@ def _cheap_passwords(settings: Settings) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def _empty_the_audit_log_between_tests() -> Iterator[None]:
-    """A test with real transactions ends by emptying every table; the audit log, which refuses it, lets it happen."""
-    table, teardown = AuditEvent._meta.db_table, getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009 - untyped
+    """A test with real transactions ends by emptying every table; those that refuse it let it happen."""
+    teardown = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009 - untyped
 
     def empty(case: TransactionTestCase) -> None:
-        triggers.remove(connection, table)
+        for model in (AuditEvent, Membership):
+            triggers.remove(connection, model._meta.db_table)
         teardown(case)
         triggers.install(connection)
 

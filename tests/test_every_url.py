@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,11 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django import Settings
 
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
-from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory, UserFactory
+from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
+from tests.visitors import prove, superuser
 from toggbill.firms.audit import Actor
+from toggbill.firms.identity import proof
 from toggbill.firms.membership.invitations import invite
 from toggbill.firms.models import Firm, Invitation, Membership, User
 
@@ -225,11 +228,13 @@ READING = {"mfa_index", "mfa_list_webauthn"}
 
 
 @pytest.fixture
-def scene(settings: Settings, db: None) -> Scene:
+def scene(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Scene:
     """Ours has two dossiers, `bakery` and `hidden`; theirs is the outsider's; the third is nobody's here."""
     settings.WHITENOISE_AUTOREFRESH = True
     settings.TOGGL_URL = settings.BILLIT_API_URL = settings.BILLIT_LOGIN_URL = "http://127.0.0.1:9"
     settings.ACCOUNT_RATE_LIMITS = False
+    # Asking every address may take longer than a proof is fresh.
+    monkeypatch.setattr(proof, "FRESH_FOR", timedelta(days=1))
     ours, theirs = FirmFactory(slug="ours", name="Ours"), FirmFactory(slug="theirs", name="Theirs")
     third = FirmFactory(slug="third", name="Third")
     for firm, mark in ((ours, "bakery"), (ours, "hidden"), (theirs, "theirs"), (third, "third")):
@@ -238,7 +243,7 @@ def scene(settings: Settings, db: None) -> Scene:
     for visitor in VISITORS:
         client = Client()
         if visitor == "superuser":
-            client.force_login(UserFactory(is_staff=True, is_superuser=True, password=PASSWORD))
+            client = superuser()
         elif visitor != "nobody":
             role = {"restricted": "bookkeeper", "outsider": "owner"}.get(visitor, visitor)
             firm = theirs if visitor == "outsider" else ours
@@ -252,6 +257,7 @@ def scene(settings: Settings, db: None) -> Scene:
             if visitor == "restricted":
                 MembershipDossierFactory(membership=row, dossier=Dossier.objects.get(firm=ours, key="bakery"))
             client.force_login(row.user)
+            prove(client, "password")
         clients[visitor] = client
     whose = {"": (ours, "bakery"), " hidden": (ours, "hidden"), " third": (third, "third")}
     things = {name: {"firm": firm, "mark": mark, "named": _named(firm, mark)} for name, (firm, mark) in whose.items()}

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import time
 from html.parser import HTMLParser
 from typing import Any
 
+from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.db import models
 from django.test import Client
 from django.urls import reverse
 
 from invoicing.models import Dossier, Invoice
 from tests.factories import MembershipFactory, UserFactory
-from toggbill.firms.models import AuditEvent, Firm
+from toggbill.firms.models import AuditEvent, Firm, User
 
 
 def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:
@@ -22,7 +25,17 @@ def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:
         MembershipFactory(firm=firm, user=user, role=role)
     client = Client()
     client.force_login(user)
+    prove(client, "password")
     return client
+
+
+def prove(client: Client, method: str, *, ago: float = 0) -> None:
+    """Put the proof of who is signed in into the browser's session: by "password" or "mfa", some seconds ago."""
+    session = client.session
+    records = session.get(AUTHENTICATION_METHODS_SESSION_KEY, [])
+    session[AUTHENTICATION_METHODS_SESSION_KEY] = [*records, {"method": method, "at": time.time() - ago}]
+    session["account_authentication_methods_user"] = session["_auth_user_id"]
+    session.save()
 
 
 def text(client: Client, path: str) -> str:
@@ -91,8 +104,11 @@ def staff(firm: Firm | None, role: str = "owner") -> Client:
 
 
 def superuser() -> Client:
-    """The browser of the operator."""
-    return signed_in(None, is_staff=True, is_superuser=True)
+    """The browser of the operator, who signed in in two steps."""
+    client = signed_in(None, is_staff=True, is_superuser=True)
+    TOTP.activate(User.objects.get(pk=client.session["_auth_user_id"]), generate_totp_secret())
+    prove(client, "mfa")
+    return client
 
 
 def address(model: type[models.Model], what: str, *args: Any) -> str:

@@ -247,6 +247,8 @@ ACCOUNT_EMAIL_NOTIFICATIONS = True  # a changed password, a second step added or
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_DEFAULT_HTTP_PROTOCOL = "https" if PUBLIC_URL.startswith("https://") else "http"
 ACCOUNT_SESSION_REMEMBER = None
+# What is fresh is decided in `identity.proof`: allauth's own count, which takes the password of everybody, is off.
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 0
 # Counted in the cache: by address, by account, by member. allauth's own, and ours below.
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",

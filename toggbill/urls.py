@@ -7,7 +7,7 @@ from toggbill import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),
-    path("accounts/", include("allauth.urls")),
+    path("accounts/", include("toggbill.firms.accounts.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
     path("", include("integrations.webhooks.urls")),
     path("", include("toggbill.connecting.urls")),

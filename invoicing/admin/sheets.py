@@ -33,7 +33,7 @@ from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sh
 from invoicing.models import Dossier
 from invoicing.rules.cells import neutral
 from toggbill.firms.access import FirmRequest, actor, visible
-from toggbill.firms.admin import allowed, firm_of
+from toggbill.firms.admin import allowed, firm_of, looked_at
 from toggbill.firms.audit import Actor
 from toggbill.firms.locks import lock_firm
 
@@ -223,6 +223,12 @@ class FilesMixin(ImportExportMixin):
     def has_export_permission(self, request: HttpRequest) -> bool:
         """By role."""
         return allowed(request, "export")
+
+    def get_export_queryset(self, request: HttpRequest) -> Any:
+        """All rows of the list, of which its page shows the first: the operator looks at them all."""
+        rows = super().get_export_queryset(request)
+        looked_at(request, rows)
+        return rows
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Whose rows: the member's firm, and of it the dossiers that the member may see."""

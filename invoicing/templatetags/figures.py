@@ -198,6 +198,15 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),
     "invoice_send_in_doubt": gettext_lazy("Sent: in doubt"),
     "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),
+    "operator_looked": gettext_lazy("Looked at by whoever runs toggbill"),
+    "sign_in_locked": gettext_lazy("Sign-in locked after bad tries"),
+    "member_email_changed": gettext_lazy("Signs in with another address"),
+    "member_email_added": gettext_lazy("Another address proven"),
+    "member_email_removed": gettext_lazy("Another address removed"),
+    "member_password_changed": gettext_lazy("Password changed"),
+    "member_mfa_added": gettext_lazy("Second step added"),
+    "member_mfa_removed": gettext_lazy("Second step removed"),
+    "member_codes_made": gettext_lazy("New recovery codes made"),
     "invoice_replacing_in_doubt": gettext_lazy("Deletion in doubt: no clear answer"),
 }
 

@@ -23,6 +23,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
+from tests.visitors import prove
 from toggbill.firms.models import User
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +108,7 @@ def visitors() -> Iterator[tuple[str, Client]]:
         browser = Client()
         user = person(steps=steps)
         browser.force_login(user)
+        prove(browser, "mfa" if steps else "password")
         yield f"member, {Authenticator.objects.filter(user=user).count()} steps", browser
 
 
@@ -138,6 +140,7 @@ def test_refusals_of_accounts_speak_the_language(language: str) -> None:
     sent = [("/accounts/login/", wrong), ("/accounts/signup/", sign_up), ("/accounts/password/reset/", {"email": "x"})]
     answers = [browser.post(path, form) for path, form in sent]
     browser.force_login(user)
+    prove(browser, "password")
     choice = {"oldpassword": "wrong", "password1": user.email, "password2": "other"}
     answers += [browser.post("/accounts/password/change/", choice)]
     answers += [browser.post("/accounts/email/", {"email": user.email, "action_add": ""})]

@@ -10,6 +10,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from tests.factories import PASSWORD, MembershipFactory, UserFactory
+from tests.visitors import prove
 
 pytestmark = pytest.mark.django_db
 
@@ -78,6 +79,7 @@ def test_account_pages_wear_our_look(path: str) -> None:
     client = Client()
     if path in {"password/change", "logout", "email"}:
         client.force_login(UserFactory(password=PASSWORD))
+        prove(client, "password")
     page = client.get(f"/accounts/{path}/").content.decode()
     assert "toggbill/app.css" in page
     assert " style=" not in page

@@ -59,7 +59,7 @@ def connection(request: FirmRequest, service: str, key: str) -> HttpResponse:
 
 
 @sensitive_post_parameters()
-@member_required("connect")
+@member_required("connect", proof=True)
 @require_http_methods(["GET", "POST"])
 def add(request: FirmRequest, service: str) -> HttpResponse:
     """Connect by API token (Toggl) or API key (Billit), which is tried at once; Billit also by sign-in."""
@@ -113,7 +113,7 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
 # --- signing in at Billit -------------------------------------------------------------------------------------------
 
 
-@member_required("connect")
+@member_required("connect", proof=True)
 @require_POST
 def sign_in(request: FirmRequest) -> HttpResponse:
     """Off to Billit's page (field `key`: the connection's short name), for a new connection or an old one again."""
@@ -266,7 +266,7 @@ def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[st
 
 
 @sensitive_post_parameters()
-@member_required("connect")
+@member_required("connect", proof=True)
 @require_POST
 def rotate(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Another token or key, tried first: it must open what the firm uses."""
@@ -330,7 +330,7 @@ def resume(request: FirmRequest, service: str, key: str) -> HttpResponse:
     return redirect("connection", service=service, key=key)
 
 
-@member_required("connect")
+@member_required("connect", proof=True)
 @require_http_methods(["GET", "POST"])
 @sensitive_variables("access")
 def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:

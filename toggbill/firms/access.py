@@ -19,6 +19,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from toggbill.firms.audit import Actor
+from toggbill.firms.identity import proof as proofs
 from toggbill.firms.models import Firm, Membership, MembershipDossier, User
 
 _Role = Membership.Role
@@ -66,6 +67,8 @@ class FirmRequest(HttpRequest):
     user: User
     membership: Membership | None
     firm: Firm
+    # The first of the user's firms that demands a second step.
+    demanding_firm: Firm | None
     LANGUAGE_CODE: str
 
 
@@ -185,9 +188,13 @@ _P = ParamSpec("_P")
 
 
 def member_required(
-    what: str = "see",
+    what: str = "see", *, proof: bool = False
 ) -> Callable[[Callable[Concatenate[FirmRequest, _P], HttpResponse]], Callable[..., HttpResponse]]:
-    """A view for members who may do ``what``: others are refused (403), who is not signed in is sent to sign in."""
+    """A view for members who may do ``what``: others are refused (403), who is not signed in is sent to sign in.
+
+    ``proof``: the member also proves anew who they are, unless they did so within the latest minutes
+    (``identity.proof``). A page asks before its form is filled in.
+    """
 
     def decorate(view: Callable[Concatenate[FirmRequest, _P], HttpResponse]) -> Callable[..., HttpResponse]:
         @login_required
@@ -195,9 +202,12 @@ def member_required(
         def guarded(request: FirmRequest, *args: _P.args, **kwargs: _P.kwargs) -> HttpResponse:
             if not may(request.membership, what):
                 raise PermissionDenied
+            if proof and not proofs.is_fresh(request):
+                return proofs.ask(request)
             return view(request, *args, **kwargs)
 
         guarded.asks_for = what  # type: ignore[attr-defined]  # read by the tests of the fences
+        guarded.asks_for_proof = proof  # type: ignore[attr-defined]  # the same
         return guarded
 
     return decorate

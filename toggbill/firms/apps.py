@@ -12,5 +12,6 @@ class FirmsConfig(AppConfig):
     verbose_name = _("Firm")
 
     def ready(self) -> None:
-        """Register the triggers; they know models."""
+        """Register the triggers, and what follows when an account changes; both know models."""
         from toggbill.firms import triggers  # noqa: F401, PLC0415 - models are loaded by now, not before
+        from toggbill.firms.accounts import signals  # noqa: F401, PLC0415 - the same

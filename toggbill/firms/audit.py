@@ -25,6 +25,7 @@ FIRST_HASH = "0" * 64
 AFTER_CLOSING = (
     "member_",
     "sign_in_",
+    "operator_",
     "firm_exported",
     "invoice_posted",
     "invoice_adopted",

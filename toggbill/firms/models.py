@@ -237,7 +237,10 @@ class AuditEvent(FirmOwned):
             models.UniqueConstraint(fields=["firm", "number"], name="audit_number_once"),
             models.CheckConstraint(condition=models.Q(number__gte=1), name="audit_number_from_one"),
         ]
-        indexes: ClassVar[list[models.Index]] = [models.Index(fields=["firm", "subject"], name="audit_by_subject")]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["firm", "subject"], name="audit_by_subject"),
+            models.Index(fields=["firm", "type", "at"], name="audit_by_type"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.firm_id}/{self.number} {self.type}"

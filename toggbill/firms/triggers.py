@@ -7,12 +7,13 @@ row that it points to.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from django.apps import apps
 from django.db.models import ForeignKey, Model
 
 from toggbill.database.triggers import Trigger, register, trigger
-from toggbill.firms.models import AuditEvent, FirmOwned
+from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Membership
 
 
 def fenced_models() -> list[type[Model]]:
@@ -54,6 +55,28 @@ def append_only(vendor: str) -> Iterator[Trigger]:
             message="the audit log is append-only",
             each="STATEMENT" if name == "truncate" else "ROW",
         )
+
+
+@register
+def owner_stays(vendor: str) -> Iterator[Trigger]:
+    """Refuses to take the last owner out of a firm, or the ownership from that owner."""
+    # After the statement, so that one that hands the ownership over passes. On PostgreSQL the firm's row is locked
+    # before the owners are counted: of two transactions that each take one of two owners away, the second counts when
+    # the first is done.
+    table, lock = Membership._meta.db_table, Firm._meta.db_table
+    gone = f"NOT EXISTS (SELECT 1 FROM {table} WHERE firm_id = OLD.firm_id AND role = 'owner')"
+    message = "a firm keeps an owner"
+    for event, when in {"delete": "AFTER DELETE", "update": "AFTER UPDATE OF role, firm_id"}.items():
+        name = f"owner_stays_{event}_{table}"
+        reads = {table: ["firm_id", "role"], lock: ["id"]}
+        condition = f"OLD.role = 'owner' AND {gone}"
+        made = trigger(vendor, name=name, table=table, reads=reads, when=when, refuse_if=condition, message=message)
+        if vendor == "sqlite":
+            yield made
+            continue
+        held = f"IF OLD.role = 'owner' THEN PERFORM 1 FROM {lock} WHERE id = OLD.firm_id FOR NO KEY UPDATE; END IF; "
+        function, create = made.statements
+        yield replace(made, statements=(function.replace("$$ BEGIN ", f"$$ BEGIN {held}", 1), create))
 
 
 @register

@@ -18,14 +18,14 @@ from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.leaving import archive, closing
 
 
-@member_required("firm")
+@member_required("firm", proof=True)
 @require_GET
 def leaving(request: FirmRequest) -> HttpResponse:
     """What can be taken along, and what closing would leave unfinished."""
     return render(request, "leaving/leaving.html", {"unfinished": closing.unfinished(request.firm)})
 
 
-@member_required("firm")
+@member_required("firm", proof=True)
 @require_POST
 def export(request: FirmRequest) -> HttpResponse:
     """The archive, as a download. It is made in a file that is gone when it was sent."""
@@ -38,7 +38,7 @@ def export(request: FirmRequest) -> HttpResponse:
     return cast(HttpResponse, answer)  # it streams, so it is not quite one
 
 
-@member_required("firm")
+@member_required("firm", proof=True)
 @require_POST
 @sensitive_variables("done", "access")
 def close(request: FirmRequest) -> HttpResponse:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
 from integrations.models import Company, Connection, Workspace
@@ -15,8 +16,9 @@ from invoicing.dossiers.mappings import map_clients, map_tags
 from invoicing.dossiers.rules import Pairing, set_dossiers
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
+from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership.invitations import add_member
-from toggbill.firms.models import Firm, User
+from toggbill.firms.models import Firm, Membership, User
 from toggbill.onboarding.asking import Answers
 from toggbill.onboarding.file import OnboardingFile
 
@@ -42,9 +44,10 @@ class Written:
 def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -> Written:
     """Bring the firm to what the file says; all of it or nothing.
 
-    Raises ``faults.Refused`` and IntegrityError when somebody else changed the firm since the file was checked.
+    Raises ``faults.Refused`` and IntegrityError when somebody else changed the firm since the file was checked, and
+    ``NotPossible`` when the firm would be left without an owner.
     """
-    firm, _ = set_firm(
+    firm, _outcome = set_firm(
         slug=file.firm.slug,
         name=file.firm.name,
         timezone=file.firm.timezone,
@@ -53,11 +56,14 @@ def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -
         now=now,
     )
     written = Written(firm)
-    for user in file.users:
+    # Owners first: a file may hand the firm over from one owner to another.
+    for user in sorted(file.users, key=lambda row: row.role != Membership.Role.OWNER):
         joining = add_member(firm=firm, email=user.email, role=user.role, password=user.password, by=by, now=now)
         written.count("users", {joining.outcome: 1})
         if joining.to_invite:
             written.to_invite.append(joining.membership.user)
+    if not Membership.objects.filter(firm=firm, role=Membership.Role.OWNER).exists():
+        raise NotPossible(_("The firm needs an owner: give one of the users the role owner."))
     _connections(file, answers, written, by=by, now=now)
     workspaces, companies = _remotes(file, answers, written, now=now)
     pairings = [Pairing(workspaces[row.workspace], companies[row.company], row.rules) for row in file.dossiers]

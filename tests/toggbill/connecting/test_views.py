@@ -26,7 +26,7 @@ from tests.factories import (
     WebhookFactory,
     WorkspaceFactory,
 )
-from tests.visitors import events, signed_in, text
+from tests.visitors import events, prove, signed_in, text
 from toggbill.firms.models import Firm, Membership
 
 pytestmark = pytest.mark.django_db
@@ -172,6 +172,7 @@ def test_the_state_is_bound_to_the_firm(firm: Firm, billit_knows_us: Process) ->
     theirs = MembershipFactory(user=membership.user, firm=FirmFactory(slug="theirs")).firm
     browser = Client()
     browser.force_login(membership.user)
+    prove(browser, "password")
     back = at_billit(browser)
     browser.post("/firm/", {"firm": theirs.slug})
     assert "This sign-in was not begun here" in browser.get(back, follow=True).content.decode()

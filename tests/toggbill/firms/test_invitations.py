@@ -70,6 +70,7 @@ def test_add_member_again_changes_nothing() -> None:
 @pytest.mark.parametrize(("old", "new", "staff"), [("owner", "viewer", False), ("viewer", "bookkeeper", True)])
 def test_add_member_with_another_role_changes_it(old: str, new: str, staff: bool) -> None:
     firm = FirmFactory.create()
+    MembershipFactory.create(firm=firm)
     add_member(firm=firm, email="new@example.com", role=old, by=Actor.command(), now=NOW)
     joining = add_member(firm=firm, email="new@example.com", role=new, by=Actor.command(), now=NOW)
     assert (joining.outcome, joining.membership.role) == ("updated", new)
@@ -80,6 +81,7 @@ def test_add_member_with_another_role_changes_it(old: str, new: str, staff: bool
 def test_demoted_member_stays_staff_while_he_leads_another_firm() -> None:
     firm, user = FirmFactory.create(), UserFactory.create(email="both@example.com")
     MembershipFactory.create(user=user, role="owner")
+    MembershipFactory.create(firm=firm)
     add_member(firm=firm, email="both@example.com", role="owner", by=Actor.command(), now=NOW)
     add_member(firm=firm, email="both@example.com", role="viewer", by=Actor.command(), now=NOW)
     user.refresh_from_db()

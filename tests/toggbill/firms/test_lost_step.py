@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from tests.conftest import Outcome
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
-from tests.visitors import events, signed_in, text
+from tests.visitors import events, prove, signed_in, text
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -67,6 +67,7 @@ def steps(row: Membership) -> int:
 def test_owner_removes_the_second_step_of_a_member(firm: Firm) -> None:
     elsewhere = Client()
     row = with_second_step(firm, elsewhere)
+    prove(elsewhere, "mfa")
     assert elsewhere.get("/").status_code == 200
     assert UserSession.objects.filter(user=row.user).count() == 1
     owner = in_english(signed_in(firm, email="owner@example.com"))
@@ -92,6 +93,7 @@ def test_member_of_a_firm_that_demands_two_steps_sets_up_a_new_one(firm: Firm) -
     TOTP.activate(owner, generate_totp_secret())
     browser = Client()
     browser.force_login(owner)
+    prove(browser, "mfa")
     reset(browser, row)
     again = Client()
     again.post("/accounts/login/", {"login": "lost@example.com", "password": PASSWORD})
@@ -122,6 +124,7 @@ def test_nobody_resets_his_own_or_what_is_not_there(firm: Firm) -> None:
     Membership.objects.filter(pk=row.pk).update(role="owner")
     browser = Client()
     browser.force_login(row.user)
+    prove(browser, "mfa")
     in_english(browser)
     assert "Your own second step you change on the page" in reset(browser, row)
     assert steps(row) == 2

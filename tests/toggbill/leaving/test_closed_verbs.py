@@ -239,6 +239,11 @@ CASES: dict[str, Case] = {
 
 # What goes on in a closed firm: who reads its books, that they are taken along (and a new firm is another one).
 STAYS = {
+    "toggbill.firms.identity.addresses.address_changed",
+    "toggbill.firms.identity.addresses.change_address",
+    "toggbill.firms.identity.addresses.tell_firms",
+    "toggbill.firms.accounts.locks.record_lock",
+    "toggbill.firms.admin.looks.record_look",
     "toggbill.firms.membership.invitations.add_member",
     "toggbill.firms.membership.invitations.invite",
     "toggbill.firms.membership.invitations.renew",

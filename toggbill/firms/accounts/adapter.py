@@ -7,21 +7,22 @@ from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.models import EmailAddress
+from allauth.core import context
+from allauth.core.internal.ratelimit import truncate_ip
 from django.conf import settings
-from django.core.cache import cache
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.accounts.locks import record_lock
+from toggbill.firms.audit import Actor
+from toggbill.firms.identity import addresses, proof
 from toggbill.firms.membership.signup import open_asked_firm
+from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Membership, User
 
 logger = logging.getLogger(__name__)
-
-# A lock is written down once in this time (seconds) for an address, however often somebody tries on.
-_LOCK_SAID_ONCE_IN = 300
 
 
 class AccountAdapter(DefaultAccountAdapter):
@@ -30,6 +31,20 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Whether strangers may sign up; else a member is invited by the firm (members page, ``onboard``, admin)."""
         return bool(settings.SIGNUP_OPEN)
+
+    def is_reauthentication_required(self, *, app: str, **kwargs: Any) -> bool:
+        """Whether allauth's own pages ask again who it is: by our rule, and by our gate in front of them."""
+        return not proof.is_fresh(context.request)
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, str]]:
+        """How the person proves again who they are: by a second step where there is one, the app before the passkey.
+
+        The password alone would not do then: whoever stole it could make codes for the step.
+        """
+        ways: list[dict[str, str]] = super().get_reauthentication_methods(user)
+        if isinstance(user, User) and has_second_step(user):
+            ways = [way for way in ways if way["id"] != "reauthenticate"]
+        return ways
 
     def get_logout_redirect_url(self, request: HttpRequest) -> str:
         """Back to where one signs in, without a page to return to."""
@@ -40,8 +55,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
         Who signs up alone has one from the start, and proves it by the mailed link before coming in.
         """
-        if not EmailAddress.objects.filter(user=user).exists():
-            EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+        addresses.vouch_for(user)
         response: HttpResponse | None = super().pre_login(request, user, **kwargs)
         return response
 
@@ -57,6 +71,14 @@ class AccountAdapter(DefaultAccountAdapter):
         )
         return True
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Bad tries count against the account *and* the network that they come from.
+
+        Against the account alone, a stranger who knows the address could keep its owner out.
+        """
+        network = truncate_ip(self.get_client_ip(request))
+        return f"{super()._get_login_attempts_cache_key(request, **credentials)}:{network}"
+
     def pre_authenticate(self, request: HttpRequest, **credentials: Any) -> None:
         """Refuse after too many failures, and write that down (design section 9)."""
         try:
@@ -67,12 +89,9 @@ class AccountAdapter(DefaultAccountAdapter):
 
     def _locked(self, request: HttpRequest, email: str) -> None:
         address = self.get_client_ip(request)
-        if not cache.add(f"sign-in-locked:{email}:{address}", 1, _LOCK_SAID_ONCE_IN):
-            return
-        memberships = Membership.objects.filter(user__email=email).select_related("firm", "user")
+        user = addresses.account_with(email)
+        memberships = Membership.objects.select_related("firm", "user").order_by("firm")
         # Whose address it was is for the firm to know, not for the log of the machine.
         logger.warning("sign-in locked after too many failures, from %s", address)
-        for row in memberships:
-            news = News("sign_in_locked", f"member {row.user.email}"[:200], {})
-            by = Actor("nobody", f"web {address}")
-            record(firm=row.firm, news=[news], by=by, now=timezone.now())
+        for row in memberships.filter(user=user):
+            record_lock(member=row, by=Actor("nobody", f"web {address}"), now=timezone.now())

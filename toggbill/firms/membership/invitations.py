@@ -20,12 +20,12 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from toggbill.firms.access import dossiers_of
+from toggbill.firms.identity.addresses import account_with, further_addresses, has_address, subject
 from toggbill.firms.audit import Actor, News, record
-from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.changes import Outcome
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.membership import members
-from toggbill.firms.membership.members import subject
 from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
 
 VALID = timedelta(days=7)
@@ -46,15 +46,17 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
 
     An account is made when the address has none: with the password, or without one, and then the caller sends
     ``mail_invitation`` after the commit. The password of an account that exists is never touched, since it may serve
-    other firms too; except when nobody ever proved that the address is theirs (``forget_unproven``).
+    other firms too; except when nobody ever proved that the address is theirs (``forget_unproven``). Raises NotPossible
+    as ``members.change_role`` does: a firm keeps an owner.
     """
     email = email.strip().lower()
     lock_firm(firm)
-    user = User.objects.filter(email=email).first()
+    user = account_with(email)
     if user is None:
         user = User.objects.create_user(email, password)
     else:
         forget_unproven(user)
+        email = user.email
     membership, joined = Membership.objects.get_or_create(firm=firm, user=user, defaults={"role": role})
     outcome: Outcome = "unchanged"
     to_invite = joined and not user.has_usable_password()
@@ -62,16 +64,12 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
         outcome = "created"
         event = News("member_invited" if to_invite else "member_joined", subject(email), {"role": role})
         record(firm=firm, news=[event], by=by, now=now)
-        Invitation.objects.waiting().filter(firm=firm, email=email).delete()
+        Invitation.objects.waiting().filter(firm=firm, email__in=[email, *further_addresses(user)]).delete()
+        members.refresh_staff(user)
     elif membership.role != role:
-        if role == Membership.Role.OWNER and membership.is_restricted:
-            members.restrict(membership=membership, dossiers=None, by=by, now=now)
-            membership.refresh_from_db()
-        changed = amend(membership, {"role": role})
+        members.change_role(membership=membership, role=role, by=by, now=now)
+        membership.refresh_from_db()
         outcome = "updated"
-        event = News("member_role_changed", subject(email), {"old": changed.old["role"], "new": changed.new["role"]})
-        record(firm=firm, news=[event], by=by, now=now)
-    members.refresh_staff(user)
     return Joining(membership, outcome, to_invite)
 
 
@@ -135,7 +133,8 @@ def invite(
     """
     email = email.strip().lower()
     lock_firm(firm)
-    if Membership.objects.filter(firm=firm, user__email=email).exists():
+    known = account_with(email)
+    if known is not None and Membership.objects.filter(firm=firm, user=known).exists():
         raise NotPossible(_("%(email)s is a member already.") % {"email": email})
     if Invitation.objects.waiting().filter(firm=firm, email=email).exists():
         raise NotPossible(
@@ -163,10 +162,8 @@ def invite(
 
 @transaction.atomic
 def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
-    """A new link for an open invitation; the old one is dead. Returns its token. Raises NotPossible once accepted."""
+    """A new link for an open invitation; the old one is dead. Returns its token. Raises NotPossible once it is gone."""
     row = _locked(invitation)
-    if row.accepted_at is not None:
-        raise NotPossible(_("%(email)s is a member already.") % {"email": row.email})
     token = secrets.token_urlsafe(32)
     row.token_hash, row.invited_at, row.expires_at = _hash(token), now, now + VALID
     row.save(update_fields=["token_hash", "invited_at", "expires_at"])
@@ -177,10 +174,8 @@ def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
 
 @transaction.atomic
 def revoke(*, invitation: Invitation, by: Actor, now: datetime) -> None:
-    """Take an open invitation back. Raises NotPossible if it was accepted."""
+    """Take an open invitation back. Raises NotPossible once it is gone."""
     row = _locked(invitation)
-    if row.accepted_at is not None:
-        raise NotPossible(_("%(email)s is a member already.") % {"email": row.email})
     news = News("member_invitation_revoked", subject(row.email), {"role": row.role})
     row.delete()
     record(firm=row.firm, news=[news], by=by, now=now)
@@ -188,7 +183,12 @@ def revoke(*, invitation: Invitation, by: Actor, now: datetime) -> None:
 
 def _locked(invitation: Invitation) -> Invitation:
     lock_firm(invitation.firm)
-    return Invitation.objects.select_related("firm").get(pk=invitation.pk)
+    row = Invitation.objects.select_related("firm").filter(pk=invitation.pk).first()
+    if row is None:
+        raise NotPossible(_("The invitation of %(email)s is gone.") % {"email": invitation.email})
+    if row.accepted_at is not None:
+        raise NotPossible(_("%(email)s is a member already.") % {"email": row.email})
+    return row
 
 
 def find(token: str, *, now: datetime) -> Invitation | None:
@@ -199,7 +199,7 @@ def find(token: str, *, now: datetime) -> Invitation | None:
 
 def account_of(invitation: Invitation) -> User | None:
     """The account that the invited person can sign in with. None: the person chooses a password with the invitation."""
-    user = User.objects.filter(email=invitation.email).first()
+    user = account_with(invitation.email)
     if user is None or not user.has_usable_password():
         return None
     addresses = EmailAddress.objects.filter(user=user)
@@ -216,24 +216,23 @@ def accept_as_new(*, invitation: Invitation, name: str, password: str, origin: s
     row = _open(invitation, now)
     if account_of(row) is not None:
         raise NotPossible(_("There is an account for %(email)s: sign in with it.") % {"email": row.email})
-    user = User.objects.filter(email=row.email).first() or User(email=row.email)
-    forget = user.pk is not None
-    user.name, user.is_active = name.strip() or user.name, user.is_active
+    user = account_with(row.email) or User(email=row.email)
+    user.name, user.asked_firm = name.strip() or user.name, ""
     user.set_password(password)
     user.save()
-    if forget:
-        User.objects.filter(pk=user.pk).update(asked_firm="")
-        EmailAddress.objects.filter(user=user).delete()
-    EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
+    addresses = EmailAddress.objects.filter(user=user)
+    addresses.filter(verified=False).delete()
+    proven = {"verified": True} if addresses.filter(primary=True).exists() else {"verified": True, "primary": True}
+    EmailAddress.objects.update_or_create(user=user, email=row.email, defaults=proven)
     _join(row, user, origin=origin, now=now)
     return user
 
 
 @transaction.atomic
 def accept(*, invitation: Invitation, user: User, origin: str, now: datetime) -> None:
-    """A person who is signed in joins. Raises NotPossible unless the invitation is open and to their address."""
+    """A person who is signed in joins. Raises NotPossible unless the invitation is open and to an address of theirs."""
     row = _open(invitation, now)
-    if user.email.lower() != row.email:
+    if not has_address(user, row.email):
         raise NotPossible(
             _("The invitation is for %(invited)s, and you are signed in as %(email)s.")
             % {"invited": row.email, "email": user.email}

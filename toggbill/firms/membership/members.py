@@ -7,27 +7,26 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from toggbill.firms.access import RIGHTS, dossiers_of
+from toggbill.firms.identity.addresses import further_addresses, subject
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import amend, change_firm
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
-from toggbill.firms.models import Firm, Membership, MembershipDossier, User
+from toggbill.firms.models import Firm, Invitation, InvitationQuerySet, Membership, MembershipDossier, User
 
 _Role = Membership.Role
 
 
-def subject(email: str) -> str:
-    """What an event about a member is about, within the column's width."""
-    return f"member {email}"[:200]
-
-
 def is_only_owner(row: Membership) -> bool:
-    """Whether the firm would be without an owner if this member were not one."""
+    """Whether the firm would be without an owner if this member were not one. One whose account is closed is none."""
     owners = Membership.objects.filter(firm=row.firm_id, role=_Role.OWNER)
-    return list(owners.values_list("pk", flat=True)) == [row.pk]
+    if row.pk not in owners.values_list("pk", flat=True):
+        return False
+    return not owners.filter(user__is_active=True).exclude(pk=row.pk).exists()
 
 
 def refresh_staff(user: User) -> None:
@@ -44,7 +43,10 @@ def _locked(row: Membership) -> Membership:
 
 @transaction.atomic
 def change_role(*, membership: Membership, role: str, by: Actor, now: datetime) -> None:
-    """Give a member another role; an owner sees every dossier. Raises NotPossible for the only owner."""
+    """Give a member another role; an owner sees every dossier. Raises NotPossible for the only owner.
+
+    The open invitations of a member who may invite no more end.
+    """
     row = _locked(membership)
     if row.role == role:
         return
@@ -61,6 +63,8 @@ def change_role(*, membership: Membership, role: str, by: Actor, now: datetime) 
         by=by,
         now=now,
     )
+    if role not in RIGHTS["members"].roles:
+        _end_invitations(row, Invitation.objects.filter(invited_by=row.user.email), by, now)
     refresh_staff(row.user)
 
 
@@ -103,14 +107,27 @@ def change_reach(
 
 @transaction.atomic
 def remove(*, membership: Membership, by: Actor, now: datetime) -> None:
-    """Take a member out of the firm; the account stays. Raises NotPossible for the only owner."""
+    """Take a member out of the firm; the account stays. Raises NotPossible for the only owner.
+
+    The open invitations that the member sent end, and so do those to an address of theirs.
+    """
     row = _locked(membership)
     if is_only_owner(row):
         raise NotPossible(_("The firm needs an owner: make another member owner first."))
     firm, user, role = row.firm, row.user, row.role
+    theirs = Q(invited_by=user.email) | Q(email__in=[user.email.lower(), *further_addresses(user)])
+    _end_invitations(row, Invitation.objects.filter(theirs), by, now)
     row.delete()
     record(firm=firm, news=[News("member_removed", subject(user.email), {"role": role})], by=by, now=now)
     refresh_staff(user)
+
+
+def _end_invitations(row: Membership, which: InvitationQuerySet, by: Actor, now: datetime) -> None:
+    # The firm is locked: nobody accepts one of them meanwhile.
+    for invitation in which.waiting().filter(firm=row.firm).order_by("email"):
+        news = News("member_invitation_revoked", subject(invitation.email), {"role": invitation.role})
+        invitation.delete()
+        record(firm=row.firm, news=[news], by=by, now=now)
 
 
 def require_mfa(*, firm: Firm, wanted: bool, by: Actor, now: datetime) -> None:

@@ -19,7 +19,8 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from toggbill.firms.audit import Actor, News, record
-from toggbill.firms.membership.members import refresh_staff, subject
+from toggbill.firms.identity.addresses import subject
+from toggbill.firms.membership.members import refresh_staff
 from toggbill.firms.models import Firm, Membership, User
 
 

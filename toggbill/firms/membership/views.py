@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from toggbill.firms import mfa as second_step
 from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.identity.addresses import has_address
 from toggbill.firms.membership import invitations, lost_step, members
 from toggbill.firms.membership.forms import InviteForm, JoinForm, ReachForm
 from toggbill.firms.models import Firm, Invitation, Membership, User
@@ -54,7 +55,7 @@ def member_list(request: FirmRequest) -> HttpResponse:
     return _page(request, InviteForm(firm=request.firm, initial={"role": Membership.Role.BOOKKEEPER}))
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def invite(request: FirmRequest) -> HttpResponse:
     """Invite a person by mail (fields `email`, `role`, `dossiers`: none is all)."""
@@ -103,25 +104,33 @@ def _invitation(request: FirmRequest, pk: int) -> Invitation:
     return get_object_or_404(Invitation.objects.for_firm(request.firm).waiting(), pk=pk)
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def invite_again(request: FirmRequest, pk: int) -> HttpResponse:
     """Send an invitation once more, with a new link; the old one is dead."""
     row = _invitation(request, pk)
     if not _may_mail(request):
         return redirect("members")
-    token = invitations.renew(invitation=row, by=actor(request), now=timezone.now())
-    _mail(request, row, token)
+    try:
+        token = invitations.renew(invitation=row, by=actor(request), now=timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+    else:
+        _mail(request, row, token)
     return redirect("members")
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def revoke(request: FirmRequest, pk: int) -> HttpResponse:
     """Take an invitation back."""
     row = _invitation(request, pk)
-    invitations.revoke(invitation=row, by=actor(request), now=timezone.now())
-    messages.success(request, _("The invitation of %(email)s is revoked.") % {"email": row.email})
+    try:
+        invitations.revoke(invitation=row, by=actor(request), now=timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+    else:
+        messages.success(request, _("The invitation of %(email)s is revoked.") % {"email": row.email})
     return redirect("members")
 
 
@@ -129,7 +138,7 @@ def _member(request: FirmRequest, pk: int) -> Membership:
     return get_object_or_404(Membership.objects.for_firm(request.firm).select_related("user", "firm"), pk=pk)
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_http_methods(["GET", "POST"])
 def member(request: FirmRequest, pk: int) -> HttpResponse:
     """One member: the role (field `role`) and the dossiers (field `dossiers`; none is all)."""
@@ -156,7 +165,7 @@ def member(request: FirmRequest, pk: int) -> HttpResponse:
     return render(request, "firms/member.html", context, status=status)
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def remove(request: FirmRequest, pk: int) -> HttpResponse:
     """Take a member out of the firm."""
@@ -170,7 +179,7 @@ def remove(request: FirmRequest, pk: int) -> HttpResponse:
     return redirect("members" if row.user_id != request.user.pk else "dossiers")
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
     """Take the second step of a member away who lost it; they are told by mail."""
@@ -189,7 +198,7 @@ def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
     return redirect("member", pk=pk)
 
 
-@member_required("members")
+@member_required("members", proof=True)
 @require_POST
 def require_mfa(request: FirmRequest) -> HttpResponse:
     """Demand two steps of every member (field `wanted`: yes), or no more."""
@@ -240,7 +249,7 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
 
 def _accept_signed_in(request: HttpRequest, row: Invitation, context: dict[str, Any]) -> HttpResponse:
     user = request.user
-    if not isinstance(user, User) or user.email.lower() != row.email:
+    if not isinstance(user, User) or not has_address(user, row.email):
         return render(request, "firms/invitation.html", context | {"is_another": True})
     if request.method == "POST":
         try:

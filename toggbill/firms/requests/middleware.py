@@ -1,7 +1,7 @@
 """Puts the firm, its language and its time zone on the request; asks for a second step; adds headers."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -9,34 +9,45 @@ from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
 from django.utils import timezone, translation
 
+from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
-from toggbill.firms.models import Membership
+from toggbill.firms.models import Membership, User
 
 if TYPE_CHECKING:
     from toggbill.firms.access import FirmRequest
 
-# What a member without a second step may still open while their firm demands one: setting it up, and going away.
-_BEFORE_THE_SECOND_STEP = frozenset(
+# What stays open to whoever is signed in and has not passed the second step: going away, and what is nobody's.
+_ALWAYS_OPEN = frozenset({"account_logout", "admin:logout", "set_language", "csp_report", "healthz", "readyz"})
+# Giving the second step in this session, for an account that has one.
+_GIVING_THE_STEP = _ALWAYS_OPEN | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
+# Setting one up, for an account that needs one: the address has to be proven before.
+_SETTING_UP_THE_STEP = _ALWAYS_OPEN | {
+    "mfa_index",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "account_reauthenticate",
+    "account_email",
+    "account_confirm_email",
+    "account_email_verification_sent",
+}
+
+# allauth's pages on which an account changes: they ask for a fresh proof, whatever allauth itself asks.
+NEED_FRESH_PROOF = frozenset(
     {
-        "mfa_index",
+        "account_change_password",
+        "account_set_password",
         "mfa_activate_totp",
         "mfa_add_webauthn",
-        "mfa_view_recovery_codes",
-        "mfa_generate_recovery_codes",
+        "mfa_deactivate_totp",
         "mfa_download_recovery_codes",
-        "account_reauthenticate",
-        "account_logout",
-        "account_email",
-        "account_confirm_email",
-        "account_email_verification_sent",
-        "account_set_password",
-        "choose_firm",
-        "set_language",
-        "csp_report",
-        "healthz",
-        "readyz",
+        "mfa_edit_webauthn",
+        "mfa_generate_recovery_codes",
+        "mfa_remove_webauthn",
+        "mfa_view_recovery_codes",
     }
 )
+# The same, but they may be read without.
+NEED_FRESH_PROOF_TO_POST = frozenset({"account_email"})
 
 
 class FirmMiddleware:
@@ -47,30 +58,57 @@ class FirmMiddleware:
 
     def __call__(self, request: "FirmRequest") -> HttpResponse:
         """Answer with the firm's zone in force, and its language unless the user's browser chose one by cookie."""
-        request.membership = None
+        request.membership = request.demanding_firm = None
+        memberships: list[Membership] = []
         if request.user.is_authenticated:
             memberships = list(Membership.objects.filter(user=request.user).select_related("firm").order_by("pk"))
             chosen = request.session.get("firm")
             request.membership = next(
                 (m for m in memberships if m.firm_id == chosen), memberships[0] if memberships else None
             )
+            request.demanding_firm = next((m.firm for m in memberships if m.firm.requires_mfa), None)
         if request.membership is None:
-            return self.get_response(request)
+            return _second_step_first(request) or self.get_response(request)
         request.firm = firm = request.membership.firm
         if "django_language" not in request.COOKIES:
             translation.activate(firm.language)
             request.LANGUAGE_CODE = firm.language
         with timezone.override(firm.zone):
-            if firm.requires_mfa and not _may_pass(request):
-                return HttpResponseRedirect(reverse("mfa_index"))
-            return self.get_response(request)
+            return _second_step_first(request) or self.get_response(request)
+
+    def process_view(self, request: "FirmRequest", *_view: object) -> HttpResponse | None:
+        """Ask anew who it is before an account changes."""
+        match, user = request.resolver_match, cast(HttpRequest, request).user
+        if not user.is_authenticated or match is None:
+            return None
+        name, reads = match.view_name, request.method in {"GET", "HEAD", "OPTIONS"}
+        wanted = name in NEED_FRESH_PROOF or (name in NEED_FRESH_PROOF_TO_POST and not reads)
+        return proof.ask(request) if wanted and not proof.is_fresh(request) else None
 
 
-def _may_pass(request: "FirmRequest") -> bool:
-    if has_second_step(request.user):
-        return True
+def _second_step_first(request: "FirmRequest") -> HttpResponse | None:
+    """Where a person has to go before anything else; None: the second step is proven, or nobody asks for one.
+
+    The proof is the session's: an account with a second step passes nothing in a session that has not proven it. A
+    member of a firm that demands a second step, and the operator, pass nothing without having one.
+    """
+    user = cast(HttpRequest, request).user
+    if not isinstance(user, User):
+        return None
+    is_demanded = request.demanding_firm is not None or user.is_superuser
+    is_proven = proof.has_proven_step(request)
+    if is_proven and not is_demanded:
+        return None
+    if has_second_step(user):
+        return None if is_proven or _leads_to(request, _GIVING_THE_STEP) else proof.ask(request)
+    if not is_demanded or _leads_to(request, _SETTING_UP_THE_STEP):
+        return None
+    return HttpResponseRedirect(reverse("mfa_index"))
+
+
+def _leads_to(request: HttpRequest, names: frozenset[str]) -> bool:
     try:
-        return resolve(request.path_info).url_name in _BEFORE_THE_SECOND_STEP
+        return resolve(request.path_info).view_name in names
     except Resolver404:
         return False
 

@@ -15,6 +15,7 @@ from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.firm import standing
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership.invitations import forgotten_password_url, mail_invitation
 from toggbill.onboarding.asking import Hindered, ask
 from toggbill.onboarding.file import FileFaults, firm_slug, load, read
@@ -45,6 +46,8 @@ class Command(JsonCommand):
             raise Fault([*faults.sentences, NOTHING], BAD_ARGUMENTS) from None
         except Refused as refused:
             raise Fault([str(refused), NOTHING], BAD_ARGUMENTS) from None
+        except NotPossible as refusal:
+            raise Fault([f"[[users]]: {refusal}", NOTHING], BAD_ARGUMENTS) from None
         except Hindered as hindered:
             raise Fault([*hindered.sentences, f"{NOTHING} Run this again when that is mended."], WRONG) from None
         except ImproperlyConfigured as unreadable:
