@@ -20,10 +20,10 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from toggbill.firms.access import dossiers_of
-from toggbill.firms.identity.addresses import account_with, further_addresses, has_address, subject
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.identity.addresses import account_with, further_addresses, has_address, subject
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.membership import members
 from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User

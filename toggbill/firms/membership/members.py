@@ -11,10 +11,10 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from toggbill.firms.access import RIGHTS, dossiers_of
-from toggbill.firms.identity.addresses import further_addresses, subject
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import amend, change_firm
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.identity.addresses import further_addresses, subject
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm, Invitation, InvitationQuerySet, Membership, MembershipDossier, User
 
