@@ -101,6 +101,7 @@ def _findings(w: World) -> list[Finding]:
 
 
 _MEMBERS = "toggbill.firms.membership"
+_ADDRESSES = "toggbill.firms.identity.addresses"
 _CONNECTIONS = "integrations.connections"
 _MIRROR = "integrations.mirror.writing"
 PAIR = Pair("a" * 32, "r" * 32, 3600)
@@ -145,6 +146,13 @@ TRANSACTIONS: dict[str, Make] = {
         "now": NOW,
     },
     f"{_MEMBERS}.signup.open_firm": _by(lambda w: {"name": "Another", "language": "fr", "owner": w.one("viewer").user}),
+    f"{_ADDRESSES}.change_address": _by(lambda w: {"user": w.one("busy"), "email": "given@example.com"}),
+    f"{_ADDRESSES}.address_changed": _by(lambda w: {"user": w.one("busy"), "old": w.one("busy").email}),
+    f"{_ADDRESSES}.tell_firms": _by(
+        lambda w: {"user": w.one("busy"), "news": News("member_codes_made", "member x", {})}
+    ),
+    "toggbill.firms.accounts.bad_tries.record_lock": _by(lambda w: {"member": w.one("viewer")}),
+    "toggbill.firms.admin.looks.record_look": _by(lambda w: {"operator": w.one("guest"), "shown": [w.one("firm")]}),
     "toggbill.firms.changes.change_firm": _by(lambda w: {"firm": w.one("firm"), "values": {"name": "Other"}}),
     "toggbill.leaving.closing.close": _by(lambda w: {"firm": w.one("firm")}),
     f"{_CONNECTIONS}.credentials.connect_toggl": _by(
@@ -318,16 +326,20 @@ INSIDE = {
     "invoicing.dossiers.mappings._unmap",
     "invoicing.dossiers.rules._set",
     "invoicing.ledger.decisions._decide",
+    "toggbill.firms.accounts.bad_tries._record",
+    "toggbill.firms.admin.looks._record",
     "toggbill.firms.membership.signup.SignupForm.save",
     # Verbs of the table above, in one transaction.
     "invoicing.admin.sheets.SheetResource.import_data_inner",
     "invoicing.admin.trial.TrialMixin.changeform_view",
     "invoicing.web.invoices._approve",
+    "toggbill.firms.accounts.urls._with_its_event.together",
     "toggbill.onboarding.writing.write",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
     "integrations.connections.quota.pace.wait",
     # One statement.
+    "toggbill.firms.identity.addresses.vouch_for",
     "integrations.connections.webhook_addresses.open_for",
     "invoicing.reconciliation.reconcile.reconcile",
     # Of the tables themselves.

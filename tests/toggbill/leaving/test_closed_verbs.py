@@ -242,7 +242,7 @@ STAYS = {
     "toggbill.firms.identity.addresses.address_changed",
     "toggbill.firms.identity.addresses.change_address",
     "toggbill.firms.identity.addresses.tell_firms",
-    "toggbill.firms.accounts.locks.record_lock",
+    "toggbill.firms.accounts.bad_tries.record_lock",
     "toggbill.firms.admin.looks.record_look",
     "toggbill.firms.membership.invitations.add_member",
     "toggbill.firms.membership.invitations.invite",

@@ -15,7 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone, translation
 
-from toggbill.firms.accounts.locks import record_lock
+from toggbill.firms.accounts.bad_tries import record_lock
 from toggbill.firms.audit import Actor
 from toggbill.firms.identity import addresses, proof
 from toggbill.firms.membership.signup import open_asked_firm

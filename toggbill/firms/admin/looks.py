@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import models, transaction
 
 from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Membership, User
 
 SAID_ONCE_IN = timedelta(hours=1)
@@ -44,6 +45,7 @@ def _record(firm: int, operator: User, label: str, by: Actor, now: datetime) -> 
         return
     with transaction.atomic():
         # Two pages that are opened at once say it once.
-        row = Firm.objects.select_for_update(no_key=True).get(pk=firm)
+        row = Firm.objects.get(pk=firm)
+        lock_firm(row)
         if not said.exists():
             record(firm=row, news=[news], by=by, now=now)

@@ -228,14 +228,15 @@ class UserAdmin(Found):
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         """The address through the verb: it is an event of each firm, and the old address is told."""
-        email = form.cleaned_data.get("email", obj.email)
+        email = obj.email
         obj.email = form.initial["email"]
-        super().save_model(request, obj, form, change)
+        # First, since it locks the firms: they come before the account.
         if email != obj.email:
             old = change_address(user=obj, email=email, by=actor(cast(FirmRequest, request)), now=timezone.now())
             told = {"from_email": old, "to_email": obj.email}
             tell = get_adapter(request).send_notification_mail
             transaction.on_commit(lambda: tell("account/email/email_changed", obj, told, email=old))
+        super().save_model(request, obj, form, change)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
         """The firm's members, or all for a superuser."""

@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.errors import NotPossible
-from toggbill.firms.models import Firm, Invitation, User
+from toggbill.firms.locks import lock_firms
+from toggbill.firms.models import Firm, Invitation, Membership, User
 
 
 def subject(email: str) -> str:
@@ -62,6 +63,7 @@ def change_address(*, user: User, email: str, by: Actor, now: datetime) -> str:
     account has the address.
     """
     old, email = user.email, email.strip().lower()
+    lock_firms_of(user)
     other = account_with(email)
     if other is not None and other.pk != user.pk:
         raise NotPossible(_("Another account has this address: choose another one."))
@@ -88,5 +90,11 @@ def address_changed(*, user: User, old: str, by: Actor, now: datetime) -> None:
 @transaction.atomic
 def tell_firms(*, user: User, news: News, by: Actor, now: datetime) -> None:
     """Write an event about an account into the log of each firm that the person works for."""
+    lock_firms_of(user)
     for firm in Firm.objects.filter(memberships__user=user).order_by("pk"):
         record(firm=firm, news=[news], by=by, now=now)
+
+
+def lock_firms_of(user: User) -> None:
+    """Lock the firms that a person works for, before the account and what hangs on it (``firms.locks``)."""
+    lock_firms(Membership.objects.filter(user=user).values_list("firm", flat=True))
