@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Client, Customer
+from invoicing.admin.choices import line
 from invoicing.admin.forms import (
     ClientMappingForm,
     ClientsOfOneDossier,
@@ -23,7 +24,6 @@ from invoicing.admin.forms import (
     RowsOfOneDossier,
     TagMappingForm,
 )
-from invoicing.admin.known_names import line
 from invoicing.admin.sheets import ClientMappings, Dossiers, FilesMixin, TagMappings
 from invoicing.admin.trial import ByNameMixin, TrialMixin
 from invoicing.dossiers import checks, mappings, rules

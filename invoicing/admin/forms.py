@@ -11,13 +11,13 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Client
-from invoicing.admin.known_names import (
+from invoicing.admin.choices import (
     CLIENT_HELP,
     CLIENTS,
     CUSTOMER_HELP,
     CUSTOMERS,
     PRODUCTS,
-    Known,
+    Choices,
     NamedIdField,
     offered,
 )
@@ -70,14 +70,14 @@ def _note(form: forms.BaseForm, faults: Iterable[Fault]) -> None:
 
 
 class _ByName:
-    """Of a form whose fields give ids by name: the admin says on the class what is known (``known_names``)."""
+    """Of a form whose fields give ids by name: the admin says on the class what is known (``choices``)."""
 
-    known: Known = Known()
+    choices: Choices = Choices()
     fields: dict[str, forms.Field]
 
     def name_the_ids(self) -> None:
         """Tell the fields the names."""
-        for name, names in (("client_remote_id", self.known.clients), ("customer_party_id", self.known.customers)):
+        for name, names in (("client_remote_id", self.choices.clients), ("customer_party_id", self.choices.customers)):
             found = self.fields.get(name)
             if isinstance(found, NamedIdField):
                 found.names = names

@@ -11,9 +11,9 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from invoicing.admin.known_names import known
+from invoicing.admin.choices import choices_of
 from invoicing.dossiers import trial
-from invoicing.ledger import reasons
+from invoicing.ledger import attention
 from invoicing.models import Dossier
 from toggbill.firms.admin import firm_of
 from toggbill.firms.locks import lock_firm
@@ -68,13 +68,16 @@ class TrialMixin(_ModelAdmin):
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With the lists of what the services have, from which the fields offer."""
         return super().render_change_form(
-            request, context | {"offers": known(request, _dossier(context.get("original"))).offers}, *args, **kwargs
+            request,
+            context | {"offers": choices_of(request, _dossier(context.get("original"))).offers},
+            *args,
+            **kwargs,
         )
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """A form that knows the names of the dossier's clients and customers."""
         form: Any = super().get_form(request, obj, change=change, **kwargs)
-        form.known = known(request, _dossier(obj))
+        form.choices = choices_of(request, _dossier(obj))
         return form
 
     def message_user(self, request: HttpRequest, message: Any, *args: Any, **kwargs: Any) -> None:
@@ -100,7 +103,7 @@ class TrialMixin(_ModelAdmin):
             "opts": self.opts,
             "dossier": dossier,
             "trial": tried,
-            "skipped": [(reasons.words(reason).title, before, after) for reason, before, after in tried.skipped],
+            "skipped": [(attention.words(reason).title, before, after) for reason, before, after in tried.skipped],
             "kept": kept,
         }
         return TemplateResponse(request, "admin/invoicing/trial.html", context)
@@ -112,7 +115,7 @@ class ByNameMixin:
     def get_formset(self, request: HttpRequest, obj: Dossier | None = None, **kwargs: Any) -> Any:
         """Told once to all rows."""
         formset = super().get_formset(request, obj, **kwargs)  # type: ignore[misc]  # of the inline beside it
-        formset.form.known = known(request, obj)
+        formset.form.choices = choices_of(request, obj)
         return formset
 
 

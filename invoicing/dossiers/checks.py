@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import Connection, Product
-from invoicing.ledger import invariants, reasons
+from invoicing.ledger import attention, invariants
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.models.problems import words_of
 from invoicing.rules.mapping import tag_key
@@ -88,7 +88,7 @@ def _attentions(dossier: Dossier) -> list[str]:
     rows = LedgerRow.objects.attention().filter(dossier=dossier)
     return [
         ngettext("%(n)d entry waits: %(reason)s.", "%(n)d entries wait: %(reason)s.", count)
-        % {"n": count, "reason": reasons.words(reason).title}
+        % {"n": count, "reason": attention.words(reason).title}
         for reason, count in rows.values_list("reason").annotate(n=Count("pk")).order_by("-n", "reason")
     ]
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from invoicing.corrections import options
-from invoicing.ledger import reasons
+from invoicing.ledger import attention
 from invoicing.models import Invoice, LedgerRow, problems
 from invoicing.web import descriptions, figures
 from toggbill.firms.access import FirmRequest
@@ -180,7 +180,7 @@ def value(row: LedgerRow) -> Decimal | None:
 @register.filter
 def reason_title(reason: str) -> str | Promise:
     """What an attention reason is called."""
-    return reasons.words(reason).title
+    return attention.words(reason).title
 
 
 _EVENTS: dict[str, str | Promise] = {

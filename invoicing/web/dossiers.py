@@ -18,8 +18,8 @@ from django.views.decorators.http import require_GET, require_POST
 from invoicing.corrections import options
 from invoicing.drafting import runs
 from invoicing.due import comparisons
+from invoicing.ledger import attention, balance
 from invoicing.ledger import attention as deciding
-from invoicing.ledger import balance, reasons
 from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.web import descriptions, figures
@@ -159,10 +159,10 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
     return redirect("dossier", key=row.key)
 
 
-def _left_out(done: runs.Drafting) -> list[tuple[reasons.Words, int]]:
+def _left_out(done: runs.Drafting) -> list[tuple[attention.Words, int]]:
     """What the run left where it is although nothing of it needs a decision, with the number of entries."""
     counts = Counter(skipped.reason for skipped in done.plan.skipped)
-    return [(reasons.words(reason), counts[reason]) for reason in reasons.LEFT_BY_RUNS if counts[reason]]
+    return [(attention.words(reason), counts[reason]) for reason in attention.LEFT_BY_RUNS if counts[reason]]
 
 
 @member_required()

@@ -21,7 +21,7 @@ from django.utils.translation import gettext as _
 from openpyxl import Workbook
 
 from invoicing.corrections import options
-from invoicing.ledger import attention, balance, reasons
+from invoicing.ledger import attention, balance
 from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules.cells import neutral
 from invoicing.web.figures import SHOWN
@@ -69,7 +69,7 @@ def hours(dossier: Dossier, rows: QuerySet[LedgerRow]) -> Table:
         _("Toggl entry"),
     ]
     states, zone = _labels(LedgerRow.State.choices), dossier.firm.zone
-    titles = {reason: str(words.title) for reason, words in reasons.WORDS.items()}
+    titles = {reason: str(words.title) for reason, words in attention.WORDS.items()}
 
     def line(row: LedgerRow) -> list[Cell]:
         reason = titles.get(row.reason, row.reason)
@@ -181,7 +181,7 @@ def to_decide(rows: QuerySet[LedgerRow], zone: ZoneInfo) -> Table:
         _("Hours"),
         _("Toggl entry"),
     ]
-    words = {reason: (str(known.title), str(known.todo)) for reason, known in reasons.WORDS.items()}
+    words = {reason: (str(known.title), str(known.todo)) for reason, known in attention.WORDS.items()}
 
     def line(row: LedgerRow) -> list[Cell]:
         title, todo = words.get(row.reason, (row.reason, ""))

@@ -12,7 +12,7 @@ from django.utils import translation
 from pytest_django import Settings
 
 from integrations.models import Connection
-from invoicing.ledger import reasons
+from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier
 from invoicing.rules import planning
 from invoicing.rules.mapping import Reason
@@ -148,7 +148,7 @@ SHOWN = {*Reason, *(value for name, value in vars(planning).items() if name.isup
 
 
 def test_reasons_that_can_be_shown_are_those_with_words() -> None:
-    assert set(reasons.WORDS) == SHOWN
+    assert set(attention.WORDS) == SHOWN
     assert {"held", "rounds_to_zero", "correction_waits"} < SHOWN
 
 
@@ -157,7 +157,7 @@ def test_reasons_have_a_title_and_an_advice_in_three_languages(reason: str) -> N
     read = []
     for language in ("en", "fr", "nl"):
         with translation.override(language):
-            title, todo = map(str, reasons.words(reason))
+            title, todo = map(str, attention.words(reason))
         assert len(title) > 3
         assert todo.endswith(".")
         read.append((title, todo))
@@ -165,7 +165,7 @@ def test_reasons_have_a_title_and_an_advice_in_three_languages(reason: str) -> N
 
 
 def test_reasons_unknown_is_shown_by_name() -> None:
-    assert str(reasons.words("new_reason").title) == "New reason"
+    assert str(attention.words("new_reason").title) == "New reason"
 
 
 def test_invoices_are_narrowed_by_status_and_dossier(firm: Firm, dossier: Dossier) -> None:

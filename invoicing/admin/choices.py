@@ -36,7 +36,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Choices:
     """The names of clients and customers by their ids, those that are gone too; and what is offered."""
 
     clients: Mapping[int, str] = field(default_factory=dict)
@@ -44,22 +44,22 @@ class Known:
     offers: Mapping[str, list[Offer]] = field(default_factory=dict)
 
 
-def known(request: HttpRequest, dossier: Dossier | None) -> Known:
+def choices_of(request: HttpRequest, dossier: Dossier | None) -> Choices:
     """What the person may see of a dossier's workspace and company; of the whole firm while no dossier is chosen.
 
     Read once a request.
     """
-    found: Known | None = getattr(request, "known_names", None)
+    found: Choices | None = getattr(request, "choices", None)
     if found is None:
         found = _read(request, dossier)
-        request.known_names = found  # type: ignore[attr-defined]  # read above
+        request.choices = found  # type: ignore[attr-defined]  # read above
     return found
 
 
-def _read(request: HttpRequest, dossier: Dossier | None) -> Known:
+def _read(request: HttpRequest, dossier: Dossier | None) -> Choices:
     firm = firm_of(request, dossier)
     if firm is None:
-        return Known()
+        return Choices()
     clients = scoped(request, Client.objects.filter(firm=firm)).select_related("workspace")
     customers = scoped(request, Customer.objects.filter(firm=firm))
     products = scoped(request, Product.objects.present().filter(firm=firm)).exclude(reference="")
@@ -69,7 +69,7 @@ def _read(request: HttpRequest, dossier: Dossier | None) -> Known:
         products = products.filter(company=dossier.company_id)
     some_clients = list(clients.order_by("name", "pk")[:MOST])
     some_customers = list(customers.order_by("name", "pk")[:MOST])
-    return Known(
+    return Choices(
         clients={row.remote_id: row.name for row in some_clients},
         customers={row.party_id: row.name for row in some_customers},
         offers={
