@@ -10,50 +10,18 @@ from django.utils import timezone
 
 from integrations.models import Company, Connection, Workspace
 from invoicing import tasks
-from invoicing.corrections import decide
 from invoicing.due import comparisons
 from invoicing.models import Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.reconciliation import reconcile
 from tests.factories import DriftFactory
-from tests.invoicing.after_billing import accept, bill_next, correction, the
-from tests.invoicing.scene import BY, OCTOBER, Scene
+from tests.invoicing.due.comparing import compare, kinds, night
+from tests.invoicing.scene import Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, NOW, ORGANIZATION, entry
 from toggbill import health
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture
-def billed(scene: Make) -> Scene:
-    """The garage's October at Billit, read back: 1 h + 2 h of Advice."""
-    made = scene(entries=[entry(1), entry(2, "2026-10-06", seconds=7200)])
-    made.posted()
-    made.read_back()
-    made.later(hours=1)
-    return made
-
-
-def night(books: Scene, queue: Queue) -> None:
-    """The clocks go on to the dossier's moment of the coming night, and the ticks do what is due."""
-    tasks.tick_reconcile()
-    queue.work()
-    books.at(books.dossier.reconcile_at or NOW)
-    tasks.tick_reconcile()
-    queue.work()
-
-
-def compare(books: Scene) -> None:
-    """Now, as when a person asks for it."""
-    assert comparisons.ask(dossier=books.dossier, now=timezone.now())
-    assert comparisons.serve(dossier=books.dossier, now=timezone.now()) is not None
-
-
-def kinds() -> list[tuple[str, int | None, str]]:
-    """What stands: kind, entry, and what of it changed."""
-    rows = Drift.objects.filter(gone_at__isnull=True).order_by("kind", "entry_remote_id")
-    return [(row.kind, row.entry_remote_id, ", ".join(row.facts.get("changed", []))) for row in rows]
 
 
 # --- when -------------------------------------------------------------------------------------------------------------
@@ -292,124 +260,3 @@ def test_who_asks_twice_in_a_minute_has_it_compared_once(billed: Scene, queue: Q
     tasks.tick_reconcile()
     assert queue.work() == ["reconcile_dossier"], "a lost message heals"
     assert billed.dossier.reconciled_at == timezone.now()
-
-
-# --- decided differences ----------------------------------------------------------------------------------------------
-
-
-def test_difference_that_a_person_accepted_is_drift_no_more_and_another_change_is(billed: Scene) -> None:
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z", "description": "Longer"})
-    compare(billed)
-    assert kinds() == [("entry_changed", FIRST_ENTRY + 1, "seconds, description")]
-    accept(correction())
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == []
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "description": "Other words"})
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == [("entry_changed", FIRST_ENTRY + 1, "description")]
-    row = Drift.objects.get(gone_at__isnull=True)
-    assert row.facts["words"] is True
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T11:00:00Z", "description": "Longer"})
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == [("entry_changed", FIRST_ENTRY + 1, "seconds, description")]
-    assert Drift.objects.get(gone_at__isnull=True).first_seen_at == row.first_seen_at
-
-
-def test_smaller_difference_than_the_accepted_one_is_covered_by_it(billed: Scene) -> None:
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
-    billed.sync()
-    accept(correction())
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:15:00Z"})
-    compare(billed)
-    assert kinds() == []
-
-
-def test_difference_on_the_next_invoice_is_no_drift_before_and_after_it_is_posted(billed: Scene) -> None:
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
-    billed.sync()
-    bill_next(correction())
-    compare(billed)
-    assert kinds() == []
-    billed.draft(OCTOBER)
-    billed.post(*billed.approve())
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == []
-
-
-def test_accepted_deletion_is_no_drift(billed: Scene) -> None:
-    billed.control.delete_entries(FIRST_ENTRY + 2)
-    compare(billed)
-    assert kinds() == [("entry_deleted", FIRST_ENTRY + 2, "")]
-    accept(correction())
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == []
-
-
-def test_entry_on_a_credit_note_is_no_drift_unless_that_is_dropped(billed: Scene) -> None:
-    billed.send(Invoice.objects.get())
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
-    billed.sync()
-    note = decide.credit(entries=[the(1)], rebill=True, by=BY, now=timezone.now())
-    compare(billed)
-    assert kinds() == []
-    billed.post(*billed.approve(note))
-    billed.later(minutes=2)
-    compare(billed)
-    assert kinds() == []
-
-
-def test_other_tag_that_leads_to_the_same_product_is_told_though_nothing_is_to_be_decided(scene: Make) -> None:
-    books = scene(entries=[entry(1)], tags=[{"tag": "Advice", "product": "ADV"}, {"tag": "Counsel", "product": "ADV"}])
-    books.posted()
-    books.control.put_entries({"id": FIRST_ENTRY + 1, "tags": ["Counsel"]})
-    compare(books)
-    assert kinds() == [("entry_changed", FIRST_ENTRY + 1, "tags")]
-    assert Drift.objects.get().facts["words"] is True
-
-
-# --- orders -----------------------------------------------------------------------------------------------------------
-
-
-def test_order_whose_answer_is_awaited_is_not_unknown(scene: Make) -> None:
-    books = scene(entries=[entry(1)])
-    invoice = books.approved()
-    with books.fault("cut_after"):
-        books.post(invoice)
-    assert Invoice.objects.get().status == "in_doubt"
-    compare(books)
-    assert kinds() == []
-
-
-def test_unknown_order_stands_in_the_dossier_of_its_invoice_and_else_in_the_oldest(scene: Make) -> None:
-    table = {"toggl": "main", "workspace": 4001, "billit": "main", "company": 7001, "start": "2026-10-01"}
-    tags = [{"tag": "Advice", "product": "ADV"}]
-    books = scene(
-        entries=[entry(1, project_id=BAKERY_PROJECT)],
-        dossiers=[
-            {**table, "key": "first", "clients": [501], "tags": tags},
-            {**table, "key": "second", "clients": [502], "tags": tags},
-        ],
-    )
-    books.command("invoice", "--firm", "small", "--through", "2026-10-31", "--approve", "--post")
-    invoice = Invoice.objects.get()
-    number, reference = invoice.order_id, invoice.reference
-    _forget(invoice)
-    for key, expected in (("second", [(number, reference)]), ("first", [])):
-        found = books.command("reconcile", "--firm", "small", "--dossier", key).answer["drift"]
-        assert [(row["order_id"], row["reference"]) for row in found] == expected
-    Invoice.objects.update(reference="tb-somebody-elses")
-    found = books.command("reconcile", "--firm", "small").answer["drift"]
-    assert [(row["kind"], row["order_id"]) for row in found] == [("order_unknown", number)]
-    assert Drift.objects.get(gone_at__isnull=True).dossier.key == "first"
-
-
-def _forget(invoice: Invoice) -> None:
-    """As if it had never been posted."""
-    for line in invoice.lines.all():
-        line.claims.all().delete()
-    Invoice.objects.update(status="void", order_id=None, posted_at=None)

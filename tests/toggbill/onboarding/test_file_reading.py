@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from invoicing.dossiers.firm import Standing
-from tests.toggbill.onboarding_files import ENVIRON, SMALL, WHOLE, faults_of, standing
+from tests.toggbill.onboarding.files import ENVIRON, SMALL, WHOLE, faults_of, standing
 from toggbill.onboarding.file import (
     FileFaults,
     load,

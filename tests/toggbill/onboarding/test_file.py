@@ -11,7 +11,7 @@ import pytest
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.rules import DossierRules
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
-from tests.toggbill.onboarding_files import ENVIRON, NUMBER, SMALL, WHOLE, faults_of, standing
+from tests.toggbill.onboarding.files import ENVIRON, NUMBER, SMALL, WHOLE, faults_of, standing
 from toggbill.onboarding.file import (
     BillitSection,
     DossierSection,

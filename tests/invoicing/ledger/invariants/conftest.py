@@ -1,0 +1,75 @@
+"""The books that the tests of this folder break or ask."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+
+from integrations.models import Entry
+from invoicing.models import Claim, Dossier, Invoice
+from tests.factories import (
+    ClaimFactory,
+    DossierFactory,
+    FirmFactory,
+    InvoiceFactory,
+    InvoiceLineFactory,
+)
+from tests.invoicing.ledger.invariants.books import (
+    BILLED,
+    CREDITED,
+    DRAFTED,
+    GONE,
+    MORE,
+    OPEN,
+    OTHER,
+    billed,
+    row_of,
+    told,
+)
+from tests.worlds import NOW
+from toggbill.firms.models import Firm
+
+
+@pytest.fixture
+def books(firm: Firm) -> Dossier:
+    """A dossier with an entry of each kind: open, deleted, drafted (twice), invoiced, credited, and one that changed
+    after it was invoiced, of which the difference waits."""
+    dossier = DossierFactory(firm=firm, key="bakery", start_date=date(2026, 8, 1))
+    row_of(dossier, OPEN, date(2026, 11, 5))
+    gone = row_of(dossier, GONE, date(2026, 11, 12), "deleted")
+    Entry.objects.filter(pk=gone.entry_id).update(deleted_at=NOW)
+    billed(dossier, row_of(dossier, DRAFTED, date(2026, 9, 5), "drafted"), reference="tb-drafted")
+    billed(dossier, row_of(dossier, OTHER, date(2026, 9, 6), "drafted"), reference="tb-other")
+    billed(dossier, row_of(dossier, BILLED, date(2026, 10, 5), "invoiced"), reference="tb-billed", status="posted")
+    changed = row_of(dossier, MORE, date(2026, 10, 6), "invoiced", duration=5400, correction_seconds=1800)
+    InvoiceFactory(
+        dossier=dossier, reference="tb-more", status="posted", hours=1, period_from=date(2026, 10, 1), with_line=False
+    )
+    line = InvoiceLineFactory(invoice=Invoice.objects.get(reference="tb-more"), quantity=1, with_claim=False)
+    ClaimFactory(line=line, row=changed)
+    credited = row_of(
+        dossier, CREDITED, date(2026, 8, 5), "credited", decision="credited", decision_text="It was wrong."
+    )
+    about = billed(dossier, credited, reference="tb-about", status="posted")
+    claim = Claim.objects.get(line__invoice=about)
+    Claim.objects.filter(pk=claim.pk).update(released_at=NOW)
+    note = InvoiceFactory(
+        dossier=dossier,
+        kind="credit_note",
+        about=about,
+        reference="tb-note",
+        status="posted",
+        hours=1,
+        period_from=date(2026, 8, 1),
+        with_line=False,
+    )
+    line = InvoiceLineFactory(invoice=note, quantity=1, with_claim=False)
+    ClaimFactory(line=line, row=credited, kind="credit", takes_back=claim)
+    assert told(dossier) == set()
+    return dossier
+
+
+@pytest.fixture
+def firm() -> Firm:
+    return FirmFactory(slug="fiduciaire", language="fr")
