@@ -14,7 +14,7 @@ from tests.factories import (
     MembershipFactory,
 )
 from tests.visitors import address, events, staff, superuser
-from toggbill.firms.admin import FirmAdmin
+from toggbill.firms.admin.rows import FirmAdmin
 from toggbill.firms.audit import Actor, News, record, verify
 from toggbill.firms.models import Firm, Membership, User
 
