@@ -8,7 +8,6 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.db import models
-from django.test import Client
 from pytest_django import Settings
 
 from invoicing.models import Dossier, TagMapping
@@ -19,9 +18,9 @@ from tests.factories import (
     WorkspaceFactory,
 )
 from tests.furniture import furnish
-from tests.visitors import address, managed, staff, superuser
+from tests.visitors import Tab, address, managed, of_operator, staff, superuser
 from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline, ReadOnlyAdmin
-from toggbill.firms.models import Firm, FirmOwned, Membership
+from toggbill.firms.models import Firm, FirmOwned, Membership, User
 
 pytestmark = pytest.mark.django_db
 
@@ -124,7 +123,7 @@ def test_read_only_rows_are_changed_by_nobody(model: type[FirmOwned], firm: Firm
     furnish(firm, "ourmark")
     row = model._default_manager.filter(firm=firm).first()
     assert row is not None
-    for browser in (superuser(), staff(firm)):
+    for browser in (superuser(firm), staff(firm)):
         assert browser.get(address(model, "add")).status_code == 403
         assert browser.post(address(model, "change", row.pk), {"firm": "1"}).status_code == 403
         assert browser.post(address(model, "delete", row.pk), {"post": "yes"}).status_code == 403
@@ -132,21 +131,47 @@ def test_read_only_rows_are_changed_by_nobody(model: type[FirmOwned], firm: Firm
     assert model._default_manager.filter(pk=row.pk).exists()
 
 
-def test_superuser_sees_every_firm(firm: Firm, dossier: Dossier) -> None:
-    DossierFactory(name="Their Dossier")
-    page = superuser().get(address(Dossier, "changelist")).content.decode()
-    assert "Bakery" in page
-    assert "Their Dossier" in page
+def test_superuser_sees_every_firm_at_its_address(firm: Firm, dossier: Dossier) -> None:
+    theirs = DossierFactory(name="Their Dossier").firm
+    for own, its, other in ((firm, "Bakery", "Their Dossier"), (theirs, "Their Dossier", "Bakery")):
+        page = superuser(own).get(address(Dossier, "changelist")).content.decode()
+        assert its in page
+        assert other not in page
 
 
-def test_staff_without_a_firm_see_nothing(dossier: Dossier) -> None:
+def test_operator_finds_every_firm_and_the_way_into_it(firm: Firm) -> None:
+    theirs = FirmFactory(slug="theirs", name="Their Firm")
+    browser = superuser()
+    page = browser.get("/", follow=True)
+    assert page.redirect_chain == [("/operator/", 302)]
+    listed = browser.get(of_operator(Firm, "changelist")).content.decode()
+    for row in (firm, theirs):
+        assert row.name in listed
+        assert f'href="/f/{row.slug}/admin/"' in listed
+        for what in ("change", "history"):
+            assert browser.get(of_operator(Firm, what, row.pk))["Location"] == (
+                f"/f/{row.slug}/admin/firms/firm/{row.pk}/{what}/"
+            )
+        assert browser.post(of_operator(Firm, "change", row.pk), {"name": "Other"}).status_code == 404
+        assert browser.post(of_operator(Firm, "delete", row.pk), {"post": "yes"}).status_code == 403
+    assert browser.get(of_operator(Firm, "change", 0)).status_code == 404
+
+
+def test_operators_pages_are_the_operators_alone(firm: Firm) -> None:
+    for browser in (staff(firm), staff(None)):
+        for path in ("/operator/", of_operator(Firm, "changelist"), of_operator(User, "changelist")):
+            assert browser.get(path, follow=True).status_code == 403
+
+
+def test_staff_without_a_firm_see_nothing(firm: Firm, dossier: Dossier) -> None:
     browser = staff(None)
-    assert browser.get(address(Dossier, "changelist")).status_code == 403
-    assert "Dossiers" not in browser.get("/admin/").content.decode()
+    for path in ("/f/ours/", "/f/ours/admin/", f"/f/ours{address(Dossier, 'changelist')}"):
+        assert browser.get(path).status_code == 404
+    assert browser.get("/").status_code == 403
 
 
 def test_members_who_are_no_staff_stay_outside(firm: Firm) -> None:
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(MembershipFactory(firm=firm).user)
     assert browser.get("/admin/").status_code == 302
 
@@ -191,5 +216,5 @@ def test_members_are_added_by_owners(role: str, status: int, firm: Firm) -> None
 
 
 def test_dossiers_are_deleted_by_nobody(firm: Firm, dossier: Dossier) -> None:
-    for browser in (superuser(), staff(firm)):
+    for browser in (superuser(firm), staff(firm)):
         assert browser.post(address(Dossier, "delete", dossier.pk), {"post": "yes"}).status_code == 403

@@ -20,23 +20,26 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from pytest_django import Settings
 
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
 from tests.visitors import prove, superuser
+from toggbill.firms.admin import operator
 from toggbill.firms.audit import Actor
 from toggbill.firms.identity import proof
 from toggbill.firms.membership.invitations import invite
 from toggbill.firms.models import Firm, Invitation, Membership, User
+from toggbill.firms.requests.addresses import FirmPattern, in_firm
 
 TABLE = Path(__file__).with_name("every_url.txt")
 
 # The columns of the table. `restricted` is a bookkeeper who sees one dossier of two; `outsider` owns another firm.
 VISITORS = ("owner", "manager", "bookkeeper", "viewer", "restricted", "superuser", "outsider", "nobody")
-# a: it opens, or does its work; L: to the sign-in; 3: refused (403); 4: not there (404); 5: another method (405).
+# a: it opens, or does its work; L: to the sign-in; 3: refused (403); 4: not there (404); 5: another method (405);
+# 9: nothing says for which firm (409).
 
 PUBLIC = {
     "account_confirm_email",
@@ -52,6 +55,8 @@ PUBLIC = {
     "account_signup",
     "admin:jsi18n",
     "admin:logout",
+    "operator:jsi18n",
+    "operator:logout",
     "csp_report",
     "healthz",
     "invitation",
@@ -139,12 +144,17 @@ def _named(firm: Firm, mark: str) -> dict[str, Any]:
 
 
 def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], token: str) -> dict[str, Any]:
+    name = address.name.removeprefix("firm:")
     own: dict[str, dict[str, Any]] = {
         "account_confirm_email": {"key": "unknown"},
         "account_reset_password_from_key": {"uidb36": "1", "key": "unknown"},
         "admin:app_list": {"app_label": "invoicing"},
         "admin:view_on_site": {"content_type_id": 1, "object_id": 1},
-        "/admin/(?P<url>.*)$": {"url": "nowhere/"},
+        "/f/<slug:firm>/admin/(?P<url>.*)$": {"url": "nowhere/"},
+        "/operator/(?P<url>.*)$": {"url": "nowhere/"},
+        "operator:app_list": {"app_label": "firms"},
+        "operator:view_on_site": {"content_type_id": 1, "object_id": 1},
+        "old_address": {"page": f"invoices/{named['invoice']}/"},
         "connection_add": {"service": "toggl"},
         "toggl_hook": {"token": "unknown"},
         "billit_hook": {"token": "unknown"},
@@ -160,9 +170,9 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "decide": {"pk": named["correction"], "remedy": "accept"},
         "decide_hours": {"key": mark, "decision": "hold"},
     }
-    if address.name in own:
-        return own[address.name]
-    in_admin = r"admin:([a-z]+)_([a-z]+)_\w+|/admin/([a-z]+)/([a-z]+)/<path:object_id>/"
+    if name in own:
+        return own[name]
+    in_admin = r"(?:admin|operator):([a-z]+)_([a-z]+)_\w+|/.*(?:admin|operator)/([a-z]+)/([a-z]+)/<path:object_id>/"
     if match := re.fullmatch(in_admin, address.name):
         label = f"{match[1] or match[3]}.{match[2] or match[4]}"
         if address.wants and label not in named:
@@ -179,10 +189,12 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
     return {name: general[name] for name in address.wants}
 
 
-def _url(address: Address, values: dict[str, Any]) -> str:
+def _url(address: Address, values: dict[str, Any], slug: str) -> str:
     if not address.name.startswith("/"):
-        return reverse(address.name, kwargs=values)
-    return re.sub(r"<path:object_id>|\(\?P<url>\.\*\)\$", lambda _found: str(next(iter(values.values()))), address.name)
+        with in_firm(slug):
+            return reverse(address.name, kwargs=values)
+    path = address.name.replace("<slug:firm>", slug)
+    return re.sub(r"<path:object_id>|\(\?P<url>\.\*\)\$", lambda _found: str(next(iter(values.values()))), path)
 
 
 def _answer(scene: Scene, visitor: str, url: str, method: str) -> str:
@@ -197,12 +209,10 @@ def _answer(scene: Scene, visitor: str, url: str, method: str) -> str:
                 close()
         transaction.set_rollback(True)
     status, goal = answer.status_code, answer.headers.get("Location", "")
-    if status == 302 and goal.startswith(("/accounts/login/", "/admin/login/")):
+    if status == 302 and re.match(r"(/accounts|/f/[a-z]+/admin|/operator)/login/", goal):
         return "L"
-    if status in {403, 404}:
-        return "3" if status == 403 else "4"
-    if status == 405:
-        return "5"
+    if status in {403, 404, 405, 409}:
+        return str(status)[-1]
     assert status < 500 or url in {"/readyz"}, f"{visitor} {method} {url}: {status}"
     return "a"
 
@@ -212,7 +222,6 @@ OWN_ACCOUNT = {
     "account_email",
     "account_reauthenticate",
     "account_set_password",
-    "choose_firm",
     "mfa_activate_totp",
     "mfa_add_webauthn",
     "mfa_edit_webauthn",
@@ -259,7 +268,12 @@ def scene(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Scen
             client.force_login(row.user)
             prove(client, "password")
         clients[visitor] = client
-    whose = {"": (ours, "bakery"), " hidden": (ours, "hidden"), " third": (third, "third")}
+    whose = {
+        "": (ours, "bakery"),
+        " hidden": (ours, "hidden"),
+        " third": (third, "third"),
+        " elsewhere": (third, "third"),
+    }
     things = {name: {"firm": firm, "mark": mark, "named": _named(firm, mark)} for name, (firm, mark) in whose.items()}
     _invitation, token = invite(firm=ours, email="somebody@example.com", role="viewer", by=Actor("x", ""), now=NOW)
     Invitation.objects.filter(email="somebody@example.com").update(expires_at="2999-01-01T00:00Z")
@@ -271,7 +285,12 @@ def _met(scene: Scene, visitor: str) -> dict[str, str]:
     met = {}
     for address in addresses():
         for suffix, thing in scene.things.items():
-            if suffix and (not address.wants or address.name in _NO_ROW or address.name.startswith("/admin/")):
+            of_firm = address.name.startswith(("firm:", "admin:", "/f/"))
+            if suffix == " elsewhere" and (not of_firm or visitor not in {"owner", "outsider", "nobody"}):
+                continue
+            if suffix in {" hidden", " third"} and (not address.wants or address.name in _NO_ROW):
+                continue
+            if suffix in {" hidden", " third"} and address.name.startswith(("/", "operator:")):
                 continue
             if suffix == " hidden" and address.name.startswith("admin:firms_firm_"):
                 continue
@@ -280,7 +299,9 @@ def _met(scene: Scene, visitor: str) -> dict[str, str]:
                 continue
             if suffix == " third" and visitor not in {"owner", "restricted", "outsider"}:
                 continue
-            url = _url(address, _values(address, **thing, token=scene.token))
+            # Asked at the address of the visitor's own firm, and at that of the row's.
+            slug = {" third": "theirs" if visitor == "outsider" else "ours", " elsewhere": "third"}.get(suffix, "ours")
+            url = _url(address, _values(address, **thing, token=scene.token), slug)
             letters = _answer(scene, visitor, url, "get") + _answer(scene, visitor, url, "post")
             met[address.name + suffix] = letters
     return met
@@ -292,17 +313,16 @@ _NO_ROW = {
     "account_reset_password_from_key",
     "admin:app_list",
     "admin:view_on_site",
-    "/admin/(?P<url>.*)$",
-    "connection_add",
+    "firm:connection_add",
     "invitation",
     "mfa_edit_webauthn",
     "mfa_remove_webauthn",
     "toggl_hook",
     "billit_hook",
-    "attention_export",
-    "corrections_export",
-    "invoices_export",
-    "months_export",
+    "firm:attention_export",
+    "firm:corrections_export",
+    "firm:invoices_export",
+    "firm:months_export",
 }
 
 
@@ -333,12 +353,23 @@ def test_every_address_answers_as_the_table_says(visitor: str, scene: Scene) -> 
 def test_table_shows_nobody_a_row_of_another_firm(visitor: str) -> None:
     rows = {name: letters for name, letters in _expected(visitor).items() if name.endswith(" third")}
     assert len(rows) > 80
+    assert rows.pop("old_address third") == "49"
     assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
+
+
+@pytest.mark.parametrize(("visitor", "letters"), [("owner", "44"), ("outsider", "44"), ("nobody", "LL")])
+def test_table_shows_nobody_another_firm(visitor: str, letters: str) -> None:
+    met = {name: pair for name, pair in _expected(visitor).items() if name.endswith(" elsewhere")}
+    assert len(met) > 150
+    # What Django's admin has for everybody is no firm's.
+    public = {"admin:jsi18n elsewhere", "admin:logout elsewhere"} if visitor == "nobody" else set()
+    assert {name for name, pair in met.items() if pair != letters} <= public
 
 
 def test_table_shows_the_restricted_nothing_of_other_dossiers() -> None:
     rows = {name: letters for name, letters in _expected("restricted").items() if name.endswith(" hidden")}
     assert len(rows) > 80
+    assert rows.pop("old_address hidden") == "49"
     assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
 
 
@@ -350,6 +381,29 @@ def test_table_lets_nobody_in_but_at_the_public_addresses() -> None:
 def test_table_lets_viewers_change_nothing() -> None:
     changed = {name for name, letters in _expected("viewer").items() if letters[1] == "a"}
     assert changed <= PUBLIC | OWN_ACCOUNT | READING
+
+
+# What is no firm's. Of the last three, the first leads on to a firm, the second says for which firm it came by its
+# state, and the third leads on to the row's firm and takes no form.
+OUTSIDE = PUBLIC | OWN_ACCOUNT | READING | {"mfa_deactivate_totp", "mfa_download_recovery_codes", "mfa_signup_webauthn"}
+OUTSIDE |= {"toggl_hook", "billit_hook", "home", "billit_signed_in", "old_address"}
+
+
+def test_every_address_of_a_firm_has_the_firm_in_it() -> None:
+    outside = set()
+    for pattern in get_resolver().url_patterns:
+        if not isinstance(pattern.pattern, FirmPattern):
+            outside |= {address.name for address in _walk([pattern])}
+    operators = {name for name in outside if name.startswith(("operator:", "/operator/"))}
+    assert outside - operators - OUTSIDE == set()
+    # The operator's pages have the list of firms, and accounts, which belong to no single one.
+    assert set(operator.site._registry) == {Firm, User}
+    # A view that asks for a right asks it of a member of a firm.
+    for address in addresses():
+        if not address.name.startswith(("/", "admin:", "operator:")):
+            values = {"page": "invoices/"} if address.name == "old_address" else dict.fromkeys(address.wants, "1")
+            path = _url(address, values, "ours")
+            assert path.startswith("/f/ours/") or not hasattr(resolve(path).func, "asks_for"), address.name
 
 
 @pytest.mark.skipif("PRINT_EVERY_URL" not in os.environ, reason="prints the table, for whoever changes addresses")

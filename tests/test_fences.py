@@ -12,15 +12,14 @@ from django.contrib import admin
 from django.core.management import get_commands, load_command_class
 from django.db import models
 from django.test import Client
-from django.urls import reverse
 from pytest_django import Settings
 
 from integrations.clients.answers import Answer
 from integrations.clients.transport import Call, ServiceError, Transport
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Dossier, Invoice, LedgerRow, TagMapping
 from tests.factories import DossierFactory, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
-from tests.visitors import signed_in, staff
+from tests.visitors import Tab, address, signed_in, staff
 from toggbill.firms import access, triggers
 from toggbill.firms.admin import FirmModelAdmin, FirmTabularInline
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned, Membership, User
@@ -113,7 +112,7 @@ def test_pages_show_a_restricted_member_his_dossiers_only() -> None:
     LedgerRow.objects.filter(dossier__key="leakmark").update(state="attention", reason="no_vat")
     row = MembershipFactory(firm=firm, role="bookkeeper", is_restricted=True, user__is_staff=True)
     MembershipDossierFactory(membership=row, dossier=Dossier.objects.get(key="bakery"))
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(row.user)
     for path in ("/", "/attention/", "/invoices/", "/dossiers/bakery/", "/dossiers/bakery/hours/"):
         page = browser.get(path)
@@ -132,17 +131,16 @@ def test_choices_of_the_admin_are_those_of_a_restricted_member() -> None:
     furnish(firm, "leakmark")
     row = MembershipFactory(firm=firm, role="bookkeeper", is_restricted=True, user__is_staff=True)
     MembershipDossierFactory(membership=row, dossier=Dossier.objects.get(key="bakery"))
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(row.user)
-    page = browser.get(reverse("admin:invoicing_tagmapping_add")).content.decode()
+    page = browser.get(address(TagMapping, "add")).content.decode()
     assert "bakery" in page
     assert "leakmark" not in page
     form = {"dossier": Dossier.objects.get(key="leakmark").pk, "tag": "X", "bill": "on", "product_reference": "X"}
-    answer = browser.post(reverse("admin:invoicing_tagmapping_add"), form)
+    answer = browser.post(address(TagMapping, "add"), form)
     assert "not one of the available choices" in answer.content.decode()
     for model in OWNED:
-        where = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-        assert "leakmark" not in browser.get(where).content.decode(), model
+        assert "leakmark" not in browser.get(address(model, "changelist")).content.decode(), model
 
 
 # --- admins ---------------------------------------------------------------------------------------------------------
@@ -161,9 +159,10 @@ def test_every_admin_is_behind_the_fence() -> None:
 
 
 def test_sign_in_of_the_admin_is_that_of_the_site() -> None:
-    answer = Client().get("/admin/login/?next=/admin/")
-    assert (answer.status_code, answer["Location"]) == (302, "/accounts/login/?next=/admin/")
-    assert Client().post("/admin/login/", {"username": "a", "password": "b"}).status_code == 302
+    for site in ("/f/ours/admin/", "/operator/"):
+        answer = Client().get(f"{site}login/?next={site}")
+        assert (answer.status_code, answer["Location"]) == (302, f"/accounts/login/?next={site}")
+        assert Client().post(f"{site}login/", {"username": "a", "password": "b"}).status_code == 302
 
 
 # --- tasks and commands ---------------------------------------------------------------------------------------------
@@ -225,7 +224,8 @@ def test_no_redirect_leaves_the_site(goal: str) -> None:
         browser.post("/i18n/setlang/", {"language": "fr", "next": goal}),
         browser.get("/accounts/login/", {"next": goal}),
         browser.post("/accounts/logout/", {"next": goal}),
-        Client().get("/admin/login/", {"next": goal}),
+        Client().get("/f/ours/admin/login/", {"next": goal}),
+        Client().get("/operator/login/", {"next": goal}),
     ]
     for answer in asked:
         assert answer.status_code == 302

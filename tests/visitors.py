@@ -16,6 +16,28 @@ from django.urls import reverse
 from invoicing.models import Dossier, Invoice
 from tests.factories import MembershipFactory, UserFactory
 from toggbill.firms.models import AuditEvent, Firm, User
+from toggbill.firms.requests.addresses import in_firm
+
+# What is no firm's; every other address of a test is one of a firm's pages.
+_OUTSIDE = re.compile(
+    r"/(?:f|accounts|connections/signed-in|csp-report|healthz|hooks|i18n|invitations|nowhere|operator|readyz|static)\b"
+)
+
+
+class Tab(Client):
+    """A tab of a browser in which a firm is open: tests give the addresses of its pages without `/f/<slug>`."""
+
+    def __init__(self, firm: Firm, **more: Any) -> None:
+        super().__init__(**more)
+        self.firm = firm
+
+    def at(self, path: str) -> str:
+        """The address with the firm."""
+        return path if _OUTSIDE.match(path) or not path.startswith("/") else f"/f/{self.firm.slug}{path}"
+
+    def generic(self, method: str, path: Any, *args: Any, **more: Any) -> Any:
+        """Every request goes through here."""
+        return super().generic(method, self.at(str(path)), *args, **more)
 
 
 def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:
@@ -23,7 +45,12 @@ def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:
     user = UserFactory(**fields)
     if firm is not None:
         MembershipFactory(firm=firm, user=user, role=role)
-    client = Client()
+    return browser_of(user, firm)
+
+
+def browser_of(user: User, firm: Firm | None) -> Client:
+    """The browser of a user who gave the password just now, in a tab of the firm."""
+    client = Client() if firm is None else Tab(firm)
     client.force_login(user)
     prove(client, "password")
     return client
@@ -103,17 +130,24 @@ def staff(firm: Firm | None, role: str = "owner") -> Client:
     return signed_in(firm, role, is_staff=True)
 
 
-def superuser() -> Client:
-    """The browser of the operator, who signed in in two steps."""
-    client = signed_in(None, is_staff=True, is_superuser=True)
+def superuser(firm: Firm | None = None) -> Client:
+    """The browser of the operator, who signed in in two steps and is no member of the firm in the tab."""
+    client = browser_of(UserFactory(is_staff=True, is_superuser=True), firm)
     TOTP.activate(User.objects.get(pk=client.session["_auth_user_id"]), generate_totp_secret())
     prove(client, "mfa")
     return client
 
 
 def address(model: type[models.Model], what: str, *args: Any) -> str:
-    """The admin's address for a model: changelist, add, change, delete, history."""
-    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
+    """The admin's address for a model in a `Tab`: changelist, add, change, delete, history."""
+    with in_firm("any"):
+        found = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
+    return found.removeprefix("/f/any")
+
+
+def of_operator(model: type[models.Model], what: str, *args: Any) -> str:
+    """The same on the operator's pages."""
+    return reverse(f"operator:{model._meta.app_label}_{model._meta.model_name}_{what}", args=args)
 
 
 def events(firm: Firm) -> list[tuple[str, str, dict[str, Any]]]:

@@ -110,6 +110,8 @@ TEMPLATES: list[dict[str, Any]] = [
                 "django.contrib.messages.context_processors.messages",
                 "toggbill.firms.requests.context.site",
             ],
+            # Our {% csrf_token %} in the place of Django's.
+            "builtins": ["toggbill.firms.templatetags.forms"],
         },
     }
 ]
@@ -234,7 +236,7 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "account_login"
-LOGIN_REDIRECT_URL = "dossiers"
+LOGIN_REDIRECT_URL = "home"
 ACCOUNT_ADAPTER = "toggbill.firms.accounts.adapter.AccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}

@@ -1,19 +1,36 @@
-"""Every address of the site."""
+"""Every address of the site. What shows or changes the rows of a firm stands below `/f/<slug>/` (``of_firm``)."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
-from toggbill import health
+from toggbill import health, old_addresses
+from toggbill.connecting.sign_in import signed_in
+from toggbill.firms.admin import operator
+from toggbill.firms.membership.views import invitation
+from toggbill.firms.requests.addresses import of_firm
+from toggbill.firms.requests.csp_reports import csp_report
+from toggbill.firms.requests.home import home
 
-urlpatterns = [
-    path("admin/", admin.site.urls),
-    path("accounts/", include("toggbill.firms.accounts.urls")),
-    path("i18n/", include("django.conf.urls.i18n")),
-    path("", include("integrations.webhooks.urls")),
+_pages = [
     path("", include("toggbill.connecting.urls")),
     path("", include("toggbill.leaving.urls")),
     path("", include("toggbill.firms.membership.urls")),
     path("", include("invoicing.web.urls")),
+]
+
+urlpatterns = [
+    of_firm("admin/", admin.site.urls),
+    of_firm("", include((_pages, "firm"))),
+    path("", home, name="home"),
+    path("operator/", operator.site.urls),
+    path("accounts/", include("toggbill.firms.accounts.urls")),
+    path("invitations/<str:token>/", invitation, name="invitation"),
+    path("i18n/", include("django.conf.urls.i18n")),
+    # The one address that Billit knows of this installation: its state says for which firm.
+    path("connections/signed-in/", signed_in, name="billit_signed_in"),
+    path("", include("integrations.webhooks.urls")),
+    path("csp-report/", csp_report, name="csp_report"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    re_path(old_addresses.PATTERN, old_addresses.lead_on, name="old_address"),
 ]

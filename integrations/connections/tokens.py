@@ -21,6 +21,7 @@ from integrations.clients.billit_sign_in import Client, Pair
 from integrations.clients.failures import Code, Message
 from integrations.clients.transport import BadCredentials, NoAnswer, RetryLater, ServiceError
 from integrations.models import Connection
+from toggbill.firms.requests.addresses import in_firm
 
 RENEW_BEFORE = timedelta(minutes=10)
 """How long before its end an access token is renewed."""
@@ -162,7 +163,8 @@ def _locked(connection: Connection) -> Connection:
 
 
 def _sign_in_again(row: Connection, lost_since: datetime | None) -> Message:
-    page = settings.PUBLIC_URL + reverse("connection", args=[row.service, row.key])
+    with in_firm(row.firm.slug):
+        page = settings.PUBLIC_URL + reverse("firm:connection", args=[row.service, row.key])
     facts = {"connection": str(row), "page": page}
     if lost_since is None:
         return Message(Code.SIGN_IN_OVER, facts)

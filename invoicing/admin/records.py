@@ -146,7 +146,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     def view_on_site(self, obj: Invoice) -> str:
         """The page where something can be done."""
-        return reverse("invoice", args=[obj.reference])
+        return reverse("firm:invoice", args=[obj.reference])
 
 
 @admin.register(InvoiceLine)

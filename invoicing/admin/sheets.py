@@ -32,15 +32,15 @@ from invoicing.dossiers.cells import cell
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sheet, TagSheet
 from invoicing.models import Dossier
 from invoicing.rules.cells import neutral
-from toggbill.firms.access import FirmRequest, actor, visible
-from toggbill.firms.admin import allowed, firm_of, looked_at
+from toggbill.firms.access import FirmRequest, actor
+from toggbill.firms.admin import allowed, firm_of, looked_at, scoped
 from toggbill.firms.audit import Actor
 from toggbill.firms.locks import lock_firm
 
 MOST_ROWS = 5000
 BIGGEST_FILE = 2 * 1024 * 1024
 BIGGEST_UNPACKED = 50 * 1024 * 1024
-_PREVIEWED = "previewed_import"
+_PREVIEWED = "previewed_import of %s"
 
 
 class CsvFile(CSV):
@@ -231,12 +231,12 @@ class FilesMixin(ImportExportMixin):
         return rows
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Whose rows: the member's firm, and of it the dossiers that the member may see."""
-        membership = cast(FirmRequest, request).membership
-        if membership is None or isinstance(request.user, AnonymousUser):
+        """Whose rows: the firm's of the page, and of it the dossiers that the person may see."""
+        firm = firm_of(request)
+        if firm is None or isinstance(request.user, AnonymousUser):
             return {}
-        rows = visible(membership, Dossier.objects.select_related("firm", "workspace"))
-        scope = Scope(membership.firm, {row.key: row for row in rows})
+        rows = scoped(request, Dossier.objects.select_related("firm", "workspace"))
+        scope = Scope(firm, {row.key: row for row in rows})
         return {"scope": scope, "by": actor(cast(FirmRequest, request))}
 
     def get_import_data_kwargs(self, **kwargs: Any) -> dict[str, Any]:
@@ -251,16 +251,16 @@ class FilesMixin(ImportExportMixin):
         file = form.cleaned_data.get("import_file") if form is not None and form.is_bound and form.is_valid() else None
         name = getattr(file, "tmp_storage_name", "")
         if name and "confirm_form" in context:
-            request.session[_PREVIEWED] = os.path.basename(name)
+            request.session[self._previewed(request)] = os.path.basename(name)
         elif name:
             self.get_tmp_storage_class()(name=name).remove()
         return cast(HttpResponse, answer)
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Take in what this session has previewed, and nothing else that lies there."""
+        """Take in what this session has previewed for this firm, and nothing else that lies there."""
         if not self.has_import_permission(request):
             return cast(HttpResponse, super().process_import(request, **kwargs))
-        previewed = request.session.pop(_PREVIEWED, "")
+        previewed = request.session.pop(self._previewed(request), "")
         given = os.path.basename(request.POST.get("import_file_name", ""))
         if request.method == "POST" and (not previewed or given != previewed):
             messages.error(request, _("This preview is over: upload the file again. Nothing was imported."))
@@ -277,6 +277,10 @@ class FilesMixin(ImportExportMixin):
             words = {"row": row.number, "why": "; ".join(row.error.messages)}
             messages.error(request, _("Row %(row)s: %(why)s Nothing was imported.") % words)
         return redirect(self._address("import"))
+
+    def _previewed(self, request: HttpRequest) -> str:
+        firm = firm_of(request)
+        return _PREVIEWED % (firm and firm.slug)
 
     def _address(self, what: str) -> str:
         opts = cast(Any, self).model._meta

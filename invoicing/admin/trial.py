@@ -17,6 +17,7 @@ from invoicing.ledger import attention
 from invoicing.models import Dossier
 from toggbill.firms.admin import firm_of
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.requests.addresses import MADE_FOR
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ else:
     _ModelAdmin = admin.ModelAdmin
 
 TRY = "_try"
-_NOT_KEPT = frozenset({"csrfmiddlewaretoken", TRY, "_save", "_continue", "_addanother"})
+_NOT_KEPT = frozenset({"csrfmiddlewaretoken", MADE_FOR, TRY, "_save", "_continue", "_addanother"})
 
 
 class TrialMixin(_ModelAdmin):
@@ -120,10 +121,7 @@ class ByNameMixin:
 
 
 def _one_at_a_time(request: HttpRequest) -> None:
-    """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm.
-
-    Operators, who have none, are judged by what stands at the moment.
-    """
+    """What the form is judged by still stands when the verbs write: whoever changes rules holds the firm."""
     firm = firm_of(request)
     if firm is not None:
         lock_firm(firm)

@@ -19,6 +19,7 @@ from invoicing.web import descriptions, figures
 from toggbill.firms.access import FirmRequest
 from toggbill.firms.access import may as _may
 from toggbill.firms.models import AuditEvent, User
+from toggbill.firms.requests.addresses import first_page
 
 register = template.Library()
 
@@ -258,14 +259,16 @@ def nav(context: dict[str, Any]) -> dict[str, Any]:
     """The bar on top, with what waits."""
     request: FirmRequest = context["request"]
     membership = getattr(request, "membership", None)
+    # Outside of firms, on the pages of the account, the way back to any of them.
+    others = sorted(request.memberships, key=lambda row: (row.firm.name, row.pk))
+    offered = others if len(others) > 1 or membership is None else []
     return {
         "request": request,
         "user": request.user,
         "membership": membership,
         "firm": membership.firm if membership else None,
-        "memberships": list(request.user.memberships.select_related("firm").order_by("firm__name", "pk"))
-        if membership
-        else [],
+        "firms": [(row.firm.name, first_page(row.firm.slug), row == membership) for row in offered],
+        "first_page": context.get("first_page"),
         "may_members": _may(membership, "members"),
         "waiting": figures.waiting(membership) if membership else None,
         "here": request.resolver_match.url_name if request.resolver_match else "",

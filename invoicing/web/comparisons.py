@@ -32,4 +32,4 @@ def compare(request: FirmRequest, key: str) -> HttpResponse:
         messages.success(request, _("The dossier is being compared with Toggl and Billit. This takes a moment."))
     else:
         messages.info(request, _("The comparison is under way already."))
-    return redirect("dossier", key=row.key)
+    return redirect("firm:dossier", key=row.key)

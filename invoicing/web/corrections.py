@@ -105,7 +105,7 @@ def _withdraw(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str
 
 
 def _address(invoice: Invoice) -> str:
-    return reverse("invoice", args=[invoice.reference])
+    return reverse("firm:invoice", args=[invoice.reference])
 
 
 _DECISIONS: dict[str, Callable[[Correction, str, Actor, datetime], tuple[str, str]]] = {
@@ -151,4 +151,4 @@ def _back(request: FirmRequest, row: Correction) -> str:
     if request.POST.get("back") == row.invoice.reference:
         return _address(row.invoice)
     state = "?state=waiting" if request.POST.get("back") == "waiting" else ""
-    return reverse("corrections") + state
+    return reverse("firm:corrections") + state

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -26,7 +26,7 @@ from invoicing.web import descriptions, figures
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
 from toggbill.firms.errors import NotPossible
-from toggbill.firms.models import Membership
+from toggbill.firms.requests.addresses import LATEST_FIRM
 
 _BROKEN_SHOWN = 5
 LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
@@ -36,6 +36,8 @@ LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
 @require_GET
 def dossiers(request: FirmRequest) -> HttpResponse:
     """The first page: what stands between the person and the finished month, dossier by dossier."""
+    if request.session.get(LATEST_FIRM) != request.firm.pk:
+        request.session[LATEST_FIRM] = request.firm.pk
     now = timezone.now()
     today = timezone.localdate(now)
     found = figures.portfolio(membership=member(request), today=today)
@@ -131,12 +133,12 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
     form = DraftForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Nothing was drafted: choose the last day to bill."))
-        return redirect("dossier", key=row.key)
+        return redirect("firm:dossier", key=row.key)
     try:
         done = runs.draft(dossier=row, cut_off=form.cleaned_data["through"], by=actor(request), now=timezone.now())
     except NotPossible as refusal:
         messages.error(request, str(refusal))
-        return redirect("dossier", key=row.key)
+        return redirect("firm:dossier", key=row.key)
     through = descriptions.day(form.cleaned_data["through"])
     count = len(done.moved)
     if not count:
@@ -156,21 +158,10 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
     if done.mirror_as_of is not None:
         as_of = descriptions.moment(done.mirror_as_of)
         messages.info(request, _("The hours are those that Toggl held on %(moment)s.") % {"moment": as_of})
-    return redirect("dossier", key=row.key)
+    return redirect("firm:dossier", key=row.key)
 
 
 def _left_out(done: runs.Drafting) -> list[tuple[attention.Words, int]]:
     """What the run left where it is although nothing of it needs a decision, with the number of entries."""
     counts = Counter(skipped.reason for skipped in done.plan.skipped)
     return [(attention.words(reason), counts[reason]) for reason in attention.LEFT_BY_RUNS if counts[reason]]
-
-
-@member_required()
-@require_POST
-def choose_firm(request: FirmRequest) -> HttpResponse:
-    """Work for another firm of the member's (field `firm`: its short name) from here on."""
-    membership = get_object_or_404(
-        Membership.objects.filter(user=request.user), firm__slug=request.POST.get("firm", "")
-    )
-    request.session["firm"] = membership.firm_id
-    return redirect("dossiers")

@@ -77,7 +77,7 @@ def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
     if decision not in _VERBS:
         raise Http404
     row = dossier_of(request, key)
-    goal = _back(request) or reverse("hours", args=[row.key])
+    goal = _back(request) or reverse("firm:hours", args=[row.key])
     ids = {int(text) for text in request.POST.getlist("entry") if text.isascii() and text.isdigit()}
     entries = Entry.objects.filter(pk__in=sorted(ids)[: _MOST_AT_ONCE + 1], ledger_row__dossier=row)
     if not ids:

@@ -216,4 +216,4 @@ def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
         messages.success(request, do(request, row))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
-    return redirect("invoice", reference=row.reference)
+    return redirect("firm:invoice", reference=row.reference)

@@ -1,4 +1,4 @@
-"""The addresses of the pages."""
+"""The addresses of the pages, below those of the firm."""
 
 from django.urls import path
 
@@ -23,5 +23,4 @@ urlpatterns = [
     path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),
     path("invoices/<str:reference>/", invoices.invoice, name="invoice"),
     path("invoices/<str:reference>/<slug:step>/", invoices.step, name="step"),
-    path("firm/", dossiers.choose_firm, name="choose_firm"),
 ]

@@ -43,19 +43,19 @@ def test_both_services_are_connected_and_removed_again(
     page.get_by_role("button", name="Choose").click()
     page.get_by_text("They are read within minutes").or_(page.get_by_text("It is read within minutes")).wait_for()
     assert Workspace.objects.get().remote_id == 4001
-    page.goto(f"{live_server.url}/connections/add/billit/")
+    page.goto(f"{live_server.url}/f/ours/connections/add/billit/")
     page.get_by_role("button", name="Sign in to Billit").click()
     page.get_by_role("button", name="Log in and allow").click()
-    page.wait_for_url(f"{live_server.url}/connections/billit/main/choose/")
+    page.wait_for_url(f"{live_server.url}/f/ours/connections/billit/main/choose/")
     page.get_by_role("checkbox").check()
     page.get_by_role("button", name="Choose").click()
     assert page.get_by_text("Automatically send your invoices").is_visible()
     page.get_by_role("button", name="Sign in to Billit again").click()
     page.get_by_role("button", name="Log in and allow").click()
-    page.wait_for_url(f"{live_server.url}/connections/billit/main/")
+    page.wait_for_url(f"{live_server.url}/f/ours/connections/billit/main/")
     page.get_by_role("link", name="Remove").click()
     page.get_by_role("button", name="Remove").click()
-    page.wait_for_url(f"{live_server.url}/connections/")
+    page.wait_for_url(f"{live_server.url}/f/ours/connections/")
     assert Connection.objects.get(service="billit").secret == ""
     # Billit's imitation has no icon, which is not ours to mend.
     complaints[:] = [text for text in complaints if "404 (Not Found)" not in text]
@@ -65,7 +65,7 @@ def test_a_file_is_previewed_and_taken_in_and_a_mapping_tried(
     firm: Firm, page: Page, live_server: LiveServer, complaints: list[str]
 ) -> None:
     DossierFactory(firm=firm, key="bakery", name="Bakery")
-    page.goto(f"{live_server.url}/admin/invoicing/tagmapping/")
+    page.goto(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/")
     page.get_by_role("link", name="Import").click()
     content = b"dossier,tag,product\nbakery,Advies,ADV\n"
     file: FilePayload = {"name": "t.csv", "mimeType": "text/csv", "buffer": content}
@@ -75,16 +75,16 @@ def test_a_file_is_previewed_and_taken_in_and_a_mapping_tried(
     page.get_by_role("button", name="Confirm import").click()
     page.get_by_text("Import finished: 1 new").wait_for()
     row = TagMapping.objects.get()
-    page.goto(f"{live_server.url}/admin/invoicing/tagmapping/{row.pk}/change/")
+    page.goto(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/{row.pk}/change/")
     page.get_by_label("Product reference").fill("FIS")
     page.get_by_role("button", name="Try on last month").click()
     page.get_by_text("Nothing was saved").wait_for()
     row.refresh_from_db()
     assert row.product_reference == "ADV"
     page.get_by_role("button", name="Save it so").click()
-    page.wait_for_url(f"{live_server.url}/admin/invoicing/tagmapping/")
+    page.wait_for_url(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/")
     row.refresh_from_db()
     assert row.product_reference == "FIS"
-    page.goto(f"{live_server.url}/admin/invoicing/tagmapping/export/")
-    page.goto(f"{live_server.url}/firm/leaving/")
+    page.goto(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/export/")
+    page.goto(f"{live_server.url}/f/ours/leaving/")
     page.get_by_role("button", name="Close the firm").wait_for()

@@ -26,7 +26,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def user(live_server: LiveServer) -> User:
-    return MembershipFactory(user__password=PASSWORD, user__is_staff=True, firm__name="Our Firm").user
+    return MembershipFactory(
+        user__password=PASSWORD, user__is_staff=True, firm__name="Our Firm", firm__slug="ours"
+    ).user
 
 
 @pytest.fixture
@@ -76,7 +78,7 @@ def test_pages_fit_the_screen_in_every_language(
     paths = ["/", "/dossiers/bakery/", "/dossiers/bakery/hours/", "/attention/", "/invoices/", "/corrections/"]
     paths += [f"/invoices/{row.reference}/" for row in (invoice, billed)]
     for path in [*paths, "/corrections/?state=waiting", "/corrections/?state=decided"]:
-        page.goto(live_server.url + path)
+        page.goto(f"{live_server.url}/f/ours{path}")
         for summary in page.locator("main details:not([open]) > summary").all():
             summary.click()
         assert page.evaluate("document.documentElement.lang") == language
@@ -87,7 +89,7 @@ def test_pages_fit_the_screen_in_every_language(
 @pytest.mark.usefixtures("complaints")
 def test_hours_are_chosen_at_once_and_held(page: Page, live_server: LiveServer, user: User, dossier: Dossier) -> None:
     sign_in(page, live_server, user)
-    page.goto(f"{live_server.url}/dossiers/bakery/hours/")
+    page.goto(f"{live_server.url}/f/ours/dossiers/bakery/hours/")
     page.get_by_label("All of these").check()
     expect(page.locator("[name=entry]:checked")).to_have_count(2)
     page.get_by_label("Reason", exact=True).fill("The client contests it")
@@ -136,7 +138,7 @@ def test_admin_obeys_the_content_security_policy(
     page: Page, live_server: LiveServer, user: User, dossier: Dossier
 ) -> None:
     sign_in(page, live_server, user)
-    page.goto(f"{live_server.url}/admin/invoicing/dossier/{dossier.pk}/change/")
+    page.goto(f"{live_server.url}/f/ours/admin/invoicing/dossier/{dossier.pk}/change/")
     page.get_by_text("Add another Tag mapping").click()
     page.locator("[name=tag_mappings-0-tag]").fill("Intern")
     page.locator("[name=tag_mappings-0-bill]").uncheck()

@@ -24,7 +24,7 @@ KEY = {
 
 @pytest.fixture
 def user(live_server: LiveServer) -> User:
-    row = MembershipFactory(user__password=PASSWORD, user__is_staff=True, firm__name="Our Firm")
+    row = MembershipFactory(user__password=PASSWORD, user__is_staff=True, firm__name="Our Firm", firm__slug="ours")
     DossierFactory(firm=row.firm, name="Bakery with quite a long name of its own")
     InvitationFactory(firm=row.firm, email="somebody.with.a.long.address@example.com")
     return row.user
@@ -41,7 +41,7 @@ def test_passkey_is_added_and_signs_in_without_a_password(page: Page, live_serve
     page.get_by_label("Email").fill(user.email)
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in", exact=True).click()
-    page.wait_for_url(f"{site}/")
+    page.wait_for_url(f"{site}/f/ours/")
     page.goto(f"{site}/accounts/2fa/")
     page.get_by_role("link", name="Add a passkey").click()
     page.locator("[name=passwordless]").check()
@@ -50,7 +50,7 @@ def test_passkey_is_added_and_signs_in_without_a_password(page: Page, live_serve
     page.context.clear_cookies()
     page.goto(f"{site}/accounts/login/")
     page.get_by_role("button", name="Sign in with a passkey").click()
-    page.wait_for_url(f"{site}/")
+    page.wait_for_url(f"{site}/f/ours/")
     expect(page.get_by_role("link", name="Members")).to_be_visible()
 
 
@@ -65,8 +65,8 @@ def test_pages_of_members_and_accounts_fit_the_screen(
     page.context.add_cookies([{"name": "django_language", "value": language, "url": live_server.url}])
     member = user.memberships.get().pk
     for path in (
-        "/members/",
-        f"/members/{member}/",
+        "/f/ours/members/",
+        f"/f/ours/members/{member}/",
         "/accounts/2fa/",
         "/accounts/sessions/",
         "/accounts/2fa/webauthn/",

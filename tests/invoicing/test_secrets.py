@@ -96,7 +96,7 @@ def test_no_secret_leaves_in_logs_audit_commands_messages_or_pages(
     browser = staff(firm)
     invoice = Invoice.objects.filter(firm=firm).first()
     assert invoice is not None
-    paths = [*pages_of(at_work.dossier, invoice), "/connections/", "/firm/leaving/"]
+    paths = [*pages_of(at_work.dossier, invoice), "/connections/", "/leaving/"]
     for row in Connection.objects.filter(firm=firm):
         paths += [f"/connections/{row.service}/{row.key}/", f"/connections/{row.service}/{row.key}/remove/"]
         paths += [address(Connection, "change", row.pk), address(Connection, "history", row.pk)]
@@ -172,7 +172,7 @@ def test_every_column_that_sounds_like_a_secret_is_encrypted() -> None:
 
 def test_a_superuser_sees_no_secret_either(firm_at: Firm) -> None:
     row = plant(firm_at)
-    browser: Client = superuser()
+    browser: Client = superuser(firm_at)
     for path in (address(Connection, "changelist"), address(Connection, "change", row.pk)):
         assert shown(browser.get(path).content.decode()) == set()
 

@@ -83,7 +83,7 @@ def webhook(request: FirmRequest, service: str, key: str, remote_id: int) -> Htt
     elif do == "close":
         close(request, [target])
         messages.success(request, _("“%(name)s” is read every quarter of an hour again.") % {"name": target.name})
-    return redirect("connection", service=service, key=key)
+    return redirect("firm:connection", service=service, key=key)
 
 
 def _open(request: FirmRequest, target: Workspace | Company) -> None:

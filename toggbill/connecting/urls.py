@@ -1,13 +1,12 @@
-"""The addresses of the pages of connections."""
+"""The addresses of the pages of connections, below those of the firm."""
 
 from django.urls import path
 
-from toggbill.connecting import hooks, views
+from toggbill.connecting import hooks, sign_in, views
 
 urlpatterns = [
     path("connections/", views.listing, name="connections"),
-    path("connections/sign-in/", views.sign_in, name="billit_sign_in"),
-    path("connections/signed-in/", views.signed_in, name="billit_signed_in"),
+    path("connections/sign-in/", sign_in.sign_in, name="billit_sign_in"),
     path("connections/add/<slug:service>/", views.add, name="connection_add"),
     path("connections/<slug:service>/<slug:key>/", views.connection, name="connection"),
     path("connections/<slug:service>/<slug:key>/choose/", views.choose, name="connection_choose"),

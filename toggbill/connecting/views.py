@@ -1,10 +1,7 @@
-"""The pages of connections: the list with its health, adding by token, key or sign-in, choosing, rotating, removing."""
+"""The pages of connections: the list with its health, adding by token or key, choosing, rotating, removing."""
 
 from __future__ import annotations
 
-import hmac
-import secrets
-from datetime import datetime, timedelta
 from typing import Any, cast
 
 from csp.decorators import csp_update
@@ -19,7 +16,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.clients.billit_sign_in import Pair
 from integrations.clients.transport import ServiceError
 from integrations.connections import credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
@@ -27,9 +23,6 @@ from integrations.models import Connection
 from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
-
-STATE = "billit_sign_in"
-STATE_LIFE = timedelta(minutes=30)
 
 
 @member_required()
@@ -70,7 +63,7 @@ def add(request: FirmRequest, service: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         row = _add(request, service, form)
         if row is not None:
-            return redirect("connection_choose", service=service, key=row.key)
+            return redirect("firm:connection_choose", service=service, key=row.key)
     context = {
         "form": form,
         "service": service,
@@ -110,81 +103,6 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
     return row
 
 
-# --- signing in at Billit -------------------------------------------------------------------------------------------
-
-
-@member_required("connect", proof=True)
-@require_POST
-def sign_in(request: FirmRequest) -> HttpResponse:
-    """Off to Billit's page (field `key`: the connection's short name), for a new connection or an old one again."""
-    if not tokens.is_set_up():
-        raise Http404
-    form = KeyForm(request.POST, firm=request.firm, service=Connection.Service.BILLIT)
-    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=request.POST.get("key", ""))
-    if not known.exists() and not form.is_valid():
-        messages.error(request, _("Give the connection a short name: letters, digits, hyphens and underscores."))
-        return redirect("connection_add", service="billit")
-    state = secrets.token_urlsafe(32)
-    request.session[STATE] = {
-        "state": state,
-        "firm": request.firm.pk,
-        "key": request.POST["key"],
-        "at": timezone.now().isoformat(),
-    }
-    return redirect(tokens.sign_in_address(state=state))
-
-
-@member_required("connect")
-@require_GET
-def signed_in(request: FirmRequest) -> HttpResponse:
-    """Billit sends the person back here: with a code, or without, after a no."""
-    begun: dict[str, Any] = request.session.pop(STATE, None) or {}
-    key = str(begun.get("key", ""))
-    if not _is_ours(begun, request):
-        messages.error(
-            request,
-            _("This sign-in was not begun here, or too long ago. Nothing was connected: begin again on this page."),
-        )
-        return redirect("connections")
-    if "code" not in request.GET:
-        messages.info(request, _("Billit was not opened for toggbill, so nothing was connected."))
-        return redirect("connections")
-    try:
-        row, kept = _connect_signed_in(request, key)
-    except ServiceError as error:
-        messages.error(request, _("Nothing was connected. %(why)s") % {"why": failures.words(error.message)})
-        return redirect("connections")
-    if kept:
-        messages.success(request, _("Signed in to Billit again: the connection works."))
-        return redirect("connection", service="billit", key=row.key)
-    return redirect("connection_choose", service="billit", key=row.key)
-
-
-def _is_ours(begun: dict[str, Any], request: FirmRequest) -> bool:
-    """The state is that of this session, for the firm that the person works for now, and fresh."""
-    if not begun or begun.get("firm") != request.firm.pk:
-        return False
-    if timezone.now() - datetime.fromisoformat(begun["at"]) > STATE_LIFE:
-        return False
-    return hmac.compare_digest(str(begun["state"]).encode(), request.GET.get("state", "").encode())
-
-
-@sensitive_variables("pair")
-def _connect_signed_in(request: FirmRequest, key: str) -> tuple[Connection, bool]:
-    """The connection, and whether it has companies already. Raises ``ServiceError``."""
-    pair: Pair = tokens.first_pair(code=request.GET["code"])
-    access = credentials.ask_billit_signed_in(pair=pair)
-    standing = Connection.objects.for_firm(request.firm).filter(service="billit", key=key).first()
-    if standing is not None:
-        used = standing.companies.filter(dossiers__isnull=False).values_list("party_id", flat=True)
-        for sentence in credentials.billit_hindrances(access, key=key, companies=used):
-            messages.warning(request, sentence)
-    row, _outcome = credentials.connect_billit_signed_in(
-        firm=request.firm, key=key, pair=pair, access=access, by=actor(request), now=timezone.now()
-    )
-    return row, row.companies.exists()
-
-
 # --- what it opens --------------------------------------------------------------------------------------------------
 
 
@@ -197,7 +115,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
         access = credentials.ask_again(connection=row, now=timezone.now())
     except ServiceError as error:
         messages.error(request, failures.words(error.message))
-        return redirect("connection", service=service, key=key)
+        return redirect("firm:connection", service=service, key=key)
     if request.method == "POST":
         chosen = {int(text) for text in request.POST.getlist("chosen") if text.isdecimal() and len(text) < 19}
         hindrances = _hindrances(row, access, chosen)
@@ -230,7 +148,7 @@ def _chosen(
         "%(n)d chosen. It is read within minutes.", "%(n)d chosen. They are read within minutes.", len(chosen)
     )
     messages.success(request, text % {"n": len(chosen)})
-    return redirect("connection", service=row.service, key=row.key)
+    return redirect("firm:connection", service=row.service, key=row.key)
 
 
 def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[str, Any]]:
@@ -274,7 +192,7 @@ def rotate(request: FirmRequest, service: str, key: str) -> HttpResponse:
     form = RotateForm(request.POST)
     if form.is_valid() and _rotate(request, row, form):
         messages.success(request, _("The new credential works and is in use."))
-        return redirect("connection", service=service, key=key)
+        return redirect("firm:connection", service=service, key=key)
     return _page(request, row, form)
 
 
@@ -318,7 +236,7 @@ def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Nothing is read or posted through it."""
     credentials.pause(connection=_row(request, service, key), by=actor(request), now=timezone.now())
     messages.success(request, _("Paused. Its dossiers wait until you resume it."))
-    return redirect("connection", service=service, key=key)
+    return redirect("firm:connection", service=service, key=key)
 
 
 @member_required("connect")
@@ -327,7 +245,7 @@ def resume(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Let it work again."""
     credentials.resume(connection=_row(request, service, key), by=actor(request), now=timezone.now())
     messages.success(request, _("It works again."))
-    return redirect("connection", service=service, key=key)
+    return redirect("firm:connection", service=service, key=key)
 
 
 @member_required("connect", proof=True)
@@ -347,7 +265,7 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
     if trouble:
         text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
         messages.warning(request, text % {"why": failures.words(trouble)})
-    return redirect("connections")
+    return redirect("firm:connections")
 
 
 def _row(request: FirmRequest, service: str, key: str) -> Connection:

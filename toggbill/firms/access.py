@@ -62,10 +62,12 @@ WHEN_CLOSED = frozenset({"see", "export", "members", "firm"})
 
 
 class FirmRequest(HttpRequest):
-    """A request behind ``member_required``: ``FirmMiddleware`` has put the member and the firm on it."""
+    """A request behind ``member_required``: ``FirmMiddleware`` has put the member and the firm of its address on it."""
 
     user: User
     membership: Membership | None
+    # All of the user's, the one that `/` leads to first.
+    memberships: list[Membership]
     firm: Firm
     # The first of the user's firms that demands a second step.
     demanding_firm: Firm | None

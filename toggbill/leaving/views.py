@@ -45,15 +45,15 @@ def close(request: FirmRequest) -> HttpResponse:
     """Close the firm (field `sure`: its short name, typed by the owner)."""
     if request.POST.get("sure", "").strip() != request.firm.slug:
         messages.error(request, _("Nothing was closed: type the firm's short name to be sure."))
-        return redirect("leaving")
+        return redirect("firm:leaving")
     try:
         done = closing.close(firm=request.firm, by=actor(request), now=timezone.now())
     except closing.CannotClose as refusal:
         messages.error(request, str(refusal))
-        return redirect("leaving")
+        return redirect("firm:leaving")
     messages.success(request, _("The firm is closed: its secrets are destroyed, and its books are only read."))
     for access in done.to_revoke:
         if trouble := tokens.revoke(access=access):
             text = _("The sign-in could not be ended at Billit, so end it there in your profile. %(why)s")
             messages.warning(request, text % {"why": failures.words(trouble)})
-    return redirect("leaving")
+    return redirect("firm:leaving")

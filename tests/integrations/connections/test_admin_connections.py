@@ -32,7 +32,7 @@ def firm() -> Firm:
 
 def test_connection_secret_is_never_shown(firm: Firm) -> None:
     row = ConnectionFactory(firm=firm, secret="very-secret-token")
-    for browser in (superuser(), staff(firm)):
+    for browser in (superuser(firm), staff(firm)):
         for path in (address(Connection, "change", row.pk), address(Connection, "changelist")):
             assert "very-secret-token" not in browser.get(path).content.decode()
 

@@ -223,13 +223,13 @@ def test_a_lost_answer_ends_in_the_plain_sentence_when_billit_refuses(
     sandbox.control.faults()
     sentence = (
         "The sign-in of Billit main has ended: an answer of Billit was lost on 20/11/2026 at 09:55 UTC, and Billit "
-        "gives each only once. Sign in to Billit again: https://toggbill.example/connections/billit/main/"
+        "gives each only once. Sign in to Billit again: https://toggbill.example/f/ours/connections/billit/main/"
     )
     with pytest.raises(BadCredentials) as refused:
         tokens.credential(row, now=NOW + timedelta(minutes=56))
     assert str(refused.value) == sentence
     kept = stored(row)
-    page = "https://toggbill.example/connections/billit/main/"
+    page = "https://toggbill.example/f/ours/connections/billit/main/"
     assert (kept.failure, kept.failure_code, kept.failure_facts) == (
         "credentials",
         "sign_in_lost",
@@ -247,7 +247,7 @@ def test_a_sign_in_that_was_ended_at_billit_says_so_without_a_lost_answer(
         tokens.credential(row, now=NOW + timedelta(minutes=55))
     assert str(refused.value) == (
         "The sign-in of Billit main has ended. Sign in to Billit again: "
-        "https://toggbill.example/connections/billit/main/"
+        "https://toggbill.example/f/ours/connections/billit/main/"
     )
 
 
@@ -385,7 +385,7 @@ def test_a_worker_killed_between_answer_and_commit(
         assert str(refused.value) == (
             f"The sign-in of Billit main has ended: an answer of Billit was lost on "
             f"{left.renewing_since:%d/%m/%Y at %H:%M} UTC, and Billit gives each only once. "
-            "Sign in to Billit again: https://toggbill.example/connections/billit/main/"
+            "Sign in to Billit again: https://toggbill.example/f/ours/connections/billit/main/"
         )
         assert stored(row).failure == "credentials"
 

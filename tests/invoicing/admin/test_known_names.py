@@ -110,7 +110,7 @@ def test_page_of_a_new_mapping_offers_the_clients_of_the_firm(firm: Firm, dossie
     page = staff(firm).get(address(ClientMapping, "add")).content.decode()
     assert f'<option value="Bakkerij Zomer (502)">{dossier.workspace.name}</option>' in page
     assert "Leakmark" not in page
-    assert "<option value" not in superuser().get(address(ClientMapping, "add")).content.decode().split("datalist")[-1]
+    assert superuser(firm).get(address(ClientMapping, "add")).content.decode().count("Bakkerij Zomer (502)") == 1
 
 
 def test_inline_row_saved_under_its_name_is_no_change(firm: Firm, dossier: Dossier) -> None:

@@ -19,13 +19,15 @@ from tests.factories import (
     EntryFactory,
     FirmFactory,
     InvoiceFactory,
+    MembershipFactory,
     TagMappingFactory,
     WorkspaceFactory,
     enterprise_number,
 )
 from tests.invoicing.admin.uploads import XLSX, confirmed, exported, imported, previewed, workbook
-from tests.visitors import address, events, staff, superuser
-from toggbill.firms.models import Firm
+from tests.visitors import Tab, address, events, staff, superuser
+from toggbill.firms.models import Firm, User
+from toggbill.firms.requests.addresses import MADE_FOR
 
 pytestmark = pytest.mark.django_db
 
@@ -180,10 +182,29 @@ def test_dossiers_are_taken_in_by_who_makes_them(role: str, status: int, firm: F
     assert staff(firm, role).get(address(Dossier, "import")).status_code == status
 
 
-def test_an_operator_without_a_firm_takes_nothing_in(dossier: Dossier) -> None:
-    browser = superuser()
-    assert browser.get(address(TagMapping, "import")).status_code == 403
-    assert b"bakery" in exported(browser, Dossier)
+def test_an_operator_takes_in_what_is_of_the_firm_in_the_address(firm: Firm, dossier: Dossier) -> None:
+    theirs = DossierFactory(firm=FirmFactory(slug="theirs"), key="garage")
+    browser = superuser(firm)
+    assert "1 new" in confirmed(
+        browser, TagMapping, previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    )
+    assert "1 new" not in previewed(browser, TagMapping, "dossier,tag,product\ngarage,Advies,ADV\n")
+    assert TagMapping.objects.get().dossier == dossier
+    assert theirs.key.encode() not in exported(browser, Dossier)
+
+
+def test_preview_of_one_firm_is_not_taken_in_by_another(firm: Firm, dossier: Dossier) -> None:
+    theirs = DossierFactory(firm=FirmFactory(slug="theirs"), key="bakery")
+    browser = staff(firm)
+    MembershipFactory(firm=theirs.firm, user=User.objects.get(pk=browser.session["_auth_user_id"]))
+    page = previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    other = Tab(theirs.firm)
+    other.cookies = browser.cookies
+    assert "This form belongs to another firm" in confirmed(other, TagMapping, page)
+    assert "This preview is over" in confirmed(other, TagMapping, page.replace(MADE_FOR, "unknown"))
+    assert not TagMapping.objects.exists()
+    assert "1 new" in confirmed(browser, TagMapping, page)
+    assert TagMapping.objects.get().dossier == dossier
 
 
 def test_a_confirmation_takes_in_only_what_this_session_previewed(firm: Firm, dossier: Dossier) -> None:

@@ -23,7 +23,7 @@ from tests.factories import (
 )
 from tests.invoicing.scene import Scene
 from tests.queues import Queue
-from tests.visitors import signed_in, text
+from tests.visitors import browser_of, signed_in, text
 from tests.worlds import FIRST_ENTRY, entry
 
 pytestmark = pytest.mark.django_db
@@ -105,8 +105,7 @@ def test_first_page_counts_differences_of_the_dossiers_that_a_member_sees() -> N
     assert words.index("Hidden") < words.index("Shown"), "the one with more differences comes first"
     restricted = MembershipFactory(firm=firm, role="bookkeeper", is_restricted=True)
     MembershipDossierFactory(membership=restricted, dossier=shown)
-    browser = Client()
-    browser.force_login(restricted.user)
+    browser = browser_of(restricted.user, firm)
     words = text(browser, "/")
     assert "1 difference with Toggl or Billit stands between you and finished books" in words
 
@@ -130,8 +129,8 @@ def test_button_has_the_workers_compare_and_the_page_shows_what_they_find(
     assert queue.work() == ["reconcile_dossier"]
     page = page_of(books.dossier, browser)
     assert f"Entry {FIRST_ENTRY + 1} of 2026-10-05 was deleted in Toggl" in page
-    assert 'href="/corrections/?dossier=small"' in page
-    assert f'href="/invoices/{Invoice.objects.get().reference}/"' in page
+    assert f'href="/f/{books.firm.slug}/corrections/?dossier=small"' in page
+    assert f'href="/f/{books.firm.slug}/invoices/{Invoice.objects.get().reference}/"' in page
     assert 'data-refresh="3"' not in page
     books.later(minutes=2)
     browser.post("/dossiers/small/compare/")

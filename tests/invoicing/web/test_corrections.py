@@ -201,7 +201,7 @@ def test_replaced_order_leads_to_the_new_invoice(scene: Make) -> None:
     about = correction()
     answer = client.post(f"/corrections/{about.pk}/replace/", {"seconds": "1800", "what": "seconds"})
     new = Invoice.objects.get(status="approved")
-    assert answer["Location"] == f"/invoices/{new.reference}/"
+    assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{new.reference}/"
     assert at_billit(books, old)["Deleted"] is True
     assert [line.seconds for line in new.lines.all()] == [5400]
     assert "decided already" in decide(client, "replace", about)
@@ -223,7 +223,7 @@ def test_credit_note_is_drafted_and_led_to(scene: Make) -> None:
     client, about = reader(books), correction()
     answer = client.post(f"/corrections/{about.pk}/credit-and-bill/", {"seconds": "1800", "what": "seconds"})
     note = Invoice.objects.get(kind="credit_note")
-    assert answer["Location"] == f"/invoices/{note.reference}/"
+    assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{note.reference}/"
     assert (note.status, note.rebill, str(note.total_excl)) == ("draft", True, "95.00")
     books.post(books.approve(note)[0])
     assert row(1)[:2] == ("open", 5400)
@@ -239,7 +239,7 @@ def test_invoice_shows_the_corrections_of_its_entries_and_leads_back_to_itself(s
     about = correction()
     sent = {"seconds": "1800", "what": "seconds", "back": invoice.reference}
     answer = client.post(f"/corrections/{about.pk}/accept/", sent)
-    assert answer["Location"] == f"/invoices/{invoice.reference}/"
+    assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{invoice.reference}/"
     assert "waits for a decision" not in text(client, f"/invoices/{invoice.reference}/")
 
 

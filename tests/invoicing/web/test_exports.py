@@ -27,7 +27,7 @@ from tests.factories import (
     MembershipFactory,
     ReportedMonthFactory,
 )
-from tests.visitors import signed_in
+from tests.visitors import browser_of, signed_in
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -205,8 +205,7 @@ def test_exports_are_fenced_between_firms_and_dossiers(firm: Firm, dossier: Doss
     assert Correction.objects.count() == 2
     row = MembershipFactory(firm=firm, role="viewer", is_restricted=True)
     MembershipDossierFactory(membership=row, dossier=dossier)
-    client = Client()
-    client.force_login(row.user)
+    client = browser_of(row.user, firm)
     for path in PATHS:
         answer: Any = client.get(path)
         assert b"leakmark" not in b"".join(answer.streaming_content), path

@@ -134,7 +134,7 @@ def test_attention_is_narrowed_by_reason(firm: Firm, dossier: Dossier) -> None:
 def test_attention_offers_mapping_to_staff_who_may_map(firm: Firm, dossier: Dossier) -> None:
     LedgerRowFactory(dossier=dossier, reason="no_vat", client_name="Bakker")
     ClientFactory(workspace=dossier.workspace, remote_id=77, name="Bakker")
-    link = f"/admin/invoicing/clientmapping/add/?dossier={dossier.pk}&amp;client_remote_id=77"
+    link = f"/f/{firm.slug}/admin/invoicing/clientmapping/add/?dossier={dossier.pk}&amp;client_remote_id=77"
     assert link in signed_in(firm, is_staff=True).get("/attention/").content.decode()
     assert link not in signed_in(firm, "bookkeeper").get("/attention/").content.decode()
 

@@ -117,16 +117,16 @@ def test_attention_offers_to_hold_and_leads_back(client: Client, dossier: Dossie
     row = LedgerRowFactory(dossier=dossier, reason="no_vat")
     page = client.get("/attention/?reason=no_vat").content.decode()
     assert inputs(page, "entry") == [str(row.entry_id)]
-    assert 'name="next" value="/attention/?reason=no_vat"' in page
-    sent = {"entry": str(row.entry_id), "reason": "Later", "next": "/attention/?reason=no_vat"}
+    assert 'name="next" value="/f/ours/attention/?reason=no_vat"' in page
+    sent = {"entry": str(row.entry_id), "reason": "Later", "next": "/f/ours/attention/?reason=no_vat"}
     answer = client.post(f"{PAGE}hold/", sent)
-    assert (answer.status_code, answer["Location"]) == (302, "/attention/?reason=no_vat")
+    assert (answer.status_code, answer["Location"]) == (302, "/f/ours/attention/?reason=no_vat")
 
 
 @pytest.mark.parametrize("goal", ["https://evil.example/", "//evil.example/", "/\\evil.example", "javascript:alert(1)"])
 def test_decision_never_leads_away(client: Client, dossier: Dossier, goal: str) -> None:
     answer = client.post(f"{PAGE}hold/", {"next": goal})
-    assert answer["Location"] == PAGE
+    assert answer["Location"] == f"/f/ours{PAGE}"
 
 
 def test_viewer_sees_no_boxes_and_decides_nothing(dossier: Dossier, firm: Firm) -> None:

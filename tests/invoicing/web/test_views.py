@@ -20,9 +20,9 @@ from tests.factories import (
     MembershipFactory,
 )
 from tests.invoicing.scene import Scene
-from tests.visitors import pages_of, signed_in, text
+from tests.visitors import Tab, pages_of, signed_in, text
 from tests.worlds import entry
-from toggbill.firms.models import AuditEvent, Firm, Membership
+from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.django_db
 
@@ -54,14 +54,14 @@ def test_pages_are_open_to_every_role(role: str, firm: Firm, dossier: Dossier) -
 
 def test_pages_send_nobody_to_sign_in(dossier: Dossier) -> None:
     for path in pages_of(dossier, InvoiceFactory(dossier=dossier)):
-        answer = Client().get(path)
-        assert (answer.status_code, answer["Location"]) == (302, f"/accounts/login/?next={path}")
+        answer = Tab(dossier.firm).get(path)
+        assert (answer.status_code, answer["Location"]) == (302, f"/accounts/login/?next=/f/ours{path}")
 
 
 def test_pages_refuse_a_user_without_a_firm(dossier: Dossier) -> None:
     client = signed_in(None)
     for path in pages_of(dossier, InvoiceFactory(dossier=dossier)):
-        assert client.get(path).status_code == 403, path
+        assert client.get(f"/f/ours{path}").status_code == 404, path
 
 
 def test_objects_of_another_firm_are_not_found(firm: Firm, dossier: Dossier) -> None:
@@ -134,7 +134,7 @@ def test_steps_want_a_csrf_token(firm: Firm) -> None:
 def test_approve_moves_the_invoice_and_says_so(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm)
     answer = signed_in(firm).post(f"/invoices/{invoice.reference}/approve/", follow=True)
-    assert answer.redirect_chain == [(f"/invoices/{invoice.reference}/", 302)]
+    assert answer.redirect_chain == [(f"/f/ours/invoices/{invoice.reference}/", 302)]
     assert "Invoice approved. It can now be posted to Billit." in answer.content.decode()
     invoice.refresh_from_db()
     assert (invoice.status, invoice.approved_by.endswith("@example.com")) == ("approved", True)
@@ -246,18 +246,6 @@ def test_draft_after_today_is_refused(firm: Firm, dossier: Dossier) -> None:
 def test_draft_of_a_dossier_without_open_hours_says_so(firm: Firm, dossier: Dossier) -> None:
     answer = signed_in(firm).post("/dossiers/bakery/draft/", {"through": "2026-10-31"}, follow=True)
     assert "No new hours to draft through 31 Oct 2026." in answer.content.decode()
-
-
-def test_choose_firm_moves_to_another_of_ones_own(firm: Firm) -> None:
-    client, other = signed_in(firm), FirmFactory(slug="other", name="Other Firm")
-    MembershipFactory(firm=other, user=Membership.objects.get(firm=firm).user, role="viewer")
-    assert client.post("/firm/", {"firm": "other"}).status_code == 302
-    assert "Other Firm · viewer" in text(client, "/")
-
-
-def test_choose_firm_of_others_is_not_found(firm: Firm) -> None:
-    FirmFactory(slug="other")
-    assert signed_in(firm).post("/firm/", {"firm": "other"}).status_code == 404
 
 
 # --- the whole way ----------------------------------------------------------------------------------------------------

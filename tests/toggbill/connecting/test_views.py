@@ -26,7 +26,8 @@ from tests.factories import (
     WebhookFactory,
     WorkspaceFactory,
 )
-from tests.visitors import events, prove, signed_in, text
+from tests.visitors import Tab, browser_of, events, signed_in, text
+from toggbill.connecting.sign_in import STATES
 from toggbill.firms.models import Firm, Membership
 
 pytestmark = pytest.mark.django_db
@@ -67,7 +68,7 @@ def at_billit(browser: Client, key: str = "main", *, decision: str = "allow") ->
 def test_toggl_is_connected_by_a_token_that_is_tried_at_once(firm: Firm, sandbox: Process) -> None:
     browser = signed_in(firm)
     answer = browser.post("/connections/add/toggl/", {"key": "main", "secret": f" {TOKEN} "})
-    assert (answer.status_code, answer["Location"]) == (302, "/connections/toggl/main/choose/")
+    assert (answer.status_code, answer["Location"]) == (302, "/f/ours/connections/toggl/main/choose/")
     row = Connection.objects.get()
     assert (row.firm, row.secret, row.owner_name, row.timezone) == (firm, TOKEN, "Odile Verkansel", "Europe/Brussels")
     assert [item["path"] for item in sandbox.control.log("toggl")] == [
@@ -128,7 +129,7 @@ def test_billit_is_connected_by_signing_in(firm: Firm, billit_knows_us: Process)
     assert "Sign in to Billit" in page.content.decode()
     assert f"form-action 'self' {billit_knows_us.billit_url}" in page["Content-Security-Policy"]
     answer = browser.get(at_billit(browser))
-    assert answer["Location"] == "/connections/billit/main/choose/"
+    assert answer["Location"] == "/f/ours/connections/billit/main/choose/"
     row = Connection.objects.get()
     assert (row.method, row.owner_name) == ("sign_in", "Odile Verkansel")
     assert "" not in (row.secret, row.refresh_secret)
@@ -144,7 +145,7 @@ def test_signing_in_again_replaces_the_tokens_and_heals(firm: Firm, billit_knows
     CompanyFactory(firm=firm, connection=before, party_id=7001)
     Connection.objects.update(failure="credentials", failure_code="sign_in_over")
     answer = browser.get(at_billit(browser))
-    assert answer["Location"] == "/connections/billit/main/"
+    assert answer["Location"] == "/f/ours/connections/billit/main/"
     row = Connection.objects.get()
     assert (row.pk, row.failure, row.secret != before.secret) == (before.pk, "none", True)
     assert events(firm)[-1][2]["secret_changed"] is True
@@ -161,21 +162,37 @@ def test_a_person_who_says_no_connects_nothing(firm: Firm, billit_knows_us: Proc
 def test_the_state_is_that_of_the_session_and_good_once(firm: Firm, billit_knows_us: Process) -> None:
     browser, other = signed_in(firm), signed_in(firm)
     back = at_billit(browser)
-    for address, visitor in ((back, other), (re.sub("state=.", "state=-", back), browser), (back, browser)):
+    for address, visitor in ((back, other), (re.sub("state=.", "state=-", back), browser)):
         page = visitor.get(address, follow=True).content.decode()
         assert "This sign-in was not begun here" in page
     assert not Connection.objects.exists()
+    assert browser.get(back)["Location"] == "/f/ours/connections/billit/main/choose/"
+    assert "This sign-in was not begun here" in browser.get(back, follow=True).content.decode()
 
 
-def test_the_state_is_bound_to_the_firm(firm: Firm, billit_knows_us: Process) -> None:
+def test_the_state_says_for_which_firm_in_whatever_order(firm: Firm, billit_knows_us: Process) -> None:
     membership = MembershipFactory(firm=firm)
     theirs = MembershipFactory(user=membership.user, firm=FirmFactory(slug="theirs")).firm
-    browser = Client()
-    browser.force_login(membership.user)
-    prove(browser, "password")
+    browser, other = browser_of(membership.user, firm), Tab(theirs)
+    other.cookies = browser.cookies
+    ours_back, theirs_back = at_billit(browser), at_billit(other, "second")
+    other.get("/")
+    assert other.get(ours_back)["Location"] == "/f/ours/connections/billit/main/choose/"
+    assert browser.get(theirs_back)["Location"] == "/f/theirs/connections/billit/second/choose/"
+    assert set(Connection.objects.values_list("firm__slug", "key")) == {("ours", "main"), ("theirs", "second")}
+
+
+def test_the_state_of_a_firm_that_was_left_connects_nothing(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
     back = at_billit(browser)
-    browser.post("/firm/", {"firm": theirs.slug})
-    assert "This sign-in was not begun here" in browser.get(back, follow=True).content.decode()
+    MembershipFactory(firm=firm)
+    mine = Membership.objects.filter(firm=firm, user=browser.session["_auth_user_id"])
+    mine.update(role="bookkeeper")
+    assert browser.get(back).status_code == 403
+    mine.update(role="owner")
+    back = at_billit(browser)
+    mine.delete()
+    assert browser.get(back)["Location"] == "/"
     assert not Connection.objects.exists()
 
 
@@ -183,7 +200,8 @@ def test_the_state_grows_old(firm: Firm, billit_knows_us: Process) -> None:
     browser = signed_in(firm)
     back = at_billit(browser)
     session = browser.session
-    session["billit_sign_in"] |= {"at": (timezone.now() - timedelta(minutes=31)).isoformat()}
+    [begun] = session[STATES].values()
+    begun["at"] = (timezone.now() - timedelta(minutes=31)).isoformat()
     session.save()
     assert "or too long ago" in browser.get(back, follow=True).content.decode()
 

@@ -15,7 +15,7 @@ from pytest_django import Settings
 
 from tests.conftest import Outcome
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
-from tests.visitors import events, prove, signed_in, text
+from tests.visitors import Tab, events, prove, signed_in, text
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
@@ -65,7 +65,7 @@ def steps(row: Membership) -> int:
 
 
 def test_owner_removes_the_second_step_of_a_member(firm: Firm) -> None:
-    elsewhere = Client()
+    elsewhere = Tab(firm)
     row = with_second_step(firm, elsewhere)
     prove(elsewhere, "mfa")
     assert elsewhere.get("/").status_code == 200
@@ -91,7 +91,7 @@ def test_member_of_a_firm_that_demands_two_steps_sets_up_a_new_one(firm: Firm) -
     row = with_second_step(firm)
     owner = MembershipFactory(firm=firm).user
     TOTP.activate(owner, generate_totp_secret())
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(owner)
     prove(browser, "mfa")
     reset(browser, row)
@@ -122,7 +122,7 @@ def test_owner_does_not_weaken_the_operator(firm: Firm) -> None:
 def test_nobody_resets_his_own_or_what_is_not_there(firm: Firm) -> None:
     row = with_second_step(firm)
     Membership.objects.filter(pk=row.pk).update(role="owner")
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(row.user)
     prove(browser, "mfa")
     in_english(browser)

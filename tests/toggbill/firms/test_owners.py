@@ -16,7 +16,7 @@ from pytest_django import Settings
 from integrations.sandbox.process import Process
 from tests.conftest import Outcome
 from tests.factories import FirmFactory, MembershipFactory
-from tests.visitors import address, events, staff, superuser
+from tests.visitors import events, of_operator, staff, superuser
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership import invitations, members
@@ -179,9 +179,9 @@ def test_database_refuses_the_second_of_two_transactions_that_take_an_owner_each
 def test_firm_that_the_operator_makes_begins_with_an_owner(firm: Firm) -> None:
     form = {"slug": "new", "name": "New", "timezone": "Europe/Brussels", "language": "fr"}
     operator = superuser()
-    assert operator.post(address(Firm, "add"), form).status_code == 200
+    assert operator.post(of_operator(Firm, "add"), form).status_code == 200
     assert not Firm.objects.filter(slug="new").exists()
-    assert operator.post(address(Firm, "add"), form | {"owner": "Boss@Example.com"}).status_code == 302
+    assert operator.post(of_operator(Firm, "add"), form | {"owner": "Boss@Example.com"}).status_code == 302
     row = Membership.objects.get(firm__slug="new")
     assert (row.user.email, row.role) == ("boss@example.com", "owner")
     assert events(row.firm)[0] == ("member_invited", "member boss@example.com", {"role": "owner"})
@@ -190,12 +190,12 @@ def test_firm_that_the_operator_makes_begins_with_an_owner(firm: Firm) -> None:
 def test_account_of_the_only_owner_stays_open(firm: Firm) -> None:
     row = MembershipFactory(firm=firm)
     form = {"email": row.user.email, "name": ""}
-    page = superuser().post(address(User, "change", row.user.pk), form).content.decode()
+    page = superuser().post(of_operator(User, "change", row.user.pk), form).content.decode()
     assert "No other owner is left in Our Firm: make another member owner first." in page
     row.user.refresh_from_db()
     assert row.user.is_active
     MembershipFactory(firm=firm)
-    assert superuser().post(address(User, "change", row.user.pk), form).status_code == 302
+    assert superuser().post(of_operator(User, "change", row.user.pk), form).status_code == 302
     row.user.refresh_from_db()
     assert not row.user.is_active
 
@@ -243,14 +243,20 @@ def test_file_hands_a_firm_over_in_whatever_order(
 def test_admin_has_no_second_door_for_passwords(firm: Firm) -> None:
     MembershipFactory(firm=firm, user__email="victim@example.com", user__password="an-invented-password")
     sent = {"username": "victim@example.com", "password": "an-invented-password"}
-    for browser in (Client(), staff(firm), superuser()):
+    for browser, site in (
+        (Client(), "/f/ours/admin/"),
+        (staff(firm), "/f/ours/admin/"),
+        (superuser(), "/f/ours/admin/"),
+        (Client(), "/operator/"),
+        (superuser(), "/operator/"),
+    ):
         before = browser.session.get("_auth_user_id")
-        answer = browser.post("/admin/login/", sent)
+        answer = browser.post(f"{site}login/", sent)
         assert answer.status_code == 302
         assert browser.session.get("_auth_user_id") == before
-    browser = staff(firm)
     new = {"old_password": "x", "new_password1": "y", "new_password2": "y"}
-    for path in ("/admin/password_change/", "/admin/password_change/done/"):
-        assert browser.get(path)["Location"] == "/accounts/password/change/"
-        assert browser.post(path, new)["Location"] == "/accounts/password/change/"
-    assert browser.get("/admin/login/?next=//evil.example/")["Location"] == "/admin/"
+    for browser, site in ((staff(firm), "/f/ours/admin/"), (superuser(), "/operator/")):
+        for path in (f"{site}password_change/", f"{site}password_change/done/"):
+            assert browser.get(path)["Location"] == "/accounts/password/change/"
+            assert browser.post(path, new)["Location"] == "/accounts/password/change/"
+        assert browser.get(f"{site}login/?next=//evil.example/")["Location"] == site

@@ -152,7 +152,7 @@ def test_export_says_what_is_wrong_and_leaves_no_half_file(
 
 
 def test_an_owner_exports_on_the_page(furnished: Firm) -> None:
-    answer = signed_in(furnished).post("/firm/leaving/export/")
+    answer = signed_in(furnished).post("/leaving/export/")
     assert answer["Content-Type"] == "application/zip"
     with zipfile.ZipFile(io.BytesIO(b"".join(answer.streaming_content))) as file:  # type: ignore[attr-defined]  # streamed
         assert "audit.jsonl" in file.namelist()
@@ -162,9 +162,9 @@ def test_an_owner_exports_on_the_page(furnished: Firm) -> None:
 @pytest.mark.parametrize("role", ["manager", "bookkeeper", "viewer"])
 def test_only_owners_leave(role: str, firm: Firm) -> None:
     browser = signed_in(firm, role)
-    assert browser.get("/firm/leaving/").status_code == 403
-    assert browser.post("/firm/leaving/export/").status_code == 403
-    assert browser.post("/firm/leaving/close/", {"sure": "ours"}).status_code == 403
+    assert browser.get("/leaving/").status_code == 403
+    assert browser.post("/leaving/export/").status_code == 403
+    assert browser.post("/leaving/close/", {"sure": "ours"}).status_code == 403
     firm.refresh_from_db()
     assert firm.closed_at is None
 
@@ -212,14 +212,14 @@ def test_a_closed_firm_is_read_and_exported_and_nothing_else(firm: Firm) -> None
     dossier = DossierFactory(firm=firm, key="bakery", name="Bakery")
     invoice = InvoiceFactory(dossier=dossier)
     browser = staff(firm)
-    closed = browser.post("/firm/leaving/close/", {"sure": "ours"}, follow=True)
+    closed = browser.post("/leaving/close/", {"sure": "ours"}, follow=True)
     assert "The firm is closed" in closed.content.decode()
     assert "Bakery" in text(browser, "/")
     assert "Garage Voorbeeld SRL" in text(browser, f"/invoices/{invoice.reference}/")
     assert browser.post(f"/invoices/{invoice.reference}/approve/").status_code == 403
     assert browser.post("/dossiers/bakery/draft/", {"through": "2026-10-31"}).status_code == 403
     assert browser.get("/connections/add/toggl/").status_code == 403
-    answer = browser.post("/firm/leaving/export/")
+    answer = browser.post("/leaving/export/")
     assert answer.status_code == 200
     # Read to its end, so that the file behind it is closed.
     assert b"".join(answer.streaming_content).startswith(b"PK")  # type: ignore[attr-defined]  # streamed
@@ -230,14 +230,14 @@ def test_not_even_the_operator_changes_a_closed_firm_in_the_admin(firm: Firm) ->
     row = TagMappingFactory(dossier__firm=firm, tag="intern")
     closing.close(firm=firm, by=BY, now=NOW)
     form = {"tag": "other", "bill": "on", "product_reference": "ADV", "priority": ""}
-    assert superuser().post(f"/admin/invoicing/tagmapping/{row.pk}/change/", form).status_code == 403
+    assert superuser(firm).post(f"/admin/invoicing/tagmapping/{row.pk}/change/", form).status_code == 403
     row.refresh_from_db()
     assert row.tag == "intern"
 
 
 def test_closing_needs_the_short_name_typed(firm: Firm, command: Callable[..., Outcome]) -> None:
     browser = signed_in(firm)
-    assert "Nothing was closed" in browser.post("/firm/leaving/close/", {"sure": "x"}, follow=True).content.decode()
+    assert "Nothing was closed" in browser.post("/leaving/close/", {"sure": "x"}, follow=True).content.decode()
     assert command("close_firm", "--firm", "ours", "--sure", "theirs").code == 2
     firm.refresh_from_db()
     assert firm.closed_at is None

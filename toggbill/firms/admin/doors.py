@@ -18,7 +18,7 @@ def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -
     """To the site's sign-in; whoever is signed in goes on, or is refused (403). No password is read here."""
     goal = request.GET.get(REDIRECT_FIELD_NAME, "")
     if not url_has_allowed_host_and_scheme(goal, {request.get_host()}, require_https=request.is_secure()):
-        goal = reverse("admin:index")
+        goal = reverse("admin:index", current_app=request.resolver_match and request.resolver_match.namespace)
     if not request.user.is_authenticated:
         return redirect_to_login(goal)
     if not (request.user.is_active and request.user.is_staff):

@@ -1,8 +1,8 @@
-"""The admin behind the fence: a member sees and changes the rows of their own firm, as far as the role allows.
+"""The admin behind the fence: it lies below the address of a firm (``/f/<slug>/admin/``) and knows that firm alone.
 
-``FirmModelAdmin`` is the admin of every model that belongs to a firm. For staff who are no superusers the rows, the
-choices of foreign keys, the filters, the autocompletes and the direct addresses are those of ``request.firm``;
-superusers see every firm. The firm of a new row is set here, never chosen.
+``FirmModelAdmin`` is the admin of every model that belongs to a firm. The rows, the choices of foreign keys, the
+filters, the autocompletes and the direct addresses are those of ``request.firm``: for a member as far as the role
+allows, for the operator all. The firm of a new row is set here, never chosen.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Group
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import reverse_lazy
 from django.utils import timezone
 
 from toggbill.firms.access import FirmRequest, actor, may, visible
@@ -32,6 +33,8 @@ from toggbill.firms.models import Firm, FirmOwned
 admin.site.login = doors.sign_in  # type: ignore[method-assign]  # as allauth does it
 admin.site.password_change = doors.change_password  # type: ignore[assignment, method-assign]  # the same
 admin.site.password_change_done = doors.change_password  # type: ignore[assignment, method-assign]  # the same
+# "View site" stays with the firm.
+admin.site.site_url = cast(str, reverse_lazy("firm:dossiers"))
 
 # Sessions, second steps and proven addresses are each person's own, on the pages of the account; rights come from
 # ``access``, so groups have no use.
@@ -50,11 +53,10 @@ _Row = TypeVar("_Row", bound=models.Model)
 
 
 def firm_of(request: HttpRequest, row: models.Model | None = None) -> Firm | None:
-    """The firm that a form is about: that of its row, else the member's; None for a superuser without a firm."""
+    """The firm that a form is about: that of its row, else the address's; None on the operator's own pages."""
     if isinstance(row, FirmOwned) and row.firm_id is not None:
         return row.firm
-    membership = cast(FirmRequest, request).membership
-    return None if membership is None else membership.firm
+    return getattr(request, "firm", None)
 
 
 def allowed(request: HttpRequest, what: str) -> bool:
@@ -65,9 +67,10 @@ def allowed(request: HttpRequest, what: str) -> bool:
 
 
 def scoped(request: HttpRequest, rows: models.QuerySet[_Row]) -> models.QuerySet[_Row]:
-    """The rows that the person may see: of the firm and the named dossiers, or all for a superuser."""
+    """The rows of the firm that the person may see: of the named dossiers, or all for a superuser."""
     if cast(FirmRequest, request).user.is_superuser:
-        return rows
+        firm = firm_of(request)
+        return rows.none() if firm is None else rows.filter(firm=firm)
     return visible(cast(FirmRequest, request).membership, rows)
 
 

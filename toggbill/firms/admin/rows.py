@@ -1,4 +1,4 @@
-"""Firms, their members and the audit log in the admin, and the accounts, which the operator minds."""
+"""A firm, its members with their accounts, and its audit log in the admin."""
 
 from __future__ import annotations
 
@@ -22,16 +22,15 @@ from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, Memb
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
-    _FirmForm = forms.ModelForm[Firm]
     _MembershipForm = forms.ModelForm[Membership]
     _UserForm = forms.ModelForm[User]
 else:
-    _FirmForm = _MembershipForm = _UserForm = forms.ModelForm
+    _MembershipForm = _UserForm = forms.ModelForm
 
-_GETS_A_LINK = _("Who has no account yet gets a link to choose a password.")
+GETS_A_LINK = _("Who has no account yet gets a link to choose a password.")
 
 
-def _add_member(request: HttpRequest, firm: Firm, email: str, role: str) -> Membership:
+def add_member(request: HttpRequest, firm: Firm, email: str, role: str) -> Membership:
     """Through the verb: audited, and invited by mail when there is no password yet."""
     joining = invitations.add_member(
         firm=firm, email=email, role=role, by=actor(cast(FirmRequest, request)), now=timezone.now()
@@ -53,19 +52,16 @@ def _invite(request: HttpRequest, firm: Firm, user: User) -> None:
 
 @admin.register(Firm)
 class FirmAdmin(Found):
-    """The member's own firm. Its short name stands in the hashes of the audit log, so it never changes."""
+    """The firm of the page. Its short name stands in the hashes of the audit log, so it never changes."""
 
     asks_for_proof = True
-    list_is_a_look = False  # which firms there are, the operator knows
     list_display = ("name", "slug", "timezone", "language")
     fields = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Firm]:
-        """The firm of the request, or all for a superuser."""
-        rows = super().get_queryset(request)
-        if cast(FirmRequest, request).user.is_superuser:
-            return rows
+        """The firm of the page."""
         firm = firm_of(request)
+        rows = super().get_queryset(request)
         return rows.none() if firm is None else rows.filter(pk=firm.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Firm | None = None) -> tuple[str, ...]:
@@ -73,24 +69,10 @@ class FirmAdmin(Found):
         once = () if obj is None else ("slug", "timezone")
         return (*once, "created_at", "audit_number")
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """A new firm asks for its owner."""
-        if obj is None:
-            kwargs["form"] = NewFirmForm
-        return super().get_form(request, obj, change=change, **kwargs)
-
-    def get_fields(self, request: HttpRequest, obj: Firm | None = None) -> tuple[str, ...]:
-        """The same."""
-        return ("owner", *self.fields) if obj is None else self.fields
-
     def save_model(self, request: HttpRequest, obj: Firm, form: Any, change: bool) -> None:
-        """Through the verb; a new firm gets its owner."""
-        if change:
-            values = {name: form.cleaned_data[name] for name in form.changed_data}
-            change_firm(firm=obj, values=values, by=actor(cast(FirmRequest, request)), now=timezone.now())
-            return
-        super().save_model(request, obj, form, change)
-        _add_member(request, obj, form.cleaned_data["owner"], Membership.Role.OWNER)
+        """Through the verb."""
+        values = {name: form.cleaned_data[name] for name in form.changed_data}
+        change_firm(firm=obj, values=values, by=actor(cast(FirmRequest, request)), now=timezone.now())
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Staff who may see something."""
@@ -101,8 +83,8 @@ class FirmAdmin(Found):
         return allowed(request, "see")
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """A new tenant is the operator's to make."""
-        return cast(FirmRequest, request).user.is_superuser
+        """Nobody here: a new tenant is the operator's to make, on the pages of the operator."""
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Firm | None = None) -> bool:
         """Owners."""
@@ -113,20 +95,10 @@ class FirmAdmin(Found):
         return False
 
 
-class NewFirmForm(_FirmForm):
-    """A firm begins with an owner."""
-
-    owner = forms.EmailField(label=_("e-mail of the owner"), help_text=_GETS_A_LINK)
-
-    class Meta:
-        model = Firm
-        fields = ("slug", "name", "timezone", "language", "requires_mfa")
-
-
 class MembershipForm(_MembershipForm):
     """A member is named by the e-mail address, so that nobody's address is offered for choice."""
 
-    email = forms.EmailField(label=_("e-mail"), help_text=_GETS_A_LINK)
+    email = forms.EmailField(label=_("e-mail"), help_text=GETS_A_LINK)
 
     class Meta:
         model = Membership
@@ -176,7 +148,7 @@ class MembershipAdmin(FirmModelAdmin):
         if firm is None:  # not reachable: adding asks for a firm
             return
         email = obj.user.email if change else form.cleaned_data["email"]
-        row = _add_member(request, firm, email, form.cleaned_data["role"])
+        row = add_member(request, firm, email, form.cleaned_data["role"])
         obj.pk, obj.firm, obj.user = row.pk, firm, row.user
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
@@ -239,10 +211,8 @@ class UserAdmin(Found):
         super().save_model(request, obj, form, change)
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[User]:
-        """The firm's members, or all for a superuser."""
+        """The firm's members."""
         rows = super().get_queryset(request)
-        if cast(FirmRequest, request).user.is_superuser:
-            return rows
         firm = firm_of(request)
         return rows.none() if firm is None else rows.filter(memberships__firm=firm)
 

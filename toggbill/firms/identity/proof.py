@@ -76,7 +76,7 @@ def ask(request: HttpRequest) -> HttpResponseRedirect:
 def _page_of_the_form(request: HttpRequest) -> str:
     referer = request.headers.get("Referer", "")
     if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        return reverse("dossiers")
+        return reverse("home" if getattr(request, "firm", None) is None else "firm:dossiers")
     parts = urlsplit(referer)
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 

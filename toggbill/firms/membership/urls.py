@@ -1,9 +1,8 @@
-"""The addresses of members and invitations."""
+"""The addresses of members and invitations, below those of the firm."""
 
 from django.urls import path
 
 from toggbill.firms.membership import views
-from toggbill.firms.requests import csp_reports
 
 urlpatterns = [
     path("members/", views.member_list, name="members"),
@@ -14,6 +13,4 @@ urlpatterns = [
     path("members/<int:pk>/remove/", views.remove, name="remove_member"),
     path("members/invitations/<int:pk>/again/", views.invite_again, name="invite_again"),
     path("members/invitations/<int:pk>/revoke/", views.revoke, name="revoke_invitation"),
-    path("invitations/<str:token>/", views.invitation, name="invitation"),
-    path("csp-report/", csp_reports.csp_report, name="csp_report"),
 ]

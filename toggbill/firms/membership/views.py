@@ -22,6 +22,7 @@ from toggbill.firms.identity.addresses import has_address
 from toggbill.firms.membership import invitations, lost_step, members
 from toggbill.firms.membership.forms import InviteForm, JoinForm, ReachForm
 from toggbill.firms.models import Firm, Invitation, Membership, User
+from toggbill.firms.requests.addresses import first_page
 
 
 def _rows(firm: Firm) -> list[Membership]:
@@ -63,7 +64,7 @@ def invite(request: FirmRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, status=422)
     if not _may_mail(request):
-        return redirect("members")
+        return redirect("firm:members")
     try:
         row, token = invitations.invite(
             firm=request.firm,
@@ -77,7 +78,7 @@ def invite(request: FirmRequest) -> HttpResponse:
         form.add_error("email", str(refusal))
         return _page(request, form, status=422)
     _mail(request, row, token)
-    return redirect("members")
+    return redirect("firm:members")
 
 
 def _may_mail(request: FirmRequest) -> bool:
@@ -110,14 +111,14 @@ def invite_again(request: FirmRequest, pk: int) -> HttpResponse:
     """Send an invitation once more, with a new link; the old one is dead."""
     row = _invitation(request, pk)
     if not _may_mail(request):
-        return redirect("members")
+        return redirect("firm:members")
     try:
         token = invitations.renew(invitation=row, by=actor(request), now=timezone.now())
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     else:
         _mail(request, row, token)
-    return redirect("members")
+    return redirect("firm:members")
 
 
 @member_required("members", proof=True)
@@ -131,7 +132,7 @@ def revoke(request: FirmRequest, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("The invitation of %(email)s is revoked.") % {"email": row.email})
-    return redirect("members")
+    return redirect("firm:members")
 
 
 def _member(request: FirmRequest, pk: int) -> Membership:
@@ -153,7 +154,7 @@ def member(request: FirmRequest, pk: int) -> HttpResponse:
             form.add_error("role", str(refusal))
         else:
             messages.success(request, _("%(email)s is changed.") % {"email": row.user.email})
-            return redirect("members")
+            return redirect("firm:members")
     status = 422 if form.is_bound else 200
     context = {
         "row": row,
@@ -176,7 +177,7 @@ def remove(request: FirmRequest, pk: int) -> HttpResponse:
         messages.error(request, str(refusal))
     else:
         messages.success(request, _("%(email)s is no member any more.") % {"email": row.user.email})
-    return redirect("members" if row.user_id != request.user.pk else "dossiers")
+    return redirect("firm:members" if row.user_id != request.user.pk else "home")
 
 
 @member_required("members", proof=True)
@@ -188,14 +189,14 @@ def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
         lost_step.reset_by_owner(membership=row, owner=request.user, by=actor(request), now=timezone.now())
     except NotPossible as refusal:
         messages.error(request, str(refusal))
-        return redirect("member", pk=pk)
+        return redirect("firm:member", pk=pk)
     told = {"email": row.user.email}
     messages.success(request, _("The second step of %(email)s is removed, and every session ended.") % told)
     try:
         lost_step.mail_reset(user=row.user, by=request.user.email, language=row.firm.language)
     except OSError:
         messages.error(request, _("%(email)s could not be told by mail: tell the person yourself.") % told)
-    return redirect("member", pk=pk)
+    return redirect("firm:member", pk=pk)
 
 
 @member_required("members", proof=True)
@@ -208,7 +209,7 @@ def require_mfa(request: FirmRequest) -> HttpResponse:
         messages.success(request, _("From now on every member signs in in two steps."))
     else:
         messages.success(request, _("Members may sign in in one step again."))
-    return redirect("members")
+    return redirect("firm:members")
 
 
 @never_cache
@@ -240,9 +241,8 @@ def invitation(request: HttpRequest, token: str) -> HttpResponse:
         except NotPossible as refusal:
             form.add_error(None, str(refusal))
         else:
-            request.session["firm"] = row.firm_id
             # Not signed in by hand: an account may have a second step.
-            answer: HttpResponse = perform_login(request, user, redirect_url="/")
+            answer: HttpResponse = perform_login(request, user, redirect_url=first_page(row.firm.slug))
             return answer
     return render(request, "firms/invitation.html", context | {"form": form}, status=422 if form.is_bound else 200)
 
@@ -258,6 +258,5 @@ def _accept_signed_in(request: HttpRequest, row: Invitation, context: dict[str, 
         except NotPossible as refusal:
             messages.error(request, str(refusal))
         else:
-            request.session["firm"] = row.firm_id
-            return redirect("dossiers")
+            return redirect(first_page(row.firm.slug))
     return render(request, "firms/invitation.html", context | {"may_accept": True})

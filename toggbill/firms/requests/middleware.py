@@ -1,23 +1,27 @@
-"""Puts the firm, its language and its time zone on the request; asks for a second step; adds headers."""
+"""Puts the firm of the address, its language and its time zone on the request; asks for a second step; adds headers."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
 from django.utils import timezone, translation
 
 from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
-from toggbill.firms.models import Membership, User
+from toggbill.firms.models import Firm, Membership, User
+from toggbill.firms.requests import addresses
 
 if TYPE_CHECKING:
     from toggbill.firms.access import FirmRequest
 
 # What stays open to whoever is signed in and has not passed the second step: going away, and what is nobody's.
-_ALWAYS_OPEN = frozenset({"account_logout", "admin:logout", "set_language", "csp_report", "healthz", "readyz"})
+_ALWAYS_OPEN = frozenset(
+    {"account_logout", "admin:logout", "operator:logout", "set_language", "csp_report", "healthz", "readyz"}
+)
 # Giving the second step in this session, for an account that has one.
 _GIVING_THE_STEP = _ALWAYS_OPEN | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
 # Setting one up, for an account that needs one: the address has to be proven before.
@@ -51,25 +55,32 @@ NEED_FRESH_PROOF_TO_POST = frozenset({"account_email"})
 
 
 class FirmMiddleware:
-    """``request.membership`` and ``request.firm``: chosen in the session, else the user's first; None without one."""
+    """``request.firm`` and ``request.membership``: those of the address (``addresses``), None outside of firms.
+
+    ``request.memberships`` are all of the user's, the one to begin with first: of the firm whose first page was opened
+    last, as the session knows. Nothing else is decided by it.
+    """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: "FirmRequest") -> HttpResponse:
-        """Answer with the firm's zone in force, and its language unless the user's browser chose one by cookie."""
-        request.membership = request.demanding_firm = None
-        memberships: list[Membership] = []
-        if request.user.is_authenticated:
-            memberships = list(Membership.objects.filter(user=request.user).select_related("firm").order_by("pk"))
-            chosen = request.session.get("firm")
-            request.membership = next(
-                (m for m in memberships if m.firm_id == chosen), memberships[0] if memberships else None
-            )
-            request.demanding_firm = next((m.firm for m in memberships if m.firm.requires_mfa), None)
-        if request.membership is None:
+        """Answer with the firm in force, its zone, and its language unless the user's browser chose one by cookie."""
+        slug = addresses.slug_in(request.path_info)
+        request.memberships = _memberships(request)
+        request.demanding_firm = next((m.firm for m in request.memberships if m.firm.requires_mfa), None)
+        request.membership = next((m for m in request.memberships if m.firm.slug == slug), None)
+        firm = None if request.membership is None else request.membership.firm
+        if firm is None and slug is not None and request.user.is_superuser:
+            firm = Firm.objects.filter(slug=slug).first()
+        request.firm = cast(Firm, firm)  # behind ``member_required`` there is one
+        with addresses.in_firm(slug):
+            # Whoever reads a page of their own account reads it as those of their firm.
+            return self._in_words_of(firm or (request.memberships[0].firm if request.memberships else None), request)
+
+    def _in_words_of(self, firm: Firm | None, request: "FirmRequest") -> HttpResponse:
+        if firm is None:
             return _second_step_first(request) or self.get_response(request)
-        request.firm = firm = request.membership.firm
         if "django_language" not in request.COOKIES:
             translation.activate(firm.language)
             request.LANGUAGE_CODE = firm.language
@@ -77,13 +88,30 @@ class FirmMiddleware:
             return _second_step_first(request) or self.get_response(request)
 
     def process_view(self, request: "FirmRequest", *_view: object) -> HttpResponse | None:
-        """Ask anew who it is before an account changes."""
-        match, user = request.resolver_match, cast(HttpRequest, request).user
+        """A firm that the person does not belong to is not there (404), as its rows are not.
+
+        A form that was made for another firm than the one of its address does nothing (409). Before an account
+        changes, who it is is asked anew.
+        """
+        match, user, slug = request.resolver_match, cast(HttpRequest, request).user, addresses.slug_in_force()
         if not user.is_authenticated or match is None:
             return None
-        name, reads = match.view_name, request.method in {"GET", "HEAD", "OPTIONS"}
+        if slug is not None and request.firm is None:
+            raise Http404
+        reads = request.method in {"GET", "HEAD", "OPTIONS"}
+        if slug is not None and not reads and request.POST.get(addresses.MADE_FOR, slug) != slug:
+            return render(request, "409.html", status=409)
+        name = match.view_name
         wanted = name in NEED_FRESH_PROOF or (name in NEED_FRESH_PROOF_TO_POST and not reads)
         return proof.ask(request) if wanted and not proof.is_fresh(request) else None
+
+
+def _memberships(request: HttpRequest) -> list[Membership]:
+    if not request.user.is_authenticated:
+        return []
+    rows = Membership.objects.filter(user=request.user).select_related("firm").order_by("pk")
+    first = request.session.get(addresses.LATEST_FIRM)
+    return sorted(rows, key=lambda row: row.firm_id != first)
 
 
 def _second_step_first(request: "FirmRequest") -> HttpResponse | None:

@@ -60,6 +60,7 @@ class Command(BaseCommand):
         # Imported here: the models are only wanted by the second process, which has the demo's database.
         from toggbill.demo import Stuck, main_job  # noqa: PLC0415 - as said above
         from toggbill.firms.models import Firm  # noqa: PLC0415 - as said above
+        from toggbill.firms.requests.addresses import first_page  # noqa: PLC0415 - as said above
 
         self.stdout.write("toggbill demo: hours in Toggl become invoices in Billit. Both services are imitations.")
         scene = self._sandbox(processes)
@@ -74,7 +75,7 @@ class Command(BaseCommand):
         except Stuck as error:
             raise CommandError(f"{error}. The logs of worker and beat are in {processes.logs}.") from error
         if not options["no_serve"]:
-            self._serve(processes, options["port"], scene["control_url"])
+            self._serve(processes, options["port"], first_page(slug), scene["control_url"])
         return well
 
     def _sandbox(self, processes: _Processes) -> dict[str, Any]:
@@ -102,11 +103,13 @@ class Command(BaseCommand):
         slug: str = json.loads(done.stdout)["firm"]
         return slug
 
-    def _serve(self, processes: _Processes, port: int, control_url: str) -> None:
+    def _serve(self, processes: _Processes, port: int, page: str, control_url: str) -> None:
         web = [sys.executable, "-m", "gunicorn", "toggbill.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
         processes.start("web", web)
         processes.wait_for_port("web", port)
-        self.stdout.write(f"\nDashboard: http://127.0.0.1:{port}/   e-mail owner@example.com   password {PASSWORD}")
+        self.stdout.write(
+            f"\nDashboard: http://127.0.0.1:{port}{page}   e-mail owner@example.com   password {PASSWORD}"
+        )
         self.stdout.write(f"Break things: {control_url}/   (the sandbox's own page: faults, clock, orders by hand)")
         self.stdout.write("Ctrl-C ends it.")
         processes.wait_for_any_end()

@@ -18,7 +18,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.toggbill.test_second_step import code_of
-from tests.visitors import address, events, prove, superuser, text
+from tests.visitors import browser_of, events, of_operator, prove, superuser, text
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity import addresses
@@ -49,13 +49,6 @@ def member(firm: Firm) -> Membership:
     return row
 
 
-def browser_of(user: User) -> Client:
-    browser = Client()
-    browser.force_login(user)
-    prove(browser, "password")
-    return browser
-
-
 def invited(firm: Firm, email: str, role: str = "viewer", by: Actor = BY) -> str:
     _row, token = invitations.invite(firm=firm, email=email, role=role, by=by, now=timezone.now())
     return f"/invitations/{token}/"
@@ -67,7 +60,7 @@ def invited(firm: Firm, email: str, role: str = "viewer", by: Actor = BY) -> str
 def test_change_of_the_address_is_told_to_the_old_one_and_to_every_firm(firm: Firm, member: Membership) -> None:
     other = MembershipFactory(user=member.user, firm=FirmFactory(slug="theirs"), role="viewer").firm
     invited(firm, "friend@example.com", by=Actor.person(member.user, "web"))
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     form = {"action_primary": "", "email": "new@example.com"}
     assert browser.post("/accounts/email/", form).status_code == 302
     member.user.refresh_from_db()
@@ -98,9 +91,9 @@ def test_operator_changes_the_address_in_the_same_way(
 ) -> None:
     form = {"email": "Given@Example.com", "name": "Other", "is_active": "on"}
     operator = superuser()
-    operator.get(address(User, "change", member.user.pk))
+    operator.get(of_operator(User, "change", member.user.pk))
     with django_capture_on_commit_callbacks() as after:
-        assert operator.post(address(User, "change", member.user.pk), form).status_code == 302
+        assert operator.post(of_operator(User, "change", member.user.pk), form).status_code == 302
     assert len(after) == 1
     member.user.refresh_from_db()
     assert (member.user.email, member.user.name) == ("given@example.com", "Other")
@@ -116,14 +109,14 @@ def test_operator_changes_the_address_in_the_same_way(
 @pytest.mark.django_db(transaction=True)
 def test_old_address_hears_of_the_operators_change(member: Membership) -> None:
     form = {"email": "given@example.com", "name": "", "is_active": "on"}
-    assert superuser().post(address(User, "change", member.user.pk), form).status_code == 302
+    assert superuser().post(of_operator(User, "change", member.user.pk), form).status_code == 302
     assert [message.to for message in mail.outbox] == [["old@example.com"]]
 
 
 def test_address_of_another_account_is_not_given_away(member: Membership) -> None:
     other = UserFactory(email="other@example.com")
     form = {"email": "new@example.com", "name": "", "is_active": "on"}
-    page = superuser().post(address(User, "change", other.pk), form)
+    page = superuser().post(of_operator(User, "change", other.pk), form)
     assert "Another account has this address: choose another one." in page.content.decode()
     with pytest.raises(NotPossible, match="Another account has this address"):
         addresses.change_address(user=other, email=" New@example.com", by=BY, now=timezone.now())
@@ -135,7 +128,7 @@ def test_address_of_another_account_is_not_given_away(member: Membership) -> Non
 
 
 def test_password_is_an_event_of_every_firm(firm: Firm, member: Membership) -> None:
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     new = {"oldpassword": PASSWORD, "password1": "another-long-invented-one", "password2": "another-long-invented-one"}
     assert browser.post("/accounts/password/change/", new).status_code == 302
     stranger = Client()
@@ -152,7 +145,7 @@ def test_password_is_an_event_of_every_firm(firm: Firm, member: Membership) -> N
 
 @pytest.mark.django_db(transaction=True)
 def test_second_step_is_an_event_of_every_firm(firm: Firm, member: Membership) -> None:
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     secret = browser.get("/accounts/2fa/totp/activate/").context["form"].secret
     browser.post("/accounts/2fa/totp/activate/", {"code": code_of(secret)})
     browser.post("/accounts/2fa/recovery-codes/generate/")
@@ -167,7 +160,7 @@ def test_second_step_is_an_event_of_every_firm(firm: Firm, member: Membership) -
 
 
 def test_further_address_is_an_event_once_it_is_proven_and_when_it_goes(firm: Firm, member: Membership) -> None:
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     browser.post("/accounts/email/", {"action_add": "", "email": "third@example.com"})
     assert events(firm) == []
     link = re.search(r"http://testserver(/accounts/confirm-email/\S+)", str(mail.outbox[-1].body))
@@ -186,7 +179,7 @@ def test_event_that_cannot_be_written_undoes_the_change(member: Membership, monk
         raise OSError("the disk is full")
 
     monkeypatch.setattr(addresses, "record", fails)
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     browser.raise_request_exception = False
     assert browser.post("/accounts/email/", {"action_primary": "", "email": "new@example.com"}).status_code == 500
     member.user.refresh_from_db()
@@ -200,7 +193,7 @@ def test_invitation_to_a_further_address_of_an_account_works(member: Membership)
     other = FirmFactory(name="Second Firm")
     link = invited(other, "new@example.com")
     assert "Sign in with it to accept" in text(Client(), link)
-    assert browser_of(member.user).post(link)["Location"] == "/"
+    assert browser_of(member.user, None).post(link)["Location"] == f"/f/{other.slug}/"
     assert Membership.objects.filter(user=member.user, firm=other, role="viewer").exists()
     assert User.objects.filter(email="new@example.com").count() == 0
 
@@ -209,7 +202,7 @@ def test_invitation_to_an_address_that_was_never_proven_is_not_for_the_account(m
     EmailAddress.objects.filter(email="new@example.com").update(verified=False)
     other = FirmFactory()
     link = invited(other, "new@example.com")
-    browser = browser_of(member.user)
+    browser = browser_of(member.user, None)
     assert "You are signed in as old@example.com" in text(browser, link)
     assert browser.post(link).status_code == 200
     assert not Membership.objects.filter(firm=other).exists()
@@ -227,7 +220,7 @@ def test_invited_account_without_a_password_gets_the_one_that_is_chosen(firm: Fi
     user = UserFactory(email="made@example.com")
     link = invited(firm, "made@example.com")
     form = {"name": "Made", "password1": PASSWORD, "password2": PASSWORD}
-    assert Client().post(link, form)["Location"] == "/"
+    assert Client().post(link, form)["Location"] == "/f/ours/"
     user.refresh_from_db()
     assert (user.check_password(PASSWORD), user.name) == (True, "Made")
     assert list(EmailAddress.objects.values_list("email", "verified", "primary")) == [("made@example.com", True, True)]
@@ -266,7 +259,7 @@ def test_open_invitations_to_any_address_of_a_removed_member_end(firm: Firm, mem
     EmailAddress.objects.filter(email="new@example.com").update(verified=True)
     leave(member)
     assert Client().get(link).status_code == 404
-    assert browser_of(member.user).post(link).status_code == 404
+    assert browser_of(member.user, None).post(link).status_code == 404
     assert not Membership.objects.filter(user=member.user).exists()
 
 

@@ -26,9 +26,10 @@ from tests.factories import (
 )
 from tests.test_every_url import addresses
 from tests.toggbill.test_second_step import code_of
-from tests.visitors import address, events, inputs, prove, signed_in
+from tests.visitors import Tab, address, events, inputs, of_operator, prove, signed_in
 from toggbill.firms.identity import proof
 from toggbill.firms.models import Firm, Invitation, Membership, User
+from toggbill.firms.requests.addresses import in_firm
 from toggbill.firms.requests.middleware import NEED_FRESH_PROOF, NEED_FRESH_PROOF_TO_POST
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,8 @@ def firm() -> Firm:
 
 def by_password(user: User) -> Client:
     """The browser of an account that signed in with its password, when that was enough."""
-    browser = Client()
+    row = user.memberships.order_by("pk").first()
+    browser = Client() if row is None else Tab(row.firm)
     browser.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
     assert browser.session["_auth_user_id"] == str(user.pk)
     return browser
@@ -92,10 +94,10 @@ def test_session_without_the_second_step_passes_nothing_once_the_account_has_one
     answer = browser.post(PASSWORD_PAGE, {"password": PASSWORD})
     assert where(answer) == STEP_PAGE
     assert where(browser.get("/accounts/2fa/recovery-codes/")) == STEP_PAGE
-    answer = browser.post(f"{STEP_PAGE}?next=/invoices/", {"code": "000000"})
+    answer = browser.post(f"{STEP_PAGE}?next=/f/ours/invoices/", {"code": "000000"})
     assert answer.status_code == 200
-    answer = browser.post(f"{STEP_PAGE}?next=/invoices/", {"code": code_of(secret), "next": "/invoices/"})
-    assert where(answer) == "/invoices/"
+    answer = browser.post(f"{STEP_PAGE}?next=/f/ours/invoices/", {"code": code_of(secret), "next": "/f/ours/invoices/"})
+    assert where(answer) == "/f/ours/invoices/"
     assert browser.get("/invoices/").status_code == 200
 
 
@@ -112,7 +114,7 @@ def test_step_given_at_sign_in_is_the_proof_of_the_session(firm: Firm) -> None:
     secret = generate_totp_secret()
     TOTP.activate(user, secret)
     RecoveryCodes.activate(user)
-    browser = Client()
+    browser = Tab(firm)
     browser.post("/accounts/login/", {"login": user.email, "password": PASSWORD})
     browser.post("/accounts/2fa/authenticate/", {"code": code_of(secret)})
     assert browser.get("/").status_code == 200
@@ -154,15 +156,19 @@ def test_taking_a_step_away_ends_every_other_session(firm: Firm) -> None:
 def test_operator_passes_nothing_without_a_second_step() -> None:
     operator = UserFactory(is_staff=True, is_superuser=True, password=PASSWORD)
     browser = by_password(operator)
-    for path in ("/", "/admin/", address(Firm, "changelist"), "/firm/", "/accounts/password/change/"):
+    ours = FirmFactory(slug="ours")
+    admin = f"/f/{ours.slug}/admin/"
+    for path in ("/", admin, "/operator/", of_operator(Firm, "changelist"), "/accounts/password/change/"):
         assert where(browser.get(path)) == "/accounts/2fa/", path
     page = browser.get("/accounts/2fa/").content.decode()
     assert "Whoever sees every firm signs in in two steps" in page
     assert browser.get("/accounts/2fa/totp/activate/").status_code == 200
     TOTP.activate(operator, generate_totp_secret())
-    assert where(browser.get("/admin/")) == STEP_PAGE
+    for path in (admin, "/operator/"):
+        assert where(browser.get(path)) == STEP_PAGE
     prove(browser, "mfa")
-    assert browser.get("/admin/").status_code == 200
+    for path in (admin, "/operator/"):
+        assert browser.get(path).status_code == 200
 
 
 def test_member_of_a_firm_that_demands_two_steps_passes_nothing_in_any_firm_without() -> None:
@@ -171,9 +177,8 @@ def test_member_of_a_firm_that_demands_two_steps_passes_nothing_in_any_firm_with
     MembershipFactory(firm=easy, user=user)
     MembershipFactory(firm=strict, user=user, role="viewer")
     browser = by_password(user)
-    for path in ("/", "/admin/", "/members/", "/accounts/sessions/"):
+    for path in ("/", "/admin/", "/members/", "/f/strict/", "/accounts/sessions/"):
         assert where(browser.get(path)) == "/accounts/2fa/", path
-    assert where(browser.post("/firm/", {"firm": "easy"})) == "/accounts/2fa/"
     assert "Strict asks for a second step" in browser.get("/accounts/2fa/").content.decode()
 
 
@@ -202,20 +207,20 @@ def _connection(firm: Firm) -> str:
 
 SENSITIVE: dict[str, tuple[Callable[[Firm], str], bool]] = {
     # Address, and whether its page asks before the form is filled in.
-    "invite": (lambda _firm: "/members/invite/", False),
-    "invite_again": (lambda firm: f"{_invitation(firm)}/again/", False),
-    "revoke_invitation": (lambda firm: f"{_invitation(firm)}/revoke/", False),
-    "member": (lambda firm: f"{_member(firm)}/", True),
-    "remove_member": (lambda firm: f"{_member(firm)}/remove/", False),
-    "reset_mfa": (lambda firm: f"{_member(firm)}/second-step/", False),
-    "require_mfa": (lambda _firm: "/members/two-steps/", False),
-    "connection_add": (lambda _firm: "/connections/add/toggl/", True),
-    "billit_sign_in": (lambda _firm: "/connections/sign-in/", False),
-    "connection_rotate": (lambda firm: f"{_connection(firm)}/rotate/", False),
-    "connection_remove": (lambda firm: f"{_connection(firm)}/remove/", True),
-    "leaving": (lambda _firm: "/firm/leaving/", True),
-    "export_firm": (lambda _firm: "/firm/leaving/export/", False),
-    "close_firm": (lambda _firm: "/firm/leaving/close/", False),
+    "firm:invite": (lambda _firm: "/members/invite/", False),
+    "firm:invite_again": (lambda firm: f"{_invitation(firm)}/again/", False),
+    "firm:revoke_invitation": (lambda firm: f"{_invitation(firm)}/revoke/", False),
+    "firm:member": (lambda firm: f"{_member(firm)}/", True),
+    "firm:remove_member": (lambda firm: f"{_member(firm)}/remove/", False),
+    "firm:reset_mfa": (lambda firm: f"{_member(firm)}/second-step/", False),
+    "firm:require_mfa": (lambda _firm: "/members/two-steps/", False),
+    "firm:connection_add": (lambda _firm: "/connections/add/toggl/", True),
+    "firm:billit_sign_in": (lambda _firm: "/connections/sign-in/", False),
+    "firm:connection_rotate": (lambda firm: f"{_connection(firm)}/rotate/", False),
+    "firm:connection_remove": (lambda firm: f"{_connection(firm)}/remove/", True),
+    "firm:leaving": (lambda _firm: "/leaving/", True),
+    "firm:export_firm": (lambda _firm: "/leaving/export/", False),
+    "firm:close_firm": (lambda _firm: "/leaving/close/", False),
     "account_email": (lambda _firm: "/accounts/email/", False),
     "account_change_password": (lambda _firm: "/accounts/password/change/", True),
     "mfa_view_recovery_codes": (lambda _firm: "/accounts/2fa/recovery-codes/", True),
@@ -247,7 +252,7 @@ def test_old_proof_does_not_do_for_what_matters_most(name: str, firm: Firm) -> N
     make, asks_first = SENSITIVE[name]
     path = make(firm)
     user = MembershipFactory(firm=firm, user__password=PASSWORD, user__is_staff=True).user
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(user)
     prove(browser, "password", ago=601)
     assert where(browser.post(path)) == PASSWORD_PAGE
@@ -274,36 +279,37 @@ def test_every_page_that_asks_for_a_fresh_proof_is_tried_above() -> None:
     views = {
         name
         for name, address in ((address.name, address) for address in addresses())
-        if ":" not in name and not name.startswith("/") and _asks(name, address.wants)
+        if not name.startswith(("/", "admin:", "operator:")) and _asks(name, address.wants)
     }
     # Renaming and removing a passkey want one; setting a password wants an account without.
     untried = {"mfa_edit_webauthn", "mfa_remove_webauthn", "account_set_password"}
     pages = views | NEED_FRESH_PROOF | NEED_FRESH_PROOF_TO_POST
-    assert pages - untried == {name for name in SENSITIVE if ":" not in name}
+    assert pages - untried == {name for name in SENSITIVE if not name.startswith("admin:")}
 
 
 def _asks(name: str, wants: tuple[str, ...]) -> bool:
     values: dict[str, str | int] = {"service": "toggl", "kind": "csv", "step": "drop", "remedy": "accept"}
-    values |= {"remote_id": 1, "pk": 1, "decision": "hold"}
-    path = reverse(name, kwargs={want: values.get(want, "x") for want in wants})
+    values |= {"remote_id": 1, "pk": 1, "decision": "hold", "page": "invoices/"}
+    with in_firm("ours"):
+        path = reverse(name, kwargs={want: values.get(want, "x") for want in wants})
     return bool(getattr(get_resolver().resolve(path).func, "asks_for_proof", False))
 
 
 def test_nothing_of_a_form_that_was_sent_without_proof_is_done_and_the_way_leads_back(firm: Firm) -> None:
     user = MembershipFactory(firm=firm, user__password=PASSWORD).user
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(user)
-    page = "http://testserver/members/?x=1"
+    page = "http://testserver/f/ours/members/?x=1"
     form = {"email": "new@example.com", "role": "owner"}
     answer = browser.post("/members/invite/", form, headers={"referer": page})
-    assert answer["Location"] == f"{PASSWORD_PAGE}?next=%2Fmembers%2F%3Fx%3D1"
+    assert answer["Location"] == f"{PASSWORD_PAGE}?next=%2Ff%2Fours%2Fmembers%2F%3Fx%3D1"
     assert not Invitation.objects.exists()
     asked = browser.get(answer["Location"]).content.decode()
     assert "Nothing was done yet: show that it is you, and do it once more." in asked
-    assert inputs(asked, "next") == ["/members/?x=1"]
-    assert browser.post(PASSWORD_PAGE, {"password": "wrong", "next": "/members/"}).status_code == 200
-    back = browser.post(PASSWORD_PAGE, {"password": PASSWORD, "next": "/members/?x=1"})
-    assert back["Location"] == "/members/?x=1"
+    assert inputs(asked, "next") == ["/f/ours/members/?x=1"]
+    assert browser.post(PASSWORD_PAGE, {"password": "wrong", "next": "/f/ours/members/"}).status_code == 200
+    back = browser.post(PASSWORD_PAGE, {"password": PASSWORD, "next": "/f/ours/members/?x=1"})
+    assert back["Location"] == "/f/ours/members/?x=1"
     assert browser.post("/members/invite/", form).status_code == 302
     assert Invitation.objects.get().email == "new@example.com"
 
@@ -311,24 +317,24 @@ def test_nothing_of_a_form_that_was_sent_without_proof_is_done_and_the_way_leads
 @pytest.mark.parametrize("referer", ["", "https://evil.example/members/", "//evil.example/", "javascript:alert(1)"])
 def test_way_back_stays_on_the_site(referer: str, firm: Firm) -> None:
     user = MembershipFactory(firm=firm, user__password=PASSWORD).user
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(user)
     answer = browser.post("/members/two-steps/", {"wanted": "yes"}, headers={"referer": referer} if referer else {})
-    assert answer["Location"] == f"{PASSWORD_PAGE}?next=%2F"
+    assert answer["Location"] == f"{PASSWORD_PAGE}?next=%2Ff%2Fours%2F"
 
 
 def test_no_secret_of_a_form_waits_in_the_session(firm: Firm) -> None:
     user = MembershipFactory(firm=firm, user__password=PASSWORD).user
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(user)
     assert where(browser.post("/connections/add/toggl/", {"key": "main", "secret": "planted-secret"})) == PASSWORD_PAGE
     assert "planted-secret" not in str(dict(browser.session))
 
 
 def test_account_without_password_or_step_proves_its_mailbox(firm: Firm) -> None:
-    browser = Client()
+    browser = Tab(firm)
     browser.force_login(MembershipFactory(firm=firm).user)
-    for path in ("/accounts/password/set/", "/firm/leaving/"):
+    for path in ("/accounts/password/set/", "/leaving/"):
         assert where(browser.get(path)) == "/accounts/password/reset/", path
 
 

@@ -89,7 +89,7 @@ def test_no_list_is_filtered_by_a_secret_of_any_row_near_it(model: type[models.M
 
 def test_every_filter_of_every_list_works(firm: Firm) -> None:
     furnish(firm, "bakery")
-    browser = superuser()
+    browser = superuser(firm)
     tried = 0
     for model in admin.site._registry:
         where = address(model, "changelist")
