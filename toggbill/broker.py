@@ -13,7 +13,8 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from time import monotonic_ns
+from itertools import count
+from time import time_ns
 from typing import Any
 from uuid import uuid4
 
@@ -21,14 +22,25 @@ from kombu.transport import filesystem, redis
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 
+_NUMBERS = count()
+
+
+def _name(queue: str) -> str:
+    """The name of a new message's file. A worker takes the first name in the order of the alphabet.
+
+    So the time stands in front, with as many digits for ever, and of a clock that a restart of the machine does not set
+    back; then a number, since two messages of a process may have one time. What follows the first dot must be the
+    queue's name and nothing else: by that kombu knows whose the message is, and passes over any other.
+    """
+    return f"{time_ns():020d}_{next(_NUMBERS):010d}_{uuid4()}.{queue}.msg"
+
 
 class FilesChannel(filesystem.Channel):
     """A message is written under another name and then moved; one process at a time is at the tables of bindings."""
 
     # The stubs of the transport and of its base name this argument differently.
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # as said
-        # A worker takes the first name in the folder's order: the time stands in front.
-        place = os.path.join(self.data_folder_out, f"{monotonic_ns()}_{uuid4()}.{queue}.msg")
+        place = os.path.join(self.data_folder_out, _name(queue))
         with open(f"{place}.new", "wb") as file:
             file.write(str_to_bytes(dumps(payload)))
         os.replace(f"{place}.new", place)

@@ -10,6 +10,8 @@ from kombu import Connection
 from kombu.simple import SimpleQueue
 from kombu.utils.json import dumps
 
+from toggbill.broker import _name
+
 
 def _connect(folder: Path) -> Connection:
     options: dict[str, Any] = {"store_processed": False, "control_folder": str(folder / "control")}
@@ -57,3 +59,22 @@ def test_worker_that_looks_while_a_message_is_written_takes_nothing(
         queue.put("hello")
         assert looks == 1
         assert _taken(queue) == "hello"
+
+
+def test_order_is_kept_over_a_restart_of_the_machine_and_a_power_of_ten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A monotonic clock begins anew with the machine, and a number without leading zeros sorts as a word."""
+    monkeypatch.setattr("time.monotonic_ns", lambda: 5)
+    moments = iter([10**18 - 1, 10**18, 10**18, 10**18 + 1])
+    monkeypatch.setattr("toggbill.broker.time_ns", lambda: next(moments))
+    with _connect(tmp_path) as connection, connection.SimpleQueue("order") as queue:
+        for number in range(4):
+            queue.put(number)
+        assert [_taken(queue) for _ in range(4)] == [0, 1, 2, 3]
+
+
+def test_name_of_a_message_is_its_queues_from_the_first_dot_on() -> None:
+    """Else kombu takes it for another queue's, and the queue for empty."""
+    assert _name("post").partition(".")[2] == "post.msg"
+    assert _name("a.b").partition(".")[2] == "a.b.msg"
