@@ -3,35 +3,35 @@
 from datetime import datetime
 
 from celery import shared_task
-from django.utils import timezone
 
 from integrations.clients.transport import ServiceError
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
+from toggbill.database import clock
 
 
 @shared_task
 def sync_workspace(*, workspace_id: int, **_: object) -> None:
     """Read one workspace; a failure stands on its connection and is tried again when the next sync is due."""
     workspace = Workspace.objects.select_related("connection").get(pk=workspace_id)
-    if not _is_due(workspace, timezone.now()):
+    if not _is_due(workspace, clock.now()):
         return
     try:
-        sync.sync_workspace(workspace=workspace, now=timezone.now(), background=True)
-    except (ServiceError, sync.Busy):
-        sync.postpone(row=workspace, now=timezone.now())
+        sync.sync_workspace(workspace=workspace, now=clock.now(), background=True)
+    except (ServiceError, sync.Busy) as error:
+        sync.postpone(row=workspace, why=error, now=clock.now())
 
 
 @shared_task
 def sync_company(*, company_id: int, **_: object) -> None:
     """Read one company; a failure stands on its connection and is tried again when the next sync is due."""
     company = Company.objects.select_related("connection").get(pk=company_id)
-    if not _is_due(company, timezone.now()):
+    if not _is_due(company, clock.now()):
         return
     try:
-        sync.sync_company(company=company, now=timezone.now())
-    except (ServiceError, sync.Busy):
-        sync.postpone(row=company, now=timezone.now())
+        sync.sync_company(company=company, now=clock.now())
+    except (ServiceError, sync.Busy) as error:
+        sync.postpone(row=company, why=error, now=clock.now())
 
 
 def _is_due(row: Workspace | Company, now: datetime) -> bool:

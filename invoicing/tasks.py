@@ -1,29 +1,54 @@
 """What workers do for the books. Ticks only enqueue what is due in the rows (design D4); each task is safe twice."""
 
+import time
 from collections.abc import Iterable
 from itertools import groupby
+from typing import Any
 
-from celery import chain, shared_task
-from django.utils import timezone
+from celery import Task, chain, shared_task
+from django.conf import settings
 
 from integrations.clients.transport import ServiceError
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Workspace
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
-from invoicing.due import comparisons, order_changes, posts, runs
+from invoicing.due import comparisons, order_changes, posts, runs, wrong_clocks
 from invoicing.ledger import derive as ledger
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import send
+from toggbill.database import clock
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 
 
-@shared_task
+class Tick(Task):  # type: ignore[type-arg]  # the class takes no arguments while it runs
+    """What beat sends. One right after another has no use any more: they pile up while no worker is there.
+
+    That is counted by this process's monotonic clock. An ``expires`` in the message would be compared with the clock of
+    the worker's machine: where that is a minute ahead of beat's, no tick would ever be done.
+    """
+
+    _latest: float | None = None
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        came_by_message = not self.request.called_directly and not self.request.is_eager
+        at, latest = time.monotonic(), self._latest
+        if came_by_message and latest is not None and at - latest < settings.TICK_SECONDS / 2:
+            return None
+        self._latest = at
+        return self.run(*args, **kwargs)
+
+
+@shared_task(base=Tick)
 def tick_sync(**_: object) -> None:
-    """Enqueue the workspaces and companies whose next sync is due, and derive what is still marked."""
-    now = timezone.now()
+    """Enqueue the workspaces and companies whose next sync is due, and derive what is still marked.
+
+    Before that, what a wrong clock wrote too far ahead is brought back.
+    """
+    now = clock.now()
+    wrong_clocks.bring_back(now=now)
     for workspace_id in Workspace.objects.due(now, now - LEASE).values_list("pk", flat=True):
         chain(sync_workspace.si(workspace_id=workspace_id), derive.si(workspace_id=workspace_id)).delay()
     for company_id in Company.objects.due(now, now - LEASE).values_list("pk", flat=True):
@@ -31,24 +56,24 @@ def tick_sync(**_: object) -> None:
     derive_marked.delay()
 
 
-@shared_task
+@shared_task(base=Tick)
 def tick_runs(**_: object) -> None:
     """Enqueue the dossiers whose run is due."""
-    for dossier_id in Dossier.objects.due(timezone.now()).values_list("pk", flat=True):
+    for dossier_id in Dossier.objects.due(clock.now()).values_list("pk", flat=True):
         run_dossier.delay(dossier_id=dossier_id)
 
 
-@shared_task
+@shared_task(base=Tick)
 def tick_reconcile(**_: object) -> None:
     """Enqueue the dossiers whose comparison with both services is due; those of a workspace are compared together."""
-    for dossier_id in comparisons.take_due(now=timezone.now()):
+    for dossier_id in comparisons.take_due(now=clock.now()):
         reconcile_dossier.delay(dossier_id=dossier_id)
 
 
-@shared_task
+@shared_task(base=Tick)
 def tick_delivery(**_: object) -> None:
     """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
-    now = timezone.now()
+    now = clock.now()
     due = posts.take_due(now=now)
     enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
     for invoice in due:
@@ -72,13 +97,13 @@ def enqueue_posts(invoices: Iterable[Invoice]) -> None:
 def derive(*, workspace_id: int, **_: object) -> None:
     """Bring the ledger of one workspace up to date."""
     workspace = Workspace.objects.select_related("firm").get(pk=workspace_id)
-    ledger.derive(workspace=workspace, now=timezone.now())
+    ledger.derive(workspace=workspace, now=clock.now())
 
 
 @shared_task
 def derive_marked(**_: object) -> None:
     """Bring the ledger up to date wherever something is marked."""
-    ledger.derive_marked(now=timezone.now())
+    ledger.derive_marked(now=clock.now())
 
 
 @shared_task
@@ -87,14 +112,14 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
     dossier = Dossier.objects.select_related(
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)
-    enqueue_posts(runs.serve(dossier=dossier, by=Actor.schedule(), now=timezone.now()))
+    enqueue_posts(runs.serve(dossier=dossier, by=Actor.schedule(), now=clock.now()))
 
 
 @shared_task
 def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
     """Compare a dossier whose comparison is due, with the others of its workspace; what is found stands in rows."""
     dossier = Dossier.objects.select_related("firm").get(pk=dossier_id)
-    comparisons.serve(dossier=dossier, now=timezone.now())
+    comparisons.serve(dossier=dossier, now=clock.now())
 
 
 @shared_task
@@ -102,7 +127,7 @@ def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     """Post approved invoices of one company, or look up what became of them; what comes of it stands in their rows."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
     for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
-        posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=timezone.now())
+        posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
     for invoice in rows.posted().filter(send_requested_at__isnull=False):
         send_invoice.delay(invoice_id=invoice.pk)
 
@@ -112,9 +137,10 @@ def send_invoice(*, invoice_id: int, **_: object) -> None:
     """Have one posted invoice delivered; whatever comes of it stands in its row."""
     invoice = Invoice.objects.get(pk=invoice_id)
     try:
-        send.send(invoice=invoice, by=Actor(invoice.approved_by or "schedule", "worker"), now=timezone.now())
-    except (ServiceError, NotPossible):
-        posts.postpone(invoice=invoice, now=timezone.now())
+        by = Actor(invoice.approved_by or "schedule", "worker")
+        send.send(invoice=invoice, by=by, now=clock.now(), background=True)
+    except (ServiceError, NotPossible) as error:
+        posts.put_off(invoice=invoice, why=error, now=clock.now())
 
 
 @shared_task
@@ -122,9 +148,9 @@ def recover_replacement(*, invoice_id: int, **_: object) -> None:
     """Look up what became of a deletion without an answer; the invoices that come of it wait for their posting."""
     invoice = Invoice.objects.get(pk=invoice_id)
     try:
-        replace.recover_replacement(invoice=invoice, by=Actor.schedule(), now=timezone.now())
-    except ServiceError:
-        posts.postpone(invoice=invoice, now=timezone.now())
+        replace.recover_replacement(invoice=invoice, by=Actor.schedule(), now=clock.now())
+    except ServiceError as error:
+        posts.put_off(invoice=invoice, why=error, now=clock.now())
 
 
 @shared_task
@@ -132,7 +158,7 @@ def read_back(*, company_id: int, **_: object) -> None:
     """Read the legal totals of a company's newly posted orders; a failure is tried again at the next tick."""
     company = Company.objects.select_related("connection").get(pk=company_id)
     try:
-        reading_back.read_back(company=company, now=timezone.now())
+        reading_back.read_back(company=company, now=clock.now())
     except ServiceError:
         return
 
@@ -142,6 +168,6 @@ def read_order_changes(*, company_id: int, **_: object) -> None:
     """Read what became of a company's posted orders, since Billit said that some changed."""
     company = Company.objects.select_related("connection").get(pk=company_id)
     try:
-        order_changes.read(company=company, now=timezone.now())
+        order_changes.read(company=company, now=clock.now())
     except ServiceError:
-        order_changes.postpone(company=company, now=timezone.now())
+        order_changes.postpone(company=company, now=clock.now())

@@ -15,9 +15,10 @@ from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
-from django.utils import translation
+from django.utils import timezone, translation
 from pytest_django import Settings
 
+from integrations.connections import stopping
 from integrations.sandbox.process import Process, start
 from tests.queues import Queue, broker
 from tests.worlds import NOW
@@ -52,6 +53,15 @@ def _empty_the_audit_log_between_tests() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
+
+
+@pytest.fixture(autouse=True)
+def _database_has_our_clock(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that moves the clock moves the database's with it, but for those that are about the difference."""
+    if "wrong_clock" not in request.keywords:
+        monkeypatch.setattr("toggbill.database.clock.now", timezone.now)
+    yield
+    stopping.forget()
 
 
 @pytest.fixture(autouse=True)

@@ -204,10 +204,11 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "toggbill.beat:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
-# Beat only ticks (design D4). A tick that the worker could not take before the next one is due has no use any more.
+# Beat only ticks (design D4). A message has no `expires`: it would compare the clock of beat with that of the worker.
 CELERY_BEAT_SCHEDULE = {
-    name: {"task": task, "schedule": TICK_SECONDS, "options": {"queue": "ticks", "expires": max(TICK_SECONDS, 5.0)}}
+    name: {"task": task, "schedule": TICK_SECONDS, "options": {"queue": "ticks"}}
     for name, task in {
         "sync what is due": "invoicing.tasks.tick_sync",
         "draft what is due": "invoicing.tasks.tick_runs",

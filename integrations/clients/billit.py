@@ -7,7 +7,7 @@ sent once and raise `NoAnswer` when their outcome is unknown. What an order look
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -41,6 +41,10 @@ __all__ = [
     "encode",
     "order_body",
 ]
+
+REFERENCES_AT_ONCE = 20
+"""In one filter: a query of 2048 characters is the most that Microsoft's web server takes unless it is told otherwise,
+and 100 nodes the most of its OData library; a reference has 79 of the ones and four of the others."""
 
 _CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
 
@@ -200,6 +204,16 @@ class Api:
         """Deleted orders with our reference. Billit docs: orders/deleted."""
         return self._with_reference("/v1/orders/deleted", external_id)
 
+    def orders_with(self, external_ids: Sequence[str], *, deleted: bool = False) -> list[OrderSummary]:
+        """Orders, or deleted ones, with any of these references; the rows may lack the field. Billit docs: odata (or).
+
+        At most ``REFERENCES_AT_ONCE``; ValueError for more.
+        """
+        if not 0 < len(external_ids) <= REFERENCES_AT_ONCE:
+            raise ValueError(f"{len(external_ids)} references in one filter")
+        condition = " or ".join(f"ExternalProviderID eq {_literal(each)}" for each in external_ids)
+        return list(self._orders("/v1/orders/deleted" if deleted else "/v1/orders", condition))
+
     def orders_between(self, first_id: int, last_id: int) -> list[OrderSummary]:
         """Orders by id, both ends included, made by anybody. Billit docs: odata."""
         return list(self._orders("/v1/orders", f"OrderID ge {first_id} and OrderID le {last_id}"))
@@ -215,21 +229,29 @@ class Api:
         found = self._orders("/v1/orders", condition)
         return [order for order in found if not order.external_id or order.external_id.startswith(prefix)]
 
-    def create_order(self, order: Order, *, key: str) -> int:
+    def create_order(self, order: Order, *, key: str, leaving: Callable[[], None] | None = None) -> int:
         """Creates the order and gives its OrderID. Never repeated here. Billit docs: create-first-invoice.
 
-        `NoAnswer` with status 409 means that the key was used before (idempotent-tokens).
+        `NoAnswer` with status 409 means that the key was used before (idempotent-tokens). `leaving`, here and in the
+        other two writes: see `Transport.send`.
         """
-        purpose = Message(Asked.NEW_ORDER, {"order": order.external_id})
+        purpose, body = Message(Asked.NEW_ORDER, {"order": order.external_id}), encode(order_body(order))
         answer = self._transport.send(
-            "POST", "/v1/orders", purpose=purpose, body=encode(order_body(order)), headers=_keys(key)
+            "POST", "/v1/orders", purpose=purpose, body=body, headers=_keys(key), leaving=leaving
         )
         order_id = _order_id(answer)
         if order_id is None:
             raise self._transport.unclear(purpose, Message(Detail.NO_ORDER_ID), status=answer.status)
         return order_id
 
-    def send_order(self, order_id: int, *, transport: Literal["Peppol", "SMTP"], key: str) -> None:
+    def send_order(
+        self,
+        order_id: int,
+        *,
+        transport: Literal["Peppol", "SMTP"],
+        key: str,
+        leaving: Callable[[], None] | None = None,
+    ) -> None:
         """Has Billit deliver the order by this way and no other; accepted is not yet delivered.
 
         Billit docs: sending-your-first-invoice, header-values (StrictTransportType).
@@ -237,13 +259,15 @@ class Api:
         purpose = Message(Asked.SENDING, {"order": order_id})
         body = encode({"TransportType": transport, "OrderIDs": [order_id]})
         headers = {**_keys(key), "StrictTransportType": "true"}
-        answer = self._transport.send("POST", "/v1/orders/commands/send", purpose=purpose, body=body, headers=headers)
+        answer = self._transport.send(
+            "POST", "/v1/orders/commands/send", purpose=purpose, body=body, headers=headers, leaving=leaving
+        )
         self._done(answer, purpose)
 
-    def delete_order(self, order_id: int) -> None:
+    def delete_order(self, order_id: int, *, leaving: Callable[[], None] | None = None) -> None:
         """Deletes an order that is not sent yet; its key stays used. Billit docs: get-and-delete."""
         purpose = Message(Asked.DELETION, {"order": order_id})
-        answer = self._transport.send("DELETE", f"/v1/orders/{order_id}", purpose=purpose)
+        answer = self._transport.send("DELETE", f"/v1/orders/{order_id}", purpose=purpose, leaving=leaving)
         self._done(answer, purpose)
 
     def _done(self, answer: Answer, purpose: Purpose) -> None:

@@ -7,6 +7,7 @@ client's secret.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
@@ -14,7 +15,7 @@ from urllib.parse import urlencode
 from integrations.clients.answers import Answer, Row
 from integrations.clients.billit_orders import encode
 from integrations.clients.failures import Asked, Code, Detail, Message
-from integrations.clients.transport import TIMEOUT, BadCredentials, Call, ServiceError, Transport
+from integrations.clients.transport import TIMEOUT, BadCredentials, Call, RetryLater, ServiceError, Transport
 
 LONGEST_LIFE = 24 * 3600
 """Seconds that an access token is believed to last at most; Billit says 3600."""
@@ -90,7 +91,7 @@ def by_code(*, url: str, client: Client, code: str, timeout: tuple[float, float]
 
 def renew(*, url: str, client: Client, refresh: str, timeout: tuple[float, float] = TIMEOUT) -> Pair:
     """A new pair for a refresh token, which is used up by it. Raises `BadCredentials` when it was used or revoked,
-    and `NoAnswer` when nobody knows whether it was used."""
+    `NoAnswer` when nobody knows whether it was used, and `RetryLater` for a refusal that is not about the token."""
     asked = {"grant_type": "refresh_token", "refresh_token": refresh}
     return _pair(url, client, asked, Asked.RENEWAL, Code.SIGN_IN_NOT_RENEWED, timeout)
 
@@ -127,7 +128,21 @@ def _pair(
 
 def _transport(url: str, refused: Code, timeout: tuple[float, float], secret: str = "") -> Transport:
     def refusal(call: Call, answer: Answer) -> ServiceError:
+        if refused == Code.SIGN_IN_NOT_RENEWED and not _is_about_the_token(answer):
+            return RetryLater(Message(Code.CLIENT_REFUSED, {"status": answer.status}))
         # Not the vendor's own words: they may repeat what was sent.
         return BadCredentials(Message(refused, {"status": answer.status}))
 
     return Transport(service="Billit", url=url, secret=secret, refusal=refusal, timeout=timeout)
+
+
+def _is_about_the_token(answer: Answer) -> bool:
+    """Whether a refused renewal says that the refresh token is dead: a firm then has to sign in again.
+
+    Billit documents no code for it, so what surely means something else is told apart: a gateway's status, and the
+    installation's own id or secret (`invalid_client` in RFC 6749, section 5.2; in Billit's own words "client_id").
+    """
+    said = " ".join((*answer.codes(), *answer.said())).lower()
+    return answer.status in (400, 401) and not re.search(
+        r"invalid_?client|unauthorized_?client|client_(id|secret)", said
+    )

@@ -68,10 +68,12 @@ class Code(StrEnum):
     CONNECTION_PAUSED = "connection_paused"
     CONNECTION_RESTS = "connection_rests"
     RENEWAL_FAILED = "renewal_failed"
+    CLIENT_REFUSED = "client_refused"
     SIGN_IN_LOST = "sign_in_lost"
     SIGN_IN_OVER = "sign_in_over"
     # what hinders a reading or a webhook
     BUSY = "busy"
+    WORKER_STOPS = "worker_stops"
     QUOTA_USED_UP = "quota_used_up"
     NO_LONGER_ADMIN = "no_longer_admin"
     WEBHOOK_NOT_VALIDATED = "webhook_not_validated"
@@ -223,11 +225,16 @@ SENTENCES: dict[str, str] = {
         "The sign-in of %(connection)s could not be renewed: %(why)s It is tried again; "
         "if it stays, sign in to Billit again on the page Connections."
     ),
+    Code.CLIENT_REFUSED: gettext_noop(
+        "Billit did not renew the sign-in, and it is not the sign-in that is wrong (HTTP %(status)s). Whoever runs "
+        "toggbill checks BILLIT_CLIENT_ID and BILLIT_CLIENT_SECRET; it is tried again."
+    ),
     Code.SIGN_IN_LOST: gettext_noop(
         "The sign-in of %(connection)s has ended: an answer of Billit was lost on %(day)s at %(time)s UTC, and Billit "
         "gives each only once. Sign in to Billit again: %(page)s"
     ),
     Code.SIGN_IN_OVER: gettext_noop("The sign-in of %(connection)s has ended. Sign in to Billit again: %(page)s"),
+    Code.WORKER_STOPS: gettext_noop("The worker is being ended, so it was not sent. Another worker goes on at once."),
     Code.BUSY: gettext_noop("%(what)s is being read by another process at this moment. Try again in a minute."),
     Code.QUOTA_USED_UP: gettext_noop(
         "Toggl's hourly quota for workspace %(workspace)s is used up until %(time)s UTC. It is not read before then."

@@ -33,6 +33,9 @@ USER_AGENT = "toggbill (hours of Toggl Track to Billit)"
 LONGEST_PAUSE = 10
 """Seconds of a Retry-After that a read waits out by itself; a longer one goes to the caller."""
 
+LONGEST_RETRY_AFTER = 3600
+"""Seconds of a Retry-After that are believed: who asks for more, or has another clock, is asked again then."""
+
 _TRANSIENT = frozenset({500, 502, 503, 504})
 
 
@@ -156,12 +159,14 @@ class Transport:
         safe: bool | None = None,
         body: bytes | None = None,
         headers: Mapping[str, str | None] | None = None,
+        leaving: Callable[[], None] | None = None,
     ) -> Answer:
         """One call; gives the answer when its status is 2xx, else raises a `ServiceError`.
 
         `path` is what follows the address, with its query string; `purpose` completes "Billit refused ...".
         `safe` says that the call only reads; without it a GET is safe and nothing else is.
-        A header of None leaves out the connection's own header of that name.
+        A header of None leaves out the connection's own header of that name. `leaving` is called when the next thing
+        that happens is that the request leaves; what it raises goes to the caller, and nothing is sent.
         """
         call = Call(method, path, purpose, method == "GET" if safe is None else safe)
         # urllib3 repeats a GET by itself; a read by POST gets the one more try that it may have from here.
@@ -169,7 +174,7 @@ class Transport:
         while True:
             tries -= 1
             try:
-                return self._send_once(call, body, headers)
+                return self._send_once(call, body, headers, leaving)
             except RetryLater as error:
                 if tries == 0 or error.after is not None or not isinstance(error, _Interrupted):
                     raise
@@ -202,7 +207,13 @@ class Transport:
             self._pace()
         self.calls += 1
 
-    def _send_once(self, call: Call, body: bytes | None, headers: Mapping[str, str | None] | None) -> Answer:
+    def _send_once(
+        self,
+        call: Call,
+        body: bytes | None,
+        headers: Mapping[str, str | None] | None,
+        leaving: Callable[[], None] | None,
+    ) -> Answer:
         if not re.fullmatch(r"[!-~]*", self._secret):
             raise BadCredentials(Message(Code.MALFORMED_CREDENTIAL, {"service": self.service}))
         target = self.url + call.path
@@ -213,6 +224,8 @@ class Transport:
         if body is not None:
             all_headers["Content-Type"] = "application/json"
         self._about_to_send()
+        if leaving is not None:
+            leaving()
         try:
             response = self._session.request(
                 call.method,
@@ -329,14 +342,17 @@ def _never_left(error: Exception) -> bool:
 
 
 def retry_after(header: str | None) -> float | None:
-    """Seconds to wait by a Retry-After header, in seconds or as an HTTP date; None when absent or unreadable."""
+    """Seconds to wait by a Retry-After header, in seconds or as an HTTP date; None when absent or unreadable.
+
+    At most ``LONGEST_RETRY_AFTER``.
+    """
     text = (header or "").strip()
     if re.fullmatch(r"[0-9]{1,9}(\.[0-9]+)?", text):
-        return float(text)
+        return min(float(text), LONGEST_RETRY_AFTER)
     try:
         moment = parsedate_to_datetime(text)
     except ValueError:
         return None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
+    return min(max(0.0, (moment - datetime.now(UTC)).total_seconds()), LONGEST_RETRY_AFTER)

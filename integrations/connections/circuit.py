@@ -12,6 +12,7 @@ from django.db.models import F
 
 from integrations.clients.failures import Code, Message
 from integrations.clients.transport import NoAnswer, QuotaExhausted, RetryLater, ServiceError
+from integrations.connections.stopping import Stopping
 from integrations.models import Connection
 
 OPENS_AFTER = 5
@@ -20,14 +21,25 @@ OPENS_AFTER = 5
 FIRST_REST = timedelta(seconds=30)
 LONGEST_REST = timedelta(minutes=15)
 
+SPREAD = 0.2
+"""By what part a rest is longer or shorter: not all connections of an outage come back in the same second."""
+
 
 def check(connection: Connection, *, now: datetime) -> None:
     """Raises ``RetryLater`` while the connection is left alone; nothing was sent."""
-    row = Connection.objects.only("rest_until", "failures").get(pk=connection.pk)
-    if row.rest_until is not None and row.rest_until > now:
-        facts = {"connection": str(connection), "n": row.failures, "at": row.rest_until.isoformat()}
+    row = Connection.objects.only("rest_until", "failures", "service", "key").get(pk=connection.pk)
+    if (error := rest(row, now=now)) is not None:
+        raise error
+
+
+def rest(row: Connection, *, now: datetime) -> RetryLater | None:
+    """What ``check`` raises, as the row has it."""
+    # A rest that lies further away than any was written by a wrong clock.
+    if row.rest_until is not None and now < row.rest_until <= now + LONGEST_REST * (1 + SPREAD):
+        facts = {"connection": str(row), "n": row.failures, "at": row.rest_until.isoformat()}
         message = Message(Code.CONNECTION_RESTS, facts)
-        raise RetryLater(message, after=(row.rest_until - now).total_seconds())
+        return RetryLater(message, after=(row.rest_until - now).total_seconds())
+    return None
 
 
 def note(connection: Connection, *, answered: bool, failure: ServiceError | None, now: datetime) -> None:
@@ -43,7 +55,7 @@ def _is_the_service(error: ServiceError) -> bool:
     """A refusal is an answer; only silence, 5xx and nonsense say that the service itself is unwell."""
     if isinstance(error, NoAnswer):
         return error.status != 409
-    return isinstance(error, RetryLater) and not isinstance(error, QuotaExhausted)
+    return isinstance(error, RetryLater) and not isinstance(error, (QuotaExhausted, Stopping))
 
 
 def _failed(connection: Connection, now: datetime) -> None:
@@ -51,8 +63,7 @@ def _failed(connection: Connection, now: datetime) -> None:
     failures = Connection.objects.values_list("failures", flat=True).get(pk=connection.pk)
     if failures >= OPENS_AFTER:
         rest = min(LONGEST_REST, FIRST_REST * 2 ** min(failures - OPENS_AFTER, 10))
-        # Not all connections of an outage come back in the same second.
-        rest *= random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+        rest *= random.uniform(1 - SPREAD, 1 + SPREAD)  # noqa: S311 - no secret
         Connection.objects.filter(pk=connection.pk).update(rest_until=now + rest)
 
 

@@ -143,10 +143,8 @@ def connect_billit(*, firm: Firm, key: str, api_key: str, by: Actor, now: dateti
     """Write a Billit connection whose key has just been asked."""
     values = {
         "method": Connection.Method.KEY,
+        **_WITHOUT_SECRETS,
         "secret": api_key.strip(),
-        "refresh_secret": "",
-        "expires_at": None,
-        "renewing_since": None,
     }
     return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
 
@@ -157,10 +155,10 @@ def connect_billit_signed_in(
     """Write a Billit connection to which a person has just signed in, for the first time or again."""
     values = {
         "method": Connection.Method.SIGN_IN,
+        **_WITHOUT_SECRETS,
         "secret": pair.access,
         "refresh_secret": pair.refresh,
         "expires_at": tokens.ends_at(pair, now=now),
-        "renewing_since": None,
         "owner_name": access.owner_name[:200],
     }
     return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
@@ -278,14 +276,17 @@ def take_company(*, connection: Connection, found: billit.Company, now: datetime
     return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
 
 
-# What stands in columns of its own and in no audit event: secrets, and when they end.
-_UNTOLD = frozenset({"secret", "refresh_secret", "expires_at", "renewing_since"})
+# What stands in columns of its own and in no audit event: secrets, and what becomes of them.
 _WITHOUT_SECRETS: dict[str, Any] = {
     "secret": "",
     "refresh_secret": "",
     "expires_at": None,
     "renewing_since": None,
+    "renewal_until": None,
+    "sign_in_lost_at": None,
+    "told_at": None,
 }
+_UNTOLD = frozenset(_WITHOUT_SECRETS)
 
 
 @transaction.atomic
@@ -301,7 +302,7 @@ def _connect(
         return row, "created"
     if row.removed_at is not None:
         # The name of a removed one is taken up again, with what hung on it.
-        healthy = {**Connection.WORKS, "latest_ok_at": now}
+        healthy = {**Connection.WORKS, "latest_ok_at": now, "told_at": None}
         amend(row, values | healthy | {"removed_at": None, "paused_at": None})
         read_soon(row, now)
         _tell(row, "connection_added", {"new": _told(values)}, by, now)
@@ -310,7 +311,7 @@ def _connect(
     if row.failure == Connection.Failure.CREDENTIALS:
         values["paused_at"] = None
     if row.failure != Connection.Failure.NONE:
-        values |= {**Connection.WORKS, "latest_ok_at": now}
+        values |= {**Connection.WORKS, "latest_ok_at": now, "told_at": None}
     changed = amend(row, values)
     if not changed:
         return row, "unchanged"

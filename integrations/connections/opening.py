@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 
 from django.conf import settings
-from django.utils import timezone
 
 from integrations.clients import billit, toggl
-from integrations.connections import quota, tokens
+from integrations.connections import quota, stopping, tokens
 from integrations.models import Company, Connection, Workspace
+from toggbill.database import clock
+
+
+def _before_each(connection: Connection, requests_per_second: float) -> Callable[[], None]:
+    """What comes before each request: none leaves a process that ends, and all keep their distance."""
+    turn = quota.pace(connection, requests_per_second)
+
+    def wait() -> None:
+        stopping.check()
+        if turn is not None:
+            turn()
+
+    return wait
 
 
 @contextmanager
@@ -32,7 +44,7 @@ def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetim
     api = toggl.Api(
         url=settings.TOGGL_URL,
         token=connection.secret,
-        pace=quota.pace(connection, settings.TOGGL_REQUESTS_PER_SECOND),
+        pace=_before_each(connection, settings.TOGGL_REQUESTS_PER_SECOND),
         observe=observe,
     )
     try:
@@ -44,7 +56,7 @@ def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetim
 @contextmanager
 def open_workspace(workspace: Workspace) -> Iterator[toggl.Api]:
     """A client for one Toggl workspace. Raises what ``open_toggl`` raises."""
-    with open_toggl(workspace.connection, organization_id=workspace.organization_id, now=timezone.now()) as api:
+    with open_toggl(workspace.connection, organization_id=workspace.organization_id, now=clock.now()) as api:
         yield api
 
 
@@ -57,9 +69,9 @@ def open_billit(company: Company) -> Iterator[billit.Api]:
     connection = company.connection
     api = billit.Api(
         url=settings.BILLIT_API_URL,
-        credential=tokens.credential(connection, now=timezone.now()),
+        credential=tokens.credential(connection, now=clock.now()),
         party_id=company.party_id,
-        pace=quota.pace(connection, settings.BILLIT_REQUESTS_PER_SECOND),
+        pace=_before_each(connection, settings.BILLIT_REQUESTS_PER_SECOND),
         expired=partial(tokens.expired, connection) if connection.method == Connection.Method.SIGN_IN else None,
     )
     try:

@@ -5,18 +5,27 @@ Both stand in the database, so that all workers share them. Background work leav
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.utils import timezone
 
 from integrations.clients.failures import Code, Message
+from integrations.connections import stopping
 from integrations.models import Connection, Quota, Workspace
+from toggbill.database import clock
 
 RESERVE = 5
 """Calls of an hour that background work leaves to people."""
+
+LONGEST_WINDOW = timedelta(hours=1)
+"""Toggl's budgets are hourly: a reset that lies further away was written by a wrong clock."""
+
+LONGEST_TURN = timedelta(minutes=1)
+"""No turn of a request lies further away: what does was written by a wrong clock."""
+
+ASK_AGAIN = timedelta(seconds=10)
+"""A turn that lies further away is not reserved: who wants it asks again after this time."""
 
 USER_BUDGET = 0
 """`Quota.organization_id` of the user's own budget."""
@@ -30,7 +39,7 @@ def note(*, connection: Connection, organization_id: int, remaining: int, resets
         defaults={
             "firm_id": connection.firm_id,
             "remaining": remaining,
-            "resets_at": now + timedelta(seconds=resets_in),
+            "resets_at": now + min(timedelta(seconds=resets_in), LONGEST_WINDOW),
         },
     )
 
@@ -42,33 +51,52 @@ def used_up(workspace: Workspace, *, until: datetime) -> Message:
 
 def remaining(*, connection: Connection, organization_id: int, now: datetime) -> int | None:
     """Calls left as of the latest answer; None when nothing is known or the hour is over."""
-    row = Quota.objects.filter(connection=connection, organization_id=organization_id, resets_at__gt=now).first()
+    row = _known(connection, organization_id, now)
     return None if row is None else row.remaining
 
 
 def deferred_until(*, connection: Connection, organization_id: int, background: bool, now: datetime) -> datetime | None:
     """When the budget allows the next call, if it does not now: None means go on."""
-    row = Quota.objects.filter(connection=connection, organization_id=organization_id, resets_at__gt=now).first()
+    row = _known(connection, organization_id, now)
     if row is None or row.remaining > (RESERVE if background else 0):
         return None
     return row.resets_at
 
 
+def _known(connection: Connection, organization_id: int, now: datetime) -> Quota | None:
+    known = Quota.objects.filter(resets_at__gt=now, resets_at__lte=now + LONGEST_WINDOW)
+    return known.filter(connection=connection, organization_id=organization_id).first()
+
+
 def pace(connection: Connection, requests_per_second: float) -> Callable[[], None] | None:
     """A function that waits for this connection's turn; None when there is no limit.
 
-    The turn is reserved in the connection's row, so that the requests of all workers together keep the distance.
+    The turn is reserved in the connection's row by the database's clock, so that the requests of all workers together
+    keep the distance, whatever their own clocks say. It raises ``Stopping`` when the process ends meanwhile.
     """
     if requests_per_second <= 0:
         return None
     distance = timedelta(seconds=1 / requests_per_second)
 
     def wait() -> None:
-        with transaction.atomic():
-            row = Connection.objects.select_for_update(no_key=True).only("next_request_at").get(pk=connection.pk)
-            now = timezone.now()
-            turn = max(now, row.next_request_at or now)
-            Connection.objects.filter(pk=connection.pk).update(next_request_at=turn + distance)
-        time.sleep((turn - now).total_seconds())
+        while True:
+            away, is_ours = _reserve(connection, distance)
+            stopping.sleep(away.total_seconds())
+            if is_ours:
+                return
 
     return wait
+
+
+@transaction.atomic
+def _reserve(connection: Connection, distance: timedelta) -> tuple[timedelta, bool]:
+    """How long to wait, and whether the turn is then ours; else it has to be asked for again."""
+    row = Connection.objects.select_for_update(no_key=True).only("next_request_at").get(pk=connection.pk)
+    now = clock.now()
+    turn = max(now, row.next_request_at or now)
+    if turn - now > max(LONGEST_TURN, 2 * distance):
+        turn = now
+    if turn - now > max(ASK_AGAIN, distance):
+        return ASK_AGAIN, False
+    Connection.objects.filter(pk=connection.pk).update(next_request_at=turn + distance)
+    return turn - now, True

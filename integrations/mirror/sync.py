@@ -15,7 +15,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from integrations.clients import toggl
 from integrations.clients.failures import Code, Message, english
 from integrations.clients.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
-from integrations.connections import quota, tokens
+from integrations.connections import quota, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.mirror import writing
 from integrations.models import Client, Company, Connection, Project, Workspace
@@ -120,7 +120,7 @@ class _Reading:
             self.read(full=full, since=since)
         except QuotaExhausted as error:
             wait = error.after or 3600
-            self.deferred_until = self.now + timedelta(seconds=wait)
+            self.deferred_until = self.now + min(timedelta(seconds=wait), quota.LONGEST_WINDOW)
             connection, organization = row.connection, row.organization_id
             if not quota.deferred_until(
                 connection=connection, organization_id=organization, background=False, now=self.now
@@ -256,9 +256,10 @@ def sync_company(*, company: Company, now: datetime) -> CompanySync:
     return CompanySync(company.party_id, api.calls, products, customers)
 
 
-def postpone(*, row: Workspace | Company, now: datetime) -> None:
-    """Try a reading that failed again in a few minutes, not at every tick."""
-    type(row).objects.filter(pk=row.pk).update(next_sync_at=now + RETRY_AFTER)
+def postpone(*, row: Workspace | Company, why: Exception, now: datetime) -> None:
+    """Try a reading that failed again in a few minutes, not at every tick; one that its process ended, at once."""
+    wait = timedelta(0) if isinstance(why, stopping.Stopping) else RETRY_AFTER
+    type(row).objects.filter(pk=row.pk).update(next_sync_at=now + wait)
 
 
 @contextmanager
@@ -279,8 +280,8 @@ def _noted(connection: Connection, now: datetime) -> Iterator[None]:
     rows = Connection.objects.filter(pk=connection.pk)
     try:
         yield
-    except tokens.Resting:
-        # That a person paused it is no failure, and says nothing of the latest call.
+    except (tokens.Resting, stopping.Stopping):
+        # That a person paused it, or that the worker ends, is no failure, and says nothing of the latest call.
         raise
     except ServiceError as error:
         message = error.message

@@ -72,6 +72,10 @@ class Connection(FirmOwned):
     expires_at = models.DateTimeField(_("access token expires"), null=True, blank=True, editable=False)
     # Since when a renewal is under way whose answer is not stored: set before Billit is asked, cleared with the answer.
     renewing_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # Until when the renewal is one worker's, while it asks Billit without a lock.
+    renewal_until = models.DateTimeField(null=True, blank=True, editable=False)
+    # Billit takes the refresh token no more: the access token is used to its end, and a person has to sign in again.
+    sign_in_lost_at = models.DateTimeField(_("sign-in lost"), null=True, blank=True, editable=False)
     accept_partial = models.BooleanField(_("accept a token that is not an admin's"), default=False)
     owner_name = models.CharField(_("whose credential"), max_length=200, blank=True)
     timezone = models.CharField(_("time zone at Toggl"), max_length=64, blank=True)
@@ -82,6 +86,8 @@ class Connection(FirmOwned):
     # The latest error: a code of `clients.failures` with its facts, worded by `connections.failures`.
     failure_code = models.CharField(_("latest error"), max_length=40, blank=True)
     failure_facts = models.JSONField(default=dict, blank=True, editable=False)
+    # When the owners and managers were told by mail that it does not work any more; empty again with a new credential.
+    told_at = models.DateTimeField(null=True, blank=True, editable=False)
     latest_ok_at = models.DateTimeField(_("latest good call"), null=True, blank=True)
     # The circuit: failures in a row, and until when workers leave the connection alone.
     failures = models.PositiveIntegerField(_("failures in a row"), default=0, editable=False)
@@ -106,6 +112,10 @@ class Connection(FirmOwned):
                 condition=models.Q(removed_at__isnull=True)
                 | models.Q(secret="", refresh_secret="", paused_at__isnull=False),
                 name="connection_removed_has_no_secret",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(sign_in_lost_at__isnull=True) | models.Q(method="sign_in", refresh_secret=""),
+                name="connection_lost_is_not_renewed",
             ),
             models.CheckConstraint(
                 condition=models.Q(failure_code__in=["", *sorted(map(str, Code))]), name="connection_known_code"

@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from enum import StrEnum, auto
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -28,6 +29,7 @@ from invoicing.ledger import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
 from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.models.problems import Code, columns, words
+from invoicing.posting.attempts import GivenUp, leaves, never_left
 from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -111,11 +113,14 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
     lease = timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     if attempt.outcome == _Outcome.PENDING and now - invoice.replacing_since < lease:
         return []
+    if never_left(invoice, attempt, now, replacing_since=None):
+        return []
+    attempt.refresh_from_db()
     with open_billit(invoice.company) as api:
         place = _place(invoice, api)
     if place == _Place.deleted:
         return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
-    late_enough = now - attempt.started_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    late_enough = now - attempt.asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if place == _Place.sent:
         _note_sent(invoice, by, now)
         _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
@@ -138,7 +143,9 @@ def due_replacements(*, now: datetime) -> QuerySet[Invoice]:
 
 def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now: datetime) -> list[Invoice]:
     try:
-        api.delete_order(invoice.order_id or 0)
+        api.delete_order(invoice.order_id or 0, leaving=partial(leaves, attempt, lambda: now))
+    except GivenUp as error:
+        raise NotPossible(under_way(invoice)) from error
     except RetryLater as error:
         _give_up(invoice, attempt, _Outcome.NOT_SENT, error.message, now)
         raise

@@ -15,7 +15,8 @@ from invoicing.posting import read_back
 READ_DAYS = 90
 """Days after its posting for which an order that is not paid is read again; later ones are `reconcile`'s."""
 
-_PAUSE = timedelta(minutes=5)
+PAUSE = timedelta(minutes=5)
+"""Until Billit is asked again when it did not answer."""
 
 
 def due(*, now: datetime) -> list[int]:
@@ -38,4 +39,4 @@ def read(*, company: Company, now: datetime) -> int:
 
 def postpone(*, company: Company, now: datetime) -> None:
     """Billit could not be asked: again in some minutes."""
-    Company.objects.filter(pk=company.pk).update(orders_due_at=now + _PAUSE)
+    Company.objects.filter(pk=company.pk).update(orders_due_at=now + PAUSE)

@@ -11,10 +11,12 @@ from django.db import transaction
 from django.db.models import Q
 
 from integrations.clients.transport import ServiceError
+from integrations.connections.stopping import Stopping
 from invoicing.models import Invoice
 from invoicing.posting import post, recover
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
@@ -37,20 +39,18 @@ def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
 def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:
     """A worker's turn with invoices of one company: doubts are looked up, then what is approved is posted.
 
-    What Billit could not be asked for is left alone for a while. Safe twice, and at the same time by two.
+    What Billit could not be asked for is left alone for a while; what a process that ends did not do is due at once.
+    Safe twice, and at the same time by two.
     """
-    late: set[int] = set()
-    for invoice in invoices:
-        # An approved one has nothing to look up: the most frequent case goes straight on.
-        if invoice.status != _Status.APPROVED:
-            try:
-                recover.recover(invoice=invoice, by=by, now=now)
-            except ServiceError:
-                late.add(invoice.pk)
-    late |= set(post.post_together(invoices=invoices, by=by, now=now, background=True))
+    # An approved one has nothing to look up: the most frequent case goes straight on.
+    doubts = [invoice for invoice in invoices if invoice.status != _Status.APPROVED]
+    late: dict[int, ServiceError | NotPossible] = {}
+    if doubts:
+        late |= recover.recover_together(invoices=doubts, by=by, now=now)
+    late |= post.post_together(invoices=invoices, by=by, now=now, background=True)
     for invoice in invoices:
         if invoice.pk in late:
-            postpone(invoice=invoice, now=now)
+            put_off(invoice=invoice, why=late[invoice.pk], now=now)
 
 
 def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
@@ -84,6 +84,14 @@ def take_due(*, now: datetime) -> list[Invoice]:
     wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
     return found
+
+
+def put_off(*, invoice: Invoice, why: ServiceError | NotPossible, now: datetime) -> None:
+    """Not at every tick again; but what only the end of this process hindered is due at once, for another one."""
+    if isinstance(why, Stopping):
+        Invoice.objects.filter(pk=invoice.pk, not_before__gt=now).update(not_before=now)
+    else:
+        postpone(invoice=invoice, now=now)
 
 
 def postpone(*, invoice: Invoice, now: datetime) -> None:

@@ -9,6 +9,7 @@ from django.db import transaction
 from integrations.clients.failures import Message, english
 from integrations.clients.transport import ServiceError
 from integrations.connections import quota
+from integrations.connections.stopping import Stopping
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from invoicing.drafting import runs
@@ -49,9 +50,14 @@ def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> No
     except sync.Busy as error:
         raise Waits(error.message, now + BUSY_AFTER) from error
     except ServiceError as error:
-        raise Waits(error.message, now + RETRY_AFTER) from error
+        raise Waits(error.message, _again(error, now)) from error
     if done.deferred_until is not None:
         raise Waits(quota.used_up(workspace, until=done.deferred_until), done.deferred_until)
+
+
+def _again(error: ServiceError, now: datetime) -> datetime:
+    """What the end of this process hindered is due at once, for another one."""
+    return now if isinstance(error, Stopping) else now + RETRY_AFTER
 
 
 def reread_prices(*, company: Company, now: datetime) -> None:
@@ -61,7 +67,7 @@ def reread_prices(*, company: Company, now: datetime) -> None:
     except sync.Busy as error:
         raise Waits(error.message, now + BUSY_AFTER) from error
     except ServiceError as error:
-        raise Waits(error.message, now + RETRY_AFTER) from error
+        raise Waits(error.message, _again(error, now)) from error
 
 
 def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:

@@ -1,4 +1,4 @@
-"""Runs, and invoices with their lines and attempts."""
+"""Runs, and invoices with their lines."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ class Run(FirmOwned):
 
 # Billit said no, or did not answer: of the order, or of its delivery.
 _STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "in_doubt"])
+_WAITS = (
+    Q(status="approved", post_requested_at__isnull=False)
+    | Q(status="posting")
+    | Q(status="in_doubt", needs_person=False)
+    | Q(status="posted", send_requested_at__isnull=False, delivery="not_sent")
+    | Q(status="posted", delivery__in=["sending", "in_doubt"])
+    | Q(replacing_since__isnull=False)
+)
 NEEDS_PERSON = _STUCK | (~Q(attention="") & ~Q(status="void"))
 """Invoices that a person has to look at: stuck, or with something noted on them."""
 
@@ -65,6 +73,10 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
     def unanswered(self) -> Self:
         """Those that may be orders at Billit or not: being posted, or in doubt."""
         return self.filter(status__in=[Invoice.Status.POSTING, Invoice.Status.IN_DOUBT])
+
+    def waiting_for_billit(self) -> Self:
+        """Those that workers are to post, look up, send or delete, as soon as Billit can be asked."""
+        return self.filter(_WAITS)
 
     def unread(self) -> Self:
         """Posted ones whose legal totals were not read back yet."""
@@ -267,6 +279,20 @@ class Invoice(FirmOwned):
         return f"{self.reference}-{self.send_key_number}"
 
     @property
+    def waits_for_billit(self) -> bool:
+        """Whether it is one of ``InvoiceQuerySet.waiting_for_billit``."""
+        match self.status:
+            case self.Status.APPROVED:
+                return self.post_requested_at is not None
+            case self.Status.IN_DOUBT:
+                return not self.needs_person
+            case self.Status.POSTED:
+                asked = self.send_requested_at is not None and self.delivery == self.Delivery.NOT_SENT
+                under_way = self.delivery in (self.Delivery.SENDING, self.Delivery.IN_DOUBT)
+                return asked or under_way or self.replacing_since is not None
+        return self.status == self.Status.POSTING
+
+    @property
     def excl(self) -> Decimal:
         """Total excluding VAT: Billit's figure once it was read back."""
         return self.total_excl if self.legal_excl is None else self.legal_excl
@@ -323,51 +349,3 @@ class InvoiceLine(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.invoice_id}/{self.position}"
-
-
-class Attempt(FirmOwned):
-    """One write at Billit for an invoice, noted before it leaves (design section 7)."""
-
-    class Intent(models.TextChoices):
-        """Posting and sending are two intents with two keys; a deletion has no key, its order id is enough."""
-
-        POST = "post", _("post")
-        SEND = "send", _("send")
-        DELETE = "delete", _("delete")
-
-    class Outcome(models.TextChoices):
-        """What came of it."""
-
-        PENDING = "pending", _("pending")
-        ACCEPTED = "accepted", _("accepted")
-        ADOPTED = "adopted", _("found again")
-        REFUSED = "refused", _("refused")
-        NO_ANSWER = "no_answer", _("no answer")
-        ABSENT = "absent", _("not arrived")
-        NOT_SENT = "not_sent", _("not sent, later")
-
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="attempts", verbose_name=_("invoice"))
-    intent = models.CharField(_("intent"), max_length=6, choices=Intent)
-    key = models.CharField(_("key"), max_length=80)
-    body = models.TextField(_("what was sent"))
-    body_hash = models.CharField(_("SHA-256 of the bytes sent"), max_length=64)
-    started_at = models.DateTimeField(_("started"))
-    finished_at = models.DateTimeField(_("finished"), null=True, blank=True)
-    outcome = models.CharField(_("outcome"), max_length=10, choices=Outcome, default=Outcome.PENDING)
-    # 409: the key is used, so the order may exist.
-    http_status = models.PositiveSmallIntegerField(_("HTTP status"), null=True, blank=True)
-    answer = models.CharField(_("answer"), max_length=40, blank=True)
-    answer_facts = models.JSONField(default=dict, blank=True, editable=False)
-
-    class Meta:
-        verbose_name = _("attempt")
-        verbose_name_plural = _("attempts")
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(
-                fields=["invoice", "intent"], condition=Q(outcome="pending"), name="attempt_one_pending"
-            ),
-            known_codes("answer", constraint="attempt_known_code"),
-        ]
-
-    def __str__(self) -> str:
-        return self.key

@@ -45,6 +45,7 @@ class Code(StrEnum):
     ORDER_GONE = "order_gone"
     NOT_DELETED = "not_deleted"
     ANSWERS_WERE_SLOW = "answers_were_slow"
+    NEVER_LEFT = "never_left"
     # why an invoice is void
     DROPPED = "dropped"
     NO_HOURS_LEFT = "no_hours_left"
@@ -94,6 +95,7 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.ORDER_GONE: gettext_noop("Billit has the order no more."),
     Code.NOT_DELETED: gettext_noop("Billit still has the order: it was not deleted."),
     Code.ANSWERS_WERE_SLOW: gettext_noop("The answers before it were slow, so it was not sent. It is next."),
+    Code.NEVER_LEFT: gettext_noop("The worker that was to send it ended before that. Nothing was sent; it is next."),
     Code.DROPPED: gettext_noop("dropped by a person"),
     Code.NO_HOURS_LEFT: gettext_noop("no hours left on it"),
     Code.REPLACED: gettext_noop("replaced"),

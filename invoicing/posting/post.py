@@ -1,7 +1,9 @@
 """Posting to Billit, exactly once (design section 7). Nowhere else does an invoice go beyond approved.
 
 A post is: claim (a conditional update, an attempt with key and body, commit); one POST outside any transaction;
-settle in one transaction. What is unknown afterwards is ``in_doubt``: see ``recover``.
+settle in one transaction. What is unknown afterwards is ``in_doubt``: see ``recover``. Right before the request leaves,
+the attempt is made sure of and marked (``leaves``): a worker that was taken for dead sends nothing any more, and of
+what has no mark it is certain that nothing was sent.
 """
 
 from __future__ import annotations
@@ -9,25 +11,30 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
+from django.utils import timezone
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
-from integrations.connections import circuit
+from integrations.connections import circuit, hindrances, stopping
 from integrations.connections.opening import open_billit
+from integrations.connections.stopping import Stopping
 from integrations.models import Company, Entry
 from invoicing.ledger import transitions
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
+from invoicing.posting.attempts import NOT_POSTED, GivenUp, leaves, never_left
 from invoicing.posting.orders import order_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -61,8 +68,8 @@ def post_together(
     """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
 
     They share one claim, and the settling of answers that come within two seconds. Each has an attempt of its own, on
-    record before its request leaves, and its own outcome. When Billit is unwell, or takes the credential no more, the
-    rest stays approved. In the background nothing is sent while the connection is left alone.
+    record before its request leaves, and its own outcome. When Billit is unwell, takes the credential no more, or the
+    process is to end, the rest stays approved. In the background nothing is sent while the connection is left alone.
 
     Raises ``ValueError`` for invoices of several companies.
     """
@@ -74,11 +81,12 @@ def post_together(
         raise ValueError("invoices of several companies are not posted together")
     if background:
         try:
-            circuit.check(company.connection, now=now)
-        except RetryLater as error:
+            hindrances.check(company.connection, now=now)
+        except (RetryLater, BadCredentials) as error:
             return dict.fromkeys((row.pk for row in rows), error)
     with ExitStack() as stack:
         try:
+            stopping.check()
             api = stack.enter_context(open_billit(company))
         except ServiceError as error:
             return dict.fromkeys((row.pk for row in rows), error)
@@ -118,47 +126,90 @@ def _orders(
 def _send(
     claimed: Sequence[_Claimed], api: billit.Api, by: Actor, now: datetime
 ) -> dict[int, ServiceError | NotPossible]:
-    """One POST for each, outside any transaction. Returns why some were surely not sent."""
-    accepted: list[tuple[Invoice, Attempt, int]] = []
-    waiting = deque(claimed)
-    begun = settled = time.monotonic()
-    unwell: ServiceError | None = None
-    answered = False
+    """One POST for each, outside any transaction. Returns why some were surely not sent.
+
+    What has not left is given back however the turn ends.
+    """
+    turn = _Turn(deque(claimed), api, by, now, _running(now))
     try:
-        while waiting and unwell is None:
-            invoice, order, attempt = waiting[0]
-            # Who takes a slow worker for a dead one looks the order up: it must not be on its way then.
-            if len(waiting) < len(claimed) and time.monotonic() - begun > settings.POSTING_LEASE_SECONDS / 2:
-                break
-            try:
-                order_id = api.create_order(order, key=attempt.key)
-            except RetryLater as error:
-                unwell = error
-                break
-            except NoAnswer as error:
-                mark_in_doubt(invoice, attempt, error.message, error.status, by, now)
-                if error.status == 409:
-                    answered = True
-                else:
-                    unwell = error
-            except (Refused, BadCredentials) as error:
-                _refuse(invoice, attempt, error, by, now)
-                answered = True
-                # The others would meet the same.
-                unwell = error if isinstance(error, BadCredentials) else None
-            else:
-                accepted.append((invoice, attempt, order_id))
-                answered = True
-            waiting.popleft()
-            if accepted and time.monotonic() - settled > _SETTLED_WITHIN:
-                settle(accepted, _Outcome.ACCEPTED, by, now)
-                accepted, settled = [], time.monotonic()
-    finally:
-        if accepted:
-            settle(accepted, _Outcome.ACCEPTED, by, now)
+        turn.go_on()
+    except (Exception, KeyboardInterrupt, SystemExit):
+        turn.settle()
+        for invoice, _, attempt in turn.waiting:
+            never_left(invoice, attempt, now, **NOT_POSTED)
+        raise
+    turn.settle()
     if claimed:
-        circuit.note(claimed[0].invoice.company.connection, answered=answered, failure=unwell, now=now)
-    return _give_back(waiting, unwell, now)
+        connection = claimed[0].invoice.company.connection
+        circuit.note(connection, answered=turn.answered, failure=turn.unwell, now=now)
+    return _give_back(turn.waiting, turn.unwell, now)
+
+
+@dataclass(slots=True)
+class _Turn:
+    """The posts of one claim, one after the other."""
+
+    waiting: deque[_Claimed]
+    api: billit.Api
+    by: Actor
+    now: datetime
+    moment: Callable[[], datetime]
+    accepted: list[tuple[Invoice, Attempt, int]] = field(default_factory=list)
+    answered: bool = False
+    unwell: ServiceError | None = None
+
+    def go_on(self) -> None:
+        """Until nothing waits, Billit is unwell, or it has taken too long."""
+        begun = settled = time.monotonic()
+        most, is_first = settings.POSTING_LEASE_SECONDS / 2, True
+        while self.waiting and self.unwell is None:
+            # Who takes a slow worker for a dead one looks the order up: it must not be on its way then.
+            if not is_first and time.monotonic() - begun > most:
+                break
+            is_first = False
+            self._post(*self.waiting[0])
+            if self.accepted and time.monotonic() - settled > _SETTLED_WITHIN:
+                self.settle()
+                settled = time.monotonic()
+
+    def settle(self) -> None:
+        """What Billit took so far stands as posted from here on."""
+        if self.accepted:
+            settle(self.accepted, _Outcome.ACCEPTED, self.by, self.now)
+            self.accepted = []
+
+    def _post(self, invoice: Invoice, order: billit.Order, attempt: Attempt) -> None:
+        """One POST. What was surely not sent goes on waiting."""
+        try:
+            order_id = self.api.create_order(order, key=attempt.key, leaving=partial(leaves, attempt, self.moment))
+        except GivenUp:
+            pass
+        except RetryLater as error:
+            self.unwell = error
+            return
+        except NoAnswer as error:
+            mark_in_doubt(invoice, attempt, error.message, error.status, self.by, self.now)
+            if error.status == 409:
+                self.answered = True
+            else:
+                self.unwell = error
+        except (Refused, BadCredentials) as error:
+            _refuse(invoice, attempt, error, self.by, self.now)
+            self.answered = True
+            if isinstance(error, BadCredentials):
+                # The others would meet the same.
+                self.unwell = error
+                hindrances.refused(invoice.company.connection, error.message)
+        else:
+            self.accepted.append((invoice, attempt, order_id))
+            self.answered = True
+        self.waiting.popleft()
+
+
+def _running(now: datetime) -> Callable[[], datetime]:
+    """A clock that begins at ``now``; a jump of the machine's own moves it by a lease at most."""
+    begun, most = timezone.now(), timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    return lambda: now + min(max(timezone.now() - begun, timedelta(0)), most)
 
 
 class _Claimed(NamedTuple):
@@ -289,7 +340,7 @@ def _give_back(
 ) -> dict[int, ServiceError | NotPossible]:
     """Surely not sent: approved as before, with the same key; after a pause when Billit itself asked for one."""
     wait = None
-    if isinstance(unwell, RetryLater):
+    if isinstance(unwell, RetryLater) and not isinstance(unwell, Stopping):
         wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
     why = Message(Code.ANSWERS_WERE_SLOW) if unwell is None else unwell.message
     errors: dict[int, ServiceError | NotPossible] = {}

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Prefetch
 from django.utils.translation import gettext
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
+from integrations.clients.transport import ServiceError
+from integrations.connections import stopping
 from integrations.connections.opening import open_billit
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code, Detail, columns
+from invoicing.posting.attempts import NOT_POSTED, never_left
+from invoicing.posting.look_up import Found, look_up
 from invoicing.posting.post import finish, fresh, mark_in_doubt, news_of, settle
 from invoicing.rules import mapping
 from toggbill.firms import audit
@@ -32,36 +38,86 @@ def recover(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     Adopted when Billit has exactly one order of our reference with our totals and customer; back to approved, with the
     same key, when it surely has none; else a person decides. Raises the client's ``ServiceError`` when it cannot look.
     """
-    invoice = fresh(invoice)
+    for error in recover_together(invoices=[invoice], by=by, now=now).values():
+        raise error
+    return fresh(invoice)
+
+
+def recover_together(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> dict[int, ServiceError]:
+    """The same for invoices of one company, in few calls; returns by row id why some could not be looked up.
+
+    What a dead worker had not sent yet is approved again without a look-up: there is nothing to be found. Raises
+    ``ValueError`` for invoices of several companies.
+    """
+    doubts = [each for each in _to_look_up(invoices) if _is_in_doubt(each, by, now)]
+    if not doubts:
+        return {}
+    company = doubts[0].invoice.company
+    if any(each.invoice.company_id != company.pk for each in doubts):
+        raise ValueError("invoices of several companies are not looked up together")
+    decided: set[int] = set()
+    try:
+        stopping.check()
+        with open_billit(company) as api:
+            references = [each.invoice.reference for each in doubts]
+            found = look_up(company=company, references=references, api=api)
+            for each in doubts:
+                _decide(each, found[each.invoice.reference], api, by, now)
+                decided.add(each.invoice.pk)
+    except ServiceError as error:
+        return {each.invoice.pk: error for each in doubts if each.invoice.pk not in decided}
+    return {}
+
+
+class _Doubt(NamedTuple):
+    invoice: Invoice
+    attempt: Attempt
+
+
+def _to_look_up(invoices: Sequence[Invoice]) -> Iterator[_Doubt]:
+    """Those without an answer, with the latest attempt of each."""
+    rows = Invoice.objects.unanswered().filter(pk__in=[invoice.pk for invoice in invoices]).order_by("pk")
+    attempts = Attempt.objects.filter(intent=Attempt.Intent.POST).order_by("-started_at", "-pk")
+    related = ("firm", "about", "dossier__workspace__firm", "company__connection", "company__firm")
+    for row in rows.select_related(*related).prefetch_related(Prefetch("attempts", attempts)):
+        for attempt in row.attempts.all()[:1]:
+            yield _Doubt(row, attempt)
+
+
+def _is_in_doubt(each: _Doubt, by: Actor, now: datetime) -> bool:
+    """Whether only a look-up leads on. A dead worker's is, if its request may have left."""
+    invoice, attempt = each
+    if invoice.status == _Status.IN_DOUBT:
+        return True
     lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
-    attempt = invoice.attempts.filter(intent=Attempt.Intent.POST).order_by("-started_at", "-pk").first()
-    if attempt is None:
-        return invoice
-    if invoice.status == _Status.POSTING and invoice.posting_since is not None and invoice.posting_since < lease:
-        mark_in_doubt(invoice, attempt, Message(Code.WORKER_ENDED), None, by, now)
-        invoice = fresh(invoice)
-        attempt.refresh_from_db()
-    if invoice.status != _Status.IN_DOUBT:
-        return invoice
-    with open_billit(invoice.company) as api:
-        live = api.find_orders(invoice.reference)
-        deleted = api.find_deleted_orders(invoice.reference)
-        found = live[0] if len(live) == 1 and not deleted else None
-        if found is not None and _agrees(invoice, found, api):
-            settle([(invoice, attempt, found.id)], _Outcome.ADOPTED, by, now)
-            return fresh(invoice)
-    asked_at = attempt.finished_at if attempt.http_status is not None and attempt.finished_at else attempt.started_at
-    late_enough = now - asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
+    if (
+        invoice.posting_since is None
+        or invoice.posting_since >= lease
+        or never_left(invoice, attempt, now, **NOT_POSTED)
+    ):
+        return False
+    mark_in_doubt(invoice, attempt, Message(Code.WORKER_ENDED), None, by, now)
+    invoice.refresh_from_db(fields=["status"])
+    attempt.refresh_from_db()
+    return invoice.status == _Status.IN_DOUBT
+
+
+def _decide(each: _Doubt, found: Found, api: billit.Api, by: Actor, now: datetime) -> None:
+    invoice, attempt = each
+    live, deleted = found
+    order = live[0] if len(live) == 1 and not deleted else None
+    if order is not None and _agrees(invoice, order, api):
+        settle([(invoice, attempt, order.id)], _Outcome.ADOPTED, by, now)
+        return
+    wait = timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if live or deleted:
         _leave_to_person(invoice, _what_was_found(invoice, live, deleted))
-    elif not late_enough:
-        wait = asked_at + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-        Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(not_before=wait)
+    elif now - attempt.asked_at < wait:
+        Invoice.objects.filter(pk=invoice.pk, status=_Status.IN_DOUBT).update(not_before=attempt.asked_at + wait)
     elif attempt.http_status == 409:
         _leave_to_person(invoice, Message(Detail.KEY_USED))
     else:
         _back_to_approved(invoice, attempt, now)
-    return fresh(invoice)
 
 
 @transaction.atomic

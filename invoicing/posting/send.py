@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Literal
 
 from django.conf import settings
@@ -12,11 +13,14 @@ from django.db import transaction
 from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from integrations.connections import hindrances
 from integrations.connections.opening import open_billit
+from integrations.connections.stopping import Stopping
 from integrations.models import Customer
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, Detail, columns, words
+from invoicing.posting.attempts import GivenUp, leaves, never_left
 from invoicing.posting.post import finish, fresh
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -30,16 +34,19 @@ _SENT_BY = {"Peppol": Code.SENT_OVER_PEPPOL, "SMTP": Code.SENT_BY_EMAIL}
 DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE: "BISv3CreditNote"}
 
 
-def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
+def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False) -> Invoice:
     """Have a posted invoice delivered: over Peppol when the receiver takes it there, else by e-mail when allowed.
 
     Raises ``NotPossible`` when neither way is open (it stands as attention on the invoice), ``RetryLater`` when Billit
-    could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent.
+    could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent. In
+    the background nothing is asked while the connection is left alone, or its credential is refused.
     """
     invoice = fresh(invoice)
     order_id = invoice.order_id
     if invoice.status != Invoice.Status.POSTED or order_id is None or invoice.replacing_since is not None:
         return invoice
+    if background:
+        hindrances.check(invoice.company.connection, now=now)
     with open_billit(invoice.company) as api:
         if invoice.delivery in (_Delivery.SENDING, _Delivery.IN_DOUBT):
             invoice = _look(invoice, api, by, now)
@@ -47,26 +54,36 @@ def send(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
                 return invoice
         if invoice.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
             return invoice
-        way = _way(invoice, api)
-        attempt = _claim(invoice, way, by, now)
-        if attempt is None:
-            return fresh(invoice)
-        try:
-            api.send_order(order_id, transport=way, key=attempt.key)
-        except RetryLater as error:
-            wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
-            _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, error.message, by, now, not_before=wait)
-            raise
-        except NoAnswer as error:
-            wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
-            attempt.http_status = error.status
-            _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, error.message, by, now, not_before=wait)
-        except (Refused, BadCredentials) as error:
-            nothing_asked = {"send_requested_at": None}
-            _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **nothing_asked)
-        else:
-            _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now)
+        _send(invoice, order_id, api, by, now)
     return fresh(invoice)
+
+
+def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: datetime) -> None:
+    way = _way(invoice, api)
+    attempt = _claim(invoice, way, by, now)
+    if attempt is None:
+        return
+    try:
+        api.send_order(order_id, transport=way, key=attempt.key, leaving=partial(leaves, attempt, lambda: now))
+    except GivenUp:
+        return
+    except RetryLater as error:
+        wait = None
+        if not isinstance(error, Stopping):
+            wait = now + timedelta(seconds=_PAUSE if error.after is None else error.after)
+        _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.NOT_SENT, error.message, by, now, not_before=wait)
+        raise
+    except NoAnswer as error:
+        wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
+        attempt.http_status = error.status
+        _settle(invoice, attempt, _Delivery.IN_DOUBT, _Outcome.NO_ANSWER, error.message, by, now, not_before=wait)
+    except (Refused, BadCredentials) as error:
+        if isinstance(error, BadCredentials):
+            hindrances.refused(invoice.company.connection, error.message)
+        nothing_asked = {"send_requested_at": None}
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **nothing_asked)
+    else:
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now)
 
 
 def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoice:
@@ -77,9 +94,12 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
         return invoice
+    if never_left(invoice, attempt, now, delivery=Step(_Delivery.SENDING, _Delivery.NOT_SENT), sending_since=None):
+        return fresh(invoice)
+    attempt.refresh_from_db()
     if api.order(invoice.order_id).is_sent:
         _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, Message(Code.SHOWN_AS_SENT), by, now)
-    elif now - attempt.started_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
+    elif now - attempt.asked_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
         pass
     elif attempt.http_status == 409:
         # As with a post: a used key without its effect is for a person, who may send anew, with a new key.

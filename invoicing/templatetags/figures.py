@@ -7,11 +7,12 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from django import template
-from django.utils import formats, translation
+from django.utils import formats, timezone, translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from integrations.connections import hindrances
 from invoicing.corrections import options
 from invoicing.ledger import attention
 from invoicing.models import Invoice, LedgerRow, problems
@@ -91,6 +92,15 @@ def difference(seconds: int) -> str:
 def words(code: str, facts: dict[str, Any]) -> str:
     """A code of a row and its facts as a sentence, in the reader's language."""
     return problems.words_of(code, facts)
+
+
+@register.filter
+def waits(invoice: Invoice) -> str:
+    """Why an invoice that waits for Billit cannot go on by itself now, and what to do; "" when it can."""
+    if not invoice.waits_for_billit:
+        return ""
+    why = hindrances.waits(invoice.company.connection, now=timezone.now())
+    return "" if why is None else problems.words(why)
 
 
 @register.filter

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+from django.conf import settings
 from django.utils import dates, formats, timezone, translation
 from django.utils.translation import gettext as _
 
+from integrations.connections import hindrances
 from invoicing.models import Dossier, Invoice
+from invoicing.models.problems import words
 
 
 def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
@@ -135,3 +138,54 @@ def _sent(invoice: Invoice) -> list[Step]:
         case Invoice.Delivery.IN_DOUBT:
             return [Step(_("Sent: in doubt"), "trouble", None), delivered]
     return [Step(_("Sent"), "todo", None), delivered]
+
+
+class Progress(NamedTuple):
+    """What an invoice waits for. `looks_again`: it may change by itself in a moment. `hindered`: a person is needed."""
+
+    text: str
+    looks_again: bool
+    hindered: bool
+
+
+_SOON = timedelta(minutes=5)
+"""Where workers run, one takes up what is asked for within this time, and Billit answers."""
+
+
+def progress(invoice: Invoice, now: datetime) -> Progress | None:
+    """What an invoice that is asked for waits for, as far as the rows tell; None when it waits for nothing."""
+    if not invoice.waits_for_billit:
+        return None
+    why = hindrances.waits(invoice.company.connection, now=now)
+    if why is not None:
+        return Progress(words(why), looks_again=False, hindered=True)
+    began = invoice.posting_since or invoice.sending_since or invoice.replacing_since
+    if began is not None:
+        return _under_way(began, now)
+    if invoice.status == Invoice.Status.IN_DOUBT or invoice.delivery == Invoice.Delivery.IN_DOUBT:
+        # What is known of a doubt, and what follows, is said of the problem itself.
+        return None
+    asked = invoice.send_requested_at if invoice.status == Invoice.Status.POSTED else invoice.post_requested_at
+    return None if asked is None else _waiting(asked, invoice.not_before, now)
+
+
+def _under_way(began: datetime, now: datetime) -> Progress:
+    if now - began < timedelta(seconds=settings.POSTING_LEASE_SECONDS):
+        text = _("Begun on %(when)s, and Billit’s answer is not here yet. This page looks again by itself.")
+        return Progress(text % {"when": moment(began)}, looks_again=True, hindered=False)
+    text = _(
+        "The worker that began it on %(when)s has not finished it. What became of it is looked up in Billit; "
+        "nothing is billed twice."
+    )
+    return Progress(text % {"when": moment(began)}, looks_again=False, hindered=False)
+
+
+def _waiting(asked: datetime, not_before: datetime | None, now: datetime) -> Progress:
+    if now - asked < _SOON:
+        text = _("Asked for on %(when)s; it waits for a worker. This page looks again by itself.")
+        return Progress(text % {"when": moment(asked)}, looks_again=True, hindered=False)
+    if not_before is not None and not_before > now:
+        later = formats.date_format(timezone.localtime(not_before), "H:i")
+        return Progress(_("It is tried again at %(time)s.") % {"time": later}, looks_again=False, hindered=False)
+    text = _("Asked for on %(when)s, and no worker has done it yet. Whoever runs toggbill looks whether workers run.")
+    return Progress(text % {"when": moment(asked)}, looks_again=False, hindered=True)

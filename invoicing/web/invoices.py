@@ -45,7 +45,10 @@ def invoices(request: FirmRequest) -> HttpResponse:
         value=Sum("total_excl"), oldest=Min("drafted_at")
     )
     status = request.GET.get("status", "")
-    rows = figures.invoices_of(rows, status=status).select_related("dossier").order_by("-drafted_at", "-pk")
+    rows = figures.invoices_of(rows, status=status).select_related("dossier", "company__connection")
+    rows = rows.defer("company__connection__secret", "company__connection__refresh_secret").order_by(
+        "-drafted_at", "-pk"
+    )
     return render(
         request,
         "invoicing/invoices.html",
@@ -86,7 +89,7 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             .filter(subject=f"invoice {row.reference}")
             .order_by("-number"),
             "steps": _possible_steps(request, row),
-            "is_moving": _is_moving(row),
+            "progress": descriptions.progress(row, timezone.now()),
             "cases": options.cases(options.open_of(member(request)).filter(invoice=row)),
             "may_decide": may(request.membership, "hold"),
         },
@@ -188,18 +191,6 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
         if not gone.filter(dossier=row.dossier).exists():
             steps.discard("bill-anew")
     return steps
-
-
-def _is_moving(row: Invoice) -> bool:
-    """Whether a worker is about to change the row, so that the page looks again by itself."""
-    wishes = [moment for moment in (row.post_requested_at, row.send_requested_at) if moment is not None]
-    asked = bool(wishes) and (timezone.now() - max(wishes)).total_seconds() < 60
-    posting = row.status in {Invoice.Status.APPROVED, Invoice.Status.POSTING}
-    sending = row.status == Invoice.Status.POSTED and row.delivery in {
-        Invoice.Delivery.NOT_SENT,
-        Invoice.Delivery.SENDING,
-    }
-    return asked and (posting or (sending and row.send_requested_at is not None))
 
 
 @member_required()

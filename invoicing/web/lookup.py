@@ -37,7 +37,8 @@ def dossier_of(request: FirmRequest, key: str) -> Dossier:
 
 def invoice_of(request: FirmRequest, reference: str) -> Invoice:
     """The invoice of that reference. Raises ``Http404``."""
-    rows = visible(request.membership, Invoice.objects.all()).select_related("dossier", "company", "firm")
+    rows = visible(request.membership, Invoice.objects.all()).select_related("dossier", "company__connection", "firm")
+    rows = rows.defer("company__connection__secret", "company__connection__refresh_secret")
     return get_object_or_404(rows, reference=reference)
 
 

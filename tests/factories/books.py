@@ -328,6 +328,7 @@ class AttemptFactory(DjangoModelFactory[Attempt]):
     body = LazyAttribute(lambda o: f'{{"ExternalProviderID":"{o.invoice.reference}"}}')
     body_hash = "0" * 64
     started_at = NOW - timedelta(minutes=30)
+    left_at = SelfAttribute("started_at")
     finished_at = LazyAttribute(lambda o: o.started_at + timedelta(milliseconds=212))
     outcome = Attempt.Outcome.ACCEPTED
     http_status = 200

@@ -136,6 +136,9 @@ class Scene:
         def ask(*args: Any, **keywords: Any) -> NoReturn:
             if done:
                 original(*args, **keywords)
+            else:
+                # The request leaves, and is lost on its way.
+                keywords["leaving"]()
             raise Killed
 
         with pytest.MonkeyPatch.context() as patch, suppress(Killed):

@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from integrations.connections import failures, hindrances
 from integrations.models import Company, Connection, Quota, Workspace
 from invoicing.models import Dossier
 from toggbill.firms.models import Firm
@@ -44,6 +45,12 @@ class Health:
     def word(self) -> str:
         """The state in a word or two."""
         return str(WORDS[self.state])
+
+    @property
+    def trouble(self) -> str:
+        """What is wrong with it and what to do, "" when nothing is."""
+        found = hindrances.trouble(self.row)
+        return failures.words(found) if found else failures.words_of(self.row.failure_code, self.row.failure_facts)
 
     @property
     def opens(self) -> list[str]:
@@ -81,7 +88,7 @@ def _state(row: Connection, now: datetime) -> State:
         return "removed"
     if row.paused_at is not None:
         return "paused"
-    if row.failure != Connection.Failure.NONE:
+    if row.failure != Connection.Failure.NONE or row.sign_in_lost_at is not None:
         return "broken"
     if row.rest_until is not None and row.rest_until > now:
         return "resting"

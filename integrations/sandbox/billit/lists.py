@@ -7,7 +7,7 @@ from collections.abc import Collection
 from integrations.sandbox.billit.access import Call
 from integrations.sandbox.billit.rules.odata import ODataError, filtered, ordered, page
 from integrations.sandbox.billit.rules.refusals import generic
-from integrations.sandbox.http.wire import Answer, Record, json_answer
+from integrations.sandbox.http.wire import Answer, Record, RejectedError, html_answer, json_answer
 
 
 def listed(
@@ -15,9 +15,13 @@ def listed(
 ) -> Answer:
     """The page that the request's $filter, $orderby, $top and $skip ask for; `hidden` members may be filtered by but
     are left out of the rows. Raises RejectedError with a GenericError."""
-    query = call.request.query
+    query, longest = call.request.query, int(call.switches["billit_longest_query"])
+    if 0 < longest < len(call.request.target.partition("?")[2]):
+        # What Microsoft's web server answers by itself (IIS 404.15, query string too long).
+        raise RejectedError(html_answer(404, "404 - File or directory not found."))
     try:
-        rows = filtered(rows, query.get("$filter", ""), properties, type_name)
+        either = str(call.switches["billit_filter_or"])
+        rows = filtered(rows, query.get("$filter", ""), properties, type_name, either=either)
         rows = ordered(rows, query.get("$orderby", ""), properties, type_name)
         answer = page(
             rows,

@@ -90,6 +90,8 @@ BILLIT: dict[str, Switch] = {
     "billit_product_items_answer": Switch(
         "last", "the answer to a POST of several products", ("last", "first", "list")
     ),
+    "billit_filter_or": Switch("accept", "or in a filter", ("accept", "refuse", "first")),
+    "billit_longest_query": Switch(2048, "characters of a query, a longer one is 404; 0 = no limit"),
     "billit_next_link_past_top": Switch(default=True, meaning="NextPageLink also when $top is reached and more match"),
     "billit_pdf_seconds": Switch(0, "from the order to its PDF"),
     "billit_unit_in_ubl": Switch(default=True, meaning="Unit of a line becomes the unit code of the UBL, else NAR"),

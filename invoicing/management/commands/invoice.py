@@ -124,12 +124,16 @@ class Command(JsonCommand):
 
     def _post(self, mine: InvoiceQuerySet) -> None:
         """What earlier runs left in doubt or with a dead lease is looked up first."""
-        left = mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT, _Status.POSTING])
+        left = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT, _Status.POSTING]))
+        errors: dict[int, ServiceError] = {}
+        for part in posts.portions(invoice for invoice in left if invoice.status != _Status.APPROVED):
+            errors |= recover.recover_together(invoices=part, by=self._by, now=timezone.now())
         for invoice in left:
             before = invoice.status
             try:
-                found = recover.recover(invoice=invoice, by=self._by, now=timezone.now())
-                found = posting.post(invoice=found, by=self._by, now=timezone.now())
+                if invoice.pk in errors:
+                    raise errors[invoice.pk]
+                found = posting.post(invoice=invoice, by=self._by, now=timezone.now())
             except (ServiceError, NotPossible) as error:
                 self.say(f"Invoice {invoice}: {error}")
                 self._judge(error)

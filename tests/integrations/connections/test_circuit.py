@@ -80,3 +80,8 @@ def test_answer_that_says_no_is_no_failure_of_the_service(error: ServiceError) -
     connection = ConnectionFactory()
     _fail(connection, error, circuit.OPENS_AFTER + 1)
     circuit.check(connection, now=NOW)
+
+
+def test_a_rest_that_a_wrong_clock_wrote_is_none() -> None:
+    connection = ConnectionFactory(failures=9, rest_until=NOW + timedelta(days=2))
+    circuit.check(connection, now=NOW)

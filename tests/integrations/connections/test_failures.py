@@ -124,7 +124,8 @@ def test_what_connections_report(settings: Settings) -> None:
         with pytest.raises(ServiceError) as refused:
             tokens.check(row)
         found.append(refused.value.message)
-    found += [tokens._sign_in_again(row, None), tokens._sign_in_again(row, NOW), sync.Busy(workspace).message]
+    lost = Connection(service="billit", key="main", renewing_since=NOW)
+    found += [tokens.sign_in_again(row), tokens.sign_in_again(lost), sync.Busy(workspace).message]
     found.append(quota.used_up(workspace, until=NOW))
     page = "https://toggbill.example/connections/billit/main/"
     main = {"connection": "Billit main"}

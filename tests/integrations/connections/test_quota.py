@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import time_machine
 from django.db import connection as database
 
-from integrations.connections import quota
+from integrations.connections import quota, stopping
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.models import Company, Connection, Quota
 from integrations.sandbox.process import Process
@@ -108,7 +108,7 @@ def test_no_limit_means_no_waiting_function() -> None:
 def waits(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     """What the requests wait, in seconds, while the clock stands still: their distance is that of the rows alone."""
     waited: list[float] = []
-    monkeypatch.setattr(quota, "time", SimpleNamespace(sleep=waited.append))
+    monkeypatch.setattr(stopping, "sleep", waited.append)
     with time_machine.travel(NOW, tick=False):
         yield waited
 
@@ -169,3 +169,72 @@ def test_billits_requests_are_spaced_by_the_setting(sandbox: Process, settings: 
             list(api.products())
     assert waits == [0, 0.05, 0.1]
     assert reserved(connection) == timedelta(milliseconds=150)
+
+
+@pytest.mark.wrong_clock
+@pytest.mark.django_db
+@pytest.mark.parametrize("days", [2, -2])
+def test_a_worker_with_a_wrong_clock_holds_up_nobody(days: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its clock was two days off for a minute; neither it nor the others wait for that."""
+    waited: list[float] = []
+    monkeypatch.setattr(stopping, "sleep", waited.append)
+    connection = ConnectionFactory()
+    wait = quota.pace(connection, 1)
+    assert wait is not None
+    wait()
+    with time_machine.travel(datetime.now(UTC) + timedelta(days=days)):
+        wait()
+    wait()
+    assert len(waited) == 3
+    assert all(0 <= seconds <= 3 for seconds in waited), waited
+
+
+@pytest.mark.django_db
+def test_a_turn_that_lies_further_away_than_any_is_none(waits: list[float]) -> None:
+    connection = ConnectionFactory(next_request_at=NOW + timedelta(days=2))
+    wait = quota.pace(connection, 1)
+    assert wait is not None
+    wait()
+    assert waits == [0]
+    assert reserved(connection) == timedelta(seconds=1)
+
+
+@pytest.mark.django_db
+def test_a_turn_that_is_far_away_is_asked_for_again_and_not_slept_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float] = []
+    connection = ConnectionFactory(next_request_at=NOW + timedelta(seconds=35))
+    with time_machine.travel(NOW, tick=False) as clock:
+
+        def sleep(seconds: float) -> None:
+            waited.append(seconds)
+            clock.shift(seconds)
+
+        monkeypatch.setattr(stopping, "sleep", sleep)
+        wait = quota.pace(connection, 1)
+        assert wait is not None
+        wait()
+    assert waited == [10, 10, 10, 5]
+
+
+@pytest.mark.django_db
+def test_a_process_that_ends_sends_nothing_more_and_does_not_sleep_on() -> None:
+    connection = ConnectionFactory(next_request_at=datetime.now(UTC) + timedelta(seconds=9))
+    wait = quota.pace(connection, 1)
+    assert wait is not None
+    begun = time.monotonic()
+    end = threading.Timer(0.3, stopping.ask)
+    end.start()
+    with pytest.raises(stopping.Stopping):
+        wait()
+    end.join()
+    assert time.monotonic() - begun < 3
+
+
+@pytest.mark.django_db
+def test_a_reset_that_a_wrong_clock_wrote_is_not_waited_for() -> None:
+    connection = ConnectionFactory()
+    noted(connection, 0, resets_in=600)
+    Quota.objects.update(resets_at=NOW + timedelta(days=2))
+    assert until(connection, background=False) is None
+    noted(connection, 0, resets_in=90_000)
+    assert until(connection, background=False) == NOW + timedelta(hours=1), "the budgets are hourly"

@@ -163,6 +163,12 @@ def test_removed_connection_that_keeps_its_secret() -> None:
     Connection.objects.filter(pk=ConnectionFactory().pk).update(removed_at=NOW, paused_at=NOW)
 
 
+@refuses(Connection, "connection_lost_is_not_renewed")
+def test_lost_sign_in_that_could_be_renewed() -> None:
+    row = ConnectionFactory(service="billit", method="sign_in", refresh_secret="r", expires_at=NOW)
+    Connection.objects.filter(pk=row.pk).update(sign_in_lost_at=NOW)
+
+
 @refuses(Connection, "connection_known_code")
 def test_failure_of_a_connection_in_words() -> None:
     row = ConnectionFactory(failure="refused", failure_code="refused")

@@ -241,6 +241,11 @@ def test_answer_of_an_attempt_in_words() -> None:
     Attempt.objects.filter(pk=AttemptFactory(answer="refused").pk).update(answer="No.")
 
 
+@refuses(Attempt, "attempt_accepted_has_left")
+def test_answer_to_a_request_that_never_left() -> None:
+    Attempt.objects.filter(pk=AttemptFactory().pk).update(left_at=None)
+
+
 @refuses(Attempt, "attempt_one_pending")
 def test_second_attempt_while_one_is_pending() -> None:
     invoice = InvoiceFactory(status="posting")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -161,9 +162,9 @@ def test_answers_are_settled_before_the_turn_ends(scene: Make, monkeypatch: pyte
     seen: list[list[str]] = []
     create = billit.Api.create_order
 
-    def look(api: billit.Api, order: billit.Order, *, key: str) -> int:
+    def look(api: billit.Api, order: billit.Order, **keywords: Any) -> int:
         seen.append(_statuses(books))
-        return create(api, order, key=key)
+        return create(api, order, **keywords)
 
     monkeypatch.setattr(billit.Api, "create_order", look)
     _together(invoices)
@@ -175,15 +176,17 @@ def test_answers_are_settled_although_the_turn_breaks_off(scene: Make, monkeypat
     invoices = _approved(books)
     create = billit.Api.create_order
 
-    def fail(api: billit.Api, order: billit.Order, *, key: str) -> int:
+    def fail(api: billit.Api, order: billit.Order, **keywords: Any) -> int:
         if order.external_id == invoices[1].reference:
+            keywords["leaving"]()
             raise ZeroDivisionError
-        return create(api, order, key=key)
+        return create(api, order, **keywords)
 
     monkeypatch.setattr(billit.Api, "create_order", fail)
     with pytest.raises(ZeroDivisionError):
         _together(invoices)
-    assert _statuses(books) == ["posted", "posting", "posting"]
+    assert _statuses(books) == ["posted", "posting", "approved"], "what has not left is given back"
+    assert _outcomes() == ["accepted", "pending", "not_sent"]
 
 
 def test_turn_ends_when_half_the_lease_is_gone(scene: Make, settings: Settings) -> None:
@@ -219,3 +222,19 @@ def test_portions_hold_invoices_of_one_company_and_at_most_a_turn_of_them() -> N
     assert [len(part) for part in found] == [posts.TOGETHER, 1, posts.TOGETHER, 1]
     assert all(len({row.company_id for row in part}) == 1 for part in found)
     assert sorted(row.pk for part in found for row in part) == [row.pk for row in rows]
+
+
+def test_refused_credential_does_not_refuse_the_rest_one_by_one(scene: Make) -> None:
+    """The others wait for a person who gives the connection another credential."""
+    books = scene(**many(3))
+    invoices = _approved(books)
+    body = {"errors": [{"Code": "ApiKeyNotValid", "Description": "The key is not valid"}]}
+    with books.fault("status", status=401, body=body):
+        for _ in range(3):
+            post.post_together(invoices=invoices, by=BY, now=NOW, background=True)
+    assert _statuses(books) == ["refused", "approved", "approved"]
+    assert len(books.asked("POST", "/v1/orders")) == 1
+    row = Connection.objects.get(service="billit")
+    assert (row.failure, row.failure_code) == ("credentials", "credential_refused")
+    assert _together(invoices) == {}, "a person's own command tries all the same"
+    assert _statuses(books) == ["refused", "posted", "posted"]

@@ -18,9 +18,11 @@ from integrations.clients.transport import NoAnswer, Refused, RetryLater
 from integrations.mirror.writing import Changes
 from integrations.models import Entry
 from invoicing.dossiers import rules
+from invoicing.due.wrong_clocks import Bound
 from invoicing.ledger.facts import Facts
 from invoicing.models import Attempt, Dossier, Drift, Invoice
 from invoicing.posting import post
+from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
 from invoicing.reconciliation.findings import Finding
 from invoicing.rules.mapping import ClientRule, TagRule
@@ -193,7 +195,9 @@ TRANSACTIONS: dict[str, Make] = {
             "ids": [w.one("companies").party_id],
         }
     ),
-    f"{_CONNECTIONS}.tokens._renewed": lambda w: {"connection": w.one("signed in"), "now": NOW},
+    f"{_CONNECTIONS}.tokens._claimed": lambda w: {"connection": w.one("signed in"), "now": NOW},
+    f"{_CONNECTIONS}.tokens._renew": lambda w: {"claimed": w.one("signed in"), "now": NOW},
+    f"{_CONNECTIONS}.quota._reserve": lambda w: {"connection": w.one("read"), "distance": timedelta(seconds=1)},
     f"{_CONNECTIONS}.quota.note": lambda w: {
         "connection": w.one("read"),
         "organization_id": 0,
@@ -282,6 +286,12 @@ TRANSACTIONS: dict[str, Make] = {
         "unwell": RetryLater(Message("not_reached")),
         "now": NOW,
     },
+    "invoicing.posting.attempts.never_left": lambda w: _posting(w) | {"now": NOW} | NOT_POSTED,
+    "invoicing.due.wrong_clocks._of_table": lambda w: {
+        "model": Invoice,
+        "columns": [Bound(Invoice, "posting_since")],
+        "now": NOW - timedelta(days=2),
+    },
     "invoicing.posting.recover.post_anew": _by(lambda w: {"invoice": w.one("in doubt")}),
     "invoicing.posting.recover._back_to_approved": lambda w: {
         "invoice": w.one("in doubt"),
@@ -337,7 +347,6 @@ INSIDE = {
     "toggbill.onboarding.writing.write",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
-    "integrations.connections.quota.pace.wait",
     # One statement.
     "toggbill.firms.identity.addresses.vouch_for",
     "integrations.connections.webhook_addresses.open_for",
@@ -359,6 +368,7 @@ SEVERAL = {
     "invoicing.posting.post.post",
     "invoicing.posting.post.post_together",
     "invoicing.posting.recover.recover",
+    "invoicing.posting.recover.recover_together",
     "invoicing.posting.send.send",
     # An event alone.
     "toggbill.leaving.archive.write",

@@ -73,7 +73,7 @@ def of(recorder: Recorder, *tables: Table) -> set[Made]:
 
 @contextmanager
 def during(
-    owner: type, name: str, *, before: Callable[[], object] | None = None, after: Callable[[], object] | None = None
+    owner: object, name: str, *, before: Callable[[], object] | None = None, after: Callable[[], object] | None = None
 ) -> Iterator[None]:
     """The first call of a method takes so long that others get ahead of it, before it does its work or after."""
     original = getattr(owner, name)

@@ -155,13 +155,13 @@ class Invoices:
 
     def walk_late_answer_to_a_post_that_was_given_up(self) -> None:
         invoice = self.approved()
-        with during(billit.Api, "create_order", before=lambda: self.given_up(invoice)):
+        with during(post, "leaves", after=lambda: self.given_up(invoice)):
             self.books.post(invoice)
         self.at(invoice)
 
     def walk_late_answer_after_a_refusal(self) -> None:
         invoice = self.approved()
-        with during(billit.Api, "create_order", before=lambda: self.refused_meanwhile(invoice)):
+        with during(post, "leaves", after=lambda: self.refused_meanwhile(invoice)):
             self.books.post(invoice)
         self.at(invoice)
 

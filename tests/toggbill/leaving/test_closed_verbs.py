@@ -99,6 +99,10 @@ def _in_doubt(dossier: Dossier) -> Made:
     return {"invoice": invoice}
 
 
+def _doubtful(dossier: Dossier) -> Made:
+    return {"invoices": [_in_doubt(dossier)["invoice"]]}
+
+
 def _credit(dossier: Dossier) -> Made:
     made = _correction(delivery="sent")(dossier)
     return made | {"entries": [made["correction"].entry_id], "rebill": True}
@@ -198,6 +202,7 @@ CASES: dict[str, Case] = {
     "invoicing.posting.post.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
     "invoicing.posting.post.post_together": Case(_together, refusal=None, asks=True),
     "invoicing.posting.recover.recover": Case(_in_doubt, refusal=BadCredentials, asks=True),
+    "invoicing.posting.recover.recover_together": Case(_doubtful, refusal=None, asks=True),
     "invoicing.due.posts.work_off": Case(_together, refusal=None, asks=True),
     "invoicing.posting.recover.post_anew": Case(_in_doubt),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),

@@ -72,8 +72,9 @@ def _token(match: re.Match[str]) -> Token:
 class _Parser:
     """or binds weaker than and; a comparison is property, operator, literal (in either order)."""
 
-    def __init__(self, text: str, properties: Collection[str], type_name: str) -> None:
+    def __init__(self, text: str, properties: Collection[str], type_name: str, either: str) -> None:
         self._text = text
+        self._or = either
         self._tokens = _tokens(text)
         self._index = 0
         self._properties = properties
@@ -106,8 +107,10 @@ class _Parser:
     def _either(self) -> Condition:
         parts = [self._both()]
         while self._word("or"):
+            if self._or == "refuse":
+                raise self._syntax_error()
             parts.append(self._both())
-        return parts[0] if len(parts) == 1 else lambda row: any(part(row) for part in parts)
+        return parts[0] if len(parts) == 1 or self._or == "first" else lambda row: any(part(row) for part in parts)
 
     def _both(self) -> Condition:
         parts = [self._single()]
@@ -176,11 +179,13 @@ def _compare(left: Any, operator: str, right: Any) -> bool:
     return bool({"gt": left > right, "ge": left >= right, "lt": left < right, "le": left <= right}[operator])
 
 
-def filtered(rows: list[Record], text: str, properties: Collection[str], type_name: str) -> list[Record]:
-    """The rows that meet a $filter. Raises ODataError."""
+def filtered(
+    rows: list[Record], text: str, properties: Collection[str], type_name: str, *, either: str = "accept"
+) -> list[Record]:
+    """The rows that meet a $filter. Raises ODataError. `either`: what becomes of `or` (accept, refuse, first)."""
     if not text.strip():
         return rows
-    condition = _Parser(text, properties, type_name).parse()
+    condition = _Parser(text, properties, type_name, either).parse()
     return [row for row in rows if condition(row)]
 
 

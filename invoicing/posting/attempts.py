@@ -1,0 +1,49 @@
+"""Whose an attempt is, and whether its request left: what a worker asks right before it sends, and who finds it later.
+
+A worker that was stopped in the middle of its turn and goes on after its lease finds here that it was given up. And of
+an attempt without a mark it is certain that nothing was sent, so nothing has to be looked up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from invoicing.models import Attempt, Invoice, moves
+from invoicing.models.moves import Step
+from invoicing.models.problems import Code
+
+_Status = Invoice.Status
+_Outcome = Attempt.Outcome
+NOT_POSTED: dict[str, Any] = {"status": Step(_Status.POSTING, _Status.APPROVED), "posting_since": None}
+"""How an invoice stands whose post was given up before it left."""
+
+
+class GivenUp(Exception):
+    """The attempt is no longer this worker's: it was taken for dead, and another one goes on with the invoice."""
+
+
+def leaves(attempt: Attempt, moment: Callable[[], datetime]) -> None:
+    """On record that the request leaves now, if the attempt is still this worker's. Raises ``GivenUp``."""
+    if not Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING).update(left_at=moment()):
+        raise GivenUp(attempt.key)
+
+
+@transaction.atomic
+def never_left(invoice: Invoice, attempt: Attempt, now: datetime, **back: object) -> bool:
+    """Give up an attempt whose request has not left: nothing was sent, and its worker, should it go on, sends nothing.
+
+    ``back``: how the invoice stands then, for ``moves.move``. False when the request may have left, and nothing was
+    changed: then only a look-up leads on.
+    """
+    Invoice.objects.select_for_update(no_key=True).get(pk=invoice.pk)
+    unsent = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING, left_at__isnull=True)
+    answer = {"answer": Code.NEVER_LEFT, "answer_facts": {}}
+    # Its worker, if it goes on after all, finds this when it is about to send.
+    if not unsent.update(outcome=_Outcome.NOT_SENT, finished_at=now, **answer):
+        return False
+    moves.move(Invoice.objects.filter(pk=invoice.pk), not_before=None, **back)
+    return True
