@@ -1,5 +1,6 @@
 """What workers do for the books. Ticks only enqueue what is due in the rows (design D4); each task is safe twice."""
 
+import logging
 import time
 from collections.abc import Iterable
 from itertools import groupby
@@ -10,10 +11,10 @@ from django.conf import settings
 
 from integrations.clients.transport import ServiceError
 from integrations.mirror.sync import LEASE
-from integrations.models import Company, Workspace
+from integrations.models import Company, Connection, Workspace
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
-from invoicing.due import comparisons, order_changes, posts, runs, wrong_clocks
+from invoicing.due import comparisons, lost_connections, order_changes, posts, runs, wrong_clocks
 from invoicing.ledger import derive as ledger
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
@@ -21,6 +22,8 @@ from invoicing.posting import send
 from toggbill.database import clock
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
+
+logger = logging.getLogger(__name__)
 
 
 class Tick(Task):  # type: ignore[type-arg]  # the class takes no arguments while it runs
@@ -85,6 +88,8 @@ def tick_delivery(**_: object) -> None:
         read_back.delay(company_id=company_id)
     for company_id in order_changes.due(now=now):
         read_order_changes.delay(company_id=company_id)
+    for connection_id in lost_connections.untold():
+        tell_lost_connection.delay(connection_id=connection_id)
 
 
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:
@@ -171,3 +176,13 @@ def read_order_changes(*, company_id: int, **_: object) -> None:
         order_changes.read(company=company, now=clock.now())
     except ServiceError:
         order_changes.postpone(company=company, now=clock.now())
+
+
+@shared_task
+def tell_lost_connection(*, connection_id: int, **_: object) -> None:
+    """Mail owners and managers that a connection works no more; a mail that did not go is tried at the next tick."""
+    connection = Connection.objects.select_related("firm").get(pk=connection_id)
+    try:
+        lost_connections.tell(connection=connection, now=clock.now())
+    except OSError as error:
+        logger.warning("The mail on connection %s could not be handed over: %s", connection, error)

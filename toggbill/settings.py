@@ -197,6 +197,7 @@ CELERY_TASK_ROUTES = {
     "invoicing.tasks.tick_runs": {"queue": "ticks"},
     "invoicing.tasks.tick_delivery": {"queue": "ticks"},
     "invoicing.tasks.tick_reconcile": {"queue": "ticks"},
+    "invoicing.tasks.tell_lost_connection": {"queue": "send"},
     "invoicing.tasks.derive": {"queue": "ticks"},
     "invoicing.tasks.derive_marked": {"queue": "ticks"},
 }

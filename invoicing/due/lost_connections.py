@@ -1,0 +1,91 @@
+"""A credential that a service takes no more is told by mail, once: owners and managers of the firm can mend it.
+
+The row says that it is to be told (design D4), so a mail that could not be handed over is tried at the next tick.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from django.conf import settings
+from django.core.mail import EmailMessage, get_connection
+from django.db.models import Q
+from django.utils import formats, translation
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from integrations.connections import hindrances, tokens
+from integrations.connections.failures import words
+from integrations.models import Connection
+from invoicing.models import Invoice
+from toggbill.firms.models import Membership
+
+logger = logging.getLogger(__name__)
+
+_LOST = Q(sign_in_lost_at__isnull=False) | Q(failure=Connection.Failure.CREDENTIALS)
+_ROLES = (Membership.Role.OWNER, Membership.Role.MANAGER)
+
+
+def untold() -> list[int]:
+    """The connections (row ids) that work no more, of which nobody was told yet."""
+    rows = Connection.objects.standing().filter(_LOST, told_at__isnull=True, firm__closed_at__isnull=True)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
+
+
+def tell(*, connection: Connection, now: datetime) -> int:
+    """Mail the firm's owners and managers that a person has to act; returns to how many. Twice is once.
+
+    Raises OSError (of which SMTPException is one) when no mail could be handed over.
+    """
+    if not Connection.objects.filter(_LOST, pk=connection.pk, told_at__isnull=True).update(told_at=now):
+        return 0
+    told = 0
+    try:
+        with translation.override(connection.firm.language):
+            mails = _mails(connection, now)
+        with get_connection() as server:
+            for mail in mails:
+                mail.connection = server
+                told += mail.send()
+    except OSError:
+        if not told:
+            Connection.objects.filter(pk=connection.pk, told_at=now).update(told_at=None)
+            raise
+    return told
+
+
+def _mails(connection: Connection, now: datetime) -> list[EmailMessage]:
+    """One for each, so that no address is shown to another."""
+    trouble = hindrances.trouble(connection)
+    title = " ".join((_("%(firm)s: %(connection)s needs you") % _names(connection)).split())
+    parts = [_("Hello,"), words(trouble) if trouble else "", *_consequences(connection, now)]
+    parts.append(_("The connection, and what to do:\n\n%(page)s") % {"page": tokens.page_of(connection)})
+    body = "\n\n".join(part for part in parts if part) + "\n"
+    members = Membership.objects.filter(firm=connection.firm, role__in=_ROLES, user__is_active=True)
+    addresses = members.order_by("user__email").values_list("user__email", flat=True)
+    return [EmailMessage(title, body, settings.DEFAULT_FROM_EMAIL, [address]) for address in addresses]
+
+
+def _names(connection: Connection) -> dict[str, str]:
+    return {"firm": connection.firm.name, "connection": str(connection)}
+
+
+def _consequences(connection: Connection, now: datetime) -> list[str]:
+    """Until when it works all the same, and what waits for it."""
+    found = []
+    if tokens.still_open(connection, now=now) and connection.expires_at is not None:
+        until = formats.date_format(connection.expires_at.astimezone(connection.firm.zone), "H:i")
+        found.append(_("It still works until %(time)s.") % {"time": until})
+    if count := Invoice.objects.waiting_for_billit().filter(company__connection=connection).count():
+        found.append(
+            ngettext(
+                "%(n)d invoice waits for it. It goes on by itself once the connection works again.",
+                "%(n)d invoices wait for it. They go on by themselves once the connection works again.",
+                count,
+            )
+            % {"n": count}
+        )
+    elif connection.service == Connection.Service.TOGGL:
+        found.append(_("Until then no hours are read through it."))
+    return found
