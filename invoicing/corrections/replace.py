@@ -113,7 +113,7 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
     lease = timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     if attempt.outcome == _Outcome.PENDING and now - invoice.replacing_since < lease:
         return []
-    if never_left(invoice, attempt, now, replacing_since=None):
+    if never_left(invoice, attempt, None, by, now, replacing_since=None):
         return []
     attempt.refresh_from_db()
     with open_billit(invoice.company) as api:

@@ -34,7 +34,9 @@ class Who(StrEnum):
 class Move:
     """One declared move. ``event``: its type in the audit log, or None where the log has none; ``why`` says what then.
 
-    A pair of states that is declared twice has two causes, each with an event of its own.
+    A pair of states that is declared twice has two causes, each with an event of its own. Every move of an invoice's
+    status and delivery has one: both follow from the invoice's events (``ledger.audit_trail``). ``was_silent``: code
+    of before that rule made the move without an event.
     """
 
     origin: str
@@ -42,6 +44,7 @@ class Move:
     event: str | None
     who: Who
     why: str
+    was_silent: bool = False
 
 
 class Undeclared(Exception):
@@ -78,10 +81,10 @@ class Table:
         """From which states a row may get there."""
         return frozenset(origin for origin, found in self.pairs if found == target)
 
-    def event(self, origin: str, target: str) -> str:
-        """The type of the audit event of a move; of two causes the first named one. Raises ``Undeclared``."""
+    def event(self, origin: str, target: str, *, who: Who | None = None) -> str:
+        """The type of the audit event of a move; of two causes ``who``'s, or the first named. Raises ``Undeclared``."""
         for move in self.moves:
-            if (move.origin, move.target) == (origin, target) and move.event is not None:
+            if (move.origin, move.target) == (origin, target) and move.event is not None and who in (None, move.who):
                 return move.event
         raise Undeclared(f"no event is declared for {self._said(origin, target)}")
 
@@ -142,9 +145,17 @@ STATUS = Table(
         Move(_S.POSTING, _S.POSTED, "invoice_posted", Who.WORKER, "Billit took it"),
         Move(_S.POSTING, _S.REFUSED, "invoice_refused", Who.WORKER, "Billit said no"),
         Move(_S.POSTING, _S.IN_DOUBT, "invoice_in_doubt", Who.WORKER, "no clear answer, or the worker died"),
-        Move(_S.POSTING, _S.APPROVED, None, Who.WORKER, "surely not sent, later with the same key"),
+        Move(
+            *(_S.POSTING, _S.APPROVED, "invoice_not_posted"),
+            *(Who.WORKER, "surely not sent, later with the same key"),
+            was_silent=True,
+        ),
         Move(_S.IN_DOUBT, _S.POSTED, "invoice_adopted", Who.WORKER, "found at Billit"),
-        Move(_S.IN_DOUBT, _S.APPROVED, None, Who.WORKER, "not found at Billit, again with the same key"),
+        Move(
+            *(_S.IN_DOUBT, _S.APPROVED, "invoice_not_found"),
+            *(Who.WORKER, "not found at Billit, again with the same key"),
+            was_silent=True,
+        ),
         Move(_S.IN_DOUBT, _S.APPROVED, "invoice_approved", Who.PERSON, "posted anew with a new key"),
         Move(_S.REFUSED, _S.APPROVED, "invoice_approved", Who.PERSON, "mended and approved again"),
         Move(_S.REFUSED, _S.VOID, "invoice_void", Who.PERSON, "dropped"),
@@ -161,15 +172,19 @@ DELIVERY = Table(
     ends=frozenset({_D.SENT}),
     moves=(
         Move(BEGIN, _D.NOT_SENT, None, Who.WORKER, "made with the invoice"),
-        Move(_D.NOT_SENT, _D.SENDING, None, Who.WORKER, "claimed, key on record as an attempt"),
+        Move(
+            *(_D.NOT_SENT, _D.SENDING, "invoice_sending"),
+            *(Who.WORKER, "claimed, key on record"),
+            was_silent=True,
+        ),
         Move(_D.SENDING, _D.SENT, "invoice_sent", Who.WORKER, "Billit took it"),
         Move(_D.SENDING, _D.FAILED, "invoice_send_refused", Who.WORKER, "Billit said no"),
         Move(_D.SENDING, _D.IN_DOUBT, "invoice_send_in_doubt", Who.WORKER, "no clear answer"),
-        Move(_D.SENDING, _D.NOT_SENT, None, Who.WORKER, "surely not sent, later"),
+        Move(_D.SENDING, _D.NOT_SENT, "invoice_not_sent", Who.WORKER, "surely not sent, later", was_silent=True),
         Move(_D.IN_DOUBT, _D.SENT, "invoice_sent", Who.WORKER, "Billit shows it as sent"),
-        Move(_D.IN_DOUBT, _D.NOT_SENT, None, Who.WORKER, "Billit shows it as not sent"),
+        Move(_D.IN_DOUBT, _D.NOT_SENT, "invoice_not_sent", Who.WORKER, "Billit shows it as not sent", was_silent=True),
         Move(_D.IN_DOUBT, _D.FAILED, "invoice_send_refused", Who.WORKER, "key used, and not sent"),
-        Move(_D.FAILED, _D.SENDING, None, Who.PERSON, "sent again"),
+        Move(_D.FAILED, _D.SENDING, "invoice_sending", Who.PERSON, "sent again", was_silent=True),
         Move(_D.FAILED, _D.NOT_SENT, "invoice_void", Who.PERSON, "its order is replaced"),
         *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.LATE, "Billit took it"),
         *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.PERSON, "sent in Billit by hand"),

@@ -12,14 +12,22 @@ from typing import Any
 
 from django.db import transaction
 
+from integrations.clients.failures import Message
 from invoicing.models import Attempt, Invoice, moves
-from invoicing.models.moves import Step
+from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor, News
+from toggbill.firms.locks import lock_firm
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
-NOT_POSTED: dict[str, Any] = {"status": Step(_Status.POSTING, _Status.APPROVED), "posting_since": None}
-"""How an invoice stands whose post was given up before it left."""
+NOT_POSTED: dict[str, Any] = {
+    "event": STATUS.event(_Status.POSTING, _Status.APPROVED),
+    "status": Step(_Status.POSTING, _Status.APPROVED),
+    "posting_since": None,
+}
+"""How an invoice stands whose post was given up before it left, for ``never_left``."""
 
 
 class GivenUp(Exception):
@@ -33,17 +41,21 @@ def leaves(attempt: Attempt, moment: Callable[[], datetime]) -> None:
 
 
 @transaction.atomic
-def never_left(invoice: Invoice, attempt: Attempt, now: datetime, **back: object) -> bool:
+def never_left(invoice: Invoice, attempt: Attempt, event: str | None, by: Actor, now: datetime, **back: object) -> bool:
     """Give up an attempt whose request has not left: nothing was sent, and its worker, should it go on, sends nothing.
 
-    ``back``: how the invoice stands then, for ``moves.move``. False when the request may have left, and nothing was
-    changed: then only a look-up leads on.
+    ``back``: how the invoice stands then, for ``moves.move``, and ``event`` the type of that move's event. False when
+    the request may have left, and nothing was changed: then only a look-up leads on.
     """
+    lock_firm(invoice.firm)
     Invoice.objects.select_for_update(no_key=True).get(pk=invoice.pk)
     unsent = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING, left_at__isnull=True)
     answer = {"answer": Code.NEVER_LEFT, "answer_facts": {}}
     # Its worker, if it goes on after all, finds this when it is about to send.
     if not unsent.update(outcome=_Outcome.NOT_SENT, finished_at=now, **answer):
         return False
-    moves.move(Invoice.objects.filter(pk=invoice.pk), not_before=None, **back)
+    if moves.move(Invoice.objects.filter(pk=invoice.pk), not_before=None, **back) and event is not None:
+        reason = Message(Code.NEVER_LEFT).data()
+        news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "reason": reason})
+        audit.record(firm=invoice.firm, news=[news], by=by, now=now)
     return True

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -136,13 +136,13 @@ def _send(
     except (Exception, KeyboardInterrupt, SystemExit):
         turn.settle()
         for invoice, _, attempt in turn.waiting:
-            never_left(invoice, attempt, now, **NOT_POSTED)
+            never_left(invoice, attempt, by=by, now=now, **NOT_POSTED)
         raise
     turn.settle()
     if claimed:
         connection = claimed[0].invoice.company.connection
         circuit.note(connection, answered=turn.answered, failure=turn.unwell, now=now)
-    return _give_back(turn.waiting, turn.unwell, now)
+    return _give_back(turn.waiting, turn.unwell, by, now)
 
 
 @dataclass(slots=True)
@@ -336,19 +336,27 @@ def mark_in_doubt(
 
 @transaction.atomic
 def _give_back(
-    unsent: Iterable[_Claimed], unwell: ServiceError | None, now: datetime
+    unsent: Sequence[_Claimed], unwell: ServiceError | None, by: Actor, now: datetime
 ) -> dict[int, ServiceError | NotPossible]:
     """Surely not sent: approved as before, with the same key; after a pause when Billit itself asked for one."""
+    if not unsent:
+        return {}
+    firm = unsent[0].invoice.firm
+    lock_firm(firm)
     wait = None
     if isinstance(unwell, RetryLater) and not isinstance(unwell, Stopping):
         wait = now + timedelta(seconds=PAUSE if unwell.after is None else unwell.after)
     why = Message(Code.ANSWERS_WERE_SLOW) if unwell is None else unwell.message
+    event = STATUS.event(_Status.POSTING, _Status.APPROVED)
     errors: dict[int, ServiceError | NotPossible] = {}
+    news = []
     for invoice, _, attempt in sorted(unsent, key=lambda each: each.invoice.pk):
         if _leave(invoice, attempt, _Status.APPROVED, not_before=wait):
             finish(attempt, _Outcome.NOT_SENT, None, why, now)
+            news.append(news_of(event, invoice, key=attempt.key, reason=why.data()))
         if isinstance(unwell, RetryLater):
             errors[invoice.pk] = unwell
+    audit.record(firm=firm, news=news, by=by, now=now)
     return errors
 
 

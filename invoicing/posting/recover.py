@@ -17,7 +17,7 @@ from integrations.clients.transport import ServiceError
 from integrations.connections import stopping
 from integrations.connections.opening import open_billit
 from invoicing.models import Attempt, Invoice, moves
-from invoicing.models.moves import STATUS, Step
+from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns
 from invoicing.posting.attempts import NOT_POSTED, never_left
 from invoicing.posting.look_up import Found, look_up
@@ -93,7 +93,7 @@ def _is_in_doubt(each: _Doubt, by: Actor, now: datetime) -> bool:
     if (
         invoice.posting_since is None
         or invoice.posting_since >= lease
-        or never_left(invoice, attempt, now, **NOT_POSTED)
+        or never_left(invoice, attempt, by=by, now=now, **NOT_POSTED)
     ):
         return False
     mark_in_doubt(invoice, attempt, Message(Code.WORKER_ENDED), None, by, now)
@@ -117,7 +117,7 @@ def _decide(each: _Doubt, found: Found, api: billit.Api, by: Actor, now: datetim
     elif attempt.http_status == 409:
         _leave_to_person(invoice, Message(Detail.KEY_USED))
     else:
-        _back_to_approved(invoice, attempt, now)
+        _back_to_approved(invoice, attempt, by, now)
 
 
 @transaction.atomic
@@ -136,16 +136,19 @@ def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
         raise NotPossible(
             gettext("Invoice %(invoice)s is not one that a person has to decide on.") % {"invoice": invoice}
         )
-    event = STATUS.event(_Status.IN_DOUBT, _Status.APPROVED)
+    event = STATUS.event(_Status.IN_DOUBT, _Status.APPROVED, who=Who.PERSON)
     audit.record(firm=invoice.firm, news=[news_of(event, invoice, key=invoice.key_number + 1)], by=by, now=now)
     return fresh(invoice)
 
 
 @transaction.atomic
-def _back_to_approved(invoice: Invoice, attempt: Attempt, now: datetime) -> None:
+def _back_to_approved(invoice: Invoice, attempt: Attempt, by: Actor, now: datetime) -> None:
+    lock_firm(invoice.firm)
     back = Step(_Status.IN_DOUBT, _Status.APPROVED)
     if moves.move(Invoice.objects.filter(pk=invoice.pk), status=back, not_before=None, **columns("problem", None)):
         finish(attempt, _Outcome.ABSENT, attempt.http_status, Message(attempt.answer, attempt.answer_facts), now)
+        event = STATUS.event(_Status.IN_DOUBT, _Status.APPROVED, who=Who.WORKER)
+        audit.record(firm=invoice.firm, news=[news_of(event, invoice, key=attempt.key)], by=by, now=now)
 
 
 def _leave_to_person(invoice: Invoice, found: Message) -> None:

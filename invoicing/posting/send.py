@@ -21,9 +21,9 @@ from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, Detail, columns, words
 from invoicing.posting.attempts import GivenUp, leaves, never_left
-from invoicing.posting.post import finish, fresh
+from invoicing.posting.post import finish, fresh, news_of
 from toggbill.firms import audit
-from toggbill.firms.audit import Actor, News
+from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 
@@ -94,7 +94,9 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     if invoice.delivery == _Delivery.SENDING and (invoice.sending_since is None or invoice.sending_since >= lease):
         return invoice
-    if never_left(invoice, attempt, now, delivery=Step(_Delivery.SENDING, _Delivery.NOT_SENT), sending_since=None):
+    back = Step(_Delivery.SENDING, _Delivery.NOT_SENT)
+    event = DELIVERY.event(_Delivery.SENDING, _Delivery.NOT_SENT)
+    if never_left(invoice, attempt, event, by, now, delivery=back, sending_since=None):
         return fresh(invoice)
     attempt.refresh_from_db()
     if api.order(invoice.order_id).is_sent:
@@ -127,6 +129,7 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
 
 @transaction.atomic
 def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
+    lock_firm(invoice.firm)
     number = invoice.send_key_number or invoice.key_number + 1
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
     claimed = moves.move(
@@ -140,7 +143,7 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | No
     if not claimed:
         return None
     body = f"{way} {invoice.order_id}"
-    return Attempt.objects.create(
+    attempt = Attempt.objects.create(
         firm_id=invoice.firm_id,
         invoice=invoice,
         intent=Attempt.Intent.SEND,
@@ -149,6 +152,10 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | No
         body_hash=hashlib.sha256(body.encode()).hexdigest(),
         started_at=now,
     )
+    event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENDING)
+    news = [news_of(event, invoice, key=attempt.key, way=way)]
+    audit.record(firm=invoice.firm, news=news, by=by, now=now)
+    return attempt
 
 
 @transaction.atomic
@@ -176,7 +183,7 @@ def _settle(
     if not moves.move(rows, delivery=Step(origins, delivery), sending_since=None, **problem, **fields):
         return
     finish(attempt, outcome, attempt.http_status, answer, now)
-    if delivery != _Delivery.NOT_SENT:
-        event = DELIVERY.event(_Delivery.SENDING, delivery)
-        news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "answer": answer.data()})
-        audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+    event = DELIVERY.event(_Delivery.SENDING, delivery)
+    audit.record(
+        firm=invoice.firm, news=[news_of(event, invoice, key=attempt.key, answer=answer.data())], by=by, now=now
+    )

@@ -31,7 +31,11 @@ AFTER_CLOSING = (
     "invoice_adopted",
     "invoice_refused",
     "invoice_in_doubt",
+    "invoice_not_posted",
+    "invoice_not_found",
     "invoice_sent",
+    "invoice_send_",
+    "invoice_not_sent",
 )
 
 

@@ -77,12 +77,22 @@ def test_every_event_of_an_invoices_move_has_a_title_and_no_other_has() -> None:
     assert set(figures._EVENTS) == events | EVENTS_OF_NO_MOVE
 
 
+@pytest.mark.parametrize("table", [STATUS, DELIVERY], ids=["status", "delivery"])
+def test_every_move_of_an_invoice_has_an_event_that_leads_to_one_state(table: Table) -> None:
+    assert [move for move in table.moves if move.origin != BEGIN and move.event is None] == []
+    targets: dict[str | None, set[str]] = {}
+    for move in table.moves:
+        targets.setdefault(move.event, set()).add(move.target)
+    assert all(len(found) == 1 for found in targets.values()), targets
+
+
 def test_an_event_is_that_of_its_move() -> None:
     assert STATUS.event("posting", "posted") == "invoice_posted"
     assert STATUS.event("in_doubt", "posted") == "invoice_adopted"
     assert STATUS.event("in_doubt", "approved") == "invoice_approved"
+    assert STATUS.event("in_doubt", "approved", who=Who.WORKER) == "invoice_not_found"
     with pytest.raises(Undeclared, match="from posting to approved"):
-        STATUS.event("posting", "approved")
+        STATUS.event("posting", "approved", who=Who.PERSON)
     with pytest.raises(Undeclared, match="from posted to draft"):
         STATUS.event("posted", "draft")
 

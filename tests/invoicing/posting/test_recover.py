@@ -66,7 +66,7 @@ def test_no_answer_before_the_work_is_in_doubt_then_posted_once_with_the_same_ke
     assert (posted.status, len(books.control.orders())) == ("posted", 1)
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["absent"] * len(NOT_DONE) + ["accepted"]
     assert {attempt.key for attempt in books.attempts(invoice)} == {f"{invoice.reference}-1"}
-    doubts = ["invoice_posting", "invoice_in_doubt"] * len(NOT_DONE)
+    doubts = ["invoice_posting", "invoice_in_doubt", "invoice_not_found"] * len(NOT_DONE)
     assert books.story(invoice)[2:] == [*doubts, "invoice_posting", "invoice_posted"]
 
 

@@ -286,7 +286,7 @@ TRANSACTIONS: dict[str, Make] = {
         "unwell": RetryLater(Message("not_reached")),
         "now": NOW,
     },
-    "invoicing.posting.attempts.never_left": lambda w: _posting(w) | {"now": NOW} | NOT_POSTED,
+    "invoicing.posting.attempts.never_left": lambda w: _posting(w) | {"by": BY, "now": NOW} | NOT_POSTED,
     "invoicing.due.wrong_clocks._of_table": lambda w: {
         "model": Invoice,
         "columns": [Bound(Invoice, "posting_since")],
