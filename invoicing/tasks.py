@@ -20,7 +20,7 @@ from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import send
 from toggbill.database import clock
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, nightly
 from toggbill.firms.errors import NotPossible
 
 logger = logging.getLogger(__name__)
@@ -90,6 +90,12 @@ def tick_delivery(**_: object) -> None:
         read_order_changes.delay(company_id=company_id)
     for connection_id in lost_connections.untold():
         tell_lost_connection.delay(connection_id=connection_id)
+
+
+@shared_task(base=Tick)
+def tick_anchors(**_: object) -> None:
+    """Sign the heads of all audit logs, once a night; a night that was missed is made up at the next tick."""
+    nightly.sign_heads(now=clock.now())
 
 
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:

@@ -18,10 +18,10 @@ from django.utils import timezone
 from integrations.models import Company, Entry, Workspace
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.ledger import balance
+from invoicing.ledger import audit_trail, balance
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.tasks import enqueue_posts
-from toggbill.firms.audit import Actor, verify
+from toggbill.firms.audit import Actor
 from toggbill.firms.models import Firm, User
 
 PATIENCE = 90.0
@@ -159,12 +159,14 @@ def _proof(firm: Firm, dossiers: Sequence[Dossier], say: _Printer) -> bool:
     broken = [each for month in months for each in month.broken]
     rules = Counter(each.rule for each in broken)
     entries = sum(tally.entries for month in months for tally in month.states.values())
-    chain = verify(firm=firm)
+    chain = audit_trail.verify(firm=firm)
     verdict = "The books balance" if not broken else "The books do NOT balance"
     say.line(f"\n{verdict}: {entries} entries, billed twice {rules['one_live_claim']}, lost {rules['one_state']}.")
     for each in broken:
         say.line(f"  {each.rule}: {each.sentence}")
-    say.line(f"Audit log: {chain.events} events, {'the chain holds' if chain.ok else 'the chain is BROKEN'}.")
+    say.line(
+        f"Audit log: {chain.events} events, {'chain and rows agree' if chain.ok else 'chain and rows do NOT agree'}."
+    )
     return not broken and chain.ok
 
 

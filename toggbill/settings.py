@@ -12,6 +12,8 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from toggbill import keys
+
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 django_stubs_ext.monkeypatch()  # Django's generic classes may be written with their type at run time too
@@ -40,6 +42,13 @@ def _secret(name: str) -> str:
 SECRET_KEY = _secret("SECRET_KEY")
 # Newest first (design D7): the first encrypts, all decrypt.
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
+try:
+    # Newest first; kept outside the database, so that who writes there cannot sign (design section 9).
+    AUDIT_SIGNING_KEYS = keys.signing_keys(env.str("AUDIT_SIGNING_KEY", default=""))
+except keys.BadKey as error:
+    raise ImproperlyConfigured(str(error)) from None
+ANCHORS_FILE = VAR_DIR / "audit-anchors.jsonl"
+TIMESTAMP_URL = env.str("TIMESTAMP_URL", default="")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"] if DEBUG else [])
 
 # --- the two services -------------------------------------------------------------------------------------------------
@@ -198,6 +207,7 @@ CELERY_TASK_ROUTES = {
     "invoicing.tasks.tick_delivery": {"queue": "ticks"},
     "invoicing.tasks.tick_reconcile": {"queue": "ticks"},
     "invoicing.tasks.tell_lost_connection": {"queue": "send"},
+    "invoicing.tasks.tick_anchors": {"queue": "ticks"},
     "invoicing.tasks.derive": {"queue": "ticks"},
     "invoicing.tasks.derive_marked": {"queue": "ticks"},
 }
@@ -215,6 +225,7 @@ CELERY_BEAT_SCHEDULE = {
         "draft what is due": "invoicing.tasks.tick_runs",
         "compare what is due": "invoicing.tasks.tick_reconcile",
         "post, recover and read back": "invoicing.tasks.tick_delivery",
+        "sign the heads of the audit logs": "invoicing.tasks.tick_anchors",
     }.items()
 }
 

@@ -102,12 +102,9 @@ def _decide(
 
 
 def _news(event: str, row: LedgerRow, reason: str) -> News:
-    if reason:
-        data = {"reason": reason}
-    else:
-        data = {"was": str(row.state)}
-        data["credit_note" if row.decision == _Decision.CREDITED else "reason"] = row.decision_text
-    return News(event, f"entry {row.entry.remote_id}", data | {"seconds": row.seconds})
+    if not reason:
+        return derive.opened_news(row)
+    return News(event, f"entry {row.entry.remote_id}", {"reason": reason, "seconds": row.seconds})
 
 
 def _reason(text: str) -> str:

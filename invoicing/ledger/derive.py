@@ -19,6 +19,7 @@ from invoicing.ledger.facts import Facts, in_scope
 from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
+from invoicing.models.moves import STATE
 from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -126,8 +127,9 @@ _Pins = dict[tuple[int, str], int]
 """By company (row id) and number: the Billit party that the number led to."""
 
 
-class _Billed(Exception):
-    """An entry was billed since it was looked at: a correction may be opened, and that is news for the firm's log."""
+class _News(Exception):
+    """There may be news for the firm's log after all: an entry was billed since it was looked at, so that a correction
+    may be opened, or one leaves the books that a person had decided on."""
 
 
 def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: datetime) -> int:
@@ -139,7 +141,7 @@ def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: da
     firm = workspace.firm if posted.exists() else None
     try:
         count, pins = _derive_chunk(books, entries, firm, now)
-    except _Billed:
+    except _News:
         count, pins = _derive_chunk(books, entries, workspace.firm, now)
     _pin(pins, workspace.firm, now)
     return count
@@ -147,7 +149,10 @@ def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: da
 
 @transaction.atomic
 def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now: datetime) -> tuple[int, _Pins]:
-    """``firm``: the one to lock and to tell of corrections. Raises ``_Billed`` when it would have been needed."""
+    """``firm``: the one to lock and to tell of corrections and of what leaves the books.
+
+    Raises ``_News`` when it would have been needed.
+    """
     if firm is not None:
         lock_firm(firm)
     rows = list(entries.order_by("remote_id").select_for_update(no_key=True))
@@ -159,7 +164,7 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
         claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
     )
     if billed and firm is None:
-        raise _Billed
+        raise _News
     decisions = dict(LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision"))
     # A party that a person chose for one client is no look-up of its number: another client's may be ambiguous still.
     chosen = set(
@@ -167,7 +172,7 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
             "dossier_id", "client_remote_id"
         )
     )
-    written, outside, pins = [], [], _Pins()
+    written, outside, pins = [], set[int](), _Pins()
     news: list[News] = []
     for row in rows:
         entry = books.entry(row)
@@ -184,17 +189,34 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
         elif claim is not None:
             written.append(_drafted_row(row, entry, claim))
         elif dossier is None or verdict.state is None:
-            outside.append(row.pk)
+            outside.add(row.pk)
         else:
             written.append(_free_row(row, entry, dossier, verdict, decisions.get(row.pk, "")))
     LedgerRow.objects.bulk_create(
         written, batch_size=_CHUNK, update_conflicts=True, unique_fields=["entry"], update_fields=_WRITTEN
     )
+    lost = [row for row in rows if row.pk in outside and decisions.get(row.pk)]
+    if lost and firm is None:
+        raise _News
+    news += _lost_decisions(lost)
     LedgerRow.objects.filter(entry__in=outside).delete()
     Entry.objects.filter(pk__in=[row.pk for row in rows]).update(marked_at=None)
     if news and firm is not None:
         audit.record(firm=firm, news=news, by=differences.BY_ITSELF, now=now)
     return len(rows), pins
+
+
+def _lost_decisions(entries: Iterable[Entry]) -> list[News]:
+    """Entries leave the books, and what a person had decided of them goes with their rows."""
+    rows = LedgerRow.objects.filter(entry__in=entries).select_related("entry").order_by("entry__remote_id")
+    return [opened_news(row) for row in rows]
+
+
+def opened_news(row: LedgerRow) -> News:
+    """The event of an entry of which nothing is decided any more; ``row`` is as it was before."""
+    kind = "credit_note" if row.decision == LedgerRow.Decision.CREDITED else "reason"
+    data = {"was": str(row.state), kind: row.decision_text, "seconds": row.seconds}
+    return News(STATE.event(_State.HELD, _State.OPEN), f"entry {row.entry.remote_id}", data)
 
 
 @transaction.atomic

@@ -12,9 +12,8 @@ from typing import Any
 from integrations.models import Entry
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
-from invoicing.ledger import balance
+from invoicing.ledger import audit_trail, balance
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow
-from toggbill.firms import audit
 from toggbill.firms.models import Firm
 
 _UNKNOWN = (Invoice.Status.POSTING, Invoice.Status.IN_DOUBT)
@@ -101,7 +100,7 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
             for invoice in invoices.values()
         ),
         uncounted=_inside(firm, dossiers) - counted,
-        chain=int(not audit.verify(firm=firm).ok),
+        chain=int(not audit_trail.verify(firm=firm).ok),
         books=dict(books),
     )
 

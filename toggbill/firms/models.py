@@ -82,6 +82,8 @@ class Firm(models.Model):
     # The head of the audit chain (design section 9).
     audit_number = models.PositiveBigIntegerField(default=0, editable=False)
     audit_hash = models.CharField(max_length=64, default="0" * 64, editable=False)
+    # The latest event of code that made some moves without one: ``invoicing.ledger.audit_trail``.
+    audit_silent_through = models.PositiveBigIntegerField(default=0, editable=False)
 
     class Meta:
         verbose_name = _("firm")
@@ -134,6 +136,8 @@ class Membership(FirmOwned):
     role = models.CharField(_("role"), max_length=12, choices=Role)
     # Said by itself, not by the presence of rows: a restricted member without a dossier sees none, instead of all.
     is_restricted = models.BooleanField(_("only the named dossiers"), default=False)
+    # Of an owner: see ``audit.nightly``.
+    wants_heads = models.BooleanField(_("gets the audit log’s head by mail each night"), default=False)
 
     class Meta:
         verbose_name = _("member")

@@ -74,7 +74,8 @@ def test_every_event_of_an_invoices_move_has_a_title_and_no_other_has() -> None:
     events = {
         move.event for table in TABLES for move in table.moves if move.event and move.event.startswith("invoice_")
     }
-    assert set(figures._EVENTS) == events | EVENTS_OF_NO_MOVE
+    titled = {event for event in figures._EVENTS if event.startswith("invoice_")}
+    assert titled == events | EVENTS_OF_NO_MOVE
 
 
 @pytest.mark.parametrize("table", [STATUS, DELIVERY], ids=["status", "delivery"])
@@ -89,7 +90,7 @@ def test_every_move_of_an_invoice_has_an_event_that_leads_to_one_state(table: Ta
 def test_an_event_is_that_of_its_move() -> None:
     assert STATUS.event("posting", "posted") == "invoice_posted"
     assert STATUS.event("in_doubt", "posted") == "invoice_adopted"
-    assert STATUS.event("in_doubt", "approved") == "invoice_approved"
+    assert STATUS.event("in_doubt", "approved", who=Who.PERSON) == "invoice_approved"
     assert STATUS.event("in_doubt", "approved", who=Who.WORKER) == "invoice_not_found"
     with pytest.raises(Undeclared, match="from posting to approved"):
         STATUS.event("posting", "approved", who=Who.PERSON)

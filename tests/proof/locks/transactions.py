@@ -109,12 +109,13 @@ _MIRROR = "integrations.mirror.writing"
 PAIR = Pair("a" * 32, "r" * 32, 3600)
 
 TRANSACTIONS: dict[str, Make] = {
-    "toggbill.firms.audit.record": _by(lambda w: {"firm": w.one("firm"), "news": [News("run", "dossier x", {})]}),
+    "toggbill.firms.audit.chain.record": _by(lambda w: {"firm": w.one("firm"), "news": [News("run", "dossier x", {})]}),
     f"{_MEMBERS}.members.change_role": _by(lambda w: {"membership": w.one("viewer"), "role": "manager"}),
     f"{_MEMBERS}.members.restrict": _by(lambda w: {"membership": w.one("viewer"), "dossiers": w.all("dossiers")}),
     f"{_MEMBERS}.members.change_reach": _by(
         lambda w: {"membership": w.one("viewer"), "role": "bookkeeper", "dossiers": w.all("dossiers")}
     ),
+    f"{_MEMBERS}.members.want_heads": _by(lambda w: {"membership": w.one("owner"), "wanted": True}),
     f"{_MEMBERS}.members.remove": _by(lambda w: {"membership": w.one("owner")}),
     f"{_MEMBERS}.members.require_mfa": _by(lambda w: {"firm": w.one("firm"), "wanted": True}),
     f"{_MEMBERS}.invitations.add_member": _by(
@@ -281,23 +282,19 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.posting.post.mark_in_doubt": _by(
         lambda w: _posting(w) | {"reason": Message("no_answer"), "http_status": None}
     ),
-    "invoicing.posting.post._give_back": lambda w: {
-        "unsent": _claimed(w),
-        "unwell": RetryLater(Message("not_reached")),
-        "now": NOW,
-    },
     "invoicing.posting.attempts.never_left": lambda w: _posting(w) | {"by": BY, "now": NOW} | NOT_POSTED,
     "invoicing.due.wrong_clocks._of_table": lambda w: {
         "model": Invoice,
         "columns": [Bound(Invoice, "posting_since")],
         "now": NOW - timedelta(days=2),
     },
+    "invoicing.posting.post._give_back": _by(
+        lambda w: {"unsent": _claimed(w), "unwell": RetryLater(Message("not_reached"))}
+    ),
     "invoicing.posting.recover.post_anew": _by(lambda w: {"invoice": w.one("in doubt")}),
-    "invoicing.posting.recover._back_to_approved": lambda w: {
-        "invoice": w.one("in doubt"),
-        "attempt": w.one("in doubt's attempt"),
-        "now": NOW,
-    },
+    "invoicing.posting.recover._back_to_approved": _by(
+        lambda w: {"invoice": w.one("in doubt"), "attempt": w.one("in doubt's attempt")}
+    ),
     "invoicing.posting.send._claim": _by(lambda w: {"invoice": w.one("unsent"), "way": "Peppol"}),
     "invoicing.posting.send._settle": _by(
         lambda w: {
@@ -345,6 +342,8 @@ INSIDE = {
     "invoicing.web.invoices._approve",
     "toggbill.firms.accounts.urls._with_its_event.together",
     "toggbill.onboarding.writing.write",
+    # It reads.
+    "toggbill.firms.audit.verification._one_moment",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
     # One statement.

@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 
 from tests.factories import FirmFactory
-from toggbill.database import triggers
+from tests.toggbill.firms.rewriting import unlock
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import AuditEvent, Firm
@@ -214,12 +214,6 @@ TAMPERINGS = {
     "forged end": (forged, 6, 6),
     "head": (lambda: sql("UPDATE firms_firm SET audit_hash = %s", "0" * 64), 6, 5),
 }
-
-
-def unlock() -> None:
-    """What only somebody with the rights of the database's owner can do."""
-    connection.check_constraints()  # what PostgreSQL checks at commit hinders a change of the table
-    triggers.remove(connection, AuditEvent._meta.db_table)
 
 
 @pytest.mark.django_db

@@ -233,7 +233,7 @@ CASES: dict[str, Case] = {
     "invoicing.drafting.runs.draft": Case(_drafting),
     "invoicing.drafting.runs.void": Case(_invoice("draft")),
     "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "toggbill.firms.audit.record": Case(
+    "toggbill.firms.audit.chain.record": Case(
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),
     "toggbill.firms.changes.change_firm": Case(lambda dossier: {"firm": dossier.firm, "values": {"name": "Another"}}),
@@ -259,6 +259,7 @@ STAYS = {
     "toggbill.firms.membership.members.change_role",
     "toggbill.firms.membership.members.remove",
     "toggbill.firms.membership.members.restrict",
+    "toggbill.firms.membership.members.want_heads",
     "toggbill.firms.membership.signup.open_firm",
     "toggbill.leaving.archive.write",
 }

@@ -106,6 +106,17 @@ def change_reach(
 
 
 @transaction.atomic
+def want_heads(*, membership: Membership, wanted: bool, by: Actor, now: datetime) -> None:
+    """Have the head of the audit log mailed to an owner each night, or no more. Raises NotPossible for other roles."""
+    row = _locked(membership)
+    if row.role != _Role.OWNER:
+        raise NotPossible(_("The head of the audit log is mailed to owners only."))
+    if amend(row, {"wants_heads": wanted}):
+        news = News("member_mails_changed", subject(row.user.email), {"audit_heads": wanted})
+        record(firm=row.firm, news=[news], by=by, now=now)
+
+
+@transaction.atomic
 def remove(*, membership: Membership, by: Actor, now: datetime) -> None:
     """Take a member out of the firm; the account stays. Raises NotPossible for the only owner.
 

@@ -8,6 +8,7 @@ urlpatterns = [
     path("members/", views.member_list, name="members"),
     path("members/invite/", views.invite, name="invite"),
     path("members/two-steps/", views.require_mfa, name="require_mfa"),
+    path("members/heads/", views.want_heads, name="want_heads"),
     path("members/<int:pk>/", views.member, name="member"),
     path("members/<int:pk>/second-step/", views.reset_mfa, name="reset_mfa"),
     path("members/<int:pk>/remove/", views.remove, name="remove_member"),

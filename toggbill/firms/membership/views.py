@@ -212,6 +212,22 @@ def require_mfa(request: FirmRequest) -> HttpResponse:
     return redirect("firm:members")
 
 
+@member_required("members", proof=True)
+@require_POST
+def want_heads(request: FirmRequest) -> HttpResponse:
+    """Have the head of the audit log mailed each night (field `wanted`: yes), or no more."""
+    row = get_object_or_404(Membership.objects.for_firm(request.firm), user=request.user)
+    wanted = request.POST.get("wanted") == "yes"
+    try:
+        members.want_heads(membership=row, wanted=wanted, by=actor(request), now=timezone.now())
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+    else:
+        sentence = _("You get the audit log’s head by mail each night.") if wanted else _("You get no such mail more.")
+        messages.success(request, sentence)
+    return redirect("members")
+
+
 @never_cache
 @sensitive_post_parameters("password1", "password2")
 @require_http_methods(["GET", "POST"])

@@ -1,4 +1,4 @@
-"""The audit chain (design section 9): the one place where audit events are written, and their verification.
+"""The audit chain (design section 9): the one place where audit events are written.
 
 The event that is hashed is ``{"number","firm","at","actor","origin","type","subject","data"}`` as JSON with sorted
 keys, no blanks, UTF-8, ``at`` in UTC with microseconds; ``hash = SHA-256(previous hash as hex + that JSON)``; the
@@ -156,39 +156,15 @@ def record(*, firm: Firm, news: Iterable[News], by: Actor, now: datetime) -> Non
         head.save(update_fields=["audit_number", "audit_hash"])
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What a check of one firm's chain found; ``first_bad``: number of the first event that does not fit."""
-
-    firm: str
-    events: int
-    ok: bool
-    first_bad: int | None
-
-
-def verify(*, firm: Firm) -> Verification:
-    """Recompute the firm's chain. Finds an edit, a gap, another order and a cut-off end."""
-    firm = Firm.objects.get(pk=firm.pk)
-    previous, expected, first_bad, count = FIRST_HASH, 1, None, 0
-    for event in AuditEvent.objects.for_firm(firm).order_by("number").iterator(chunk_size=2000):
-        count += 1
-        if first_bad is None:
-            if event.number != expected or event.hash != link(previous, _text(event, firm)):
-                first_bad = expected
-            previous, expected = event.hash, expected + 1
-    if first_bad is None and (firm.audit_number != count or firm.audit_hash != previous):
-        first_bad = min(firm.audit_number, count) + 1
-    return Verification(firm=firm.slug, events=count, ok=first_bad is None, first_bad=first_bad)
-
-
 def export(*, firm: Firm) -> Iterator[str]:
     """The log as JSON Lines: each line is the hashed object plus ``"hash"``."""
     for event in AuditEvent.objects.for_firm(firm).order_by("number").iterator(chunk_size=2000):
-        line = json.loads(_text(event, firm)) | {"hash": event.hash}
+        line = json.loads(text_of(event, firm)) | {"hash": event.hash}
         yield json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def _text(event: AuditEvent, firm: Firm) -> str:
+def text_of(event: AuditEvent, firm: Firm) -> str:
+    """The JSON text of a stored event that is hashed."""
     return canonical(
         number=event.number,
         firm=firm.slug,
