@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from toggbill import keys
+from toggbill import keys, masking
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -33,7 +33,7 @@ def _secret(name: str) -> str:
     if value:
         return value
     if DEBUG:
-        return "only-for-a-machine-with-DEBUG-on-never-for-production-0123456789"
+        return keys.FOR_DEBUG
     raise ImproperlyConfigured(
         f"{name} is not set. Set it in the environment (see .env.example), or set DEBUG=1 on your own machine."
     )
@@ -43,6 +43,9 @@ SECRET_KEY = _secret("SECRET_KEY")
 # Newest first (design D7): the first encrypts, all decrypt.
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
 try:
+    if not DEBUG:
+        keys.check_secret_key(SECRET_KEY)
+        keys.check_encryption_keys(FIELD_ENCRYPTION_KEYS)
     # Newest first; kept outside the database, so that who writes there cannot sign (design section 9).
     AUDIT_SIGNING_KEYS = keys.signing_keys(env.str("AUDIT_SIGNING_KEY", default=""))
 except keys.BadKey as error:
@@ -348,12 +351,21 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 # --- logs and errors --------------------------------------------------------------------------------------------------
 DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.error_reports.WithoutValues"
+DEFAULT_EXCEPTION_REPORTER = "toggbill.error_reports.Report"
+masking.mask_logs()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {"()": "toggbill.masking.Line", "format": "{asctime} {levelname} {name} {message}", "style": "{"}
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # Django's own would write a second line, and mail, in words of their own.
+    "loggers": {
+        "django": {"handlers": [], "level": "INFO"},
+        "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
+    },
 }
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
@@ -361,5 +373,11 @@ if SENTRY_DSN:
 
     # Values of variables and bodies of requests may hold secrets.
     sentry_sdk.init(
-        dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False, max_request_body_size="never"
+        dsn=SENTRY_DSN,
+        send_default_pii=False,
+        include_local_variables=False,
+        max_request_body_size="never",
+        before_send=masking.sentry_event,
+        before_send_transaction=masking.sentry_event,
+        before_breadcrumb=masking.sentry_event,
     )

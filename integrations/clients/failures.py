@@ -64,6 +64,7 @@ class Code(StrEnum):
     SIGN_IN_NOT_RENEWED = "sign_in_not_renewed"
     SIGN_IN_NOT_ENDED = "sign_in_not_ended"
     # what becomes of a connection
+    SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 - a code, not a secret
     CONNECTION_REMOVED = "connection_removed"
     CONNECTION_PAUSED = "connection_paused"
     CONNECTION_RESTS = "connection_rests"
@@ -214,6 +215,10 @@ SENTENCES: dict[str, str] = {
         "Billit no longer accepts the sign-in of this connection. Sign in to Billit again. (HTTP %(status)s)"
     ),
     Code.SIGN_IN_NOT_ENDED: gettext_noop("Billit did not end the sign-in: it had ended already. (HTTP %(status)s)"),
+    Code.SECRET_UNREADABLE: gettext_noop(
+        "The stored credential of %(connection)s cannot be read: its key is not among FIELD_ENCRYPTION_KEYS, or it was "
+        "written for another row. Enter it anew on the page Connections."
+    ),
     Code.CONNECTION_REMOVED: gettext_noop(
         "The connection %(connection)s was removed. Connect it again on the page Connections."
     ),

@@ -71,7 +71,7 @@ def ask_again(*, connection: Connection, now: datetime) -> TogglAccess | BillitA
     """What a connection that stands opens today. Raises ``transport.ServiceError``."""
     if connection.service == Connection.Service.TOGGL:
         tokens.check(connection)
-        return ask_toggl(token=connection.secret, with_plans=True)
+        return ask_toggl(token=tokens.secret_of(connection), with_plans=True)
     return _ask_billit(tokens.credential(connection, now=now), None)
 
 

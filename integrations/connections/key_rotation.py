@@ -6,6 +6,7 @@ from django.apps import apps
 from django.db import models, transaction
 
 from integrations.models.encryption import EncryptedTextField
+from toggbill.database.encryption import Unreadable
 
 
 def encrypted_fields() -> list[tuple[type[models.Model], list[str]]]:
@@ -18,19 +19,28 @@ def encrypted_fields() -> list[tuple[type[models.Model], list[str]]]:
     return found
 
 
-def rotate() -> int:
-    """Write every stored secret anew; returns how many. Safe to stop and to repeat: old keys still open the rest.
+def rotate() -> tuple[int, list[str]]:
+    """Write every stored secret anew; how many, and which could not be read, each with the reason.
 
-    Raises ImproperlyConfigured when a secret is under none of the keys. Row by row and locked, so that a token which a
-    worker renews meanwhile is not overwritten by the one before.
+    Safe to stop and to repeat: old keys still open the rest. Row by row and locked, so that a token which a worker
+    renews meanwhile is not overwritten by the one before; one that cannot be read stays as it is and stops no other.
     """
-    count = 0
+    count, unreadable = 0, []
     for model, names in encrypted_fields():
         for pk in list(model._default_manager.order_by("pk").values_list("pk", flat=True)):
             with transaction.atomic():
                 row = model._default_manager.select_for_update(no_key=True).get(pk=pk)
-                held = [name for name in names if getattr(row, name)]
+                held = []
+                for name in names:
+                    try:
+                        text = getattr(row, name)
+                    except Unreadable as error:
+                        unreadable.append(f"{model._meta.verbose_name} {row} (row {pk}, {name}): {error}")
+                        continue
+                    if text:
+                        setattr(row, name, text)
+                        held.append(name)
                 if held:
                     row.save(update_fields=held)
                 count += len(held)
-    return count
+    return count, unreadable

@@ -31,7 +31,8 @@ def _before_each(connection: Connection, requests_per_second: float) -> Callable
 def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetime) -> Iterator[toggl.Api]:
     """A client for a Toggl connection that spaces its calls and keeps what is said of the quota.
 
-    Raises ``tokens.Resting`` for a paused connection and ``BadCredentials`` for a removed one.
+    Raises ``tokens.Resting`` for a paused connection and ``BadCredentials`` for a removed one, and for one whose secret
+    cannot be read.
     """
     tokens.check(connection)
 
@@ -43,7 +44,7 @@ def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetim
 
     api = toggl.Api(
         url=settings.TOGGL_URL,
-        token=connection.secret,
+        token=tokens.secret_of(connection),
         pace=_before_each(connection, settings.TOGGL_REQUESTS_PER_SECOND),
         observe=observe,
     )

@@ -25,6 +25,7 @@ from integrations.connections import stopping
 from integrations.connections.stopping import Stopping
 from integrations.models import Connection
 from toggbill.database import clock
+from toggbill.database.encryption import Unreadable
 from toggbill.firms.requests.addresses import in_firm
 
 RENEW_BEFORE = timedelta(minutes=10)
@@ -86,6 +87,31 @@ def closed(row: Connection) -> ServiceError | None:
     return None
 
 
+def secret_of(connection: Connection) -> str:
+    """The token or key. Raises ``BadCredentials`` when it cannot be read: this connection waits for a person, the
+    others go on."""
+    try:
+        return connection.secret
+    except Unreadable as error:
+        raise BadCredentials(Message(Code.SECRET_UNREADABLE, {"connection": str(connection)})) from error
+
+
+def _refresh_secret_of(connection: Connection) -> str:
+    # One that cannot be read is kept: the key that it was written with may come back.
+    try:
+        return connection.refresh_secret
+    except Unreadable as error:
+        raise BadCredentials(Message(Code.SECRET_UNREADABLE, {"connection": str(connection)})) from error
+
+
+def readable(connection: Connection) -> str:
+    """The token or key; "" when it cannot be read, for those who only want to be rid of it."""
+    try:
+        return connection.secret
+    except Unreadable:
+        return ""
+
+
 def credential(connection: Connection, *, now: datetime) -> billit.ApiKey | billit.Bearer:
     """What opens Billit for this connection now, renewed when that is due.
 
@@ -96,9 +122,9 @@ def credential(connection: Connection, *, now: datetime) -> billit.ApiKey | bill
     check(connection)
     row = Connection.objects.get(pk=connection.pk)
     if row.method == Connection.Method.KEY:
-        return billit.ApiKey(row.secret)
+        return billit.ApiKey(secret_of(row))
     if _has(row, RENEW_BEFORE, now):
-        return billit.Bearer(row.secret)
+        return billit.Bearer(secret_of(row))
     try:
         return billit.Bearer(_renewed(row, now))
     except (NoAnswer, RetryLater, BadCredentials) as error:
@@ -107,7 +133,7 @@ def credential(connection: Connection, *, now: datetime) -> billit.ApiKey | bill
         # The old one is good for some minutes more; after a silence the next call asks again.
         row.refresh_from_db(fields=["secret", "expires_at"])
         if _has(row, timedelta(0), now):
-            return billit.Bearer(row.secret)
+            return billit.Bearer(secret_of(row))
         if isinstance(error, BadCredentials):
             _note_refused(row, error.message)
             raise
@@ -153,11 +179,11 @@ def _renewed(connection: Connection, now: datetime) -> str:
         if row.sign_in_lost_at is not None:
             raise BadCredentials(sign_in_again(row))
         if _has(row, RENEW_BEFORE, now):
-            return row.secret
+            return secret_of(row)
         if is_ours:
             return _renew(row, now)
         if _has(row, timedelta(0), now) and time.monotonic() - waited > _PATIENCE:
-            return row.secret
+            return secret_of(row)
         if time.monotonic() - waited > RENEWAL_LEASE.total_seconds():
             raise RetryLater(Message(Code.BUSY, {"what": str(row)}))
         stopping.sleep(_LOOK_AGAIN)
@@ -175,7 +201,7 @@ def _claimed(connection: Connection, now: datetime) -> tuple[Connection, bool]:
     at = clock.now()
     if row.renewal_until is not None and at < row.renewal_until <= at + RENEWAL_LEASE:
         return row, False
-    if not row.refresh_secret:
+    if not _refresh_secret_of(row):
         _lose(row, now)
         return row, False
     row.renewal_until = at + RENEWAL_LEASE

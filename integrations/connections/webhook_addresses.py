@@ -21,6 +21,7 @@ from integrations.clients.subscriptions import Entity, Kind, Made
 from integrations.clients.transport import ServiceError
 from integrations.connections.opening import open_billit, open_workspace
 from integrations.models import Company, Connection, Webhook, Workspace
+from integrations.models.encryption import sealed
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.locks import lock_firm
 
@@ -72,7 +73,8 @@ def open_for(*, target: Workspace | Company, by: Actor, now: datetime) -> None:
                 # The vendor's words may hold the address.
                 error.mask(row.token)
                 raise
-            Webhook.objects.filter(pk=row.pk).update(remote_id=made.id, secret=made.secret)
+            secret = sealed(row, "secret", made.secret)
+            Webhook.objects.filter(pk=row.pk).update(remote_id=made.id, secret=secret)
             if not made.validated:
                 facts = {"name": str(target), "address": settings.PUBLIC_URL}
                 raise ServiceError(Message(Code.WEBHOOK_NOT_VALIDATED, facts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import logging
 import zipfile
@@ -10,26 +12,40 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from allauth.mfa.utils import decrypt
 from cryptography.fernet import Fernet
 from django.apps import apps
 from django.conf import settings as site
 from django.contrib.admin.models import LogEntry
 from django.db import connection as database
+from django.db import transaction
 from django.test import Client
 from pytest_django import Settings
 
 from integrations.connections import key_rotation
 from integrations.models import Connection
-from integrations.models.encryption import EncryptedTextField
+from integrations.models.encryption import EncryptedTextField, sealed
 from integrations.sandbox.process import Process
 from invoicing import tasks
 from invoicing.models import Dossier, Invoice
 from tests.conftest import Outcome
-from tests.factories import NOW, ConnectionFactory, FirmFactory
+from tests.factories import (
+    NOW,
+    CompanyFactory,
+    ConnectionFactory,
+    DossierFactory,
+    FirmFactory,
+    UserFactory,
+    WebhookFactory,
+    WorkspaceFactory,
+)
 from tests.invoicing.scene import Scene
 from tests.queues import Queue
 from tests.visitors import address, events, managed, pages_of, staff, superuser
 from tests.worlds import API_KEY, TOKEN
+from toggbill.database.encryption import Unreadable, bind, unseal
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -200,7 +216,8 @@ def test_rotate_keys_writes_every_secret_with_the_newest_key(
     assert rotate(command) == {"rotated": 3}
     # The old key is needed no more.
     settings.FIELD_ENCRYPTION_KEYS = [new]
-    assert [Fernet(new).decrypt(text.encode()).decode() for text in ciphertexts()] == [PLANTED, PLANTED, REFRESH]
+    texts = [Fernet(new).decrypt(text.encode()).decode().partition("\n")[2] for text in ciphertexts()]
+    assert texts == [PLANTED, PLANTED, REFRESH]
     assert [(row.secret, row.refresh_secret) for row in Connection.objects.order_by("pk")] == [
         (PLANTED, ""),
         (PLANTED, REFRESH),
@@ -215,9 +232,137 @@ def test_rotate_keys_without_the_old_key_says_so_and_changes_nothing(
     before = ciphertexts()
     settings.FIELD_ENCRYPTION_KEYS = [Fernet.generate_key().decode()]
     done = command("rotate_keys")
-    assert (done.code, done.answer) == (1, None)
-    assert "none of FIELD_ENCRYPTION_KEYS fits" in done.words
+    assert (done.code, done.answer) == (1, {"rotated": 0})
+    assert done.words.count("none of FIELD_ENCRYPTION_KEYS fits") == 3
+    assert "3 could not be read and stay as they are" in done.words
     assert ciphertexts() == before
+
+
+def test_one_unreadable_secret_does_not_keep_the_others_from_being_rotated(
+    firm_at: Firm, command: Callable[..., Outcome], settings: Settings
+) -> None:
+    old, new = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.FIELD_ENCRYPTION_KEYS = [old]
+    row = plant(firm_at)
+    spoil(row)
+    second_step = TOTP.activate(UserFactory(email="a@example.com"), "SECRETOFTHEFIRST").instance
+    spoiled = TOTP.activate(UserFactory(email="b@example.com"), "SECRETOFTHEOTHER").instance
+    Authenticator.objects.filter(pk=spoiled.pk).update(data={"secret": "nonsense"})
+    settings.FIELD_ENCRYPTION_KEYS = [new, old]
+    done = command("rotate_keys")
+    assert (done.code, done.answer) == (1, {"rotated": 3})
+    assert f"Billit signed (row {row.pk}, secret): A stored secret cannot be read" in done.words
+    assert "of b@example.com (secret): A stored secret cannot be read" in done.words
+    settings.FIELD_ENCRYPTION_KEYS = [new]
+    assert Connection.objects.get(key="planted").secret == PLANTED
+    assert Connection.objects.get(key="signed").refresh_secret == REFRESH
+    assert decrypt(Authenticator.objects.get(pk=second_step.pk).data["secret"]) == "SECRETOFTHEFIRST"
+
+
+def spoil(row: Connection) -> None:
+    """The secret of a connection is no ciphertext of any key."""
+    with database.cursor() as cursor:
+        cursor.execute("UPDATE integrations_connection SET secret = 'nonsense' WHERE id = %s", [row.pk])
+
+
+# --- in its place -----------------------------------------------------------------------------------------------------
+
+
+def copied(source: str, target: str, *, to: int) -> Connection:
+    """The row after somebody with the rights of the database copied a ciphertext there."""
+    with database.cursor() as cursor:
+        cursor.execute(f"UPDATE integrations_connection SET {target} = ({source}) WHERE id = %s", [to])
+    return Connection.objects.get(pk=to)
+
+
+def test_a_secret_that_was_copied_to_another_row_is_not_decrypted_there(firm_at: Firm) -> None:
+    signed = plant(firm_at)
+    theirs = ConnectionFactory(firm=FirmFactory(), key="theirs", secret="what is theirs")
+    row = copied(f"SELECT secret FROM integrations_connection WHERE id = {signed.pk}", "secret", to=theirs.pk)
+    with pytest.raises(Unreadable, match="written for another row"):
+        assert row.secret
+    assert Connection.objects.get(pk=signed.pk).secret == PLANTED
+
+
+def test_nor_one_that_was_copied_to_another_column_or_table(firm_at: Firm) -> None:
+    signed = plant(firm_at)
+    row = copied(f"SELECT refresh_secret FROM integrations_connection WHERE id = {signed.pk}", "secret", to=signed.pk)
+    with pytest.raises(Unreadable, match="written for another row"):
+        assert row.secret
+    assert row.refresh_secret == REFRESH
+    hook = WebhookFactory()
+    row = copied(f"SELECT token FROM integrations_webhook WHERE id = {hook.pk}", "secret", to=signed.pk)
+    with pytest.raises(Unreadable, match="written for another row"):
+        assert row.secret
+
+
+def test_nor_one_of_before_places_were_written(firm_at: Firm) -> None:
+    row = plant(firm_at)
+    key = base64.urlsafe_b64encode(hashlib.sha256(site.FIELD_ENCRYPTION_KEYS[0].encode()).digest())
+    with database.cursor() as cursor:
+        bare = Fernet(key).encrypt(PLANTED.encode()).decode()
+        cursor.execute("UPDATE integrations_connection SET secret = %s WHERE id = %s", [bare, row.pk])
+    with pytest.raises(Unreadable, match="written for another row"):
+        assert Connection.objects.get(pk=row.pk).secret
+    assert unseal(bind(bare, place="here"), place="here") == PLANTED
+
+
+def test_a_second_step_that_was_copied_to_another_account_opens_nothing() -> None:
+    mine, theirs = UserFactory(), UserFactory()
+    secret = generate_totp_secret()
+    step = TOTP.activate(mine, secret).instance
+    copy = TOTP.activate(theirs, generate_totp_secret()).instance
+    assert decrypt(Authenticator.objects.get(pk=step.pk).data["secret"]) == secret
+    Authenticator.objects.filter(pk=copy.pk).update(data=json.loads(json.dumps(step.data)))
+    with pytest.raises(Unreadable, match="written for another row"):
+        decrypt(Authenticator.objects.get(pk=copy.pk).data["secret"])
+
+
+def test_a_secret_is_written_with_its_row_alone(firm_at: Firm) -> None:
+    row = plant(firm_at)
+    with pytest.raises(TypeError, match="secret is encrypted for its row"), transaction.atomic():
+        Connection.objects.filter(pk=row.pk).update(secret=PLANTED)
+    Connection.objects.filter(pk=row.pk).update(secret=sealed(row, "secret", "another"))
+    row = Connection.objects.get(pk=row.pk)
+    assert row.secret == "another"
+    row.full_clean()
+    assert str(vars(row)).count("another") == 0
+
+
+def test_an_unreadable_secret_keeps_no_other_connection_from_being_read(
+    scene: Callable[..., Scene], command: Callable[..., Outcome]
+) -> None:
+    books = scene()
+    other = scene_of_another_firm(books)
+    spoil(Connection.objects.get(firm=books.firm, service="toggl"))
+    done = command("sync")
+    assert done.code == 1
+    assert "The stored credential of Toggl main cannot be read" in done.words
+    read = [row["workspace"] for row in done.answer["workspaces"]]
+    assert read == [other.workspace.remote_id]
+    assert len(done.answer["companies"]) == 2
+    row = Connection.objects.get(firm=books.firm, service="toggl")
+    assert (row.failure, row.failure_code) == ("credentials", "secret_unreadable")
+    browser = staff(books.firm)
+    assert browser.get("/connections/").status_code == 200
+    assert browser.get("/connections/toggl/main/").status_code == 200
+    # A person enters it anew, or is rid of it.
+    assert browser.post("/connections/toggl/main/rotate/", {"secret": TOKEN}).status_code == 302
+    assert Connection.objects.get(pk=row.pk).secret == TOKEN
+    spoil(row)
+    assert browser.post("/connections/toggl/main/remove/").status_code == 302
+    assert Connection.objects.get(pk=row.pk).removed_at is not None
+
+
+def scene_of_another_firm(books: Scene) -> Dossier:
+    """A dossier of another firm at the same services."""
+    firm = FirmFactory(slug="another")
+    ours = books.dossier
+    toggl = ConnectionFactory(firm=firm, service="toggl", key="main", secret=TOKEN)
+    billit = ConnectionFactory(firm=firm, service="billit", key="main", secret=API_KEY)
+    workspace = WorkspaceFactory(firm=firm, connection=toggl, remote_id=ours.workspace.remote_id)
+    company = CompanyFactory(firm=firm, connection=billit, party_id=ours.company.party_id)
+    return DossierFactory(firm=firm, workspace=workspace, company=company, start_date=ours.start_date)
 
 
 def test_rotate_keys_knows_every_encrypted_column() -> None:

@@ -156,7 +156,7 @@ def test_secrets_of_second_steps_are_encrypted_anew(settings: Settings) -> None:
     old = Authenticator.objects.get().data["secret"]
     clear = mfa.MFAAdapter().decrypt(old)
     settings.FIELD_ENCRYPTION_KEYS = ["a-newer-passphrase", *settings.FIELD_ENCRYPTION_KEYS]
-    assert mfa.rotate() == 1
+    assert mfa.rotate() == (1, [])
     new = Authenticator.objects.get().data["secret"]
     settings.FIELD_ENCRYPTION_KEYS = settings.FIELD_ENCRYPTION_KEYS[:1]
     assert mfa.MFAAdapter().decrypt(new) == clear

@@ -86,7 +86,7 @@ def secrets() -> list[str]:
     from integrations.models import Connection  # noqa: PLC0415 - after django.setup
 
     rows = Connection.objects.filter(firm__slug="small", key="main").order_by("service")
-    return list(rows.values_list("secret", flat=True))
+    return [row.secret for row in rows]
 
 
 def rows() -> dict[str, int]:

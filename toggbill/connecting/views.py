@@ -257,7 +257,7 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
     if request.method == "GET":
         found = health.of(row, firm=request.firm, now=timezone.now())
         return render(request, "connections/remove.html", {"health": found, "connection": row})
-    access = row.secret if row.method == Connection.Method.SIGN_IN else ""
+    access = tokens.readable(row) if row.method == Connection.Method.SIGN_IN else ""
     hooks.close(request, hooks.targets(row))
     credentials.remove(connection=row, by=actor(request), now=timezone.now())
     trouble = tokens.revoke(access=access) if access else None

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from django.db import models, transaction
 
+from toggbill.database.encryption import Unreadable
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
@@ -30,9 +31,9 @@ class Amended:
 
 def amend(row: models.Model, values: Mapping[str, Any]) -> Amended:
     """Save those fields of a row that differ from ``values``, and only those."""
-    differ = {name: value for name, value in values.items() if getattr(row, name) != value}
+    differ = {name: value for name, value in values.items() if _standing(row, name) != value}
     amended = Amended(
-        old={name: plain(getattr(row, name)) for name in differ},
+        old={name: plain(_standing(row, name)) for name in differ},
         new={name: plain(value) for name, value in differ.items()},
     )
     for name, value in differ.items():
@@ -40,6 +41,14 @@ def amend(row: models.Model, values: Mapping[str, Any]) -> Amended:
     if differ:
         row.save(update_fields=list(differ))
     return amended
+
+
+def _standing(row: models.Model, name: str) -> Any:
+    """What the field holds; None for a secret that cannot be read, so that it can be entered anew."""
+    try:
+        return getattr(row, name)
+    except Unreadable:
+        return None
 
 
 def plain(value: Any) -> Any:

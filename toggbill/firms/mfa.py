@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
-from cryptography.fernet import Fernet, MultiFernet
-from django.conf import settings
+from django.db.models.signals import post_init, pre_save
+from django.dispatch import receiver
 
+from toggbill.database.encryption import Unreadable, seal, unseal
 from toggbill.firms.models import Membership, User
 
 SECOND_STEPS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
-
-
-def _box() -> MultiFernet:
-    """As the fields of ``integrations`` do it, which stand above: the newest key encrypts, all decrypt."""
-    keys = []
-    for key in settings.FIELD_ENCRYPTION_KEYS:
-        try:
-            keys.append(Fernet(key))
-        except ValueError:
-            keys.append(Fernet(base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest())))
-    return MultiFernet(keys)
 
 
 def has_second_step(user: User) -> bool:
@@ -53,16 +41,75 @@ def take_away(user: User) -> int:
     return count
 
 
-def rotate() -> int:
-    """Re-encrypt the stored secrets with the newest key; how many there were. For ``rotate_keys``."""
-    box, count = _box(), 0
-    for row in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN):
-        for name in ("secret", "seed"):
-            if name in row.data:
-                row.data[name] = box.rotate(row.data[name].encode()).decode()
-                count += 1
+class _Placed(str):
+    """The ciphertext of a stored step, with the place that it has to be written for."""
+
+    place = ""
+
+
+def _tokens(row: Authenticator) -> Iterator[tuple[str, list[str]]]:
+    """The ciphertexts of a step by their name in its data."""
+    for name in ("secret", "seed", "migrated_codes"):
+        held = row.data.get(name)
+        if held:
+            yield name, held if isinstance(held, list) else [held]
+
+
+def _put(row: Authenticator, name: str, tokens: Iterable[str]) -> None:
+    """Hold these in the step's data, each with its place."""
+    placed = []
+    for token in tokens:
+        each = _Placed(token)
+        each.place = f"mfa_authenticator/{row.user_id}/{row.type}/{name}"
+        placed.append(each)
+    row.data[name] = placed if isinstance(row.data[name], list) else placed[0]
+
+
+@receiver(post_init, sender=Authenticator)
+def _know_place(instance: Authenticator, **_: object) -> None:
+    """A step that was read knows what its secrets have to be written for."""
+    if instance.pk is not None and isinstance(instance.__dict__.get("data"), dict):
+        for name, tokens in list(_tokens(instance)):
+            _put(instance, name, tokens)
+
+
+@receiver(pre_save, sender=Authenticator)
+def _bind(instance: Authenticator, **_: object) -> None:
+    """allauth encrypts before there is a row: what is new is written anew for the account that it is of."""
+    if not isinstance(instance.__dict__.get("data"), dict):
+        return
+    for name, tokens in list(_tokens(instance)):
+        if not all(isinstance(token, _Placed) for token in tokens):
+            try:
+                texts = [unseal(token, place=_place(token)) for token in tokens]
+            except Unreadable:
+                continue  # whoever asks for it is told
+            _put(instance, name, tokens)
+            place = _place(instance.data[name][0] if isinstance(instance.data[name], list) else instance.data[name])
+            _put(instance, name, [seal(text, place=place) for text in texts])
+
+
+def _place(token: str) -> str:
+    return token.place if isinstance(token, _Placed) else ""
+
+
+def rotate() -> tuple[int, list[str]]:
+    """Re-encrypt the stored secrets with the newest key; how many there were, and which could not be read.
+
+    For ``rotate_keys``.
+    """
+    count, unreadable = 0, []
+    for row in Authenticator.objects.exclude(type=Authenticator.Type.WEBAUTHN).select_related("user").order_by("pk"):
+        for name, tokens in list(_tokens(row)):
+            try:
+                renewed = [seal(unseal(token, place=_place(token)), place=_place(token)) for token in tokens]
+            except Unreadable as error:
+                unreadable.append(f"{row} of {row.user.email} ({name}): {error}")
+                continue
+            _put(row, name, renewed)
+            count += len(renewed)
         row.save(update_fields=["data"])
-    return count
+    return count, unreadable
 
 
 class MFAAdapter(DefaultMFAAdapter):
@@ -73,12 +120,12 @@ class MFAAdapter(DefaultMFAAdapter):
         return "toggbill"
 
     def encrypt(self, text: str) -> str:
-        """Ciphertext under the newest key."""
-        return _box().encrypt(text.encode()).decode()
+        """Ciphertext under the newest key; it is bound to its account when the step is saved."""
+        return seal(text, place="")
 
     def decrypt(self, encrypted_text: str) -> str:
-        """The text behind a ciphertext of any known key."""
-        return _box().decrypt(encrypted_text.encode()).decode()
+        """The text behind a ciphertext of any known key. Raises ``Unreadable``, also for one of another account."""
+        return unseal(encrypted_text, place=_place(encrypted_text))
 
     def can_delete_authenticator(self, authenticator: Any) -> bool:
         """The last second step stays while a firm of the member's demands one."""

@@ -11,7 +11,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from integrations.connections import credentials, key_rotation
+from integrations.connections import credentials, key_rotation, tokens
 from integrations.models import Company, Connection, Workspace
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import columns
@@ -63,7 +63,8 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
         )
     _lock_what_works(firm)
     standing = list(Connection.objects.for_firm(firm).standing().order_by("pk"))
-    to_revoke = [row.secret for row in standing if row.method == Connection.Method.SIGN_IN and row.secret]
+    signed_in = (tokens.readable(row) for row in standing if row.method == Connection.Method.SIGN_IN)
+    to_revoke = [access for access in signed_in if access]
     for row in standing:
         credentials.remove(connection=row, by=by, now=now)
     _destroy_secrets(firm)

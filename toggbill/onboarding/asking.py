@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from integrations.clients.transport import ServiceError
+from integrations.connections import tokens
 from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
@@ -52,7 +53,7 @@ def ask(file: OnboardingFile, *, standing: Standing) -> Answers:
     """Ask with each credential of the file and of the dossiers in it: two calls for Toggl, one for Billit.
 
     A credential is checked against the dossiers that stand, too: a new token may not leave one of them behind.
-    Raises Hindered with every sentence at once, and ImproperlyConfigured when a stored secret cannot be decrypted.
+    Raises Hindered with every sentence at once; a stored secret that cannot be read is one of them.
     """
     answers = Answers()
     hindrances: list[str] = []
@@ -101,7 +102,7 @@ def _credential(
     if section is not None and section.secret is not None:
         return section.secret, accept_partial
     row = Connection.objects.get(firm__slug=slug, service=service, key=key)
-    return row.secret, accept_partial if section is not None else row.accept_partial
+    return tokens.secret_of(row), accept_partial if section is not None else row.accept_partial
 
 
 def _needs(file: OnboardingFile, standing: Standing) -> tuple[dict[str, set[int]], dict[str, set[int]]]:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
-
 from integrations.connections import key_rotation
 from toggbill.firms import mfa
-from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.command import DONE, WRONG, JsonCommand
 
 
 class Command(JsonCommand):
@@ -17,10 +15,14 @@ class Command(JsonCommand):
     help = "Re-encrypt every secret with the newest of FIELD_ENCRYPTION_KEYS."
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
-        """The number of secrets."""
-        try:
-            rotated = key_rotation.rotate() + mfa.rotate()
-        except ImproperlyConfigured as error:
-            raise Fault(str(error), WRONG) from None
-        self.say("Every secret is under the newest key; older keys may be taken out of FIELD_ENCRYPTION_KEYS.")
-        return {"rotated": rotated}, DONE
+        """The number of secrets; exit 1 when one could not be read, the others are rotated all the same."""
+        rotated, unreadable = key_rotation.rotate()
+        of_accounts, unreadable_there = mfa.rotate()
+        unreadable += unreadable_there
+        for sentence in unreadable:
+            self.say(sentence)
+        if unreadable:
+            self.say(f"{len(unreadable)} could not be read and stay as they are; take no key out of the list.")
+        else:
+            self.say("Every secret is under the newest key; older keys may be taken out of FIELD_ENCRYPTION_KEYS.")
+        return {"rotated": rotated + of_accounts}, WRONG if unreadable else DONE

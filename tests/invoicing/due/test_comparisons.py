@@ -239,7 +239,9 @@ def test_comparison_that_began_before_another_closes_nothing_that_it_found(bille
 
 
 def test_refused_credential_waits_for_the_next_night(billed: Scene) -> None:
-    Connection.objects.filter(service="billit").update(secret="another")
+    row = Connection.objects.get(service="billit")
+    row.secret = "another"
+    row.save(update_fields=["secret"])
     assert comparisons.ask(dossier=billed.dossier, now=timezone.now())
     assert comparisons.serve(dossier=billed.dossier, now=timezone.now()) is None
     assert billed.dossier.reconcile_at == comparisons.next_night(billed.dossier, timezone.now())

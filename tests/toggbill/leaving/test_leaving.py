@@ -65,7 +65,9 @@ def furnished(firm: Firm) -> Firm:
     """A row of every table in two firms, with secrets that may not leave."""
     for of, mark in ((firm, "ourmark"), (FirmFactory(slug="theirs"), "leakmark")):
         furnish(of, mark)
-        Connection.objects.filter(firm=of).update(secret=f"{PLANTED}-{mark}")
+        for row in Connection.objects.filter(firm=of):
+            row.secret = f"{PLANTED}-{mark}"
+            row.save(update_fields=["secret"])
     return firm
 
 

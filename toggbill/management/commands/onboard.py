@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandParser
 from django.db import IntegrityError
 from django.utils import timezone
@@ -50,8 +49,6 @@ class Command(JsonCommand):
             raise Fault([f"[[users]]: {refusal}", NOTHING], BAD_ARGUMENTS) from None
         except Hindered as hindered:
             raise Fault([*hindered.sentences, f"{NOTHING} Run this again when that is mended."], WRONG) from None
-        except ImproperlyConfigured as unreadable:
-            raise Fault([str(unreadable), NOTHING], WRONG) from None
         except IntegrityError:
             sentence = "Somebody else changed this firm at the same moment."
             raise Fault([sentence, f"{NOTHING} Run this again."], WRONG) from None
