@@ -135,9 +135,9 @@ def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
 
 @shared_task
 def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
-    """Post approved invoices of one company, or look up what became of them; what comes of it stands in their rows."""
-    rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
-    for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
+    """Post those of one company that somebody asked for, or look up what became of them; the rows say what comes."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("post_requested_by", "pk")
+    for name, part in groupby(rows, key=lambda invoice: invoice.post_requested_by):
         posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
     for invoice in rows.posted().filter(send_requested_at__isnull=False):
         send_invoice.delay(invoice_id=invoice.pk)
@@ -148,7 +148,7 @@ def send_invoice(*, invoice_id: int, **_: object) -> None:
     """Have one posted invoice delivered; whatever comes of it stands in its row."""
     invoice = Invoice.objects.get(pk=invoice_id)
     try:
-        by = Actor(invoice.approved_by or "schedule", "worker")
+        by = Actor(invoice.send_requested_by or "schedule", "worker")
         send.send(invoice=invoice, by=by, now=clock.now(), background=True)
     except (ServiceError, NotPossible) as error:
         posts.put_off(invoice=invoice, why=error, now=clock.now())

@@ -13,7 +13,10 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
-from invoicing.models import Dossier, Invoice
+from invoicing.corrections import options
+from invoicing.deciding import figures
+from invoicing.deciding.read import Figures, Read
+from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.factories import MembershipFactory, UserFactory
 from toggbill.firms.models import AuditEvent, Firm, User
 from toggbill.firms.requests.addresses import in_firm
@@ -105,6 +108,21 @@ class _Markup(HTMLParser):
 def inputs(page: str, name: str) -> list[str]:
     """The values of the page's inputs of this name, in their order."""
     return [value for found, value in _Markup(page).inputs if found == name]
+
+
+def read_of(*rows: Invoice | Correction | LedgerRow) -> str:
+    """What a form carries of these, as they are now: the field `read` of a page that was opened at this moment."""
+    found: dict[str, Figures] = {}
+    for row in rows:
+        if isinstance(row, Invoice):
+            shown = [figures.of_invoice(Invoice.objects.get(pk=row.pk))]
+        elif isinstance(row, Correction):
+            (case,) = options.cases(Correction.objects.filter(pk=row.pk))
+            shown = list(case.read.figures.values())
+        else:
+            shown = [figures.of_entry(LedgerRow.objects.select_related("entry").get(pk=row.pk))]
+        found |= {each.subject: each for each in shown}
+    return Read(found).pack()
 
 
 def alerts(page: str) -> str:

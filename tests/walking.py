@@ -15,9 +15,21 @@ NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
 _BEGINS = {STATUS: "approved", DELIVERY: "not_sent", PAYMENT: "open", STATE: "open"}
 # What a first state and those on the way need and forbid; the row gets its own values with the last step.
 _BEGINNING: Mapping[str, Mapping[str, Any]] = {
-    "invoicing.Invoice": {"approved_at": NOW, "posting_since": None, "replacing_since": None, "paid_date": None},
+    "invoicing.Invoice": {
+        "approved_at": NOW,
+        "posting_since": None,
+        "replacing_since": None,
+        "paid_date": None,
+        "post_requested_at": None,
+        "post_requested_by": "",
+        "send_requested_at": None,
+        "send_requested_by": "",
+    },
     "invoicing.LedgerRow": {"correction_seconds": 0, "correction_text": "", "accepted_seconds": 0},
 }
+
+# On the way to Billit goes only what somebody asked for; the row gets its own values with the last step.
+_ASKED = {"posting": "post", "sending": "send"}
 
 
 def path(table: Table, target: str, start: str = "") -> list[str]:
@@ -57,6 +69,8 @@ def create(model: type[Model], fields: Mapping[str, Any]) -> Any:
     for step in steps:
         if "status" in step:
             step["posting_since"] = NOW if step["status"] == "posting" else None
+        if (asked := _ASKED.get(next(iter(step.values())))) is not None:
+            step |= {f"{asked}_requested_at": NOW, f"{asked}_requested_by": "owner@example.com"}
     steps[-1] |= wanted
     for step in steps:
         model._default_manager.filter(pk=row.pk).update(**step)

@@ -21,7 +21,7 @@ from invoicing.due import posts
 from invoicing.ledger import audit_trail, balance
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.tasks import enqueue_posts
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import Firm, User
 
 PATIENCE = 90.0
@@ -36,7 +36,7 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
     """Sync, draft, approve, post; then the table, what needs attention, and the proof. Returns whether all is well."""
     now = timezone.now()
     person = User.objects.filter(memberships__firm=firm, memberships__role="owner").order_by("pk").first()
-    by = Actor.command() if person is None else Actor.person(person, "demo")
+    by = Actor.command() if person is None else Actor(person.email, "demo", Authority.COMMAND)
     dossiers = list(
         Dossier.objects.filter(firm=firm).order_by("key").select_related("firm", "workspace__firm", "company__firm")
     )
@@ -58,7 +58,7 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
         runs.approve(invoice=invoice, by=by, now=timezone.now())
     say.result(f"{len(waiting)} invoices")
     say.step("Post", "the workers post to Billit, each invoice once, and read the totals back")
-    _post(firm)
+    _post(firm, by)
     say.result(f"{len(waiting)} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
     _table(firm, say)
     _attention(firm, say)
@@ -107,10 +107,10 @@ def _sync(firm: Firm, now: datetime) -> None:
     _wait("The sync", done)
 
 
-def _post(firm: Firm) -> None:
+def _post(firm: Firm, by: Actor) -> None:
     approved = list(Invoice.objects.filter(firm=firm, status=Invoice.Status.APPROVED).order_by("pk"))
     for invoice in approved:
-        posts.request(invoice=invoice, send=False, now=timezone.now())
+        posts.request(invoice=invoice, send=False, by=by, now=timezone.now())
     enqueue_posts(approved)
     rows = Invoice.objects.for_firm(firm)
     under_way = rows.filter(status=Invoice.Status.APPROVED) | rows.unanswered() | rows.unread()

@@ -34,7 +34,7 @@ _READS = frozenset({"GET", "HEAD"})
 def lead_on(request: FirmRequest, page: str) -> HttpResponse:
     """To the same page below its firm; 404 where nobody can tell which, 409 for a form."""
     if request.method not in _READS:
-        return render(request, "409.html", status=409)
+        return render(request, "other_firm.html", status=409)
     if page == "admin/" and request.user.is_superuser and not request.memberships:
         return HttpResponseRedirect("/operator/")
     for slug, membership in _firms(request):

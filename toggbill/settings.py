@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
+    "toggbill.firms.requests.middleware.ReadMiddleware",
 ]
 
 ROOT_URLCONF = "toggbill.urls"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import cast
 
 from django.contrib import admin, messages
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +14,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from invoicing.deciding import figures
+from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.models import (
     Attempt,
@@ -31,7 +34,11 @@ from invoicing.models.problems import words_of
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firms
 
+_LEFT_ALONE = _(
+    "Invoice %(invoice)s is %(status)s: only one that Billit does not have can be approved or dropped here."
+)
 _Related = admin.RelatedOnlyFieldListFilter
 
 
@@ -98,6 +105,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     search_fields = ("reference", "order_number", "customer_name", "customer_vat")
     inlines = (InvoiceLineInline, AttemptInline)
     actions = ("approve", "drop")
+    change_list_template = "admin/invoicing/invoices.html"
     exclude = ("firm", "problem", "attention", "delivery_problem")
     readonly_fields = ("problem_words", "attention_words", "delivery_problem_words")
 
@@ -126,23 +134,35 @@ class InvoiceAdmin(ReadOnlyAdmin):
 
     @admin.action(description=_("Approve"), permissions=["approve"])
     def approve(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
-        """Each by itself; what cannot be approved says why."""
+        """Each as it was listed, or none; what cannot be approved says why."""
         self._each(request, queryset, runs.approve, gettext("approved"))
 
     @admin.action(description=_("Drop: the hours are free again"), permissions=["drop"])
     def drop(self, request: HttpRequest, queryset: QuerySet[Invoice]) -> None:
-        """Each by itself; what Billit has already says so."""
+        """Each as it was listed, or none; what Billit has already says so."""
         self._each(request, queryset, runs.void, gettext("dropped"))
 
     def _each(self, request: HttpRequest, queryset: QuerySet[Invoice], verb: Callable[..., Invoice], done: str) -> None:
         by, now = actor(cast(FirmRequest, request)), timezone.now()
-        for invoice in queryset.order_by("pk"):
-            try:
-                verb(invoice=invoice, by=by, now=now)
-            except NotPossible as refusal:
-                self.message_user(request, str(refusal), messages.ERROR)
-            else:
-                self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)
+        read = Read.unpack(request.POST.get("read", ""))
+        with transaction.atomic():
+            lock_firms(queryset.order_by().values_list("firm", flat=True))
+            rows = list(queryset.order_by("pk"))
+            # Those that Billit had when they were listed are not up for a decision.
+            undecided = [row for row in rows if row.status in figures.DROPPABLE or figures.subject(row) in read.figures]
+            for row in rows:
+                if row not in undecided:
+                    told = {"invoice": row, "status": row.get_status_display()}
+                    self.message_user(request, _LEFT_ALONE % told, messages.ERROR)
+            # All of them before the first is changed.
+            check(read, lambda: figures.of_invoices(undecided), by=by)
+            for invoice in undecided:
+                try:
+                    verb(invoice=invoice, by=by, now=now, read=read)
+                except NotPossible as refusal:
+                    self.message_user(request, str(refusal), messages.ERROR)
+                else:
+                    self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)
 
     def view_on_site(self, obj: Invoice) -> str:
         """The page where something can be done."""

@@ -15,6 +15,8 @@ from django.utils.translation import gettext
 
 from integrations.models import Entry
 from invoicing.corrections import credit_notes
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Figures, Read, check
 from invoicing.ledger import derive, differences, locks
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Correction, Invoice
@@ -29,23 +31,26 @@ _Decision = Correction.Decision
 
 
 @transaction.atomic
-def accept(*, correction: Correction, by: Actor, now: datetime, note: str = "") -> Correction:
+def accept(*, correction: Correction, by: Actor, now: datetime, note: str = "", read: Read | None = None) -> Correction:
     """Leave it at what was billed: this difference is settled. A later change in Toggl opens a new correction.
 
-    Raises ``NotPossible`` when the correction is not open, or is not as the caller has read it.
+    Raises ``NotPossible`` when the correction is not open, ``NotAllowed``, and ``Changed`` or ``Unread`` when it is not
+    as ``read`` has it.
     """
-    found = _to_decide(correction, now)
+    found = _to_decide(correction, by, now, read)
     return _decided(found, _Decision.ACCEPTED, by, now, note)
 
 
 @transaction.atomic
-def bill_next(*, correction: Correction, by: Actor, now: datetime, note: str = "") -> Correction:
+def bill_next(
+    *, correction: Correction, by: Actor, now: datetime, note: str = "", read: Read | None = None
+) -> Correction:
     """Bill the difference on the customer's next invoice, or take it off there.
 
     It is drafted by the next run. Raises ``NotPossible`` for another product or customer (no difference in hours says
     that), for a difference that the rounding hides, and as ``accept``.
     """
-    found = _to_decide(correction, now)
+    found = _to_decide(correction, by, now, read)
     seconds = differences.settled_seconds(found.claim.line_id)
     why, _hours = next_invoice(found, seconds)
     if why:
@@ -82,11 +87,12 @@ def next_invoice(correction: Correction, settled: dict[int, int]) -> tuple[str, 
 
 
 @transaction.atomic
-def withdraw(*, correction: Correction, by: Actor, now: datetime) -> Correction:
-    """Take ``bill_next`` back as long as the difference is on no invoice but a draft, which the next run redraws."""
-    lock_firm(correction.firm)
-    entry = _locked_entry(correction)
-    found = _fresh(correction)
+def withdraw(*, correction: Correction, by: Actor, now: datetime, read: Read | None = None) -> Correction:
+    """Take ``bill_next`` back as long as the difference is on no invoice but a draft, which the next run redraws.
+
+    Raises as ``accept``.
+    """
+    found, entry = _as_read(correction, by, now, read)
     if not Correction.objects.waiting_for_an_invoice().filter(pk=found.pk).exists():
         raise NotPossible(
             gettext("The difference of entry %(entry)s does not wait for an invoice: too late.")
@@ -116,22 +122,29 @@ def credit(
     by: Actor,
     now: datetime,
     note: str = "",
+    read: Read | None = None,
 ) -> Invoice:
     """Draft a credit note for the entry of a correction, or for entries of one sent invoice; it is approved and posted
-    as an invoice is.
+    as an invoice is. ``read``: the correction, or the invoice of the entries.
 
     All that is billed of these entries is taken back, later differences too. When it is posted, exactly they are
     released: open again with ``rebill``, else credited until a person opens them. Raises ``NotPossible`` when the
-    invoice is not sent, has a waiting credit note, or nothing would be left to credit.
+    invoice is not sent, has a waiting credit note, or nothing would be left to credit; else as ``accept``.
     """
     ids = [correction.entry_id] if correction is not None else [entry.pk for entry in entries]
     if (firm := Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm")).first()) is not None:
         lock_firm(firm)
+    if correction is not None:
+        # Before anything else is said of it; once more below, with its entry locked and judged.
+        _checked(correction, by, read)
     about = credit_notes.billing_invoice(ids)
     # All at once: the correction's entry is one of them.
     locks.lock_entries(ids)
     if correction is not None:
-        _to_decide(correction, now)
+        _to_decide(correction, by, now, read)
+    else:
+        rights.demand(by, "hold", about.dossier)
+        check(read, lambda: [figures.of_invoice(about)], by=by)
     made, claims = credit_notes.draft_note(about=about, entries=ids, rebill=rebill, now=now)
     standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
     decided = differences.decide(
@@ -146,14 +159,9 @@ def credit(
     return made
 
 
-def _to_decide(correction: Correction, now: datetime) -> Correction:
-    """The correction, locked with its entry, if it is still what the caller has read."""
-    lock_firm(correction.firm)
-    entry = _locked_entry(correction)
-    if entry.marked_at is not None:
-        # This one alone: what else is marked in the workspace would be locked out of order.
-        derive.derive_entries(entries=[entry.pk], now=now)
-    found = _fresh(correction)
+def _to_decide(correction: Correction, by: Actor, now: datetime, read: Read | None) -> Correction:
+    """The correction, locked with its entry, if it is open, and what was read."""
+    found, entry = _as_read(correction, by, now, read)
     if found.decision != _Decision.OPEN:
         raise NotPossible(
             gettext("The correction of entry %(entry)s is decided already: %(decision)s.")
@@ -168,6 +176,29 @@ def _to_decide(correction: Correction, now: datetime) -> Correction:
             % {"entry": entry.remote_id, "seconds": found.seconds}
         )
     return found
+
+
+def _as_read(correction: Correction, by: Actor, now: datetime, read: Read | None) -> tuple[Correction, Entry]:
+    """The correction and its entry, locked, as they are; who acts may decide on it, and has read just that."""
+    lock_firm(correction.firm)
+    entry = _locked_entry(correction)
+    if entry.marked_at is not None:
+        # This one alone: what else is marked in the workspace would be locked out of order.
+        derive.derive_entries(entries=[entry.pk], now=now)
+    return _checked(correction, by, read), entry
+
+
+def _checked(correction: Correction, by: Actor, read: Read | None) -> Correction:
+    found = _fresh(correction)
+    rights.demand(by, "hold", found.invoice.dossier)
+    check(read, lambda: [_figures(found)], by=by)
+    return found
+
+
+def _figures(correction: Correction) -> Figures:
+    settled = differences.settled_seconds(correction.claim.line_id)
+    _why, hours = next_invoice(correction, settled)
+    return figures.of_correction(correction, settled, hours)
 
 
 def _decided(correction: Correction, decision: Correction.Decision, by: Actor, now: datetime, note: str) -> Correction:

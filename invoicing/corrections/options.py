@@ -16,6 +16,8 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invoicing.corrections import credit_notes, decide, replace
+from invoicing.deciding import figures
+from invoicing.deciding.read import Read
 from invoicing.ledger import differences
 from invoicing.models import Claim, Correction, Invoice
 from invoicing.rules import rating
@@ -41,6 +43,7 @@ class Case:
     billed: int
     mirrored: int
     hours: Decimal
+    read: Read
     remedies: list[Option] = field(default_factory=list)
 
     @property
@@ -97,13 +100,13 @@ def decided_of(membership: Membership) -> QuerySet[Correction]:
     return visible(membership, Correction.objects.decided()).order_by("-decided_at", "-pk")
 
 
-def cases(rows: QuerySet[Correction] | Sequence[Correction]) -> list[Case]:
-    """These corrections, each with what stands behind it and what can be decided."""
+def cases(rows: QuerySet[Correction] | Sequence[Correction], *, may_post: bool = True) -> list[Case]:
+    """These corrections, each with what stands behind it and what can be decided, by who may post or may not."""
     if isinstance(rows, QuerySet):
         rows = rows.select_related(*BEHIND)
     found = list(rows)
     facts = _Facts.of(found)
-    return [_case(correction, facts) for correction in found]
+    return [_case(correction, facts, may_post) for correction in found]
 
 
 BEHIND = ("entry__ledger_row", "claim__line__invoice", "claim__entry", "invoice__dossier", "firm")
@@ -112,13 +115,15 @@ BEHIND = ("entry__ledger_row", "claim__line__invoice", "claim__entry", "invoice_
 @dataclass(slots=True)
 class _Facts:
     """What the decisions hang on: seconds by claim of each line, later differences by claim, credit notes by invoice,
-    differences that stand on other invoices by invoice, entries that have an open correction."""
+    differences that stand on other invoices by invoice, entries that have an open correction, and what of each invoice
+    nobody has settled."""
 
     claims: Mapping[int, Mapping[int, int]]
     later: Mapping[int, Sequence[Claim]]
     notes: Mapping[int, Sequence[Invoice]]
     elsewhere: Mapping[int, Claim]
     open: frozenset[int]
+    unsettled: Mapping[int, Sequence[Correction]]
 
     @classmethod
     def of(cls, rows: Sequence[Correction]) -> _Facts:
@@ -141,7 +146,11 @@ class _Facts:
         for note in Invoice.objects.standing().filter(about__in=invoices).order_by("pk"):
             notes[note.about_id or 0].append(note)
         standing = Correction.objects.open().filter(entry__in=[row.entry_id for row in rows])
-        return cls(claims, later, notes, elsewhere, frozenset(standing.values_list("entry_id", flat=True)))
+        unsettled: defaultdict[int, list[Correction]] = defaultdict(list)
+        for correction in Correction.objects.undecided().filter(invoice__in=invoices).select_related("entry"):
+            unsettled[correction.invoice_id].append(correction)
+        open_entries = frozenset(standing.values_list("entry_id", flat=True))
+        return cls(claims, later, notes, elsewhere, open_entries, unsettled)
 
     def settled(self, correction: Correction) -> dict[int, int]:
         """Seconds by claim of the billed line, later differences and all."""
@@ -153,17 +162,19 @@ class _Facts:
         return [each for claim in claims for each in self.later.get(claim, ())]
 
 
-def _case(correction: Correction, facts: _Facts) -> Case:
+def _case(correction: Correction, facts: _Facts, may_post: bool) -> Case:
     settled = facts.settled(correction)
     why_not, hours = decide.next_invoice(correction, settled)
     billed = settled.get(correction.claim_id, 0)
     mirrored = int(correction.mirrored.get("seconds", billed + correction.seconds))
-    case = Case(correction, billed, mirrored, hours)
+    replacing = figures.of_replacement(correction.invoice, facts.unsettled.get(correction.invoice_id, ()))
+    read = Read.of([figures.of_correction(correction, settled, hours), replacing])
+    case = Case(correction, billed, mirrored, hours, read)
     if correction.decision == Correction.Decision.OPEN:
         case.remedies = [
             _accept(case),
             _next_invoice(case, why_not),
-            _replace(case, facts),
+            _replace(case, facts, may_post),
             *_credit(case, facts),
         ]
     elif correction.decision == Correction.Decision.NEXT_INVOICE:
@@ -202,12 +213,14 @@ def _next_invoice(case: Case, why_not: str) -> Option:
     return Option("next-invoice", label, consequence % words, why_not)
 
 
-def _replace(case: Case, facts: _Facts) -> Option:
+def _replace(case: Case, facts: _Facts, may_post: bool) -> Option:
     invoice = case.correction.invoice
     if invoice.replacing_since is not None:
         why_not = replace.under_way(invoice)
     else:
         why_not = replace.why_not(invoice, bool(facts.notes.get(invoice.pk)), facts.elsewhere.get(invoice.pk))
+    if not why_not and not may_post:
+        why_not = _("To replace an invoice is for who may post to Billit: an owner or a manager of the firm.")
     consequence = _(
         "Order %(order)s is deleted in Billit, and its hours as Toggl has them now are drafted and approved anew. "
         "You then post the new invoice."

@@ -24,9 +24,12 @@ from integrations.clients.failures import Message
 from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from integrations.connections.opening import open_billit
 from integrations.models import Entry
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.ledger import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting.attempts import GivenUp, leaves, never_left
@@ -52,15 +55,20 @@ class _Place(StrEnum):
     nowhere = auto()
 
 
-def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice]:
+def replace(*, correction: Correction, by: Actor, now: datetime, read: Read | None = None) -> list[Invoice]:
     """Delete the unsent order of the invoice that a correction is about, and draft the customer's hours of it anew.
 
-    Returns the new invoices, approved and ready to post: one, or none when no hour of this customer is left, or more
-    when the references differ by now. Hours that are another customer's now are open. A repetition changes nothing.
+    Returns the new invoices, approved and ready to post, or drafts where the dossier's limit holds them back from
+    ``by``: one, or none when no hour of this customer is left, or more when the references differ by now. Hours that
+    are another customer's now are open. A repetition changes nothing. ``read``: the correction's invoice with all that
+    waits to be decided of it, which is what is replaced.
+
     Raises ``NotPossible`` when the order is sent, when a person must decide otherwise first, and when Billit gave no
-    answer: ``recover_replacement`` then finds out. Raises ``ServiceError`` when Billit could not be asked.
+    answer: ``recover_replacement`` then finds out; ``NotAllowed``, ``Changed`` and ``Unread``; ``ServiceError`` when
+    Billit could not be asked.
     """
     invoice = fresh(correction.invoice)
+    _as_read(correction, invoice, by, read)
     if invoice.replacing_since is not None:
         raise NotPossible(under_way(invoice))
     _replaceable(correction, invoice)
@@ -70,19 +78,20 @@ def replace(*, correction: Correction, by: Actor, now: datetime) -> list[Invoice
             _note_sent(invoice, by, now)
         if place in (_Place.sent, _Place.nowhere):
             raise NotPossible(words(_where(invoice, place)))
-        attempt = _claim(correction, invoice, by, now)
+        attempt = _claim(correction, invoice, by, now, read)
         if place == _Place.deleted:
             return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
         return _delete(invoice, attempt, api, by, now)
 
 
-def bill_anew(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
+def bill_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> list[Invoice]:
     """The order of a posted invoice was deleted in Billit by hand: void here, its hours drafted anew and approved.
 
     Returns the new invoices, as ``replace`` does. Raises ``NotPossible`` when Billit does not show the order as deleted
-    or when the invoice cannot be replaced, ``ServiceError`` when Billit could not be asked.
+    or when the invoice cannot be replaced; else as ``replace``.
     """
     invoice = fresh(invoice)
+    _as_read(None, invoice, by, read)
     if invoice.replacing_since is not None:
         raise NotPossible(under_way(invoice))
     _replaceable(None, invoice)
@@ -95,7 +104,7 @@ def bill_anew(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
                 )
                 % {"order": invoice.order_id, "invoice": invoice}
             )
-    made = _settle(invoice, _claim(None, invoice, by, now), _Outcome.ADOPTED, by, now)
+    made = _settle(invoice, _claim(None, invoice, by, now, read), _Outcome.ADOPTED, by, now)
     settled = Drift.objects.standing().filter(dossier=invoice.dossier, reference=invoice.reference)
     settled.filter(kind=Drift.Kind.ORDER_DELETED).update(gone_at=now)
     return made
@@ -233,11 +242,24 @@ def _later_differences(invoice: Invoice) -> QuerySet[Claim]:
     return found.exclude(line__invoice=invoice).order_by("pk")
 
 
+def _as_read(correction: Correction | None, invoice: Invoice, by: Actor, read: Read | None) -> None:
+    """Who acts may replace the order, and has read what is replaced. Raises ``NotAllowed``, ``Changed``, ``Unread``."""
+    rights.demand(by, "post", invoice.dossier)
+    if correction is None:
+        check(read, lambda: [figures.of_invoice(invoice)], by=by)
+        return
+    unsettled = Correction.objects.undecided().filter(invoice=invoice).select_related("entry")
+    check(read, lambda: [figures.of_replacement(invoice, unsettled)], by=by)
+
+
 @transaction.atomic
-def _claim(correction: Correction | None, invoice: Invoice, by: Actor, now: datetime) -> Attempt:
+def _claim(
+    correction: Correction | None, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None
+) -> Attempt:
     lock_firm(invoice.firm)
+    _as_read(correction, fresh(invoice), by, read)
     free = Invoice.objects.posted().filter(pk=invoice.pk, delivery__in=_UNSENT)
-    if not free.not_being_replaced().update(replacing_since=now, not_before=None, send_requested_at=None):
+    if not free.not_being_replaced().update(replacing_since=now, not_before=None, **NO_SEND_ASKED):
         raise NotPossible(
             gettext("Invoice %(invoice)s is being sent or replaced by somebody else at this moment.")
             % {"invoice": invoice}
@@ -270,8 +292,8 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
         **columns("delivery_problem", None),
         replacing_since=None,
         not_before=None,
-        post_requested_at=None,
-        send_requested_at=None,
+        **NO_POST_ASKED,
+        **NO_SEND_ASKED,
         **columns("attention", None),
     ):
         return []
@@ -332,7 +354,7 @@ def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
         Invoice.objects.posted().filter(pk=invoice.pk),
         delivery=Step(_UNSENT, _Delivery.SENT),
         replacing_since=None,
-        send_requested_at=None,
+        **NO_SEND_ASKED,
         **columns("delivery_problem", None),
     ):
         event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENT)

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from integrations.models import Entry
+from invoicing.ledger.differences import same_buyer
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
@@ -22,6 +23,15 @@ def new(dossier: Dossier, now: datetime) -> Invoice:
     return Invoice(
         firm=dossier.firm, dossier=dossier, company=dossier.company, reference=f"tb-{uuid.uuid4()}", drafted_at=now
     )
+
+
+def standing(waiting: Iterable[Invoice], buyer: mapping.Buyer) -> Invoice | None:
+    """Of waiting drafts the one of a customer and its references: there is one at most (R8)."""
+    for invoice in waiting:
+        references = (invoice.purchase_order, invoice.buyer_reference)
+        if references == (buyer.purchase_order, buyer.buyer_reference) and same_buyer(buyer, invoice):
+            return invoice
+    return None
 
 
 def header(invoice: Invoice, planned: planning.PlannedInvoice) -> Invoice:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import Decimal
 
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -13,10 +12,13 @@ from django.utils.translation import gettext
 
 from integrations.clients.failures import Message
 from integrations.models import Entry, Project
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.rules import planning
@@ -27,7 +29,6 @@ from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _State = LedgerRow.State
-_DROPPABLE = (_Status.DRAFT, _Status.APPROVED, _Status.REFUSED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +66,10 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
 def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
     """Draft everything open up to and including the local day ``cut_off``; waiting drafts are redrawn (R8).
 
-    A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today.
+    A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today, ``NotAllowed``.
     """
     _refuse_future(dossier, cut_off, now)
+    rights.demand(by, "draft", dossier)
     derive.derive(workspace=dossier.workspace, now=now)
     return draft_derived(dossier=dossier, cut_off=cut_off, by=by, now=now)
 
@@ -77,6 +79,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
     """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction."""
     _refuse_future(dossier, cut_off, now)
     lock_firm(dossier.firm)
+    rights.demand(by, "draft", dossier)
     # One run of a dossier at a time: what is open is read under this lock.
     dossier = (
         Dossier.objects.select_for_update(of=("self",), no_key=True)
@@ -143,13 +146,17 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
 
 
 @transaction.atomic
-def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
-    """A draft, or an invoice that Billit refused, may be posted. Raises ``NotPossible``.
+def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
+    """A draft, or an invoice that Billit refused, may be posted: as ``read`` has it, up to what ``by`` may approve.
 
     A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows.
+    Raises ``NotPossible``, ``NotAllowed`` (also above the dossier's limit), ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
     invoice = _locked(invoice)
+    rights.demand(by, "approve", invoice.dossier)
+    check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    rights.demand_approval(by, invoice)
     if invoice.status not in (_Status.DRAFT, _Status.REFUSED):
         raise NotPossible(
             gettext("Invoice %(invoice)s is %(status)s: only a draft or a refused one can be approved.")
@@ -173,11 +180,16 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
 
 
 @transaction.atomic
-def void(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
-    """Drop an invoice that Billit does not have: exactly its entries are free again. Raises ``NotPossible``."""
+def void(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
+    """Drop an invoice that Billit does not have: exactly its entries are free again.
+
+    Raises ``NotPossible``, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
     lock_firm(invoice.firm)
     invoice = _locked(invoice)
-    if invoice.status not in _DROPPABLE:
+    rights.demand(by, "draft", invoice.dossier)
+    check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    if invoice.status not in figures.DROPPABLE:
         raise NotPossible(
             gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
@@ -197,8 +209,9 @@ def draft_again(
     """Draft the hours of an invoice that was dropped as they are now, for the same customer, and approve that.
 
     ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
-    another customer's by now stays open. For the caller's transaction, in which the firm and these entries are locked;
-    gives the new invoices and the events.
+    another customer's by now stays open. What the dossier's limit holds back from ``by`` is a draft; where one of this
+    customer waits already, its hours stay open for the next run. For the caller's transaction, in which the firm and
+    these entries are locked; gives the new invoices and the events.
     """
     dossier = dropped.dossier
     books = Facts.load(dossier.workspace)
@@ -210,31 +223,28 @@ def draft_again(
         terms=terms(dossier, cut_off=today, late_through=_late_through(dossier)),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )
-    his = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
-    rows = drafts.entry_rows(dossier, his)
-    made, news = [], []
-    for planned in his:
+    same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
+    rows = drafts.entry_rows(dossier, same)
+    waiting = list(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
+    made, news, hours = [], [], list[planning.PlannedLine]()
+    for planned in same:
         invoice = drafts.header(drafts.new(dossier, now), planned)
-        STATUS.begin(invoice, _Status.APPROVED)
-        invoice.approved_at, invoice.approved_by = now, by.name
+        is_approved = rights.passes_limit(by, invoice)
+        if not is_approved and drafts.standing(waiting, planned.buyer) is not None:
+            continue
+        STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
+        if is_approved:
+            invoice.approved_at, invoice.approved_by = now, by.name
         invoice.save()
         drafts.write_lines(invoice, planned, rows)
         made.append(invoice)
-        approved = News(
-            STATUS.event(BEGIN, _Status.APPROVED),
-            f"invoice {invoice.reference}",
-            {"total_excl": str(invoice.total_excl)},
-        )
-        news += [drafts.drafted_news(invoice, planned, today, redrawn=False), approved]
-    hours = [line for planned in his for line in planned.lines if line.difference is None]
+        hours += [line for line in planned.lines if line.difference is None]
+        news.append(drafts.drafted_news(invoice, planned, today, redrawn=False))
+        if is_approved:
+            event = STATUS.event(BEGIN, _Status.APPROVED)
+            news.append(News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)}))
     transitions.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
     return made, news
-
-
-def within_limit(invoice: Invoice) -> bool:
-    """R9: whether the dossier's limit (amount excluding VAT) lets this invoice pass without a person."""
-    limit: Decimal | None = invoice.dossier.auto_limit
-    return limit is None or invoice.total_excl <= limit
 
 
 @dataclass(slots=True)
@@ -273,12 +283,7 @@ class _Sheet:
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
         """The waiting draft of the planned invoice's customer and references, if there is one."""
-        buyer = planned.buyer
-        for invoice in self.drafts:
-            references = (invoice.purchase_order, invoice.buyer_reference)
-            if references == (buyer.purchase_order, buyer.buyer_reference) and differences.same_buyer(buyer, invoice):
-                return invoice
-        return None
+        return drafts.standing(self.drafts, planned.buyer)
 
     def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
         """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
@@ -315,8 +320,8 @@ def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime)
 
 
 def _drop(invoice: Invoice, now: datetime) -> list[int]:
-    nothing_asked = {"post_requested_at": None, "send_requested_at": None}
-    moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(_DROPPABLE, _Status.VOID), **nothing_asked)
+    nothing_asked = NO_POST_ASKED | NO_SEND_ASKED
+    moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(figures.DROPPABLE, _Status.VOID), **nothing_asked)
     invoice.refresh_from_db(fields=["status", *nothing_asked])
     return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
 

@@ -9,14 +9,18 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from integrations.clients.transport import ServiceError
 from integrations.connections.stopping import Stopping
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
 from invoicing.posting import post, recover
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
@@ -24,16 +28,41 @@ TOGETHER = 40
 """Invoices that one worker posts one after the other: as many as share the wait for the firm's log."""
 
 
-def request(*, invoice: Invoice, send: bool, now: datetime) -> None:
+@transaction.atomic
+def request(*, invoice: Invoice, send: bool, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Ask the workers to post an approved invoice (and to send it): the wish stands in the row and cannot be lost.
 
-    Raises ``audit.Closed``: nobody would fulfil it for a firm that left.
+    Raises ``audit.Closed``: nobody would fulfil it for a firm that left; ``NotPossible``, ``NotAllowed``, ``Changed``
+    and ``Unread``.
     """
-    audit.check_open(invoice.firm)
-    asked = {"post_requested_at": now} | ({"send_requested_at": now} if send else {})
-    Invoice.objects.filter(pk=invoice.pk, status__in=[_Status.APPROVED, _Status.IN_DOUBT]).update(**asked)
+    row = _to_ask(invoice, ["post", "send"] if send else ["post"], by, read)
+    if row.status not in (_Status.APPROVED, _Status.IN_DOUBT):
+        raise NotPossible(gettext("Only an approved invoice can be posted."))
+    asked = {"post_requested_at": now, "post_requested_by": by.name}
     if send:
-        Invoice.objects.posted().filter(pk=invoice.pk).update(send_requested_at=now)
+        asked |= {"send_requested_at": now, "send_requested_by": by.name}
+    Invoice.objects.filter(pk=row.pk).update(**asked)
+
+
+@transaction.atomic
+def request_send(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> None:
+    """Ask the workers to send a posted invoice that was not sent yet. Raises as ``request``."""
+    row = _to_ask(invoice, ["send"], by, read)
+    if row.status != _Status.POSTED or row.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
+        raise NotPossible(gettext("Only a posted invoice that was not sent yet can be sent."))
+    Invoice.objects.filter(pk=row.pk).update(send_requested_at=now, send_requested_by=by.name)
+
+
+def _to_ask(invoice: Invoice, rights_needed: Sequence[str], by: Actor, read: Read | None) -> Invoice:
+    """The row, locked as it was read, of a firm that did not leave."""
+    audit.check_open(invoice.firm)
+    lock_firm(invoice.firm)
+    lock_rows(Invoice.objects.filter(pk=invoice.pk))
+    row = post.fresh(invoice)
+    for right in rights_needed:
+        rights.demand(by, right, row.dossier)
+    check(read, lambda: [figures.of_invoice(row)], by=by)
+    return row
 
 
 def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:

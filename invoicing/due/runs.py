@@ -12,6 +12,7 @@ from integrations.connections import quota
 from integrations.connections.stopping import Stopping
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
+from invoicing.deciding import rights
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import derive
@@ -97,16 +98,18 @@ def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
 def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -> list[Invoice]:
     """Draft, say when the next run is due, and approve as far as the mode goes: all of it or nothing."""
     drafting = runs.draft_derived(dossier=dossier, cut_off=schedule.cut_off(due), by=by, now=now)
+    # Who changed the mode while Toggl was read meant this run, too; the firm is locked from here on.
+    dossier.refresh_from_db(fields=["mode"])
     _next(dossier, today, due)
     if dossier.mode == Dossier.Mode.REVIEW:
         return []
     waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
-    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if runs.within_limit(invoice)]
+    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if rights.within_limit(invoice)]
 
 
 def _carry_on(invoice: Invoice, dossier: Dossier, by: Actor, now: datetime) -> Invoice:
     approved = runs.approve(invoice=invoice, by=by, now=now)
-    posts.request(invoice=approved, send=dossier.mode == Dossier.Mode.SEND, now=now)
+    posts.request(invoice=approved, send=dossier.mode == Dossier.Mode.SEND, by=by, now=now)
     return approved
 
 

@@ -9,6 +9,8 @@ from django.db import transaction
 from django.utils.translation import gettext, ngettext
 
 from integrations.models import Entry
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
 from invoicing.ledger import derive, locks
 from invoicing.models import LedgerRow
 from invoicing.models.moves import STATE
@@ -24,33 +26,35 @@ _UNDECIDED = (_State.OPEN, _State.ATTENTION)
 LONGEST_REASON = 500
 
 
-def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
+def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime, read: Read | None = None) -> int:
     """Keep unbilled entries of one firm off every run until they are released; returns how many.
 
-    All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing.
+    All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing;
+    ``NotAllowed``, and ``Changed`` or ``Unread`` when one of them is not as ``read`` has it.
     """
-    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), STATE.event(_State.OPEN, _State.HELD), by, now)
+    event = STATE.event(_State.OPEN, _State.HELD)
+    return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), event, by, now, read)
 
 
-def write_off(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime) -> int:
+def write_off(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime, read: Read | None = None) -> int:
     """Never bill unbilled entries of one firm; held ones, too. Else as ``hold``."""
     states = (*_UNDECIDED, _State.HELD)
     event = STATE.event(_State.OPEN, _State.WRITTEN_OFF)
-    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), event, by, now)
+    return _decide(entries, states, _Decision.WRITTEN_OFF, _reason(reason), event, by, now, read)
 
 
-def release(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
+def release(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | None = None) -> int:
     """Held entries are judged by the rules again. Else as ``hold``."""
-    return _decide(entries, (_State.HELD,), _Decision.NONE, "", STATE.event(_State.HELD, _State.OPEN), by, now)
+    return _decide(entries, (_State.HELD,), _Decision.NONE, "", STATE.event(_State.HELD, _State.OPEN), by, now, read)
 
 
-def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime) -> int:
+def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | None = None) -> int:
     """Entries that were written off, or credited without being billed again, are judged by the rules again.
 
     Else as ``hold``.
     """
     event = STATE.event(_State.WRITTEN_OFF, _State.OPEN)
-    return _decide(entries, (_State.WRITTEN_OFF, _State.CREDITED), _Decision.NONE, "", event, by, now)
+    return _decide(entries, (_State.WRITTEN_OFF, _State.CREDITED), _Decision.NONE, "", event, by, now, read)
 
 
 @transaction.atomic
@@ -62,6 +66,7 @@ def _decide(
     event: str,
     by: Actor,
     now: datetime,
+    read: Read | None,
 ) -> int:
     ids = sorted({entry.pk for entry in entries})
     firms = Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm"))
@@ -74,7 +79,8 @@ def _decide(
     # These alone: what else is marked in their workspaces would be locked out of order.
     stale = Entry.objects.marked().filter(pk__in=ids)
     derive.derive_entries(entries=stale.values_list("pk", flat=True), now=now)
-    rows = list(LedgerRow.objects.filter(entry__in=ids).select_related("entry").order_by("entry__remote_id"))
+    found = LedgerRow.objects.filter(entry__in=ids).select_related("entry", "dossier__firm")
+    rows = list(found.order_by("entry__remote_id"))
     if len(rows) < len(ids):
         outside = len(ids) - len(rows)
         raise NotPossible(
@@ -85,6 +91,9 @@ def _decide(
             )
             % {"n": outside}
         )
+    for dossier in {row.dossier_id: row.dossier for row in rows}.values():
+        rights.demand(by, "hold", dossier)
+    check(read, lambda: [figures.of_entry(row) for row in rows], by=by)
     for row in rows:
         if row.state not in states:
             raise NotPossible(

@@ -39,6 +39,10 @@ class Run(FirmOwned):
 
 # Billit said no, or did not answer: of the order, or of its delivery.
 _STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "in_doubt"])
+NO_POST_ASKED: dict[str, Any] = {"post_requested_at": None, "post_requested_by": ""}
+NO_SEND_ASKED: dict[str, Any] = {"send_requested_at": None, "send_requested_by": ""}
+"""Columns of an invoice that nobody wants posted, or sent, any more."""
+
 _WAITS = (
     Q(status="approved", post_requested_at__isnull=False)
     | Q(status="posting")
@@ -182,7 +186,9 @@ class Invoice(FirmOwned):
     approved_by = models.CharField(_("approved by"), max_length=254, blank=True)
     # What a person or the dossier's mode wants next; a tick takes it up when the worker's message was lost (design D4).
     post_requested_at = models.DateTimeField(_("posting asked for"), null=True, blank=True)
+    post_requested_by = models.CharField(_("posting asked for by"), max_length=254, blank=True)
     send_requested_at = models.DateTimeField(_("sending asked for"), null=True, blank=True)
+    send_requested_by = models.CharField(_("sending asked for by"), max_length=254, blank=True)
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)
     posting_since = models.DateTimeField(null=True, blank=True, editable=False)
     needs_person = models.BooleanField(_("a person decides"), default=False)
@@ -237,6 +243,18 @@ class Invoice(FirmOwned):
                 condition=Q(status="posting", posting_since__isnull=False)
                 | (~Q(status="posting") & Q(posting_since__isnull=True)),
                 name="invoice_posting_has_lease",
+            ),
+            # Nothing leaves for Billit that nobody asked for, whatever message a worker gets.
+            models.CheckConstraint(
+                condition=~Q(status="posting") | Q(post_requested_at__isnull=False), name="invoice_posting_was_asked"
+            ),
+            models.CheckConstraint(
+                condition=~Q(delivery="sending") | Q(send_requested_at__isnull=False), name="invoice_sending_was_asked"
+            ),
+            models.CheckConstraint(
+                condition=(Q(post_requested_at__isnull=True) | ~Q(post_requested_by=""))
+                & (Q(send_requested_at__isnull=True) | ~Q(send_requested_by="")),
+                name="invoice_asked_by_somebody",
             ),
             models.CheckConstraint(
                 condition=~Q(status__in=["refused", "in_doubt"]) | ~Q(problem=""), name="invoice_problem_is_named"

@@ -10,6 +10,7 @@ from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import Refused
 from invoicing.models import CustomerPin, Invoice
+from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
 from invoicing.rules import mapping
 from toggbill.firms.errors import NotPossible
@@ -78,7 +79,8 @@ def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | No
         if len(found) > 1:
             facts = {"n": len(found), "number": invoice.customer_vat, "ids": sorted(found)}
             several = Message(Code.SEVERAL_CUSTOMERS, facts)
-            Invoice.objects.filter(pk=invoice.pk).update(**columns("attention", several), post_requested_at=None)
+            waiting = Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.APPROVED)
+            waiting.update(**columns("attention", several), **NO_POST_ASKED)
             raise NotPossible(words(several))
         if not found:
             return None

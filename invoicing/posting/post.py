@@ -16,11 +16,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
+from django.db.models import Case, F, JSONField, OuterRef, Prefetch, Subquery, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from integrations.clients import billit
@@ -30,8 +31,10 @@ from integrations.connections import circuit, hindrances, stopping
 from integrations.connections.opening import open_billit
 from integrations.connections.stopping import Stopping
 from integrations.models import Company, Entry
+from invoicing.deciding import rights
 from invoicing.ledger import transitions
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, leaves, never_left
@@ -54,8 +57,8 @@ _SETTLED_WITHIN = 2.0
 def post(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
     """Post an approved invoice to Billit. Whatever comes of it stands in the row; a repetition changes nothing.
 
-    Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError`` when Billit could not be
-    asked: the invoice then stays approved.
+    Raises ``NotAllowed``, ``NotPossible`` when a person must decide first, and the client's ``ServiceError`` when
+    Billit could not be asked: the invoice then stays approved.
     """
     for error in post_together(invoices=[invoice], by=by, now=now).values():
         raise error
@@ -69,13 +72,17 @@ def post_together(
 
     They share one claim, and the settling of answers that come within two seconds. Each has an attempt of its own, on
     record before its request leaves, and its own outcome. When Billit is unwell, takes the credential no more, or the
-    process is to end, the rest stays approved. In the background nothing is sent while the connection is left alone.
+    process is to end, the rest stays approved. In the background only what somebody asked for is posted, and nothing
+    while the connection is left alone; else ``by`` asks for it herewith.
 
-    Raises ``ValueError`` for invoices of several companies.
+    Raises ``ValueError`` for invoices of several companies, and ``NotAllowed``.
     """
-    rows = _to_post(invoices)
+    rows = _to_post(invoices, asked_only=background)
     if not rows:
         return {}
+    if not background:
+        for dossier in {row.dossier_id: row.dossier for row in rows}.values():
+            rights.demand(by, "post", dossier)
     company = rows[0].company
     if any(row.company_id != company.pk for row in rows):
         raise ValueError("invoices of several companies are not posted together")
@@ -91,13 +98,15 @@ def post_together(
         except ServiceError as error:
             return dict.fromkeys((row.pk for row in rows), error)
         orders, errors = _orders(rows, api, now)
-        return errors | _send(_claim(orders, by, now), api, by, now)
+        return errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
 
 
-def _to_post(invoices: Sequence[Invoice]) -> list[Invoice]:
+def _to_post(invoices: Sequence[Invoice], *, asked_only: bool) -> list[Invoice]:
     """The approved ones among them with all that a post needs; what they share is read once."""
     lines = Prefetch("lines", InvoiceLine.objects.order_by("position"))
     approved = Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices], status=_Status.APPROVED)
+    if asked_only:
+        approved = approved.filter(post_requested_at__isnull=False)
     rows = list(approved.order_by("pk").select_related("about").prefetch_related(lines))
     dossiers = Dossier.objects.select_related("workspace__firm").in_bulk({row.dossier_id for row in rows})
     companies = Company.objects.select_related("connection", "firm").in_bulk({row.company_id for row in rows})
@@ -219,12 +228,16 @@ class _Claimed(NamedTuple):
 
 
 @transaction.atomic
-def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datetime) -> list[_Claimed]:
+def _claim(
+    orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datetime, *, asked_only: bool
+) -> list[_Claimed]:
     """Those that are still approved as they were read are being posted from here on, each with a pending attempt."""
     if not orders:
         return []
     lock_firm(orders[0][0].firm)
     rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
+    if asked_only:
+        rows = rows.filter(post_requested_at__isnull=False)
     free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
     claimed = [
         _Claimed(invoice, order, _attempt(invoice, order, now))
@@ -236,6 +249,7 @@ def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datet
     moves.move(
         Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]),
         status=Step(_Status.APPROVED, _Status.POSTING),
+        **asked_by("post", by, now),
         posting_since=now,
         order_date=claimed[0].order.order_date,
         not_before=None,
@@ -246,6 +260,13 @@ def _claim(orders: Sequence[tuple[Invoice, billit.Order]], by: Actor, now: datet
     news = [news_of(event, invoice, key=attempt.key, body_sha256=attempt.body_hash) for invoice, _, attempt in claimed]
     audit.record(firm=claimed[0].invoice.firm, news=news, by=by, now=now)
     return claimed
+
+
+def asked_by(intent: str, by: Actor, now: datetime) -> dict[str, Any]:
+    """The columns of the wish to ``post`` or ``send``: as they are, else by who acts and at this moment."""
+    at, who = f"{intent}_requested_at", f"{intent}_requested_by"
+    name = Case(When(**{f"{at}__isnull": True}, then=Value(by.name)), default=F(who))
+    return {at: Coalesce(at, Value(now)), who: name}
 
 
 def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
@@ -312,8 +333,7 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
     lock_firm(invoice.firm)
     reason = error.message
-    nothing_asked = {"post_requested_at": None, "send_requested_at": None}
-    if not _leave(invoice, attempt, _Status.REFUSED, **columns("problem", reason), **nothing_asked):
+    if not _leave(invoice, attempt, _Status.REFUSED, **columns("problem", reason), **NO_POST_ASKED, **NO_SEND_ASKED):
         return
     status = error.status if isinstance(error, Refused) else 401
     finish(attempt, _Outcome.REFUSED, status, reason, now)

@@ -16,6 +16,8 @@ from integrations.clients.failures import Message
 from integrations.clients.transport import ServiceError
 from integrations.connections import stopping
 from integrations.connections.opening import open_billit
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns
@@ -26,7 +28,7 @@ from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
-from toggbill.firms.locks import lock_firm
+from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
@@ -121,15 +123,24 @@ def _decide(each: _Doubt, found: Found, api: billit.Api, by: Actor, now: datetim
 
 
 @transaction.atomic
-def post_anew(*, invoice: Invoice, by: Actor, now: datetime) -> Invoice:
-    """A person who looked at Billit decides that the invoice is not there: approved again, with a new key."""
+def post_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
+    """A person who looked at Billit decides that the invoice is not there: approved again, with a new key.
+
+    Workers post it: that is asked for herewith. Raises ``NotPossible``, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
     lock_firm(invoice.firm)
+    lock_rows(Invoice.objects.filter(pk=invoice.pk))
+    invoice = fresh(invoice)
+    rights.demand(by, "post", invoice.dossier)
+    check(read, lambda: [figures.of_invoice(invoice)], by=by)
     changed = moves.move(
         Invoice.objects.filter(pk=invoice.pk, needs_person=True),
         status=Step(_Status.IN_DOUBT, _Status.APPROVED),
         key_number=invoice.key_number + 1,
         needs_person=False,
         not_before=None,
+        post_requested_at=now,
+        post_requested_by=by.name,
         **columns("problem", None),
     )
     if not changed:

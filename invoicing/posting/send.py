@@ -17,11 +17,13 @@ from integrations.connections import hindrances
 from integrations.connections.opening import open_billit
 from integrations.connections.stopping import Stopping
 from integrations.models import Customer
+from invoicing.deciding import rights
 from invoicing.models import Attempt, Invoice, moves
+from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, Detail, columns, words
 from invoicing.posting.attempts import GivenUp, leaves, never_left
-from invoicing.posting.post import finish, fresh, news_of
+from invoicing.posting.post import asked_by, finish, fresh, news_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
@@ -37,11 +39,14 @@ DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE
 def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False) -> Invoice:
     """Have a posted invoice delivered: over Peppol when the receiver takes it there, else by e-mail when allowed.
 
-    Raises ``NotPossible`` when neither way is open (it stands as attention on the invoice), ``RetryLater`` when Billit
-    could not be asked. From doubt, and from a dead worker, the order's own status is read before anything is sent. In
-    the background nothing is asked while the connection is left alone, or its credential is refused.
+    From doubt, and from a dead worker, the order's own status is read before anything is sent. In the background only
+    what somebody asked for is sent, and nothing while the connection is left alone or its credential is refused; else
+    ``by`` asks for it herewith. Raises ``NotAllowed``, ``NotPossible`` when neither way is open (it stands as attention
+    on the invoice), ``RetryLater`` when Billit could not be asked.
     """
     invoice = fresh(invoice)
+    if not background:
+        rights.demand(by, "send", invoice.dossier)
     order_id = invoice.order_id
     if invoice.status != Invoice.Status.POSTED or order_id is None or invoice.replacing_since is not None:
         return invoice
@@ -54,13 +59,15 @@ def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False
                 return invoice
         if invoice.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
             return invoice
-        _send(invoice, order_id, api, by, now)
+        if background and invoice.send_requested_at is None:
+            return invoice
+        _send(invoice, order_id, api, by, now, asked_only=background)
     return fresh(invoice)
 
 
-def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: datetime) -> None:
+def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: datetime, *, asked_only: bool) -> None:
     way = _way(invoice, api)
-    attempt = _claim(invoice, way, by, now)
+    attempt = _claim(invoice, way, by, now, asked_only=asked_only)
     if attempt is None:
         return
     try:
@@ -80,8 +87,7 @@ def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: date
     except (Refused, BadCredentials) as error:
         if isinstance(error, BadCredentials):
             hindrances.refused(invoice.company.connection, error.message)
-        nothing_asked = {"send_requested_at": None}
-        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **nothing_asked)
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **NO_SEND_ASKED)
     else:
         _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now)
 
@@ -106,8 +112,8 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     elif attempt.http_status == 409:
         # As with a post: a used key without its effect is for a person, who may send anew, with a new key.
         why = Message(Code.NOT_SENT_AFTER_ALL)
-        number = (invoice.send_key_number or 0) + 1
-        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, why, by, now, send_key_number=number)
+        anew = {"send_key_number": (invoice.send_key_number or 0) + 1} | NO_SEND_ASKED
+        _settle(invoice, attempt, _Delivery.FAILED, _Outcome.NO_ANSWER, why, by, now, **anew)
     else:
         _settle(invoice, attempt, _Delivery.NOT_SENT, _Outcome.ABSENT, Message(Code.SHOWN_AS_NOT_SENT), by, now)
     return fresh(invoice)
@@ -123,18 +129,21 @@ def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
         return "SMTP"
     number = invoice.customer_vat or Message(Detail.NO_NUMBER)
     no_way = Message(Code.NO_WAY_TO_SEND, {"customer": invoice.customer_name, "number": number})
-    Invoice.objects.filter(pk=invoice.pk).update(**columns("attention", no_way), send_requested_at=None)
+    unsent = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.NOT_SENT, _Delivery.FAILED])
+    unsent.update(**columns("attention", no_way), **NO_SEND_ASKED)
     raise NotPossible(words(no_way))
 
 
 @transaction.atomic
-def _claim(invoice: Invoice, way: str, by: Actor, now: datetime) -> Attempt | None:
+def _claim(invoice: Invoice, way: str, by: Actor, now: datetime, *, asked_only: bool) -> Attempt | None:
     lock_firm(invoice.firm)
     number = invoice.send_key_number or invoice.key_number + 1
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
+    rows = Invoice.objects.posted().not_being_replaced().filter(pk=invoice.pk)
     claimed = moves.move(
-        Invoice.objects.posted().not_being_replaced().filter(pk=invoice.pk),
+        rows.filter(send_requested_at__isnull=False) if asked_only else rows,
         delivery=Step([_Delivery.NOT_SENT, _Delivery.FAILED], _Delivery.SENDING),
+        **asked_by("send", by, now),
         sending_since=now,
         send_key_number=number,
         not_before=None,

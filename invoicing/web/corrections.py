@@ -18,8 +18,10 @@ from django.views.decorators.http import require_GET, require_POST
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import decide as verbs
 from invoicing.corrections import options, replace
+from invoicing.deciding.read import Read
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.models.problems import words
+from invoicing.web import descriptions
 from invoicing.web.lookup import correction_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.audit import Actor
@@ -29,10 +31,8 @@ STATES = ("open", "waiting", "decided")
 
 
 class DecisionForm(forms.Form):
-    """What the person has read of the correction, and a note; a decision on anything else is refused by the verb."""
+    """A note on the decision."""
 
-    seconds = forms.IntegerField()
-    what = forms.CharField()
     note = forms.CharField(required=False, max_length=500)
 
 
@@ -57,7 +57,7 @@ def corrections(request: FirmRequest) -> HttpResponse:
         "invoicing/corrections.html",
         {
             **shown,
-            "cases": options.cases(list(shown["page"].object_list)),
+            "cases": options.cases(list(shown["page"].object_list), may_post=may(request.membership, "post")),
             "state": state,
             "counts": {name: found.count() for name, found in rows.items()},
             "key": key,
@@ -67,40 +67,42 @@ def corrections(request: FirmRequest) -> HttpResponse:
     )
 
 
-def _accept(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    verbs.accept(correction=row, note=note, by=by, now=now)
+def _accept(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.accept(correction=row, note=note, by=by, now=now, read=read)
     return _("Accepted: this difference is settled."), ""
 
 
-def _next_invoice(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    verbs.bill_next(correction=row, note=note, by=by, now=now)
+def _next_invoice(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.bill_next(correction=row, note=note, by=by, now=now, read=read)
     return _("The next run puts the difference on the customer’s invoice."), ""
 
 
-def _replace(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    made = replace.replace(correction=row, by=by, now=now)
+def _replace(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    made = replace.replace(correction=row, by=by, now=now, read=read)
     text = ngettext(
         "The order is deleted in Billit, and %(n)d new invoice is approved. Post it now.",
         "The order is deleted in Billit, and %(n)d new invoices are approved. Post them now.",
         len(made),
     )
+    if any(new.status == Invoice.Status.DRAFT for new in made):
+        return descriptions.above_the_limit(len(made)), _address(made[0]) if len(made) == 1 else ""
     if not made:
         return _("The order is deleted in Billit. No hour of this customer is left to bill."), ""
     return text % {"n": len(made)}, _address(made[0]) if len(made) == 1 else ""
 
 
-def _credit(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    made = verbs.credit(correction=row, rebill=False, note=note, by=by, now=now)
+def _credit(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    made = verbs.credit(correction=row, rebill=False, note=note, by=by, now=now, read=read)
     return _("The credit note is drafted. Approve and post it."), _address(made)
 
 
-def _credit_and_bill(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    made = verbs.credit(correction=row, rebill=True, note=note, by=by, now=now)
+def _credit_and_bill(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    made = verbs.credit(correction=row, rebill=True, note=note, by=by, now=now, read=read)
     return _("The credit note is drafted. Approve and post it; then the entry is open again."), _address(made)
 
 
-def _withdraw(row: Correction, note: str, by: Actor, now: datetime) -> tuple[str, str]:
-    verbs.withdraw(correction=row, by=by, now=now)
+def _withdraw(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:
+    verbs.withdraw(correction=row, by=by, now=now, read=read)
     return _("The decision is taken back: the difference waits for another one."), ""
 
 
@@ -108,7 +110,7 @@ def _address(invoice: Invoice) -> str:
     return reverse("firm:invoice", args=[invoice.reference])
 
 
-_DECISIONS: dict[str, Callable[[Correction, str, Actor, datetime], tuple[str, str]]] = {
+_DECISIONS: dict[str, Callable[[Correction, str, Read, Actor, datetime], tuple[str, str]]] = {
     "accept": _accept,
     "next-invoice": _next_invoice,
     "replace": _replace,
@@ -121,7 +123,7 @@ _DECISIONS: dict[str, Callable[[Correction, str, Actor, datetime], tuple[str, st
 @member_required("hold")
 @require_POST
 def decide(request: FirmRequest, pk: int, remedy: str) -> HttpResponse:
-    """Decide on a correction as it was read (fields `seconds`, `what`; `note`); a second time says that it is decided.
+    """Decide on a correction as it was read (field `read`; `note`), unless it changed since (409).
 
     Where it leads: to what the decision made, else back to where it was decided (field `back`: a reference, or none).
     """
@@ -133,10 +135,9 @@ def decide(request: FirmRequest, pk: int, remedy: str) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Nothing was decided: a note has at most 500 characters."))
         return redirect(goal)
-    read = form.cleaned_data
-    row.seconds, row.what = read["seconds"], read["what"].split()
+    read = Read.unpack(request.POST.get("read", ""))
     try:
-        done, made = _DECISIONS[remedy](row, read["note"], actor(request), timezone.now())
+        done, made = _DECISIONS[remedy](row, form.cleaned_data["note"], read, actor(request), timezone.now())
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect(goal)

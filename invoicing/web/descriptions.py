@@ -8,6 +8,7 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import dates, formats, timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from integrations.connections import hindrances
 from invoicing.models import Dossier, Invoice
@@ -27,6 +28,16 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
     if dossier.default_product:
         rows.insert(1, (_("Without a tag"), _("product %(reference)s") % {"reference": dossier.default_product}))
     return rows
+
+
+def above_the_limit(count: int) -> str:
+    """What is said when hours were billed anew by somebody whom the dossier's limit holds back."""
+    return ngettext(
+        "The hours stand on %(n)d new invoice. It is above the dossier’s limit: who may pass that approves it.",
+        "The hours stand on %(n)d new invoices. One or more are above the dossier’s limit: who may pass that approves "
+        "them.",
+        count,
+    ) % {"n": count}
 
 
 def day(value: date) -> str:

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations.models import Entry
+from invoicing.deciding.read import Read
 from invoicing.ledger import decisions
 from invoicing.models import LedgerRow
 from invoicing.web import figures
@@ -70,9 +71,9 @@ _VERBS: dict[str, Callable[..., int]] = {
 @member_required("hold")
 @require_POST
 def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
-    """Decide on entries of a dossier (field `entry`: row ids), all or none; `reason` says why to hold or write off.
+    """Decide on entries of a dossier (field `entry`: row ids) as they were read (`read`), all or none (409).
 
-    A second time finds nothing to do, and says so. Leads back to `next`.
+    `reason` says why to hold or write off. A second time finds nothing to do, and says so. Leads back to `next`.
     """
     if decision not in _VERBS:
         raise Http404
@@ -87,7 +88,8 @@ def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
         raise Http404
     told = {} if decision in ("release", "reopen") else {"reason": request.POST.get("reason", "")}
     try:
-        count = _VERBS[decision](entries=entries, by=actor(request), now=timezone.now(), **told)
+        read = Read.unpack(request.POST.get("read", ""))
+        count = _VERBS[decision](entries=entries, by=actor(request), now=timezone.now(), read=read, **told)
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect(goal)

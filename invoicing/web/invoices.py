@@ -7,8 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
-from django.db import transaction
-from django.db.models import Count, Min, Prefetch, Sum
+from django.db.models import Count, Min, Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -19,9 +18,12 @@ from kombu.exceptions import OperationalError
 
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import options, replace
+from invoicing.deciding import figures as deciding
+from invoicing.deciding import rights
+from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice, InvoiceLine
+from invoicing.models import NEEDS_PERSON, Attempt, Dossier, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import recover
 from invoicing.rules import rating
@@ -71,10 +73,7 @@ def invoices(request: FirmRequest) -> HttpResponse:
 def invoice(request: FirmRequest, reference: str) -> HttpResponse:
     """One invoice: the steps of its life, its lines with their entries, its attempts and its audit trail."""
     row = invoice_of(request, reference)
-    claims = Claim.objects.order_by("started_at", "pk").select_related("entry")
-    lines = list(
-        InvoiceLine.objects.filter(invoice=row).order_by("position").prefetch_related(Prefetch("claims", claims))
-    )
+    lines = deciding.lines_of(row)
     return render(
         request,
         "invoicing/invoice.html",
@@ -90,45 +89,44 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             .order_by("-number"),
             "steps": _possible_steps(request, row),
             "progress": descriptions.progress(row, timezone.now()),
-            "cases": options.cases(options.open_of(member(request)).filter(invoice=row)),
+            "read": Read.of([deciding.of_invoice(row, lines)]).pack(),
+            "cases": options.cases(
+                options.open_of(member(request)).filter(invoice=row), may_post=may(request.membership, "post")
+            ),
             "may_decide": may(request.membership, "hold"),
         },
     )
 
 
-def _approve(request: FirmRequest, row: Invoice) -> str:
-    with transaction.atomic():
-        runs.approve(invoice=row, by=actor(request), now=timezone.now())
-        # Asked again of the row as it was approved: a run may have redrawn it since it was read.
-        row.refresh_from_db()
-        if not _may_step(request, row, "approve"):
-            raise NotPossible(_("The invoice is above the dossier’s limit now: an owner or a manager approves it."))
+def _approve(request: FirmRequest, row: Invoice, read: Read) -> str:
+    runs.approve(invoice=row, by=actor(request), now=timezone.now(), read=read)
     return _("Invoice approved. It can now be posted to Billit.")
 
 
-def _drop(request: FirmRequest, row: Invoice) -> str:
-    runs.void(invoice=row, by=actor(request), now=timezone.now())
+def _drop(request: FirmRequest, row: Invoice, read: Read) -> str:
+    runs.void(invoice=row, by=actor(request), now=timezone.now(), read=read)
     return _("Invoice dropped. Its hours are free again.")
 
 
-def _post(request: FirmRequest, row: Invoice) -> str:
-    if row.status != Invoice.Status.APPROVED:
-        raise NotPossible(_("Only an approved invoice can be posted."))
-    posts.request(invoice=row, send=False, now=timezone.now())
+def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
+    posts.request(invoice=row, send=False, by=actor(request), now=timezone.now(), read=read)
     _enqueue(post_invoices, invoice_ids=[row.pk])
     return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 
 
-def _post_anew(request: FirmRequest, row: Invoice) -> str:
-    row = recover.post_anew(invoice=row, by=actor(request), now=timezone.now())
-    return _post(request, row)
+def _post_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
+    recover.post_anew(invoice=row, by=actor(request), now=timezone.now(), read=read)
+    _enqueue(post_invoices, invoice_ids=[row.pk])
+    return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 
 
-def _bill_anew(request: FirmRequest, row: Invoice) -> str:
+def _bill_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
     try:
-        made = replace.bill_anew(invoice=row, by=actor(request), now=timezone.now())
+        made = replace.bill_anew(invoice=row, by=actor(request), now=timezone.now(), read=read)
     except ServiceError as error:
         raise NotPossible(words(error.message)) from error
+    if any(new.status == Invoice.Status.DRAFT for new in made):
+        return descriptions.above_the_limit(len(made))
     return ngettext(
         "The hours stand on %(n)d new invoice, approved and not posted yet.",
         "The hours stand on %(n)d new invoices, approved and not posted yet.",
@@ -136,10 +134,8 @@ def _bill_anew(request: FirmRequest, row: Invoice) -> str:
     ) % {"n": len(made)}
 
 
-def _send(request: FirmRequest, row: Invoice) -> str:
-    if row.status != Invoice.Status.POSTED or row.delivery not in _SENDABLE:
-        raise NotPossible(_("Only a posted invoice that was not sent yet can be sent."))
-    posts.request(invoice=row, send=True, now=timezone.now())
+def _send(request: FirmRequest, row: Invoice, read: Read) -> str:
+    posts.request_send(invoice=row, by=actor(request), now=timezone.now(), read=read)
     _enqueue(send_invoice, invoice_id=row.pk)
     return _("Billit is asked to send the invoice. This page shows the outcome in a moment.")
 
@@ -153,7 +149,7 @@ def _enqueue(task: Any, **ids: object) -> None:
 _SENDABLE = frozenset({Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED})
 
 # What a person can do to an invoice: the right that it needs, the statuses that it starts from, how it is done.
-_STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice], str]]] = {
+_STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Read], str]]] = {
     "approve": ("approve", frozenset({Invoice.Status.DRAFT, Invoice.Status.REFUSED}), _approve),
     "drop": (
         "draft",
@@ -171,7 +167,7 @@ def _may_step(request: FirmRequest, row: Invoice, right: str) -> bool:
     """Whether the member has the right, for an invoice of this amount."""
     if not may(request.membership, right):
         return False
-    return right != "approve" or may(request.membership, "approve_any") or runs.within_limit(row)
+    return right != "approve" or may(request.membership, "approve_any") or rights.within_limit(row)
 
 
 def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
@@ -196,15 +192,16 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
 @member_required()
 @require_POST
 def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
-    """Take an invoice one step further: approve, drop, post, send. Refused (403) without the right for it."""
+    """Take an invoice one step further, as it was read (field `read`): approve, drop, post, send.
+
+    Refused without the right for it (403), and when it changed since (409).
+    """
     if step not in _STEPS:
         raise Http404
     row = invoice_of(request, reference)
-    right, _statuses, do = _STEPS[step]
-    if not _may_step(request, row, right):
-        return render(request, "403.html", status=403)
+    _right, _statuses, do = _STEPS[step]
     try:
-        messages.success(request, do(request, row))
+        messages.success(request, do(request, row, Read.unpack(request.POST.get("read", ""))))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     return redirect("firm:invoice", reference=row.reference)

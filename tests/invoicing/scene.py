@@ -37,10 +37,10 @@ from invoicing.posting import send as sending
 from tests.conftest import Outcome
 from tests.factories import enterprise_number
 from tests.worlds import FIRST_ENTRY, client, entry, party, project
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import AuditEvent, Firm
 
-BY = Actor("bookkeeper@example.com", "page")
+BY = Actor("bookkeeper@example.com", "page", Authority.COMMAND)
 OCTOBER = date(2026, 10, 31)
 Record = dict[str, Any]
 

@@ -14,10 +14,11 @@ from invoicing import tasks
 from invoicing.due import posts
 from invoicing.models import Dossier, Invoice, Run
 from invoicing.posting import post
-from tests.invoicing.scene import Scene
+from tests.invoicing.scene import BY, Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, NOW, entry
 from toggbill.firms import audit
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import AuditEvent
 
 pytestmark = pytest.mark.django_db
@@ -37,7 +38,7 @@ def asked_for(scene: Make, *, send: bool = False, **changes: Any) -> tuple[Scene
     """An approved invoice that somebody asked the workers to post."""
     books = scene(**({"entries": [entry(1)]} | changes))
     invoice = books.approved()
-    posts.request(invoice=invoice, send=send, now=NOW)
+    posts.request(invoice=invoice, send=send, by=BY, now=NOW)
     return books, invoice
 
 
@@ -198,6 +199,67 @@ def test_what_nobody_asked_for_is_not_posted_by_ticks(scene: Make, queue: Queue)
         queue.work()
     assert sorted(books.invoices().values_list("status", flat=True)) == ["approved", "draft"]
     assert books.asked("POST", "/v1/orders") == []
+
+
+@pytest.mark.parametrize("was_asked", [False, True])
+def test_message_posts_only_what_somebody_asked_to_post(scene: Make, queue: Queue, was_asked: bool) -> None:
+    books = scene(entries=[entry(1)])
+    invoice = books.approved()
+    if was_asked:
+        # A stale message: the wish went with the refusal, and the invoice was approved again since.
+        posts.request(invoice=invoice, send=True, by=BY, now=NOW)
+        with books.fault("status", status=400, body="no"):
+            tasks.post_invoices(invoice_ids=[invoice.pk])
+        books.approve(post.fresh(invoice))
+        books.control.clear_log()
+    tasks.post_invoices(invoice_ids=[invoice.pk])
+    tasks.send_invoice(invoice_id=invoice.pk)
+    assert (post.fresh(invoice).status, books.asked("POST", "/v1/orders"), queue.waiting()) == ("approved", [], [])
+
+
+def test_message_sends_only_what_somebody_asked_to_send(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1)])
+    invoice = books.posted()
+    tasks.send_invoice(invoice_id=invoice.pk)
+    tasks.post_invoices(invoice_ids=[invoice.pk])
+    assert (post.fresh(invoice).delivery, books.asked("POST", SEND), queue.waiting()) == ("not_sent", [], [])
+    posts.request_send(invoice=invoice, by=BY, now=NOW)
+    tasks.send_invoice(invoice_id=invoice.pk)
+    assert (post.fresh(invoice).delivery, len(books.asked("POST", SEND))) == ("sent", 1)
+
+
+def test_wish_that_is_taken_back_before_the_claim_posts_nothing(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    books, invoice = asked_for(scene)
+    orders = post._orders
+
+    def dropped_meanwhile(*args: Any) -> Any:
+        made = orders(*args)
+        Invoice.objects.filter(pk=invoice.pk).update(post_requested_at=None, post_requested_by="")
+        return made
+
+    monkeypatch.setattr(post, "_orders", dropped_meanwhile)
+    tasks.post_invoices(invoice_ids=[invoice.pk])
+    assert (post.fresh(invoice).status, books.asked("POST", "/v1/orders")) == ("approved", [])
+
+
+def test_log_names_who_asked_for_posting_and_sending(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1)])
+    invoice = books.approved()
+    poster, sender = (Actor(f"{name}@example.com", "page", Authority.COMMAND) for name in ("poster", "sender"))
+    for ask in (
+        lambda: posts.request(invoice=invoice, send=False, by=poster, now=NOW),
+        lambda: posts.request_send(invoice=invoice, by=sender, now=NOW),
+    ):
+        ask()
+        tasks.tick_delivery()
+        queue.work()
+    log = AuditEvent.objects.filter(subject=f"invoice {invoice.reference}").order_by("number")
+    assert list(log.values_list("type", "actor"))[1:] == [
+        ("invoice_approved", BY.name),
+        ("invoice_posting", "poster@example.com"),
+        ("invoice_posted", "poster@example.com"),
+        ("invoice_sent", "sender@example.com"),
+    ]
 
 
 def test_change_in_toggl_reaches_the_ledger_at_the_next_sync(scene: Make, queue: Queue) -> None:

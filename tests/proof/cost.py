@@ -23,6 +23,7 @@ from invoicing.due import posts as delivery
 from invoicing.models import Attempt, Invoice
 from invoicing.posting import read_back
 from invoicing.tasks import tick_delivery
+from tests.invoicing.scene import BY
 from tests.proof.processes import Place, database_url, kill
 from tests.proof.world import CLIENT, PARTY, SLUG, proof_world, yesterday
 
@@ -91,7 +92,7 @@ def _by_worker(invoices: Sequence[Invoice], place: Place) -> float:
     ids = [invoice.pk for invoice in invoices]
     now = timezone.now()
     for invoice in invoices:
-        delivery.request(invoice=invoice, send=False, now=now)
+        delivery.request(invoice=invoice, send=False, by=BY, now=now)
     begun = time.perf_counter()
     tick_delivery.delay()
     place.until(lambda: not Invoice.objects.filter(pk__in=ids).exclude(status="posted").exists())

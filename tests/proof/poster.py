@@ -111,7 +111,7 @@ def decide(dossier: Dossier) -> None:
         with contextlib.suppress(NotPossible, ServiceError):
             replace.replace(correction=correction, by=BY, now=timezone.now())
     for invoice in dossier.invoices.filter(status="approved", post_requested_at__isnull=True):
-        posts.request(invoice=invoice, send=False, now=timezone.now())
+        posts.request(invoice=invoice, send=False, by=BY, now=timezone.now())
 
 
 def decide_and_look_up(dossier: Dossier) -> None:

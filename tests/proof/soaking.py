@@ -35,7 +35,7 @@ from tests.proof.assertions import Figures, figures, wrong
 from tests.proof.processes import Place, database_url, kill
 from tests.proof.world import PROJECT, SLUG, entry, moments, proof_world, yesterday
 from tests.worlds import FIRST_ENTRY, Record
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -59,7 +59,7 @@ _BAD = {
     "timeout_after": 0.01,
 }
 _REPEATED = {"errors": [{"Code": "IdempotentTokenAlreadyExists", "Description": "The token was used before."}]}
-_BY = Actor("owner@example.com", "page")
+_BY = Actor("owner@example.com", "page", Authority.COMMAND)
 
 
 def soak(*, minutes: float, seed: int) -> tuple[list[str], bool]:
@@ -208,7 +208,7 @@ class _Soak:
             with suppress(NotPossible):
                 runs.approve(invoice=invoice, by=_BY, now=now)
         for invoice in Invoice.objects.filter(status=_STATUS.APPROVED, post_requested_at__isnull=True):
-            posts.request(invoice=invoice, send=False, now=now)
+            posts.request(invoice=invoice, send=False, by=_BY, now=now)
 
     def _correction_decided(self) -> None:
         """A billed entry changed in Toggl: a person leaves it, bills the difference, or replaces the unsent order."""

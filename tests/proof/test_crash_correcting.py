@@ -110,7 +110,7 @@ def test_killed_replacement_is_taken_up_by_worker_and_beat(
         for dossier in Dossier.objects.filter(firm=firm, invoices__corrections__decision="open").distinct():
             decide(dossier)
         for invoice in Invoice.objects.filter(status="approved", post_requested_at__isnull=True):
-            posts.request(invoice=invoice, send=False, now=timezone.now())
+            posts.request(invoice=invoice, send=False, by=BY, now=timezone.now())
         return Invoice.objects.filter(status="posted", legal_excl__isnull=False).count() == count and not (
             Correction.objects.filter(decision="open").exists()
         )
@@ -125,7 +125,7 @@ def _credit_notes(firm: Firm) -> None:
     for correction in Correction.objects.filter(firm=firm, decision="open").order_by("pk"):
         note = corrections.credit(correction=correction, rebill=True, by=BY, now=timezone.now())
         approved = runs.approve(invoice=note, by=BY, now=timezone.now())
-        posts.request(invoice=approved, send=False, now=timezone.now())
+        posts.request(invoice=approved, send=False, by=BY, now=timezone.now())
 
 
 def _unknown(place: Place) -> int:

@@ -59,7 +59,7 @@ def test_two_workers_two_beats_messages_twice_and_two_commands_make_each_order_o
     drafting = runs.draft(dossier=dossier, cut_off=now.date() - timedelta(days=1), by=Actor.command(), now=now)
     for invoice, _ in drafting.moved:
         runs.approve(invoice=invoice, by=Actor.command(), now=now)
-        delivery.request(invoice=invoice, send=False, now=now)
+        delivery.request(invoice=invoice, send=False, by=BY, now=now)
     # Two hundredths of a second are long enough for another to look at the same invoice.
     place.sandbox.control.faults(ORDERS | {"kind": "slow", "seconds": 0.02})
     asked = ["--firm", SLUG, "--through", yesterday(), "--post"]

@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.identity import proof as proofs
 from toggbill.firms.models import Firm, Membership, MembershipDossier, User
 
@@ -82,6 +82,27 @@ def may(membership: Membership | None, what: str) -> bool:
     if membership.firm.closed_at is not None and what not in WHEN_CLOSED:
         return False
     return membership.role in right.roles and not (right.whole_firm and membership.is_restricted)
+
+
+class NotAllowed(PermissionDenied):
+    """The role of who asked does not allow it; ``str()`` says what and who may. On a page that is a 403."""
+
+
+def holds(by: Actor, what: str, *, firm: Firm, dossier: int) -> bool:
+    """Whether who acts may do something of the table in a dossier (row id), as roles are at this moment.
+
+    A verb asks under the lock of the firm, under which roles change. The schedule has no role: see
+    ``invoicing.deciding.rights``.
+    """
+    if by.authority in {Authority.OPERATOR, Authority.COMMAND}:
+        return True
+    if by.authority != Authority.MEMBER or by.member is None:
+        return False
+    membership = Membership.objects.select_related("firm").filter(pk=by.member, firm=firm, user__is_active=True).first()
+    if membership is None or not may(membership, what):
+        return False
+    named = MembershipDossier.objects.filter(membership=membership, dossier=dossier)
+    return not membership.is_restricted or named.exists()
 
 
 # --- which rows -----------------------------------------------------------------------------------------------------
@@ -175,8 +196,13 @@ def address_of(request: HttpRequest) -> str:
 
 
 def actor(request: FirmRequest) -> Actor:
-    """Who asks, for a verb's ``by=``."""
-    return Actor.person(request.user, f"web {address_of(request)}".strip())
+    """Who asks, for a verb's ``by=``: the operator, or the member of the request's firm."""
+    origin = f"web {address_of(request)}".strip()
+    if request.user.is_superuser:
+        return Actor(request.user.email, origin, Authority.OPERATOR)
+    if request.membership is None:
+        return Actor.person(request.user, origin)
+    return Actor(request.user.email, origin, Authority.MEMBER, request.membership.pk)
 
 
 def member(request: FirmRequest) -> Membership:

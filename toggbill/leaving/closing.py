@@ -14,6 +14,7 @@ from django.db.models import Q, QuerySet
 from integrations.connections import credentials, key_rotation, tokens
 from integrations.models import Company, Connection, Workspace
 from invoicing.models import Dossier, Invoice
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.problems import columns
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -71,7 +72,7 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     Dossier.objects.for_firm(firm).update(due_at=None, **columns("waiting", None))
     Workspace.objects.for_firm(firm).update(next_sync_at=None)
     Company.objects.for_firm(firm).update(next_sync_at=None, orders_due_at=None)
-    _asked_for(firm).update(post_requested_at=None, send_requested_at=None)
+    _asked_for(firm).update(**NO_POST_ASKED, **NO_SEND_ASKED)
     data = {"connections": len(standing), "unfinished": unfinished(firm)}
     audit.record(firm=firm, news=[News("firm_closed", f"firm {firm.slug}", data)], by=by, now=now)
     Firm.objects.filter(pk=firm.pk).update(closed_at=now)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 from typing import Any
 
@@ -164,13 +164,21 @@ class Command(JsonCommand):
         now = timezone.now()
         if post:
             waiting = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT]))
-            for invoice in waiting:
-                posts.request(invoice=invoice, send=send, now=now)
-            enqueue_posts(waiting)
+            asked = [row for row in waiting if self._ask(posts.request, row, send=send, now=now)]
+            enqueue_posts(asked)
         if send:
             for invoice in mine.posted().filter(delivery=Invoice.Delivery.NOT_SENT):
-                posts.request(invoice=invoice, send=True, now=now)
-                send_invoice.delay(invoice_id=invoice.pk)
+                if self._ask(posts.request_send, invoice, now=now):
+                    send_invoice.delay(invoice_id=invoice.pk)
+
+    def _ask(self, request: Callable[..., None], invoice: Invoice, **how: Any) -> bool:
+        """Whether workers were asked; they were not when the invoice moved on meanwhile."""
+        try:
+            request(invoice=invoice, by=self._by, **how)
+        except NotPossible as error:
+            self.say(f"Invoice {invoice}: {error}")
+            return False
+        return True
 
     def _note(self, invoices: Iterable[Invoice]) -> None:
         self._moved |= {invoice.pk: None for invoice in invoices}

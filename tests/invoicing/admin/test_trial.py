@@ -32,7 +32,7 @@ from tests.factories import (
     enterprise_number,
 )
 from tests.test_admin import dossier_form
-from tests.visitors import address, events, staff
+from tests.visitors import address, events, inputs, staff
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -207,10 +207,12 @@ def test_drafting_reports_dossier_by_dossier(firm: Firm, dossier: Dossier) -> No
 
 def test_invoices_are_approved_and_dropped_row_by_row(firm: Firm, dossier: Dossier) -> None:
     draft, posted = InvoiceFactory(dossier=dossier), InvoiceFactory(dossier=dossier, status="posted")
-    form = {"action": "drop", "_selected_action": [draft.pk, posted.pk]}
-    page = staff(firm).post(address(Invoice, "changelist"), form, follow=True).content.decode()
+    browser = staff(firm)
+    (read,) = inputs(browser.get(address(Invoice, "changelist")).content.decode(), "read")
+    form = {"action": "drop", "_selected_action": [draft.pk, posted.pk], "read": read}
+    page = browser.post(address(Invoice, "changelist"), form, follow=True).content.decode()
     assert f"({draft}): dropped." in page
-    assert "only one that Billit does not have can be dropped" in page
+    assert f"Invoice {posted} is posted: only one that Billit does not have can be approved or dropped here." in page
     assert Invoice.objects.get(pk=draft.pk).status == "void"
 
 

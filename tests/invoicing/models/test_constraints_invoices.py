@@ -110,6 +110,31 @@ def test_any_column_of_an_invoice_with_a_code_that_is_none(column: str) -> None:
         Invoice.objects.filter(pk=row.pk).update(**{column: "asked_order"})  # no message by itself
 
 
+@refuses(Invoice, "invoice_posting_was_asked")
+def test_posting_that_nobody_asked_for() -> None:
+    row = InvoiceFactory(status="approved")
+    Invoice.objects.filter(pk=row.pk).update(status="posting", posting_since=NOW)
+
+
+@refuses(Invoice, "invoice_sending_was_asked")
+def test_sending_that_nobody_asked_for() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(delivery="sending", sending_since=NOW)
+
+
+@refuses(Invoice, "invoice_asked_by_somebody")
+def test_wish_of_nobody() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="approved").pk).update(post_requested_at=NOW)
+
+
+def test_wish_to_send_of_nobody_and_a_wish_that_is_taken_back_under_way() -> None:
+    row = InvoiceFactory(status="posted")
+    with pytest.raises(IntegrityError, match="invoice_asked_by_somebody"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(send_requested_at=NOW)
+    row = InvoiceFactory(status="posting")
+    with pytest.raises(IntegrityError, match="invoice_posting_was_asked"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(post_requested_at=None, post_requested_by="")
+
+
 @refuses(Invoice, "invoice_approved_before_posting")
 def test_posted_without_anybodys_approval() -> None:
     Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(approved_at=None)

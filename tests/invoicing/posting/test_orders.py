@@ -15,7 +15,7 @@ from invoicing.due import posts
 from invoicing.models import CustomerPin, Invoice
 from invoicing.posting import post, read_back
 from tests.factories import enterprise_number
-from tests.invoicing.scene import Scene, many
+from tests.invoicing.scene import BY, Scene, many
 from tests.worlds import (
     BAKERY_PROJECT,
     GARAGE,
@@ -162,7 +162,7 @@ def test_two_parties_with_the_number_at_posting_are_attention_and_nothing_is_pos
     books.control.put_billit(
         "parties", party(90_001, "Nouveau Venu", NEWCOMER), party(90_002, "Nouveau Venu bis", NEWCOMER)
     )
-    posts.request(invoice=invoice, send=False, now=NOW)
+    posts.request(invoice=invoice, send=False, by=BY, now=NOW)
     with pytest.raises(NotPossible, match=r"2 customers with number .* \(PartyID 90001, 90002\)"):
         books.post(invoice)
     row = post.fresh(invoice)

@@ -25,6 +25,7 @@ from tests.worlds import (
     entry,
 )
 from toggbill.firms import audit
+from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -216,7 +217,7 @@ def test_429_leaves_it_approved_for_later_with_the_same_key(scene: Make, headers
     row = post.fresh(invoice)
     assert (row.status, row.posting_since, row.not_before) == ("approved", None, NOW + timedelta(seconds=pause))
     assert [attempt.outcome for attempt in books.attempts(invoice)] == ["not_sent"]
-    posts.request(invoice=row, send=False, now=NOW)
+    posts.request(invoice=row, send=False, by=BY, now=NOW)
     assert books.due(NOW + timedelta(seconds=pause - 1)) == []
     assert books.due(NOW + timedelta(seconds=pause)) == [row]
     assert books.post(row).status == "posted"
@@ -260,16 +261,17 @@ def test_request_stands_in_the_row_and_only_what_was_asked_for_is_due(scene: Mak
     books = scene(entries=[entry(1)])
     books.draft()
     draft = books.invoices().get()
-    posts.request(invoice=draft, send=True, now=NOW)
+    with pytest.raises(NotPossible, match="Only an approved invoice can be posted"):
+        posts.request(invoice=draft, send=True, by=BY, now=NOW)
     draft.refresh_from_db()
     assert (draft.post_requested_at, draft.send_requested_at) == (None, None)
     (approved,) = books.approve()
     assert books.due() == []
-    posts.request(invoice=approved, send=False, now=NOW)
+    posts.request(invoice=approved, send=False, by=BY, now=NOW)
     assert books.due() == [approved]
     posted = books.post(approved)
     assert books.due() == []
-    posts.request(invoice=posted, send=True, now=NOW)
+    posts.request_send(invoice=posted, by=BY, now=NOW)
     assert books.due() == [posted]
 
 

@@ -14,7 +14,7 @@ from integrations.clients.transport import RetryLater
 from invoicing.due import posts
 from invoicing.models import Invoice
 from invoicing.posting import post
-from tests.invoicing.scene import Scene, in_thread
+from tests.invoicing.scene import BY, Scene, in_thread
 from tests.worlds import GARAGE, GARAGE_NUMBER, GARAGE_PARTY, NOW, client, entry, party
 from toggbill.firms import audit
 from toggbill.firms.errors import NotPossible
@@ -65,7 +65,7 @@ def test_receiver_that_does_not_take_it_is_attention_and_nothing_is_sent(
 ) -> None:
     books = scene(entries=[entry(1)], peppol=peppol)
     posted = books.posted()
-    posts.request(invoice=posted, send=True, now=NOW)
+    posts.request_send(invoice=posted, by=BY, now=NOW)
     with pytest.raises(NotPossible, match="does not receive invoices over Peppol"):
         books.send(posted)
     row = post.fresh(posted)
@@ -151,7 +151,7 @@ def test_refused_send_shows_billits_reason_and_can_be_tried_again_with_the_same_
 def test_429_at_sending_waits_and_goes_on_with_the_same_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    posts.request(invoice=posted, send=True, now=NOW)
+    posts.request_send(invoice=posted, by=BY, now=NOW)
     with (
         books.fault("status", path=SEND, status=429, headers={"Retry-After": "30"}),
         pytest.raises(RetryLater),
@@ -206,7 +206,7 @@ def test_doubt_before_the_work_reads_the_status_first_and_then_sends_once(scene:
 def test_used_key_without_a_delivery_waits_for_a_person_who_sends_with_a_new_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
-    posts.request(invoice=posted, send=True, now=NOW)
+    posts.request_send(invoice=posted, by=BY, now=NOW)
     with books.fault("status", path=SEND, status=409, body={"errors": [{"Code": "Idempotent token already exists"}]}):
         doubtful = books.send(posted)
         assert doubtful.delivery == "in_doubt"

@@ -16,7 +16,7 @@ from invoicing.posting import post
 from tests.factories import CorrectionFactory, DossierFactory, FirmFactory, InvoiceFactory
 from tests.invoicing.after_billing import at_billit, changed, correction, deleted, prove, row
 from tests.invoicing.scene import BY, Scene
-from tests.visitors import alerts, signed_in, text
+from tests.visitors import alerts, read_of, signed_in, text
 from tests.worlds import BAKERY_PROJECT, entry
 from toggbill.firms.models import Firm
 
@@ -30,7 +30,7 @@ def static_files_from_the_source(settings: Settings) -> None:
     settings.WHITENOISE_AUTOREFRESH = True
 
 
-def reader(books: Scene, role: str = "bookkeeper") -> Client:
+def reader(books: Scene, role: str = "manager") -> Client:
     """A member who reads English."""
     Firm.objects.filter(pk=books.firm.pk).update(language="en")
     return signed_in(books.firm, role)
@@ -47,7 +47,7 @@ def longer(make: Make, seconds: int = 5400) -> Scene:
 def decide(client: Client, remedy: str, about: Correction | None = None, **fields: str) -> str:
     """Press a button of the correction as the page shows it; what the next page says."""
     about = about or Correction.objects.get()
-    sent = {"seconds": str(about.seconds), "what": " ".join(about.what)} | fields
+    sent = {"read": read_of(about)} | fields
     answer = client.post(f"/corrections/{about.pk}/{remedy}/", sent, follow=True)
     assert answer.status_code == 200
     return alerts(answer.content.decode())
@@ -199,7 +199,7 @@ def test_replaced_order_leads_to_the_new_invoice(scene: Make) -> None:
     books = longer(scene)
     old, client = Invoice.objects.get(), reader(books)
     about = correction()
-    answer = client.post(f"/corrections/{about.pk}/replace/", {"seconds": "1800", "what": "seconds"})
+    answer = client.post(f"/corrections/{about.pk}/replace/", {"read": read_of(about)})
     new = Invoice.objects.get(status="approved")
     assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{new.reference}/"
     assert at_billit(books, old)["Deleted"] is True
@@ -221,7 +221,7 @@ def test_credit_note_is_drafted_and_led_to(scene: Make) -> None:
     books.read_back()
     books.send(post.fresh(Invoice.objects.get()))
     client, about = reader(books), correction()
-    answer = client.post(f"/corrections/{about.pk}/credit-and-bill/", {"seconds": "1800", "what": "seconds"})
+    answer = client.post(f"/corrections/{about.pk}/credit-and-bill/", {"read": read_of(about)})
     note = Invoice.objects.get(kind="credit_note")
     assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{note.reference}/"
     assert (note.status, note.rebill, str(note.total_excl)) == ("draft", True, "95.00")
@@ -237,7 +237,7 @@ def test_invoice_shows_the_corrections_of_its_entries_and_leads_back_to_itself(s
     assert "1 correction waits for a decision" in words
     assert "Accept the difference" in words
     about = correction()
-    sent = {"seconds": "1800", "what": "seconds", "back": invoice.reference}
+    sent = {"read": read_of(about), "back": invoice.reference}
     answer = client.post(f"/corrections/{about.pk}/accept/", sent)
     assert answer["Location"] == f"/f/{books.firm.slug}/invoices/{invoice.reference}/"
     assert "waits for a decision" not in text(client, f"/invoices/{invoice.reference}/")
@@ -253,7 +253,7 @@ def test_viewer_reads_and_decides_nothing() -> None:
     page = client.get("/corrections/").content.decode()
     assert "1 correction waits for a decision" in page
     assert "/accept/" not in page
-    sent = {"seconds": "1800", "what": "seconds"}
+    sent = {"read": read_of(about)}
     assert client.post(f"/corrections/{about.pk}/accept/", sent).status_code == 403
     assert Correction.objects.get().decision == "open"
 
@@ -261,7 +261,7 @@ def test_viewer_reads_and_decides_nothing() -> None:
 def test_correction_of_another_firm_is_not_found() -> None:
     about = CorrectionFactory()
     client = signed_in(FirmFactory(language="en"))
-    sent = {"seconds": "1800", "what": "seconds"}
+    sent = {"read": read_of(about)}
     assert client.post(f"/corrections/{about.pk}/accept/", sent).status_code == 404
     assert "No correction waits" in text(client, "/corrections/")
 

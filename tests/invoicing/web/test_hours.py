@@ -10,7 +10,7 @@ from pytest_django import Settings
 
 from invoicing.models import Dossier, LedgerRow
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory
-from tests.visitors import alerts, events, inputs, signed_in, text
+from tests.visitors import alerts, events, inputs, read_of, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def client(firm: Firm) -> Client:
 
 def decide(client: Client, decision: str, *rows: LedgerRow, **fields: str) -> str:
     """Tick these rows and press a button; what the next page says."""
-    sent = {"entry": [str(row.entry_id) for row in rows]} | fields
+    sent = {"entry": [str(row.entry_id) for row in rows], "read": read_of(*rows)} | fields
     answer = client.post(f"{PAGE}{decision}/", sent, follow=True)
     return alerts(answer.content.decode())
 
@@ -118,7 +118,8 @@ def test_attention_offers_to_hold_and_leads_back(client: Client, dossier: Dossie
     page = client.get("/attention/?reason=no_vat").content.decode()
     assert inputs(page, "entry") == [str(row.entry_id)]
     assert 'name="next" value="/f/ours/attention/?reason=no_vat"' in page
-    sent = {"entry": str(row.entry_id), "reason": "Later", "next": "/f/ours/attention/?reason=no_vat"}
+    after = "/f/ours/attention/?reason=no_vat"
+    sent = {"entry": str(row.entry_id), "reason": "Later", "next": after, "read": read_of(row)}
     answer = client.post(f"{PAGE}hold/", sent)
     assert (answer.status_code, answer["Location"]) == (302, "/f/ours/attention/?reason=no_vat")
 

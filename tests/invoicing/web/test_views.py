@@ -20,7 +20,7 @@ from tests.factories import (
     MembershipFactory,
 )
 from tests.invoicing.scene import Scene
-from tests.visitors import Tab, pages_of, signed_in, text
+from tests.visitors import Tab, pages_of, read_of, signed_in, text
 from tests.worlds import entry
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -106,7 +106,7 @@ def test_steps_follow_the_table_of_roles(step: str, status: str, roles: list[str
     client = signed_in(firm, role)
     page = client.get(f"/invoices/{invoice.reference}/").content.decode()
     assert (f"/{step}/" in page) is (role in roles)
-    answer = client.post(f"/invoices/{invoice.reference}/{step}/")
+    answer = client.post(f"/invoices/{invoice.reference}/{step}/", {"read": read_of(invoice)})
     assert answer.status_code == (302 if role in roles else 403)
 
 
@@ -126,14 +126,14 @@ def test_steps_want_a_csrf_token(firm: Firm) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     invoice = InvoiceFactory(dossier__firm=firm)
-    assert client.post(f"/invoices/{invoice.reference}/approve/").status_code == 403
+    assert client.post(f"/invoices/{invoice.reference}/approve/", {"read": read_of(invoice)}).status_code == 403
     invoice.refresh_from_db()
     assert invoice.status == "draft"
 
 
 def test_approve_moves_the_invoice_and_says_so(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm)
-    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/approve/", follow=True)
+    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/approve/", {"read": read_of(invoice)}, follow=True)
     assert answer.redirect_chain == [(f"/f/ours/invoices/{invoice.reference}/", 302)]
     assert "Invoice approved. It can now be posted to Billit." in answer.content.decode()
     invoice.refresh_from_db()
@@ -148,14 +148,14 @@ def test_approve_moves_the_invoice_and_says_so(firm: Firm) -> None:
 
 def test_approve_of_a_posted_invoice_is_refused_with_a_sentence(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm, status="posted")
-    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/approve/", follow=True)
+    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/approve/", {"read": read_of(invoice)}, follow=True)
     assert "only a draft or a refused one can be approved" in answer.content.decode()
     assert not AuditEvent.objects.exists()
 
 
 def test_drop_frees_the_hours(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm)
-    signed_in(firm).post(f"/invoices/{invoice.reference}/drop/")
+    signed_in(firm).post(f"/invoices/{invoice.reference}/drop/", {"read": read_of(invoice)})
     invoice.refresh_from_db()
     assert invoice.status == "void"
     assert not Claim.objects.filter(line__invoice=invoice, released_at__isnull=True).exists()
@@ -167,7 +167,7 @@ def test_post_notes_the_wish_and_enqueues_after_commit(
     invoice = InvoiceFactory(dossier__firm=firm, status="approved")
     client = signed_in(firm)
     with django_capture_on_commit_callbacks() as callbacks:
-        client.post(f"/invoices/{invoice.reference}/post/")
+        client.post(f"/invoices/{invoice.reference}/post/", {"read": read_of(invoice)})
     assert len(callbacks) == 1
     invoice.refresh_from_db()
     assert (invoice.status, invoice.post_requested_at is not None) == ("approved", True)
@@ -181,7 +181,7 @@ def test_post_of_a_draft_is_refused(
 ) -> None:
     invoice = InvoiceFactory(dossier__firm=firm)
     with django_capture_on_commit_callbacks() as callbacks:
-        answer = signed_in(firm).post(f"/invoices/{invoice.reference}/post/", follow=True)
+        answer = signed_in(firm).post(f"/invoices/{invoice.reference}/post/", {"read": read_of(invoice)}, follow=True)
     assert callbacks == []
     assert "Only an approved invoice can be posted." in answer.content.decode()
 
@@ -192,7 +192,7 @@ def test_post_anew_is_offered_only_when_a_person_decides(firm: Firm) -> None:
     client = signed_in(firm)
     assert "/post-anew/" not in client.get(f"/invoices/{waiting.reference}/").content.decode()
     assert "/post-anew/" in client.get(f"/invoices/{decided.reference}/").content.decode()
-    client.post(f"/invoices/{decided.reference}/post-anew/")
+    client.post(f"/invoices/{decided.reference}/post-anew/", {"read": read_of(decided)})
     decided.refresh_from_db()
     assert (decided.status, decided.key_number, decided.post_requested_at is not None) == ("approved", 2, True)
 
@@ -214,14 +214,14 @@ def test_hours_of_an_order_deleted_in_billit_are_billed_anew_from_its_page(scene
     books.control.change_order(old.order_id, Deleted=True)
     assert books.command("reconcile", "--firm", books.firm.slug).code == 1
     client = signed_in(books.firm)
-    answer = client.post(f"/invoices/{old.reference}/bill-anew/", follow=True)
+    answer = client.post(f"/invoices/{old.reference}/bill-anew/", {"read": read_of(old)}, follow=True)
     assert "The hours stand on 1 new invoice, approved and not posted yet." in answer.content.decode()
     assert list(books.invoices().order_by("pk").values_list("status", flat=True)) == ["void", "approved"]
 
 
 def test_send_of_a_sent_invoice_is_refused(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm, status="posted", delivery="sent")
-    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/send/", follow=True)
+    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/send/", {"read": read_of(invoice)}, follow=True)
     assert "Only a posted invoice that was not sent yet can be sent." in answer.content.decode()
     invoice.refresh_from_db()
     assert invoice.send_requested_at is None
@@ -229,7 +229,7 @@ def test_send_of_a_sent_invoice_is_refused(firm: Firm) -> None:
 
 def test_unknown_step_is_not_found(firm: Firm) -> None:
     invoice = InvoiceFactory(dossier__firm=firm)
-    assert signed_in(firm).post(f"/invoices/{invoice.reference}/burn/").status_code == 404
+    assert signed_in(firm).post(f"/invoices/{invoice.reference}/burn/", {"read": read_of(invoice)}).status_code == 404
 
 
 def test_draft_without_a_day_says_what_is_missing(firm: Firm, dossier: Dossier) -> None:
@@ -262,8 +262,8 @@ def test_hours_are_drafted_approved_and_asked_to_be_posted_from_the_pages(scene:
     drafts = list(Invoice.objects.filter(firm=made.firm, status="draft"))
     assert drafts
     for draft in drafts:
-        client.post(f"/invoices/{draft.reference}/approve/")
-        client.post(f"/invoices/{draft.reference}/post/")
+        client.post(f"/invoices/{draft.reference}/approve/", {"read": read_of(draft)})
+        client.post(f"/invoices/{draft.reference}/post/", {"read": read_of(draft)})
     asked = Invoice.objects.filter(firm=made.firm, status="approved", post_requested_at__isnull=False)
     assert asked.count() == len(drafts)
     again = client.post(f"/dossiers/{key}/draft/", {"through": "2026-10-31"}, follow=True)

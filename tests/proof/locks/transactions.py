@@ -29,9 +29,9 @@ from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import NOW
 from tests.proof.locks import answers
 from tests.proof.locks.world import BUYER, TODAY, World
-from toggbill.firms.audit import Actor, News
+from toggbill.firms.audit import Actor, Authority, News
 
-BY = Actor("owner@example.com", "web 127.0.0.1")
+BY = Actor("owner@example.com", "web 127.0.0.1", Authority.COMMAND)
 Make = Callable[[World], dict[str, Any]]
 
 
@@ -264,7 +264,8 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.drafting.runs.void a credit note": _by(lambda w: {"invoice": w.one("draft note")}),
     "invoicing.due.runs._draft": _by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
     "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
-    "invoicing.due.posts.request": lambda w: {"invoice": w.one("approved"), "send": True, "now": NOW},
+    "invoicing.due.posts.request": _by(lambda w: {"invoice": w.one("approved"), "send": True}),
+    "invoicing.due.posts.request_send": _by(lambda w: {"invoice": w.one("unsent")}),
     "invoicing.due.comparisons._later": lambda w: {
         "claimed": w.all("dossiers"),
         "until": NOW,
@@ -276,7 +277,7 @@ TRANSACTIONS: dict[str, Make] = {
         "found": _findings(w),
         "now": NOW,
     },
-    "invoicing.posting.post._claim": _by(lambda w: {"orders": _orders(w)}),
+    "invoicing.posting.post._claim": _by(lambda w: {"orders": _orders(w), "asked_only": False}),
     "invoicing.posting.post.settle": _by(lambda w: {"answers": _answers(w), "outcome": Attempt.Outcome.ACCEPTED}),
     "invoicing.posting.post._refuse": _by(lambda w: _posting(w) | {"error": Refused(Message("refused"), status=400)}),
     "invoicing.posting.post.mark_in_doubt": _by(
@@ -295,7 +296,7 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.posting.recover._back_to_approved": _by(
         lambda w: {"invoice": w.one("in doubt"), "attempt": w.one("in doubt's attempt")}
     ),
-    "invoicing.posting.send._claim": _by(lambda w: {"invoice": w.one("unsent"), "way": "Peppol"}),
+    "invoicing.posting.send._claim": _by(lambda w: {"invoice": w.one("unsent"), "way": "Peppol", "asked_only": False}),
     "invoicing.posting.send._settle": _by(
         lambda w: {
             "invoice": w.one("sending"),
@@ -316,7 +317,7 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.corrections.decide.credit": _by(lambda w: {"correction": w.one("sent's correction"), "rebill": True}),
     "invoicing.corrections.decide.credit entries": _by(lambda w: {"entries": _billed(w.one("sent")), "rebill": False}),
     "invoicing.corrections.replace._claim": _by(
-        lambda w: {"correction": w.one("unsent's correction"), "invoice": w.one("unsent")}
+        lambda w: {"correction": w.one("unsent's correction"), "invoice": w.one("unsent"), "read": None}
     ),
     "invoicing.corrections.replace._settle": _by(lambda w: _replacing(w) | {"outcome": Attempt.Outcome.ACCEPTED}),
     "invoicing.corrections.replace._give_up": lambda w: (
@@ -337,9 +338,9 @@ INSIDE = {
     "toggbill.firms.admin.looks._record",
     "toggbill.firms.membership.signup.SignupForm.save",
     # Verbs of the table above, in one transaction.
+    "invoicing.admin.records.InvoiceAdmin._each",
     "invoicing.admin.sheets.SheetResource.import_data_inner",
     "invoicing.admin.trial.TrialMixin.changeform_view",
-    "invoicing.web.invoices._approve",
     "toggbill.firms.accounts.urls._with_its_event.together",
     "toggbill.onboarding.writing.write",
     # It reads.

@@ -158,10 +158,10 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     dossier: Any = named["dossiers"][0]
     for name, status, fields in (
         ("drafts", "draft", {}),
-        ("approved", "approved", {"post_requested_at": NOW}),
+        ("approved", "approved", {"post_requested_at": NOW, "post_requested_by": "x"}),
         ("posting", "posting", {}),
         ("unsent", "posted", {}),
-        ("sending", "posted", {"delivery": "sending", "sending_since": NOW, "send_requested_at": NOW}),
+        ("sending", "posted", {"delivery": "sending", "sending_since": NOW}),
         ("sent", "posted", {"delivery": "sent"}),
         ("replacing", "posted", {"replacing_since": NOW}),
     ):

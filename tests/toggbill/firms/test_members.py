@@ -23,7 +23,7 @@ from tests.factories import (
     MembershipFactory,
     UserFactory,
 )
-from tests.visitors import Tab, browser_of, events, signed_in, text
+from tests.visitors import Tab, browser_of, events, read_of, signed_in, text
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership import invitations, members
@@ -229,10 +229,11 @@ def test_bookkeeper_approves_up_to_the_limit_of_the_dossier(firm: Firm) -> None:
         InvoiceFactory(dossier=dossier, total_excl=Decimal("190.01"), with_line=False),
     )
     browser = signed_in(firm, "bookkeeper")
-    assert browser.post(f"/invoices/{small.reference}/approve/").status_code == 302
-    assert browser.post(f"/invoices/{large.reference}/approve/").status_code == 403
+    assert browser.post(f"/invoices/{small.reference}/approve/", {"read": read_of(small)}).status_code == 302
+    assert browser.post(f"/invoices/{large.reference}/approve/", {"read": read_of(large)}).status_code == 403
     assert "approve" not in browser.get(f"/invoices/{large.reference}/").context["steps"]
     small.refresh_from_db()
     large.refresh_from_db()
     assert (small.status, large.status) == ("approved", "draft")
-    assert signed_in(firm, "manager").post(f"/invoices/{large.reference}/approve/").status_code == 302
+    answer = signed_in(firm, "manager").post(f"/invoices/{large.reference}/approve/", {"read": read_of(large)})
+    assert answer.status_code == 302

@@ -46,13 +46,13 @@ from tests.factories import (
     WebhookFactory,
     WorkspaceFactory,
 )
-from toggbill.firms.audit import Actor, Closed, News
+from toggbill.firms.audit import Actor, Authority, Closed, News
 from toggbill.firms.models import Firm, FirmOwned
 from toggbill.leaving import closing
 
 pytestmark = pytest.mark.django_db
 
-BY = Actor("owner@example.com", "web 127.0.0.1")
+BY = Actor("owner@example.com", "web 127.0.0.1", Authority.COMMAND)
 Made = dict[str, Any]
 
 
@@ -206,6 +206,7 @@ CASES: dict[str, Case] = {
     "invoicing.due.posts.work_off": Case(_together, refusal=None, asks=True),
     "invoicing.posting.recover.post_anew": Case(_in_doubt),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
+    "invoicing.due.posts.request_send": Case(_invoice("posted")),
     "invoicing.ledger.decisions.hold": Case(_reasoned("open")),
     "invoicing.ledger.decisions.release": Case(_entries("held")),
     "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),
@@ -272,7 +273,7 @@ PARTS = {
     "invoicing.drafting.runs.draft_derived",
 }
 # Verbs that say not who does it: a service does, or the wish stands in the row.
-WITHOUT_ACTOR = {"invoicing.due.posts.request", "integrations.webhooks.receiving.hasten"}
+WITHOUT_ACTOR = {"integrations.webhooks.receiving.hasten"}
 
 
 def verbs() -> Iterator[str]:

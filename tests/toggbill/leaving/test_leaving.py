@@ -38,14 +38,14 @@ from tests.factories import (
     TagMappingFactory,
 )
 from tests.furniture import furnish
-from tests.visitors import events, signed_in, staff, superuser, text
-from toggbill.firms.audit import Actor, Closed, News, record, verify
+from tests.visitors import events, read_of, signed_in, staff, superuser, text
+from toggbill.firms.audit import Actor, Authority, Closed, News, record, verify
 from toggbill.firms.models import Firm
 from toggbill.leaving import archive, closing
 
 pytestmark = pytest.mark.django_db
 
-BY = Actor("owner@example.com", "page")
+BY = Actor("owner@example.com", "page", Authority.COMMAND)
 PLANTED = "planted-secret-0123456789"
 
 
@@ -218,7 +218,7 @@ def test_a_closed_firm_is_read_and_exported_and_nothing_else(firm: Firm) -> None
     assert "The firm is closed" in closed.content.decode()
     assert "Bakery" in text(browser, "/")
     assert "Garage Voorbeeld SRL" in text(browser, f"/invoices/{invoice.reference}/")
-    assert browser.post(f"/invoices/{invoice.reference}/approve/").status_code == 403
+    assert browser.post(f"/invoices/{invoice.reference}/approve/", {"read": read_of(invoice)}).status_code == 403
     assert browser.post("/dossiers/bakery/draft/", {"through": "2026-10-31"}).status_code == 403
     assert browser.get("/connections/add/toggl/").status_code == 403
     answer = browser.post("/leaving/export/")

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -43,26 +44,38 @@ class Closed(PermissionDenied):
     """The firm is closed: its books are read, and no verb changes them. On a page that is a 403."""
 
 
+class Authority(StrEnum):
+    """By what right somebody acts. A verb that asks for a right refuses who has none (``access.holds``)."""
+
+    NONE = "none"
+    MEMBER = "member"  # the role in the firm, as it is when the verb asks
+    SCHEDULE = "schedule"  # the dossier's mode
+    OPERATOR = "operator"  # whoever runs the site, in the admin
+    COMMAND = "command"  # whoever may run commands on the machine
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, and from where: ``by=`` of every verb."""
+    """Who does something, from where, and by what right: ``by=`` of every verb. ``member``: the membership's row id."""
 
     name: str
     origin: str
+    authority: Authority = Authority.NONE
+    member: int | None = None
 
     @classmethod
     def schedule(cls) -> Actor:
         """The dossier's own schedule, through a worker."""
-        return cls("schedule", "worker")
+        return cls("schedule", "worker", Authority.SCHEDULE)
 
     @classmethod
     def command(cls) -> Actor:
         """A person at the command line of the machine."""
-        return cls("operator", "command")
+        return cls("operator", "command", Authority.COMMAND)
 
     @classmethod
     def person(cls, user: User, origin: str) -> Actor:
-        """A member, through a page."""
+        """Somebody with an account, whose role in a firm does not matter to what is done."""
         return cls(user.email, origin)
 
 

@@ -225,7 +225,7 @@ def want_heads(request: FirmRequest) -> HttpResponse:
     else:
         sentence = _("You get the audit log’s head by mail each night.") if wanted else _("You get no such mail more.")
         messages.success(request, sentence)
-    return redirect("members")
+    return redirect("firm:members")
 
 
 @never_cache

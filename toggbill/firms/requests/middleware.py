@@ -9,7 +9,9 @@ from django.shortcuts import render
 from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
 from django.utils import timezone, translation
+from django.utils.http import url_has_allowed_host_and_scheme
 
+from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Firm, Membership, User
@@ -100,7 +102,7 @@ class FirmMiddleware:
             raise Http404
         reads = request.method in {"GET", "HEAD", "OPTIONS"}
         if slug is not None and not reads and request.POST.get(addresses.MADE_FOR, slug) != slug:
-            return render(request, "409.html", status=409)
+            return render(request, "other_firm.html", status=409)
         name = match.view_name
         wanted = name in NEED_FRESH_PROOF or (name in NEED_FRESH_PROOF_TO_POST and not reads)
         return proof.ask(request) if wanted and not proof.is_fresh(request) else None
@@ -139,6 +141,42 @@ def _leads_to(request: HttpRequest, names: frozenset[str]) -> bool:
         return resolve(request.path_info).view_name in names
     except Resolver404:
         return False
+
+
+class ReadMiddleware:
+    """Answers a decision that was not made on what there is (design D12), whichever page it came from.
+
+    409 with the old and the new figures and the form anew; 400 when the form does not say what it showed.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        """Nothing before and after the page."""
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        """The page that says what changed; the verb has done nothing."""
+        if isinstance(exception, Unread):
+            return render(request, "unread.html", {"unread": exception, "back": _page_before(request)}, status=400)
+        if not isinstance(exception, Changed):
+            return None
+        kept = [(name, value) for name, values in request.POST.lists() for value in values if name not in _NOT_KEPT]
+        found = {"changed": exception, "fields": kept, "back": _page_before(request)}
+        return render(request, "409.html", found, status=409)
+
+
+_NOT_KEPT = frozenset({"csrfmiddlewaretoken", "read"})
+
+
+def _page_before(request: HttpRequest) -> str:
+    """Where the form stood, as the browser says, if that is a page of ours; else the first page."""
+    goal = request.headers.get("Referer", "")
+    is_ours = url_has_allowed_host_and_scheme(
+        goal, allowed_hosts={request.get_host()}, require_https=request.is_secure()
+    )
+    return goal if goal and is_ours else reverse("home")
 
 
 # What no page of ours uses, a script that slipped in may not use either. Passkeys are ours.

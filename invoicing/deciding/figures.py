@@ -1,0 +1,179 @@
+"""The figures of what persons decide on, as pages show them: of an invoice, a correction, a replacement, an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet, prefetch_related_objects
+
+from invoicing.deciding.read import Figures, digest_of
+from invoicing.models import Claim, Correction, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules import rating
+
+DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
+"""Invoices that Billit does not have, and that no worker is about to post."""
+
+
+def subject(invoice: Invoice) -> str:
+    """What the figures of an invoice are called, as in the audit log."""
+    return f"invoice {invoice.reference}"
+
+
+def lines_of(invoice: Invoice) -> list[InvoiceLine]:
+    """The lines in their order, with their claims and entries: two queries."""
+    return list(_lines().filter(invoice=invoice))
+
+
+def _lines() -> QuerySet[InvoiceLine]:
+    claims = Claim.objects.order_by("started_at", "pk").select_related("entry")
+    return InvoiceLine.objects.order_by("position").prefetch_related(Prefetch("claims", claims))
+
+
+def of_invoices(invoices: Sequence[Invoice]) -> list[Figures]:
+    """Several invoices: two queries."""
+    prefetch_related_objects(invoices, Prefetch("lines", _lines()))
+    return [of_invoice(invoice, invoice.lines.all()) for invoice in invoices]
+
+
+def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> Figures:
+    """An invoice with its lines (``lines_of``; read here when they are not given), amounts as they count legally."""
+    return Figures.of(
+        subject(invoice),
+        {
+            "customer": invoice.customer_name,
+            **_state(invoice),
+            "needs_person": invoice.needs_person,
+            "problem": [invoice.problem, invoice.problem_facts],
+            "attention": [invoice.attention, invoice.attention_facts],
+            "delivery_problem": [invoice.delivery_problem, invoice.delivery_problem_facts],
+            "number": invoice.customer_vat,
+            "party": invoice.customer_party_id,
+            "title": invoice.title,
+            "purchase_order": invoice.purchase_order,
+            "buyer_reference": invoice.buyer_reference,
+            "period": [invoice.period_from.isoformat(), invoice.period_till.isoformat()],
+            "excl": _number(invoice.excl),
+            "vat": _number(invoice.vat),
+            "incl": _number(invoice.incl),
+            "lines": [_line(line) for line in (lines_of(invoice) if lines is None else lines)],
+        },
+    )
+
+
+def of_replacement(invoice: Invoice, corrections: Iterable[Correction]) -> Figures:
+    """What replacing an order rests on: the invoice, and all corrections of it that nobody settled (with entries)."""
+    found = sorted(corrections, key=lambda correction: correction.pk)
+    return Figures.of(
+        f"replacement {invoice.reference}",
+        {
+            "customer": invoice.customer_name,
+            **_state(invoice),
+            "excl": _number(invoice.excl),
+            "corrections": [_difference(row) for row in found],
+        },
+    )
+
+
+def of_correction(correction: Correction, settled: Mapping[int, int], hours: Decimal) -> Figures:
+    """A correction, with ``settled`` seconds by claim of its line and the ``hours`` that the difference comes to."""
+    claim, invoice = correction.claim, correction.invoice
+    billed = settled.get(correction.claim_id, 0)
+    return Figures.of(
+        f"correction {correction.pk}",
+        {
+            "description": claim.description,
+            "decision": correction.decision,
+            "what": list(correction.what),
+            "billed": billed,
+            "mirrored": int(correction.mirrored.get("seconds", billed + correction.seconds)),
+            "seconds": correction.seconds,
+            "hours": _number(hours),
+            "amount": _number(rating.line_total(hours, claim.line.unit_price)),
+            **_elsewhere(correction),
+            "line_entries": len(settled),
+            "line_seconds": sum(settled.values()),
+            "line": digest_of(sorted(settled.items())),
+            **_state(invoice),
+        },
+    )
+
+
+def _elsewhere(correction: Correction) -> dict[str, Any]:
+    """The product and the customer that the entry leads to now, where that is a difference."""
+    return {name: correction.mirrored.get(name) for name in ("product", "customer") if name in correction.what}
+
+
+def _difference(correction: Correction) -> dict[str, Any]:
+    return {
+        "entry": correction.entry.remote_id,
+        "seconds": correction.seconds,
+        "what": list(correction.what),
+        **_elsewhere(correction),
+    }
+
+
+def of_entry(row: LedgerRow) -> Figures:
+    """An entry of the books as its row is listed; of those that are billed nothing is decided so."""
+    entry = row.entry
+    return Figures.of(
+        f"entry {entry.remote_id}",
+        {
+            "description": entry.description,
+            "state": row.state,
+            "reason": row.reason,
+            "decision_text": row.decision_text,
+            "time": row.seconds,
+            "start": entry.started_at.isoformat(),
+            "person": entry.person_name,
+            "client": row.client_name,
+            "tags": list(entry.tags),
+        },
+    )
+
+
+def _state(invoice: Invoice) -> dict[str, Any]:
+    return {
+        "status": invoice.status,
+        "delivery": invoice.delivery,
+        "payment": invoice.payment,
+        "replacing": invoice.replacing_since is not None,
+    }
+
+
+def _line(line: InvoiceLine) -> dict[str, Any]:
+    claims = list(line.claims.all())
+    return {
+        "description": line.description,
+        "extended": line.description_extended,
+        "product": line.product_reference,
+        "quantity": _number(line.quantity),
+        "price": _number(line.unit_price),
+        "rate": _number(line.vat_rate),
+        "treatment": line.treatment,
+        "total": _number(line.total),
+        "seconds": line.seconds,
+        "late": line.is_late,
+        "entries": len(claims),
+        # Each entry as it is listed under the line; a form that carried them all would be long.
+        "of_entries": digest_of([_claim(claim) for claim in claims]),
+    }
+
+
+def _claim(claim: Claim) -> list[Any]:
+    return [
+        claim.entry.remote_id,
+        claim.kind,
+        claim.seconds,
+        claim.started_at.isoformat(),
+        claim.person_name,
+        claim.description,
+        claim.project_name,
+        list(claim.tags),
+    ]
+
+
+def _number(value: Decimal) -> str:
+    """The same text for the same number, whatever its trailing zeros."""
+    return format(value.normalize(), "f")

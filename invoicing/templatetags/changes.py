@@ -1,0 +1,192 @@
+"""What a person read and what there is now, side by side (design D12): `{% load changes %}`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from django import template
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from invoicing.deciding import figures as deciding
+from invoicing.deciding.read import Figures, Read
+from invoicing.ledger import reasons
+from invoicing.models import ClientMapping, Correction, Invoice, LedgerRow, problems
+from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
+from invoicing.web import descriptions, figures
+
+register = template.Library()
+
+Text = str | Promise
+
+
+class Figure(NamedTuple):
+    """A figure in words, as it was read and as it is; "" where there was or is none."""
+
+    label: Text
+    old: str
+    new: str
+    differs: bool
+
+
+class Sheet(NamedTuple):
+    """What a page showed of one thing, beside what there is of it now."""
+
+    title: str
+    figures: Sequence[Figure]
+
+
+@register.filter
+def as_read(rows: Iterable[LedgerRow]) -> str:
+    """What a form carries of the entries that it lists, as far as something can be decided of them."""
+    return Read.of(deciding.of_entry(row) for row in rows if row.state in figures.DECIDABLE).pack()
+
+
+@register.filter
+def invoices_as_read(rows: Iterable[Invoice]) -> str:
+    """What a list carries of its invoices, lines included, as far as Billit does not have them."""
+    return Read.of(deciding.of_invoices([row for row in rows if row.status in deciding.DROPPABLE])).pack()
+
+
+@register.filter
+def sheets(changes: Iterable[tuple[Figures, Figures]]) -> list[Sheet]:
+    """The changes as tables: what tells the thing apart, amounts, and whatever differs."""
+    return [Sheet(_title(new), list(_figures(old.shown, new.shown))) for old, new in changes]
+
+
+@register.filter
+def moved_on(changes: Iterable[tuple[Figures, Figures]]) -> bool:
+    """Whether one of them is in another state, so that the same decision may be none any more."""
+    states = ("status", "delivery", "decision", "state")
+    return any(old.shown.get(name) != new.shown.get(name) for old, new in changes for name in states)
+
+
+def _title(found: Figures) -> str:
+    kind, _blank, name = found.subject.partition(" ")
+    if kind in {"invoice", "replacement"}:
+        return f"{found.shown['customer']} · {short(name)}"
+    return str(found.shown["description"]) or f"{_('entry')} {name}"
+
+
+def _figures(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Figure]:
+    for name, (label, words) in _WORDS.items():
+        if name not in old and name not in new:
+            continue
+        differs = old.get(name) != new.get(name)
+        if differs or name in _ALWAYS:
+            yield Figure(label, _said(words, old.get(name)), _said(words, new.get(name)), differs)
+    yield from _lines(old, new)
+
+
+def _said(words: Callable[[Any], Text], value: Any) -> str:
+    return "" if value is None else str(words(value))
+
+
+def _lines(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterable[Figure]:
+    before, after = old.get("lines", []), new.get("lines", [])
+    for place in range(max(len(before), len(after))):
+        was = before[place] if place < len(before) else None
+        now = after[place] if place < len(after) else None
+        before_it, after_it = _line(was) if was else "", _line(now) if now else ""
+        if was != now and before_it == after_it:
+            after_it = _("%(line)s (other entries)") % {"line": after_it}
+        yield Figure(_("Line %(n)d") % {"n": place + 1}, before_it, after_it, was != now)
+
+
+def _line(line: Mapping[str, Any]) -> str:
+    sum_of_it = _("%(hours)s h × %(price)s = %(total)s, VAT %(rate)s, %(time)s in Toggl") % {
+        "hours": decimal(Decimal(line["quantity"])),
+        "price": money(Decimal(line["price"])),
+        "total": money(Decimal(line["total"])),
+        "rate": rate(Decimal(line["rate"])),
+        "time": clock(line["seconds"]),
+    }
+    treatment = "" if line["treatment"] == "domestic" else str(ClientMapping.Treatment(line["treatment"]).label)
+    more = [text for text in (line["product"], _("late") if line["late"] else "", treatment) if text]
+    return " · ".join([f"{line['description']} {line['extended']}".strip() + f": {sum_of_it}", *more])
+
+
+def _amount(value: str) -> str:
+    return money(Decimal(value))
+
+
+def _hours(value: str) -> str:
+    return signed(Decimal(value))
+
+
+def _yes(value: bool) -> Text:
+    return _("yes") if value else _("no")
+
+
+def _problem(pair: Sequence[Any]) -> str:
+    code, facts = pair
+    return problems.words_of(code, facts)
+
+
+def _reason(code: str) -> Text:
+    return reasons.words(code).title if code else ""
+
+
+def _period(days: Sequence[str]) -> str:
+    first, last = (descriptions.day(date.fromisoformat(day)) for day in days)
+    return first if first == last else f"{first} – {last}"
+
+
+def _moment(text: str) -> str:
+    return descriptions.moment(datetime.fromisoformat(text))
+
+
+def _all(values: Iterable[Any]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _corrections(rows: Iterable[Mapping[str, Any]]) -> str:
+    return _all(f"{_('entry')} {row['entry']}: {difference(row['seconds'])}" for row in rows)
+
+
+_WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
+    "status": (gettext_lazy("Status"), lambda value: Invoice.Status(value).label),
+    "delivery": (gettext_lazy("Delivery"), lambda value: Invoice.Delivery(value).label),
+    "payment": (gettext_lazy("Payment"), lambda value: Invoice.Payment(value).label),
+    "replacing": (gettext_lazy("Its order is being deleted"), _yes),
+    "needs_person": (gettext_lazy("A person decides"), _yes),
+    "problem": (gettext_lazy("What Billit said"), _problem),
+    "attention": (gettext_lazy("Needs attention"), _problem),
+    "delivery_problem": (gettext_lazy("Not delivered"), _problem),
+    "state": (gettext_lazy("State"), lambda value: LedgerRow.State(value).label),
+    "reason": (gettext_lazy("Reason"), _reason),
+    "decision_text": (gettext_lazy("Reason of the decision"), str),
+    "decision": (gettext_lazy("Decision"), lambda value: Correction.Decision(value).label),
+    "number": (gettext_lazy("VAT number"), str),
+    "party": ("PartyID", str),
+    "title": (gettext_lazy("Title"), str),
+    "purchase_order": (gettext_lazy("Purchase order"), str),
+    "buyer_reference": (gettext_lazy("Buyer reference"), str),
+    "period": (gettext_lazy("Period"), _period),
+    "start": (gettext_lazy("When"), _moment),
+    "person": (gettext_lazy("Who"), str),
+    "client": (gettext_lazy("Toggl client"), str),
+    "tags": (gettext_lazy("Tags"), _all),
+    "time": (gettext_lazy("Time"), clock),
+    "billed": (gettext_lazy("Billed"), clock),
+    "mirrored": (gettext_lazy("In Toggl now"), clock),
+    "seconds": (gettext_lazy("Difference"), difference),
+    "hours": (gettext_lazy("Hours"), _hours),
+    "amount": (gettext_lazy("Amount excl. VAT"), _amount),
+    "product": (gettext_lazy("Product"), str),
+    "customer": (gettext_lazy("Customer"), str),
+    "line_entries": (gettext_lazy("Entries on its line"), str),
+    "line_seconds": (gettext_lazy("Time on its line"), clock),
+    "corrections": (gettext_lazy("Corrections"), _corrections),
+    "excl": (gettext_lazy("Total excl. VAT"), _amount),
+    "vat": (gettext_lazy("VAT"), _amount),
+    "incl": (gettext_lazy("Total"), _amount),
+    "more_lines": (gettext_lazy("More lines"), str),
+}
+"""By the name of a figure (``invoicing.deciding.figures``): what it is called, and how it is said."""
+_ALWAYS = frozenset({"status", "state", "decision", "time", "amount", "excl", "incl"})
+"""Shown even where they are the same."""
