@@ -1,15 +1,17 @@
 """What a member reads on a page, as the rows of a file: hours, invoices with lines, attention, corrections, months.
 
-A file has a heading and rows, which are read from the database as they are written, so that a large one needs no more
-memory than a small one. Texts that a spreadsheet would run are neutralised; figures are figures: hours and amounts with
-a decimal point, days as dates, moments in the firm's time zone without it. Reads only.
+A file has a heading and rows, which are read from the database as they are written to the disk, so that a large one
+needs no more memory than a small one, and is whole before its first byte leaves. Texts that a spreadsheet would run are
+neutralised; figures are figures: hours and amounts with a decimal point, days as dates, moments in the firm's time zone
+without it. Reads only.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -329,32 +331,44 @@ def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
 # --- how they are written ---------------------------------------------------------------------------------------------
 
 
-class _Line:
-    """What the writer of CSV has just written."""
+def as_csv(table: Table) -> IO[bytes]:
+    """UTF-8 with the mark by which spreadsheets know it; commas. Written as ``as_xlsx`` is."""
 
-    def write(self, text: str) -> str:
-        """Nothing is kept."""
-        return text
+    def write(file: IO[bytes]) -> None:
+        text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
+        writer = csv.writer(text)
+        writer.writerow([neutral(cell) for cell in table.heading])
+        for row in table.rows:
+            writer.writerow([_text(cell) for cell in row])
+        text.detach()
 
-
-def as_csv(table: Table) -> Iterator[bytes]:
-    """UTF-8 with the mark by which spreadsheets know it; commas."""
-    writer = csv.writer(_Line())
-    yield b"\xef\xbb\xbf"
-    yield writer.writerow([neutral(cell) for cell in table.heading]).encode()
-    for row in table.rows:
-        yield writer.writerow([_text(cell) for cell in row]).encode()
+    return _written(write)
 
 
 def as_xlsx(table: Table) -> IO[bytes]:
     """A workbook with one sheet, written row by row into a file on disk, which is gone when it is closed."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(table.name[:31])
-    sheet.append([neutral(cell) for cell in table.heading])
-    for row in table.rows:
-        sheet.append([_clean(neutral(cell)) if isinstance(cell, str) else cell for cell in row])
+
+    def write(file: IO[bytes]) -> None:
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet(table.name[:31])
+        try:
+            sheet.append([neutral(cell) for cell in table.heading])
+            for row in table.rows:
+                sheet.append([_clean(neutral(cell)) if isinstance(cell, str) else cell for cell in row])
+        finally:
+            # Also of what failed: the library has files of its own open until it has saved.
+            book.save(file)
+
+    return _written(write)
+
+
+def _written(write: Callable[[IO[bytes]], None]) -> IO[bytes]:
     file = tempfile.TemporaryFile()  # noqa: SIM115 - the answer closes it once it was sent
-    book.save(file)
+    try:
+        write(file)
+    except BaseException:
+        file.close()
+        raise
     file.seek(0)
     return file
 
