@@ -10,6 +10,7 @@ from toggbill.firms.admin.fence import (
     firm_of,
     looked_at,
     scoped,
+    understood,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "looked_at",
     "rows",
     "scoped",
+    "understood",
 ]

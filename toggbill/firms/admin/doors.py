@@ -9,16 +9,16 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
+
+from toggbill.firms.requests.addresses import page_of_ours
 
 
 @never_cache
 def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """To the site's sign-in; whoever is signed in goes on, or is refused (403). No password is read here."""
-    goal = request.GET.get(REDIRECT_FIELD_NAME, "")
-    if not url_has_allowed_host_and_scheme(goal, {request.get_host()}, require_https=request.is_secure()):
-        goal = reverse("admin:index", current_app=request.resolver_match and request.resolver_match.namespace)
+    index = reverse("admin:index", current_app=request.resolver_match and request.resolver_match.namespace)
+    goal = page_of_ours(request, request.GET.get(REDIRECT_FIELD_NAME, "")) or index
     if not request.user.is_authenticated:
         return redirect_to_login(goal)
     if not (request.user.is_active and request.user.is_staff):

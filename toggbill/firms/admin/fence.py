@@ -7,7 +7,8 @@ allows, for the operator all. The firm of a new row is set here, never chosen.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from allauth.account.models import EmailAddress, EmailConfirmation
@@ -15,9 +16,12 @@ from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.auth.models import Group
-from django.db import models
+from django.core.exceptions import BadRequest
+from django.db import DataError, models
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse_lazy
 from django.utils import timezone
@@ -28,6 +32,7 @@ from toggbill.firms.admin.looks import record_look
 from toggbill.firms.admin.lookups import offered
 from toggbill.firms.identity import proof
 from toggbill.firms.models import Firm, FirmOwned
+from toggbill.firms.requests.numbers import row_ids
 
 # One door: the admin's own pages for signing in and for passwords would go round the second step and the rate limits.
 admin.site.login = doors.sign_in  # type: ignore[method-assign]  # as allauth does it
@@ -107,7 +112,8 @@ class Found(_ModelAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         """The rows of a list, written down likewise."""
-        found = super().get_changelist_instance(request)
+        with understood():
+            found = super().get_changelist_instance(request)
         if self.list_is_a_look:
             looked_at(request, found.result_list)
         return found
@@ -137,8 +143,27 @@ class Found(_ModelAdmin):
             return proof.ask(request)
         return super().delete_view(request, object_id, extra_context)
 
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+        """What was ticked are numbers of rows; any other text is none of them (400)."""
+        ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
+        if len(row_ids(ticked)) != len(set(ticked)):
+            raise BadRequest("no rows have such numbers")
+        return super().response_action(request, queryset)
+
     def _needs_proof(self, request: HttpRequest) -> bool:
         return self.asks_for_proof and self.has_change_permission(request) and not proof.is_fresh(request)
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """A list whose address asks for what no list can show is 400, as an unknown parameter is.
+
+    Django leads to the list without its filters for some of it, and fails on the rest, such as the last of all months.
+    """
+    try:
+        yield
+    except (IncorrectLookupParameters, ValueError, OverflowError, DataError) as error:
+        raise BadRequest("a list was asked for what it cannot show") from error
 
 
 def looked_at(request: HttpRequest, shown: Iterable[models.Model]) -> None:

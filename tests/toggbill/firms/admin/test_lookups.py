@@ -12,7 +12,8 @@ from django.db import models
 from django.test import Client, RequestFactory
 from pytest_django import Settings
 
-from invoicing.models import Dossier, TagMapping
+from integrations.models import Entry
+from invoicing.models import Dossier, LedgerRow, TagMapping
 from tests.factories import FirmFactory, MembershipFactory, TagMappingFactory
 from tests.furniture import furnish
 from tests.visitors import address, staff, superuser
@@ -117,3 +118,48 @@ def test_export_is_filtered_by_what_the_list_offers(firm: Firm) -> None:
     browser: Client = staff(firm)
     page = browser.post("/admin/invoicing/dossier/export/?company__connection__secret__startswith=x", {"format": "0"})
     assert page.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("model", "query"),
+    [
+        *(
+            (LedgerRow, f"day__{query}")
+            for query in ("year=9999", "year=0", "year=x", "year=2026&day__month=13", "gte=x")
+        ),
+        *(
+            (Entry, f"started_at__{query}")
+            for query in ("year=9999", "year=0", "year=2026&started_at__month=2&started_at__day=30")
+        ),
+        *((Entry, f"started_at__{query}") for query in ("month=x", "gte=x", "lt=2026-13-01")),
+        *((Entry, f"workspace__id__exact={value}") for value in ("x", "1.5")),
+        *((Entry, f"billable__exact={value}") for value in ("x", "2")),
+        *((Entry, query) for query in ("_to_field=description", "no_such_thing=1", "e=1&no_such_thing=1")),
+    ],
+)
+def test_list_that_is_asked_for_what_it_cannot_show_is_not_understood(
+    model: type[models.Model], query: str, firm: Firm
+) -> None:
+    furnish(firm, "bakery")
+    # Whose rows are all alike is offered no filter, and asks for nothing by it.
+    furnish(firm, "garage")
+    answer = superuser().get(f"{address(model, 'changelist')}?{query}")
+    assert (answer.status_code, "This address asks for" in answer.content.decode()) == (400, True)
+
+
+@pytest.mark.parametrize(
+    "query", ["q=x", f"q={'9' * 30}", f"q={'9' * 5000}", "q=%22", "o=x.-1.99", f"p={'9' * 5000}", "all=x"]
+)
+def test_list_searches_for_any_text(query: str, firm: Firm) -> None:
+    furnish(firm, "bakery")
+    browser = superuser()
+    for model in admin.site._registry:
+        assert browser.get(f"{address(model, 'changelist')}?{query}").status_code == 200, model
+
+
+@pytest.mark.parametrize("number", ["9" * 19, "9" * 400])
+def test_filter_by_a_number_that_no_row_has_shows_none(number: str, firm: Firm) -> None:
+    furnish(firm, "bakery")
+    furnish(firm, "garage")
+    answer: Any = superuser().get(f"{address(Entry, 'changelist')}?workspace__id__exact={number}")
+    assert list(answer.context_data["cl"].result_list) == []
