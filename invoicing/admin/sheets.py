@@ -6,11 +6,9 @@ spreadsheet would run are neutralised on the way out, and taken as they were on 
 
 from __future__ import annotations
 
-import io
 import os
-import zipfile
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import tablib
 from django.contrib import messages
@@ -27,42 +25,51 @@ from import_export import fields, forms, resources
 from import_export.admin import ImportExportMixin
 from import_export.formats.base_formats import CSV, XLSX
 from import_export.results import Error, Result, RowResult
+from import_export.tmp_storages import TempFolderStorage
 
 from invoicing.dossiers.cells import cell
+from invoicing.dossiers.files import reading
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Read, Scope, Sheet, TagSheet
 from invoicing.models import Dossier
 from invoicing.rules.cells import neutral
 from toggbill.firms.access import FirmRequest, actor
-from toggbill.firms.admin import allowed, firm_of, looked_at, scoped
+from toggbill.firms.admin import allowed, firm_of, looked_at, scoped, understood
 from toggbill.firms.audit import Actor
 from toggbill.firms.locks import lock_firm
 
-MOST_ROWS = 5000
 BIGGEST_FILE = 2 * 1024 * 1024
-BIGGEST_UNPACKED = 50 * 1024 * 1024
 _PREVIEWED = "previewed_import of %s"
 
 
-class CsvFile(CSV):
+class _Bounded:
+    """A kind of file that is read within bounds, by a process of its own (``dossiers.files``)."""
+
+    kind: ClassVar[reading.Kind]
+
+    def is_binary(self) -> bool:
+        """The bytes are taken as they were uploaded: what they say is for the reader to find out."""
+        return True
+
+    def get_read_mode(self) -> str:
+        """The same."""
+        return "rb"
+
+    def create_dataset(self, in_stream: bytes) -> tablib.Dataset:
+        """Its rows below its heading. Raises ``reading.Unreadable``."""
+        heading, *rows = reading.read(in_stream, self.kind, reading.LIMITS) or [[]]
+        return tablib.Dataset(*rows, headers=heading)
+
+
+class CsvFile(_Bounded, CSV):
     """CSV with commas or, as spreadsheets write it here, with semicolons."""
 
-    def create_dataset(self, in_stream: Any, **kwargs: Any) -> tablib.Dataset:
-        """The delimiter is the one that the first line has more of."""
-        text = in_stream.decode("utf-8-sig") if isinstance(in_stream, bytes) else in_stream
-        heading = text.partition("\n")[0]
-        delimiter = ";" if heading.count(";") > heading.count(",") else ","
-        return super().create_dataset(text, delimiter=delimiter, **kwargs)
+    kind = "csv"
 
 
-class XlsxFile(XLSX):
-    """A workbook; its first sheet."""
+class XlsxFile(_Bounded, XLSX):
+    """A workbook; the sheet that it opens with."""
 
-    def create_dataset(self, in_stream: Any) -> tablib.Dataset:
-        """One that unpacks to far more than a list of dossiers can be is not unpacked."""
-        with zipfile.ZipFile(io.BytesIO(in_stream)) as packed:
-            if sum(part.file_size for part in packed.infolist()) > BIGGEST_UNPACKED:
-                raise ValueError("too large")
-        return super().create_dataset(in_stream)
+    kind = "xlsx"
 
 
 class FileForm(forms.ImportForm):
@@ -159,8 +166,6 @@ class SheetResource(resources.Resource):
             return _("Unknown columns: %(names)s. Known: %(known)s.") % words
         if len(set(headings)) != len(headings):
             return _("A column stands there twice.")
-        if len(dataset) > MOST_ROWS:
-            return _("The file has more than %(n)d rows: split it.") % {"n": MOST_ROWS}
         return ""
 
 
@@ -226,9 +231,14 @@ class FilesMixin(ImportExportMixin):
 
     def get_export_queryset(self, request: HttpRequest) -> Any:
         """All rows of the list, of which its page shows the first: the operator looks at them all."""
-        rows = super().get_export_queryset(request)
+        with understood():
+            rows = super().get_export_queryset(request)
         looked_at(request, rows)
         return rows
+
+    def get_valid_export_item_pks(self, request: HttpRequest) -> Any:
+        """Of the rows that are ticked, those that the person may see."""
+        return cast(Any, self).get_queryset(request).values_list("pk", flat=True)
 
     def get_resource_kwargs(self, request: HttpRequest, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Whose rows: the firm's of the page, and of it the dossiers that the person may see."""
@@ -243,29 +253,45 @@ class FilesMixin(ImportExportMixin):
         """Nothing of the request goes into the rows."""
         return {}
 
+    def add_data_read_fail_error_to_form(self, form: Any, e: Exception) -> None:
+        """Say why a file cannot be read, and what to do; what is no fault of the file is none of the form's."""
+        if not isinstance(e, reading.Unreadable):
+            raise e
+        form.add_error("import_file", str(e))
+
     def import_action(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """The preview. What was uploaded is kept for this session's confirmation, else it goes at once."""
         answer: Any = super().import_action(request, **kwargs)
         context = getattr(answer, "context_data", None) or {}
         form = context.get("form")
-        file = form.cleaned_data.get("import_file") if form is not None and form.is_bound and form.is_valid() else None
+        # Not from what the form has cleaned: that leaves out a file that could not be read.
+        file = form.files.get("import_file") if form is not None and form.is_bound else None
         name = getattr(file, "tmp_storage_name", "")
         if name and "confirm_form" in context:
-            request.session[self._previewed(request)] = os.path.basename(name)
+            number = int(form.cleaned_data["format"])
+            request.session[self._previewed(request)] = {"name": os.path.basename(name), "format": number}
         elif name:
             self.get_tmp_storage_class()(name=name).remove()
         return cast(HttpResponse, answer)
 
     def process_import(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
-        """Take in what this session has previewed for this firm, and nothing else that lies there."""
-        if not self.has_import_permission(request):
+        """Take in what this session has previewed for this firm, as it was previewed, and nothing else."""
+        if request.method != "POST" or not self.has_import_permission(request):
             return cast(HttpResponse, super().process_import(request, **kwargs))
-        previewed = request.session.pop(self._previewed(request), "")
+        previewed = request.session.pop(self._previewed(request), None)
         given = os.path.basename(request.POST.get("import_file_name", ""))
-        if request.method == "POST" and (not previewed or given != previewed):
+        content = _kept(previewed["name"]) if previewed and given == previewed["name"] else None
+        if content is None:
             messages.error(request, _("This preview is over: upload the file again. Nothing was imported."))
             return redirect(self._address("import"))
-        return cast(HttpResponse, super().process_import(request, **kwargs))
+        try:
+            dataset = self.formats[previewed["format"]]().create_dataset(content)
+        except reading.Unreadable as why:
+            messages.error(request, str(why))
+            return redirect(self._address("import"))
+        (resource,) = self.get_import_resource_classes(request)
+        result = resource(**self.get_import_resource_kwargs(request)).import_data(dataset, dry_run=False)
+        return self.process_result(result, request)
 
     def process_result(self, result: Result, request: HttpRequest) -> HttpResponse:
         """What changed between preview and confirmation is told, and nothing was imported then."""
@@ -285,3 +311,14 @@ class FilesMixin(ImportExportMixin):
     def _address(self, what: str) -> str:
         opts = cast(Any, self).model._meta
         return reverse(f"admin:{opts.app_label}_{opts.model_name}_{what}")
+
+
+def _kept(name: str) -> bytes | None:
+    """What was uploaded for a preview, which goes with that; None when it is no longer there."""
+    storage = TempFolderStorage(name=name, read_mode="rb")
+    try:
+        content: bytes = storage.read()
+        storage.remove()
+    except FileNotFoundError:
+        return None
+    return content

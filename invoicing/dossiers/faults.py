@@ -34,6 +34,7 @@ WORDS: Mapping[str, str] = {
     "twice": _("stands in this file twice."),
     # a rule
     "out_of_range": _("“%(value)s” is out of range; use a whole number from %(least)s to %(most)s."),
+    "day_out_of_range": _("“%(value)s” is out of range; use a day of the years %(least)s to %(most)s."),
     "day_of_week": _("give the day of the week: 1 (Monday) to 7."),
     "day_of_month": _("give the day of the month: 1 to 28."),
     "taken": _("the firm already has a dossier of this short name: choose another one."),

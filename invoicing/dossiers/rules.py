@@ -23,6 +23,7 @@ from invoicing.dossiers.faults import Fault, between, line, refuse, repeated, sh
 from invoicing.dossiers.firm import Standing, standing
 from invoicing.ledger.rule_events import rule_changed, rules_of
 from invoicing.models import Dossier, DossierClient
+from invoicing.rules import days
 from invoicing.rules.schedule import DAYS, Schedule, next_due, starts_at
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
@@ -275,6 +276,9 @@ def _own(rules: DossierRules) -> Iterator[Fault]:
         yield Fault("day", "day_of_week" if rules.every == "weekly" else "day_of_month", beside=("every",))
     elif rules.every in DAYS and rules.day is not None:
         yield from between("day", rules.day, *DAYS[rules.every])
+    if not days.FIRST <= rules.start <= days.LAST:
+        facts = {"value": rules.start.isoformat(), "least": days.FIRST.year, "most": days.LAST.year}
+        yield Fault("start", "day_out_of_range", facts)
     limit = rules.auto_limit
     if limit is not None and not (0 <= limit < _MOST and limit == round(limit, 2)):
         yield Fault("auto_limit", "not_an_amount", {"value": str(limit)})

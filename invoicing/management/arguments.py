@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, date, datetime
+from datetime import date
 
 from invoicing.models import Dossier
+from invoicing.rules import days
 from toggbill.firms.command import BAD_ARGUMENTS, Fault
 from toggbill.firms.models import Firm
 
@@ -36,7 +37,7 @@ def dossiers(of: Firm, key: str | None) -> list[Dossier]:
 def day(text: str) -> date:
     """A day written YYYY-MM-DD. Raises ``Fault`` (2)."""
     try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+        return days.day(text)
     except ValueError:
         raise Fault(
             f"“{text}” is not a day of the calendar. Write it YYYY-MM-DD, such as 2026-10-31.", BAD_ARGUMENTS
@@ -46,7 +47,7 @@ def day(text: str) -> date:
 def month(text: str) -> date:
     """The first day of a month written YYYY-MM. Raises ``Fault`` (2)."""
     try:
-        return datetime.strptime(text, "%Y-%m").replace(tzinfo=UTC).date()
+        return days.month(text)
     except ValueError:
         raise Fault(f"“{text}” is not a month. Write it YYYY-MM, such as 2026-10.", BAD_ARGUMENTS) from None
 

@@ -25,6 +25,7 @@ from invoicing.ledger.invariants import Scope
 from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
+from invoicing.rules import days
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
 
@@ -290,8 +291,7 @@ def hours_of(dossier: Dossier, *, state: str = "", month: date | None = None, bu
     )
     rows = rows.filter(state=state) if state else rows.exclude(state=State.DELETED)
     if month is not None:
-        following = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-        rows = rows.filter(day__gte=month, day__lt=following)
+        rows = rows.filter(day__gte=month, day__lt=days.next_month(month))
     return rows.filter(buyer_key=buyer) if buyer else rows
 
 

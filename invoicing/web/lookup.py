@@ -11,6 +11,7 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 
 from invoicing.models import Correction, Dossier, Invoice
+from invoicing.rules import days
 from toggbill.firms.access import FirmRequest, visible
 
 PER_PAGE = 50
@@ -53,6 +54,6 @@ def month_of(text: str) -> date | None:
     if not text:
         return None
     try:
-        return date.fromisoformat(f"{text}-01")
+        return days.month(text)
     except ValueError:
         raise Http404 from None

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,15 +104,24 @@ class OnboardingFile:
     dossiers: tuple[DossierSection, ...]
 
 
+LARGEST = 2 * 1024 * 1024
+"""Bytes: a file of a thousand dossiers with their mappings has less than one megabyte."""
+
+
 def load(path: Path) -> dict[str, Any]:
-    """The TOML of a file. Raises FileFaults when it is not there, not UTF-8 or not TOML."""
+    """The TOML of a file. Raises FileFaults when it is not there, too large, not UTF-8 or not TOML."""
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
     except OSError as error:
         raise FileFaults([f"{path}: cannot be read: {error.strerror}. Give the path of an onboarding file."]) from None
+    except ValueError:
+        raise FileFaults(["The name of the file holds a NUL. Give the path of an onboarding file."]) from None
+    if len(content) > LARGEST:
+        raise FileFaults([f"{path}: is larger than 2 MB. Split its dossiers over several files of the same firm."])
     try:
         # Editors on Windows put a mark before the text.
-        return tomllib.loads(content.decode("utf-8-sig"))
+        values = tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise FileFaults([f"{path}: byte {error.start} is not UTF-8. Save the file as UTF-8."]) from None
     except tomllib.TOMLDecodeError as error:
@@ -120,6 +129,24 @@ def load(path: Path) -> dict[str, Any]:
     except (ValueError, RecursionError):
         # Numbers of thousands of digits, lists in lists in lists.
         raise FileFaults([f"{path}: this is not TOML that can be read. Compare it with the example."]) from None
+    if faults := [f"{place}: holds a NUL (\\u0000), which no database keeps. Take it out." for place in _nuls(values)]:
+        raise FileFaults(faults)
+    return values
+
+
+def _nuls(value: Any, place: str = "") -> Iterator[str]:
+    """The places of texts with a NUL, and of tables with one in a key."""
+    if isinstance(value, str) and "\0" in value:
+        yield place
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _nuls(item, f"{place}[{number}]")
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if "\0" in key:
+                yield f"a key of {place or 'the file'}"
+            name = key.replace("\0", "\\u0000")
+            yield from _nuls(item, f"{place}.{name}".lstrip("."))
 
 
 def firm_slug(values: Mapping[str, Any]) -> str:

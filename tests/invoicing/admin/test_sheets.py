@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import re
+import tempfile
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import openpyxl
 import pytest
 from pytest_django import Settings
 
 from integrations.models import Company, Entry, Workspace
+from invoicing.dossiers.files import reading
+from invoicing.dossiers.sheets import ClientSheet, DossierSheet, TagSheet
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from tests.factories import (
     CompanyFactory,
@@ -117,10 +122,12 @@ def test_every_fault_stands_at_its_row_and_column_and_nothing_comes_in(firm: Fir
         ("dossier,product\nbakery,ADV\n", "The file has no column tag."),
         ("dossier,tag,colour\nbakery,x,red\n", "Unknown columns: colour."),
         ("dossier,tag,tag\nbakery,x,y\n", "A column stands there twice."),
-        ("dossier,tag\n" + "bakery,x\n" * 5001, "The file has more than 5000 rows: split it."),
+        ("dossier,tag\n" + "bakery,x\n" * 5001, "The file has more than 5000 rows, empty ones included: split it"),
+        ("dossier,tag\nbakery,x,y\n", "Row 2 has more cells than the heading"),
+        ("dossier,tag\nbakery,Réunion\n".encode("cp1252"), "The file is not text in UTF-8"),
     ],
 )
-def test_a_file_that_cannot_be_read_says_why(content: str, sentence: str, firm: Firm, dossier: Dossier) -> None:
+def test_a_file_that_cannot_be_read_says_why(content: str | bytes, sentence: str, firm: Firm, dossier: Dossier) -> None:
     assert sentence in previewed(staff(firm), TagMapping, content)
 
 
@@ -129,7 +136,49 @@ def test_a_large_file_is_refused(firm: Firm, dossier: Dossier) -> None:
 
 
 def test_a_workbook_that_is_none_is_refused(firm: Firm, dossier: Dossier) -> None:
-    assert "BadZipFile" in previewed(staff(firm), TagMapping, "dossier,tag\nbakery,x\n", XLSX)
+    page = previewed(staff(firm), TagMapping, "dossier,tag\nbakery,x\n", XLSX)
+    assert "The file is no XLSX workbook, or has a password" in page
+    Firm.objects.filter(pk=firm.pk).update(language="nl")
+    assert "Het bestand is geen XLSX-werkmap" in previewed(staff(firm), TagMapping, "dossier,tag\n", XLSX)
+
+
+def test_a_file_that_is_too_much_to_read_is_a_sentence(
+    firm: Firm, dossier: Dossier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = workbook(("dossier", "tag", "product"), *[("bakery", f"tag {n}", "ADV") for n in range(50)])
+    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, unpacked=len(content)))
+    assert "The workbook unpacks to more than 0 MB" in previewed(staff(firm), TagMapping, content, XLSX)
+    monkeypatch.setattr(reading, "LIMITS", replace(reading.LIMITS, seconds=0.001))
+    assert "took too much memory or time" in previewed(staff(firm), TagMapping, content, XLSX)
+
+
+@pytest.mark.parametrize("content", ["dossier,tag\nbakery,x\n", "dossier,tag,tag\nbakery,x,y\n", ""])
+def test_nothing_stays_of_a_file_that_is_not_taken_in(
+    content: str, firm: Firm, dossier: Dossier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    previewed(staff(firm), TagMapping, content, XLSX)
+    previewed(staff(firm), TagMapping, content.replace("tag\n", "tag,colour\n"))
+    assert list(tmp_path.iterdir()) == []
+
+
+COLUMNS = {TagMapping: TagSheet, ClientMapping: ClientSheet, Dossier: DossierSheet}
+
+
+@pytest.mark.parametrize("sign", ["\0", "\x07", "\u202e"])
+def test_signs_that_nobody_types_are_faults_in_every_column(sign: str, firm: Firm, dossier: Dossier) -> None:
+    browser = staff(firm)
+    for model, sheet in COLUMNS.items():
+        for column in sheet.columns():
+            rows = [dict.fromkeys(sheet.columns(), ""), dict.fromkeys(sheet.columns(), "bakery")]
+            for row in rows:
+                row[column] = f"a{sign}b"
+            lines = [",".join(row.values()) for row in rows]
+            page = previewed(browser, model, "\n".join([",".join(sheet.columns()), *lines, ""]))
+            assert "Confirm import" not in page, (model, column)
+            imported_by_force = browser.post(address(model, "process_import"), {"import_file_name": "x"})
+            assert imported_by_force.status_code == 302
+    assert not events(firm)
 
 
 def test_client_mappings_come_in_with_their_numbers(firm: Firm, dossier: Dossier) -> None:
@@ -214,6 +263,39 @@ def test_a_confirmation_takes_in_only_what_this_session_previewed(firm: Firm, do
     assert not TagMapping.objects.exists()
     assert "1 new" in confirmed(browser, TagMapping, page)
     assert "This preview is over" in confirmed(browser, TagMapping, page)
+
+
+def test_a_confirmation_takes_what_was_previewed_whatever_the_form_says(firm: Firm, dossier: Dossier) -> None:
+    browser = staff(firm)
+    page = previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    for name, value in (("format", "99"), ("resource", "x")):
+        page = re.sub(rf'(name="{name}" value=")[^"]*', rf"\g<1>{value}", page)
+    assert "1 new" in confirmed(browser, TagMapping, page)
+
+
+def test_a_preview_whose_file_is_gone_is_over(
+    firm: Firm, dossier: Dossier, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    browser = staff(firm)
+    page = previewed(browser, TagMapping, "dossier,tag,product\nbakery,Advies,ADV\n")
+    for file in tmp_path.iterdir():
+        file.unlink()
+    assert "This preview is over" in confirmed(browser, TagMapping, page)
+
+
+def test_rows_that_are_ticked_for_an_export_are_those_of_the_firm(firm: Firm, dossier: Dossier) -> None:
+    ours, theirs = TagMappingFactory(dossier=dossier, tag="ours"), TagMappingFactory(tag="leakmark")
+    browser = staff(firm)
+    for ticked in (["x"], [theirs.pk], ["9" * 30]):
+        answer = browser.post(address(TagMapping, "export"), {"format": "0", "export_items": [ours.pk, *ticked]})
+        assert (answer.status_code, b"leakmark" in answer.content) == (200, False)
+
+
+@pytest.mark.parametrize("query", ["no_such_thing=1", "tag__startswith=a", "o=x", "p=99"])
+def test_export_of_what_a_list_does_not_offer_is_not_understood(query: str, firm: Firm, dossier: Dossier) -> None:
+    status = 200 if query in ("o=x", "p=99") else 400
+    assert staff(firm).get(f"{address(TagMapping, 'export')}?{query}").status_code == status
 
 
 def test_what_changed_between_preview_and_confirmation_is_judged_again(firm: Firm, dossier: Dossier) -> None:

@@ -147,3 +147,19 @@ def test_entries_of_another_dossier_or_firm_are_not_found(client: Client, dossie
         assert answer.status_code == 404
     assert {decision for decision, _text in decisions()} == {""}
     assert client.post(f"{PAGE}burn/", {"entry": "1"}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "month",
+    [
+        *("2026-13", "2026-00", "2026-1", "0000-01", "0001-01", "9999-12", "10000-01", "2026-11-01"),
+        "x",
+        "٢٠٢٦-11",
+        "2026-W4",
+    ],
+)
+def test_month_that_no_hour_can_lie_in_is_not_found(month: str) -> None:
+    dossier = DossierFactory(key="bakery")
+    browser = signed_in(dossier.firm)
+    for page in ("", "export.csv", "export.xlsx"):
+        assert browser.get(f"/dossiers/bakery/hours/{page}?month={month}").status_code == 404

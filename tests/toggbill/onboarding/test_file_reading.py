@@ -145,3 +145,23 @@ def test_load_reads_past_a_byte_order_mark(tmp_path: Path) -> None:
 def test_sections_do_not_show_their_secrets() -> None:
     file = read(tomllib.loads(WHOLE), standing=Standing(), environ=ENVIRON)
     assert not [secret for secret in ("an-invented-password", "t0ken", "inl1ne") if secret in repr(file)]
+
+
+def test_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    file = tmp_path / "firm.toml"
+    file.write_text(SMALL + "#" * (2 * 1024 * 1024), encoding="utf-8")
+    with pytest.raises(FileFaults, match=r"firm\.toml: is larger than 2 MB\. Split its dossiers"):
+        load(file)
+
+
+def test_texts_with_a_nul_are_named_before_anything_is_asked(tmp_path: Path) -> None:
+    file = tmp_path / "firm.toml"
+    text = SMALL.replace('slug = "fiduciaire"', 'slug = "a\\u0000b"') + '"x\\u0000" = ["a", "\\u0000"]\n'
+    file.write_text(text, encoding="utf-8")
+    with pytest.raises(FileFaults) as refused:
+        load(file)
+    assert [sentence.partition(":")[0] for sentence in refused.value.sentences] == [
+        "firm.slug",
+        "a key of dossiers[0]",
+        "dossiers[0].x\\u0000[1]",
+    ]
