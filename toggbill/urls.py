@@ -1,7 +1,7 @@
 """Every address of the site. What shows or changes the rows of a firm stands below `/f/<slug>/` (``of_firm``)."""
 
 from django.contrib import admin
-from django.urls import include, path, re_path
+from django.urls import include, path, re_path, register_converter
 
 from toggbill import health, old_addresses
 from toggbill.connecting.sign_in import signed_in
@@ -10,6 +10,10 @@ from toggbill.firms.membership.views import invitation
 from toggbill.firms.requests.addresses import of_firm
 from toggbill.firms.requests.csp_reports import csp_report
 from toggbill.firms.requests.home import home
+from toggbill.firms.requests.language import set_language
+from toggbill.firms.requests.numbers import IdConverter
+
+register_converter(IdConverter, "id")  # before the patterns that are included below
 
 _pages = [
     path("", include("toggbill.connecting.urls")),
@@ -25,7 +29,7 @@ urlpatterns = [
     path("operator/", operator.site.urls),
     path("accounts/", include("toggbill.firms.accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),
-    path("i18n/", include("django.conf.urls.i18n")),
+    path("i18n/setlang/", set_language, name="set_language"),
     # The one address that Billit knows of this installation: its state says for which firm.
     path("connections/signed-in/", signed_in, name="billit_signed_in"),
     path("", include("integrations.webhooks.urls")),

@@ -10,7 +10,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
@@ -23,6 +22,8 @@ from invoicing.web import figures
 from invoicing.web.lookup import dossier_of, month_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.requests.numbers import row_ids
 
 _MOST_AT_ONCE = 1000
 
@@ -78,13 +79,14 @@ def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
     if decision not in _VERBS:
         raise Http404
     row = dossier_of(request, key)
-    goal = _back(request) or reverse("firm:hours", args=[row.key])
-    ids = {int(text) for text in request.POST.getlist("entry") if text.isascii() and text.isdigit()}
+    goal = page_of_ours(request, request.POST.get("next", "")) or reverse("firm:hours", args=[row.key])
+    ticked = set(request.POST.getlist("entry"))
+    ids = row_ids(ticked)
     entries = Entry.objects.filter(pk__in=sorted(ids)[: _MOST_AT_ONCE + 1], ledger_row__dossier=row)
-    if not ids:
+    if not ticked:
         messages.error(request, _("Nothing was changed: tick the entries first."))
         return redirect(goal)
-    if entries.count() != len(ids):
+    if not len(ticked) == len(ids) == entries.count():
         raise Http404
     told = {} if decision in ("release", "reopen") else {"reason": request.POST.get("reason", "")}
     try:
@@ -107,9 +109,3 @@ def _done(decision: str, count: int) -> str:
             count,
         )
     return ngettext("%(n)d entry is judged by the rules again.", "%(n)d entries are judged by the rules again.", count)
-
-
-def _back(request: FirmRequest) -> str:
-    """Where the person came from, if that is a page of ours."""
-    goal = str(request.POST.get("next", ""))
-    return goal if url_has_allowed_host_and_scheme(goal, allowed_hosts=None) else ""

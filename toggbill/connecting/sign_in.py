@@ -42,12 +42,15 @@ def sign_in(request: FirmRequest) -> HttpResponse:
     if not tokens.is_set_up():
         raise Http404
     form = KeyForm(request.POST, firm=request.firm, service=Connection.Service.BILLIT)
-    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=request.POST.get("key", ""))
-    if not known.exists() and not form.is_valid():
+    key = request.POST.get("key", "")
+    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=key)
+    if not known.exists():
+        key = str(form.cleaned_data["key"]) if form.is_valid() else ""
+    if not key:
         messages.error(request, _("Give the connection a short name: letters, digits, hyphens and underscores."))
         return redirect("firm:connection_add", service="billit")
     state = secrets.token_urlsafe(32)
-    begun = {"firm": request.firm.pk, "key": request.POST["key"], "at": timezone.now().isoformat()}
+    begun = {"firm": request.firm.pk, "key": key, "at": timezone.now().isoformat()}
     others = list(request.session.get(STATES, {}).items())[-_MOST_STATES + 1 :]
     request.session[STATES] = dict([*others, (state, begun)])
     return redirect(tokens.sign_in_address(state=state))

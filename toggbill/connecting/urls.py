@@ -13,6 +13,6 @@ urlpatterns = [
     path("connections/<slug:service>/<slug:key>/rotate/", views.rotate, name="connection_rotate"),
     path("connections/<slug:service>/<slug:key>/pause/", views.pause, name="connection_pause"),
     path("connections/<slug:service>/<slug:key>/resume/", views.resume, name="connection_resume"),
-    path("connections/<slug:service>/<slug:key>/webhook/<int:remote_id>/", hooks.webhook, name="connection_webhook"),
+    path("connections/<slug:service>/<slug:key>/webhook/<id:remote_id>/", hooks.webhook, name="connection_webhook"),
     path("connections/<slug:service>/<slug:key>/remove/", views.remove, name="connection_remove"),
 ]

@@ -23,6 +23,7 @@ from integrations.models import Connection
 from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
+from toggbill.firms.requests.numbers import row_ids
 
 
 @member_required()
@@ -117,7 +118,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
         messages.error(request, failures.words(error.message))
         return redirect("firm:connection", service=service, key=key)
     if request.method == "POST":
-        chosen = {int(text) for text in request.POST.getlist("chosen") if text.isdecimal() and len(text) < 19}
+        chosen = row_ids(request.POST.getlist("chosen"))
         hindrances = _hindrances(row, access, chosen)
         if not hindrances:
             return _chosen(request, row, access, chosen)

@@ -21,6 +21,7 @@ from toggbill.firms.identity import addresses, proof
 from toggbill.firms.membership.signup import open_asked_firm
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Membership, User
+from toggbill.firms.requests.next_page import page_of_ours
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +46,10 @@ class AccountAdapter(DefaultAccountAdapter):
         if isinstance(user, User) and has_second_step(user):
             ways = [way for way in ways if way["id"] != "reauthenticate"]
         return ways
+
+    def is_safe_url(self, url: str) -> bool:
+        """Whether `next` is followed: to a page of ours alone, since allauth asks once the person is signed in."""
+        return bool(page_of_ours(context.request, url))
 
     def get_logout_redirect_url(self, request: HttpRequest) -> str:
         """Back to where one signs in, without a page to return to."""

@@ -10,7 +10,7 @@ import time
 from collections.abc import Set
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from allauth.account.adapter import get_adapter
 from allauth.account.authentication import get_authentication_records
@@ -19,11 +19,11 @@ from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
-from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import User
+from toggbill.firms.requests.next_page import page_of_ours
 
 FRESH_FOR = timedelta(minutes=10)
 # Seconds by which the clocks of two machines that serve the site may differ.
@@ -74,11 +74,8 @@ def ask(request: HttpRequest) -> HttpResponseRedirect:
 
 
 def _page_of_the_form(request: HttpRequest) -> str:
-    referer = request.headers.get("Referer", "")
-    if not url_has_allowed_host_and_scheme(referer, {request.get_host()}, require_https=request.is_secure()):
-        return reverse("home" if getattr(request, "firm", None) is None else "firm:dossiers")
-    parts = urlsplit(referer)
-    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+    first = "home" if getattr(request, "firm", None) is None else "firm:dossiers"
+    return page_of_ours(request, request.headers.get("Referer", "")) or reverse(first)
 
 
 def enrolled(request: HttpRequest, authenticator: Any) -> None:

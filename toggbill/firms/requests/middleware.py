@@ -9,13 +9,14 @@ from django.shortcuts import render
 from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
 from django.utils import timezone, translation
-from django.utils.http import url_has_allowed_host_and_scheme
 
 from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Firm, Membership, User
 from toggbill.firms.requests import addresses
+from toggbill.firms.requests.malformed import content_length
+from toggbill.firms.requests.next_page import page_of_ours
 
 if TYPE_CHECKING:
     from toggbill.firms.access import FirmRequest
@@ -172,11 +173,7 @@ _NOT_KEPT = frozenset({"csrfmiddlewaretoken", "read"})
 
 def _page_before(request: HttpRequest) -> str:
     """Where the form stood, as the browser says, if that is a page of ours; else the first page."""
-    goal = request.headers.get("Referer", "")
-    is_ours = url_has_allowed_host_and_scheme(
-        goal, allowed_hosts={request.get_host()}, require_https=request.is_secure()
-    )
-    return goal if goal and is_ours else reverse("home")
+    return page_of_ours(request, request.headers.get("Referer", "")) or reverse("home")
 
 
 # What no page of ours uses, a script that slipped in may not use either. Passkeys are ours.
@@ -218,10 +215,13 @@ class HeadersMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         """Answer with ``Permissions-Policy`` and ``Cross-Origin-Resource-Policy``; pages of a person are not kept.
 
-        A body above ``LARGEST_BODY`` is refused (413) before anything reads it.
+        A body above ``LARGEST_BODY`` is refused (413) before anything reads it, a length that is no number, too (400).
         """
-        too_large = int(request.META.get("CONTENT_LENGTH") or 0) > settings.LARGEST_BODY
-        response = HttpResponse(status=413) if too_large else self.get_response(request)
+        length = content_length(request)
+        if length is None:
+            response = HttpResponse(status=400)
+        else:
+            response = HttpResponse(status=413) if length > settings.LARGEST_BODY else self.get_response(request)
         response.headers.setdefault("Permissions-Policy", _POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         user = getattr(request, "user", None)

@@ -1,0 +1,1 @@
+"""Requests drawn at random, reproducible by their seed, for the tests that ask everything of every address."""

@@ -1,0 +1,17 @@
+"""Choosing the language of the pages."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views import i18n
+
+from toggbill.firms.requests.next_page import page_of_ours
+
+
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Django's own (fields `language`, `next`), which would also lead to an address that nothing answers."""
+    answer: HttpResponse = i18n.set_language(request)
+    if answer.status_code == 302:
+        answer["Location"] = page_of_ours(request, answer["Location"]) or reverse("dossiers")
+    return answer
