@@ -314,7 +314,7 @@ STORAGES = {
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
-        else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        else "toggbill.serving.static_files.ManifestStorage"
     },
 }
 WHITENOISE_USE_FINDERS = DEBUG

@@ -104,7 +104,7 @@ class Command(BaseCommand):
         return slug
 
     def _serve(self, processes: _Processes, port: int, page: str, control_url: str) -> None:
-        web = [sys.executable, "-m", "gunicorn", "toggbill.wsgi", "--bind", f"127.0.0.1:{port}", "--threads", "4"]
+        web = [sys.executable, "-m", "gunicorn", "toggbill.wsgi", "--bind", f"127.0.0.1:{port}"]
         processes.start("web", web)
         processes.wait_for_port("web", port)
         self.stdout.write(
