@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "allauth.account.middleware.AccountMiddleware",
     "allauth.usersessions.middleware.UserSessionsMiddleware",
     "toggbill.firms.requests.middleware.ReadMiddleware",
+    "toggbill.firms.requests.busy.BusyMiddleware",
 ]
 
 ROOT_URLCONF = "toggbill.urls"
@@ -158,6 +159,9 @@ if DATABASES["default"]["ENGINE"] == "toggbill.database.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+# Of pages alone (toggbill/database/limits.py), 0 = no limit: how long a statement waits for a row, and works at all.
+WEB_LOCK_TIMEOUT_SECONDS = env.float("WEB_LOCK_TIMEOUT_SECONDS", default=5.0)
+WEB_STATEMENT_TIMEOUT_SECONDS = env.float("WEB_STATEMENT_TIMEOUT_SECONDS", default=30.0)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- cache: counts of rate limits, nothing that may not be lost -----------------------------------------------------

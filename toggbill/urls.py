@@ -13,6 +13,8 @@ from toggbill.firms.requests.home import home
 from toggbill.firms.requests.language import set_language
 from toggbill.firms.requests.numbers import IdConverter
 
+handler500 = "toggbill.firms.requests.busy.server_error"
+
 register_converter(IdConverter, "id")  # before the patterns that are included below
 
 _pages = [

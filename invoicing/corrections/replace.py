@@ -34,6 +34,7 @@ from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting.attempts import GivenUp, leaves, never_left
 from invoicing.posting.post import finish, fresh
+from toggbill.database.limits import wait_for_locks
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -284,6 +285,7 @@ def _claim(
 @transaction.atomic
 def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Actor, now: datetime) -> list[Invoice]:
     """The order is gone. A confirmation that comes after the claim was given up settles it all the same."""
+    wait_for_locks()
     lock_firm(invoice.firm)
     if not moves.move(
         Invoice.objects.filter(pk=invoice.pk),
@@ -331,6 +333,7 @@ def _toggl_ids(entries: Collection[int]) -> list[int]:
 @transaction.atomic
 def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answer: Message, now: datetime) -> None:
     """The order stands as before, and so does the invoice."""
+    wait_for_locks()
     if Attempt.objects.filter(pk=attempt.pk, outcome__in=_OPEN).exists():
         Invoice.objects.filter(pk=invoice.pk).update(replacing_since=None, not_before=None)
         finish(attempt, outcome, attempt.http_status, answer, now)
@@ -338,6 +341,7 @@ def _give_up(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, answe
 
 @transaction.atomic
 def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: datetime) -> None:
+    wait_for_locks()
     lock_firm(invoice.firm)
     wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait):
@@ -349,6 +353,7 @@ def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: 
 @transaction.atomic
 def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
     """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
+    wait_for_locks()
     lock_firm(invoice.firm)
     if moves.move(
         Invoice.objects.posted().filter(pk=invoice.pk),
