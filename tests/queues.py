@@ -51,10 +51,10 @@ class Queue:
 
 
 @contextmanager
-def broker(url: str) -> Iterator[None]:
-    """The application talks to the broker at ``url`` meanwhile."""
+def broker(url: str, transport: str | None = None, options: dict[str, Any] | None = None) -> Iterator[None]:
+    """The application talks to the broker at ``url`` meanwhile, by a transport of ours if one is named."""
     before = {name: app.conf[name] for name in ("broker_url", "broker_transport", "broker_transport_options")}
-    _connect({"broker_url": url, "broker_transport": None, "broker_transport_options": {}})
+    _connect({"broker_url": url, "broker_transport": transport, "broker_transport_options": options or {}})
     try:
         yield
     finally:

@@ -12,8 +12,9 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
+from tempfile import TemporaryFile
 from time import time_ns
 from typing import Any
 from uuid import uuid4
@@ -21,6 +22,8 @@ from uuid import uuid4
 from kombu.transport import filesystem, redis
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 _NUMBERS = count()
 
@@ -41,9 +44,15 @@ class FilesChannel(filesystem.Channel):
     # The stubs of the transport and of its base name this argument differently.
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # as said
         place = os.path.join(self.data_folder_out, _name(queue))
-        with open(f"{place}.new", "wb") as file:
-            file.write(str_to_bytes(dumps(payload)))
-        os.replace(f"{place}.new", place)
+        try:
+            with open(f"{place}.new", "wb") as file:
+                file.write(str_to_bytes(dumps(payload)))
+            os.replace(f"{place}.new", place)
+        except OSError:
+            # A full disk has room for the name, and keeps it.
+            with suppress(OSError):
+                os.unlink(f"{place}.new")
+            raise
 
     def get_table(self, exchange: str) -> list[Any]:
         """The queues that are bound to an exchange."""
@@ -54,6 +63,13 @@ class FilesChannel(filesystem.Channel):
     def _queue_bind(self, exchange: str, routing_key: Any, pattern: Any, queue: str) -> None:
         with self._alone():
             super()._queue_bind(exchange, routing_key, pattern, queue)
+
+    def take_one(self) -> None:
+        """Write a file as large as a message and take it away. Raises OSError."""
+        with TemporaryFile(dir=self.data_folder_out) as file:
+            file.write(bytes(4096))
+            file.flush()
+            os.fsync(file.fileno())
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -86,6 +102,17 @@ class RedisChannel(redis.Channel):
     """What a lost connection has not acknowledged stays with Redis."""
 
     QoS = _Unacknowledged
+
+    def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
+        # The client itself tries four times with longer and longer pauses: a person before a page waits for that, and
+        # workers have kombu, which tries for ever.
+        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)
+        return parameters | {"retry": Retry(NoBackoff(), 0)}
+
+    def take_one(self) -> None:
+        """Write and drop a key: a Redis that is full, or cannot save, answers and takes nothing. Raises RedisError."""
+        with self.conn_or_acquire() as client:
+            client.set("toggbill.ready", "1", px=1)
 
 
 class Redis(redis.Transport):

@@ -26,9 +26,15 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 @require_GET
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Whether the site can do its work: the database and the broker answer, and no due row waits for long."""
-    ready = _database_answers() and _broker_answers() and _workers_keep_up()
-    return JsonResponse({"ready": ready}, status=200 if ready else 503)
+    """Whether the site can do its work: the database answers, the broker takes messages, and no due row waits for long.
+
+    When it cannot, ``failing`` names the first of these: ``database``, ``broker`` or ``workers``.
+    """
+    checks = {"database": _database_answers, "broker": _broker_takes_messages, "workers": _workers_keep_up}
+    for name, is_well in checks.items():
+        if not is_well():
+            return JsonResponse({"ready": False, "failing": name}, status=503)
+    return JsonResponse({"ready": True})
 
 
 def _database_answers() -> bool:
@@ -40,10 +46,13 @@ def _database_answers() -> bool:
     return True
 
 
-def _broker_answers() -> bool:
+def _broker_takes_messages() -> bool:
     try:
         with current_app.connection_for_write(connect_timeout=2) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
+            # A disk or a memory that is full answers all the same. Kombu's own transports do not know the question.
+            if take_one := getattr(broker.default_channel, "take_one", None):
+                take_one()
     except Exception:  # every transport has errors of its own, and each means the same here
         return False
     return True

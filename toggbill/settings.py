@@ -166,22 +166,30 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- cache: counts of rate limits, nothing that may not be lost -----------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
+# Django forgets a third when there are more: a stranger could have a count forgotten by making others.
+_MANY_COUNTS = {"MAX_ENTRIES": 100_000}
 if REDIS_URL:
     CACHES: dict[str, dict[str, Any]] = {
         "default": {
-            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "BACKEND": "toggbill.serving.cache.RedisElseDatabase",
             "LOCATION": REDIS_URL,
             "KEY_PREFIX": "toggbill",
+            "OPTIONS": _MANY_COUNTS,
         }
     }
 else:
-    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": _MANY_COUNTS}}
 
 # --- Celery (design D3, D4, D5): the broker carries ids and nothing else ----------------------------------------------
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT = "toggbill.broker:Redis"
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600}
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
+        "visibility_timeout": 3600,
+        # Who waits for a Redis that went away is a person before a page.
+        "socket_connect_timeout": 2,
+        "socket_timeout": 5,
+    }
 else:
     _broker = VAR_DIR / "broker"
     for _folder in ("messages", "control", "processed"):

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
-from kombu.exceptions import OperationalError
 
 from invoicing.due import comparisons
 from invoicing.tasks import reconcile_dossier
+from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, member_required
 
@@ -25,10 +22,7 @@ def compare(request: FirmRequest, key: str) -> HttpResponse:
     """Have the workers compare the dossier with both services now; its page shows what they find."""
     row = dossier_of(request, key)
     if comparisons.ask(dossier=row, now=timezone.now()):
-        # The wish stands in the row: without a broker the next tick takes it up.
-        task: Any = reconcile_dossier  # the stubs leave out what Celery adds for Django
-        with suppress(OperationalError):
-            task.delay_on_commit(dossier_id=row.pk)
+        hasten(reconcile_dossier, dossier_id=row.pk)
         messages.success(request, _("The dossier is being compared with Toggl and Billit. This takes a moment."))
     else:
         messages.info(request, _("The comparison is under way already."))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
 
 from django.contrib import messages
 from django.db.models import Count, Min, Sum
@@ -14,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
-from kombu.exceptions import OperationalError
 
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import options, replace
@@ -29,6 +26,7 @@ from invoicing.posting import recover
 from invoicing.rules import rating
 from invoicing.tasks import post_invoices, send_invoice
 from invoicing.web import descriptions, figures
+from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import invoice_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.errors import NotPossible
@@ -110,7 +108,7 @@ def _drop(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
     posts.request(invoice=row, send=False, by=actor(request), now=timezone.now(), read=read)
-    _enqueue(post_invoices, invoice_ids=[row.pk])
+    hasten(post_invoices, invoice_ids=[row.pk])
     return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 
 
@@ -136,14 +134,8 @@ def _bill_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 def _send(request: FirmRequest, row: Invoice, read: Read) -> str:
     posts.request_send(invoice=row, by=actor(request), now=timezone.now(), read=read)
-    _enqueue(send_invoice, invoice_id=row.pk)
+    hasten(send_invoice, invoice_id=row.pk)
     return _("Billit is asked to send the invoice. This page shows the outcome in a moment.")
-
-
-def _enqueue(task: Any, **ids: object) -> None:
-    # The wish stands in the row: without a broker the next tick takes it up.
-    with suppress(OperationalError):
-        task.delay_on_commit(**ids)
 
 
 _SENDABLE = frozenset({Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED})

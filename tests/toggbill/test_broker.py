@@ -1,25 +1,34 @@
-"""The broker of files: no message is taken before it is whole."""
+"""The broker of files: no message is taken before it is whole, and a full disk loses no wish."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from kombu import Connection
 from kombu.simple import SimpleQueue
+from kombu.transport.virtual import BrokerState
 from kombu.utils.json import dumps
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from toggbill.broker import _name
+from tests.factories import InvoiceFactory
+from tests.queues import broker
+from tests.visitors import read_of, signed_in
+from toggbill.broker import Files, _name
 
 
-def _connect(folder: Path) -> Connection:
+def _options(folder: Path) -> dict[str, Any]:
     options: dict[str, Any] = {"store_processed": False, "control_folder": str(folder / "control")}
     for name in ("data_folder_in", "data_folder_out"):
         options[name] = str(folder / "messages")
     for name in ("control", "messages"):
         (folder / name).mkdir(exist_ok=True)
-    return Connection("filesystem://", transport="toggbill.broker:Files", transport_options=options)
+    return options
+
+
+def _connect(folder: Path) -> Connection:
+    return Connection("filesystem://", transport="toggbill.broker:Files", transport_options=_options(folder))
 
 
 def _taken(queue: SimpleQueue) -> object:
@@ -78,3 +87,61 @@ def test_name_of_a_message_is_its_queues_from_the_first_dot_on() -> None:
     """Else kombu takes it for another queue's, and the queue for empty."""
     assert _name("post").partition(".")[2] == "post.msg"
     assert _name("a.b").partition(".")[2] == "a.b.msg"
+
+
+@pytest.fixture(autouse=True)
+def own_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kombu remembers for the whole process which queues are bound, and does not ask the folder of another test."""
+    monkeypatch.setattr(Files, "global_state", BrokerState())
+
+
+@pytest.fixture
+def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernel's own device for it: what is written there meets ENOSPC."""
+
+    def opened(place: str, mode: str) -> IO[bytes]:
+        Path(place).touch()  # a full disk has room for the name
+        return open("/dev/full", mode)
+
+    monkeypatch.setattr("toggbill.broker.open", opened, raising=False)
+    monkeypatch.setattr("toggbill.broker.TemporaryFile", lambda dir: open("/dev/full", "wb"))  # noqa: SIM115
+
+
+@pytest.mark.usefixtures("full_disk")
+def test_full_disk_leaves_no_half_message(tmp_path: Path) -> None:
+    with _connect(tmp_path) as connection, connection.SimpleQueue("post") as queue:
+        with pytest.raises(OSError, match="No space left on device"):
+            queue.put("hello")
+        with pytest.raises(OSError, match="No space left on device"):
+            connection.default_channel.take_one()
+    assert list((tmp_path / "messages").iterdir()) == []
+
+
+def test_probe_leaves_nothing_behind(tmp_path: Path) -> None:
+    with _connect(tmp_path) as connection:
+        connection.default_channel.take_one()
+    assert list((tmp_path / "messages").iterdir()) == []
+
+
+@pytest.mark.django_db
+def test_click_keeps_its_wish_and_readyz_says_so_when_the_disk_is_full(
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+    settings: Settings,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    settings.WHITENOISE_AUTOREFRESH = True
+    quiet = {"workspace__next_sync_at": None, "company__next_sync_at": None}
+    invoice = InvoiceFactory(status="approved", **{f"dossier__{name}": value for name, value in quiet.items()})
+    client = signed_in(invoice.firm)
+    with broker("filesystem://", "toggbill.broker:Files", _options(tmp_path)):
+        assert client.get("/readyz").json() == {"ready": True}
+        request.getfixturevalue("full_disk")
+        with django_capture_on_commit_callbacks(execute=True) as callbacks:
+            answer = client.post(f"/invoices/{invoice.reference}/post/", {"read": read_of(invoice)})
+        assert (answer.status_code, len(callbacks)) == (302, 1)
+        answer = client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (503, {"ready": False, "failing": "broker"})
+    invoice.refresh_from_db()
+    assert invoice.post_requested_at is not None
+    assert list((tmp_path / "messages").iterdir()) == []

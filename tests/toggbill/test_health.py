@@ -39,7 +39,9 @@ def test_readyz_is_ready_when_nothing_waits() -> None:
 @pytest.mark.parametrize(("seconds", "status"), [(health.LATE_SECONDS - 30, 200), (health.LATE_SECONDS + 30, 503)])
 def test_readyz_is_not_ready_when_a_row_waits_for_long(seconds: int, status: int) -> None:
     WorkspaceFactory(next_sync_at=timezone.now() - timedelta(seconds=seconds))
-    assert Client().get("/readyz").status_code == status
+    answer = Client().get("/readyz")
+    assert answer.status_code == status
+    assert answer.json().get("failing") == (None if status == 200 else "workers")
 
 
 def test_readyz_does_not_count_what_waits_for_a_person() -> None:
@@ -59,4 +61,5 @@ def test_readyz_does_not_count_what_waits_for_a_person() -> None:
 
 def test_readyz_is_not_ready_without_a_broker() -> None:
     with broker("redis://127.0.0.1:1/0"):
-        assert Client().get("/readyz").status_code == 503
+        answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()) == (503, {"ready": False, "failing": "broker"})

@@ -1,0 +1,26 @@
+"""How a page hastens what its row already asks for."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import transaction
+from kombu.exceptions import KombuError
+
+logger = logging.getLogger(__name__)
+
+
+def hasten(task: Any, **ids: object) -> None:
+    """Enqueue a task once what the page wrote is committed.
+
+    The wish stands in the row: when the broker does not answer, or has no room, the next tick takes it up.
+    """
+
+    def publish() -> None:
+        try:
+            task.apply_async(kwargs=ids, retry=False)
+        except (KombuError, OSError) as error:
+            logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
+
+    transaction.on_commit(publish)
