@@ -303,6 +303,7 @@ MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 
 # --- mail -------------------------------------------------------------------------------------------------------------
 vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+EMAIL_TIMEOUT = 10  # seconds; a person waits for it before a page
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="toggbill@localhost")
 
 # --- language, time, money (design D9) --------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 def _post_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
     recover.post_anew(invoice=row, by=actor(request), now=timezone.now(), read=read)
-    _enqueue(post_invoices, invoice_ids=[row.pk])
+    hasten(post_invoices, invoice_ids=[row.pk])
     return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 
 

@@ -10,10 +10,12 @@ from allauth.account.models import EmailAddress
 from allauth.core import context
 from allauth.core.internal.ratelimit import truncate_ip
 from django.conf import settings
+from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.translation import gettext as _
 
 from toggbill.firms.accounts.bad_tries import record_lock
 from toggbill.firms.audit import Actor
@@ -50,6 +52,14 @@ class AccountAdapter(DefaultAccountAdapter):
     def is_safe_url(self, url: str) -> bool:
         """Whether `next` is followed: to a page of ours alone, since allauth asks once the person is signed in."""
         return bool(page_of_ours(context.request, url))
+
+    def send_mail(self, template_prefix: str, email: str, values: dict[str, Any]) -> None:
+        """Send one of allauth's mails. What the mail server does not take is told, and no error."""
+        try:
+            super().send_mail(template_prefix, email, values)
+        except OSError:
+            logger.exception("%s could not be sent", template_prefix)
+            messages.error(context.request, _("The mail could not be sent. Try again later."))
 
     def get_logout_redirect_url(self, request: HttpRequest) -> str:
         """Back to where one signs in, without a page to return to."""
