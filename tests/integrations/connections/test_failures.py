@@ -127,7 +127,7 @@ def test_what_connections_report(settings: Settings) -> None:
     lost = Connection(service="billit", key="main", renewing_since=NOW)
     found += [tokens.sign_in_again(row), tokens.sign_in_again(lost), sync.Busy(workspace).message]
     found.append(quota.used_up(workspace, until=NOW))
-    page = "https://toggbill.example/connections/billit/main/"
+    page = f"https://toggbill.example/f/{row.firm.slug}/connections/billit/main/"
     main = {"connection": "Billit main"}
     assert [(message.code, message.facts) for message in found] == [
         ("connection_rests", main | {"n": 5, "at": "2026-11-20T09:05:00+00:00"}),

@@ -17,7 +17,8 @@ from toggbill.firms.requests.next_page import page_of_ours
 @never_cache
 def sign_in(request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
     """To the site's sign-in; whoever is signed in goes on, or is refused (403). No password is read here."""
-    index = reverse("admin:index", current_app=request.resolver_match and request.resolver_match.namespace)
+    match = request.resolver_match
+    index = reverse("admin:index", current_app=None if match is None else match.namespace)
     goal = page_of_ours(request, request.GET.get(REDIRECT_FIELD_NAME, "")) or index
     if not request.user.is_authenticated:
         return redirect_to_login(goal)

@@ -6,7 +6,7 @@ the list leads there.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
 from django.contrib import admin
@@ -42,13 +42,13 @@ class OperatorSite(admin.AdminSite):
         user = cast(FirmRequest, request).user
         return user.is_active and user.is_superuser
 
-    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # an answer of any kind
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         """The one door; whoever is signed in and is no operator is refused (403)."""
         if request.user.is_authenticated and not self.has_permission(request):
             raise PermissionDenied
         return doors.sign_in(request)
 
-    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # the same
+    def password_change(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # type: ignore[override]  # an answer of any kind
         """The page of the account."""
         return doors.change_password(request)
 
@@ -75,9 +75,9 @@ class FirmsAdmin(FirmAdmin):
     """All firms by name, and new ones. The page of each lies in that firm's own admin."""
 
     form = NewFirmForm
-    fields = ("owner", "slug", "name", "timezone", "language", "requires_mfa")
+    fields: ClassVar[Any] = ("owner", "slug", "name", "timezone", "language", "requires_mfa")
     list_is_a_look = False  # which firms there are, the operator knows
-    list_display = ("name", "slug", "timezone", "language", "set_up")
+    list_display: ClassVar[Any] = ("name", "slug", "timezone", "language", "set_up")
 
     @admin.display(description=_("Set-up"))
     def set_up(self, row: Firm) -> str:

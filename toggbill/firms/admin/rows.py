@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from allauth.account.adapter import get_adapter
 from django import forms
@@ -55,8 +55,8 @@ class FirmAdmin(Found):
     """The firm of the page. Its short name stands in the hashes of the audit log, so it never changes."""
 
     asks_for_proof = True
-    list_display = ("name", "slug", "timezone", "language")
-    fields = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
+    list_display: ClassVar[Any] = ("name", "slug", "timezone", "language")
+    fields: ClassVar[Any] = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Firm]:
         """The firm of the page."""

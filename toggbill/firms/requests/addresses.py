@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from django.core.checks import CheckMessage
 from django.urls import NoReverseMatch, URLResolver, reverse
+from django.urls.resolvers import RoutePattern
 
 MADE_FOR = "made_for_firm"
 """The field in which a form says on which firm's page it was made (the tag ``csrf_token``)."""
@@ -53,20 +53,20 @@ def slug_in(path: str) -> str | None:
     return None if found is None else found["slug"]
 
 
-class FirmPattern:
+class FirmPattern(RoutePattern):
     """The beginning of a firm's addresses: ``f/<slug>/`` and what follows in all of them.
 
-    Reads like the patterns of ``django.urls.resolvers``. The slug is no argument of the views: those of Django's admin
-    would not take it, and ours find the firm on the request.
+    The slug is no argument of the views: those of Django's admin would not take it, and ours find the firm on the
+    request.
     """
 
-    name = None
     # Django keeps what it makes of this for all firms, so that the resolver adds the beginning each time.
     regex = re.compile("")
 
     def __init__(self, rest: str) -> None:
+        super().__init__(f"f/<slug:firm>/{rest}")
         self.rest = rest
-        self.converters: dict[str, Any] = {}
+        self.converters = {}
 
     def match(self, path: str) -> tuple[str, tuple[()], dict[str, Any]] | None:
         """What is left of an address behind this beginning; None for another one."""
@@ -74,17 +74,6 @@ class FirmPattern:
         if found is None or not path[found.end() :].startswith(self.rest):
             return None
         return path[found.end() + len(self.rest) :], (), {}
-
-    def check(self) -> list[CheckMessage]:
-        """Nothing can be wrong with it."""
-        return []
-
-    def describe(self) -> str:
-        """For messages."""
-        return f"'{self}'"
-
-    def __str__(self) -> str:
-        return f"f/<slug:firm>/{self.rest}"
 
 
 class FirmResolver(URLResolver):

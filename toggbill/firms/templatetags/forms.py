@@ -22,7 +22,7 @@ class _FormNode(CsrfTokenNode):
         token, slug = super().render(context), slug_in_force()
         if slug is None:
             return token
-        return token + format_html('<input type="hidden" name="{}" value="{}">', MADE_FOR, slug)
+        return format_html('{}<input type="hidden" name="{}" value="{}">', token, MADE_FOR, slug)
 
 
 @register.tag
