@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0007_second_steps_in_place"),
-        ("integrations", "0006_secrets_in_place"),
+        ("integrations", "0007_secrets_in_place"),
     ]
 
     operations = [

@@ -6,8 +6,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0007_second_steps_in_place"),
-        ("integrations", "0007_secret_unreadable"),
-        ("invoicing", "0005_codes"),
+        ("integrations", "0008_secret_unreadable"),
+        ("invoicing", "0007_asked_by_somebody"),
     ]
 
     operations = [

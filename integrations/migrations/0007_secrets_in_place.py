@@ -26,6 +26,6 @@ def bind_all(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("integrations", "0005_failure_codes")]
+    dependencies = [("integrations", "0006_lost_sign_in")]
 
     operations = [migrations.RunPython(bind_all, migrations.RunPython.noop)]

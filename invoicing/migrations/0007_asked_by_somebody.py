@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0005_audit_by_type"),
         ("integrations", "0005_failure_codes"),
-        ("invoicing", "0005_codes"),
+        ("invoicing", "0006_attempt_left"),
     ]
 
     operations = [
