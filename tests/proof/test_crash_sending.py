@@ -28,7 +28,9 @@ ADOPTED = {
     "inside the settling of a sending",
 }
 # Where the order was not sent, and only a look at it could tell.
-ABSENT = {*steps.MISSING_A_SENDING, "after the claim of a sending", "before a sending is asked"}
+ABSENT = {*steps.MISSING_A_SENDING, "before a sending is asked"}
+# Where the request had not left, as the attempt says.
+NEVER_LEFT = {"after the claim of a sending"}
 
 
 def _sent_once(firm: Firm, place: Place) -> None:
@@ -52,6 +54,7 @@ def _sent_once(firm: Firm, place: Place) -> None:
         "accepted": invoices - len(ADOPTED),
         "adopted": len(ADOPTED),
         "absent": len(ABSENT),
+        "not_sent": len(NEVER_LEFT),
     }
     told = AuditEvent.objects.filter(firm=firm, type="invoice_sent").values_list("subject", flat=True)
     assert sorted(told) == sorted(f"invoice {invoice.reference}" for invoice in Invoice.objects.all())
