@@ -106,7 +106,7 @@ class RedisChannel(redis.Channel):
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         # The client itself tries four times with longer and longer pauses: a person before a page waits for that, and
         # workers have kombu, which tries for ever.
-        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)
+        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]  # kombu has no stub of it
         return parameters | {"retry": Retry(NoBackoff(), 0)}
 
     def take_one(self) -> None:

@@ -269,7 +269,7 @@ def _locked(connection: Connection) -> Connection:
 def page_of(row: Connection) -> str:
     """The address of a connection's page, for a sentence or a mail."""
     with in_firm(row.firm.slug):
-        return settings.PUBLIC_URL + reverse("firm:connection", args=[row.service, row.key])
+        return f"{settings.PUBLIC_URL}{reverse('firm:connection', args=[row.service, row.key])}"
 
 
 def sign_in_again(row: Connection) -> Message:

@@ -267,7 +267,7 @@ class FilesMixin(ImportExportMixin):
         # Not from what the form has cleaned: that leaves out a file that could not be read.
         file = form.files.get("import_file") if form is not None and form.is_bound else None
         name = getattr(file, "tmp_storage_name", "")
-        if name and "confirm_form" in context:
+        if form is not None and name and "confirm_form" in context:
             number = int(form.cleaned_data["format"])
             request.session[self._previewed(request)] = {"name": os.path.basename(name), "format": number}
         elif name:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.read import Figures, Read
-from invoicing.ledger import reasons
+from invoicing.ledger import attention
 from invoicing.models import ClientMapping, Correction, Invoice, LedgerRow, problems
 from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
 from invoicing.web import descriptions, figures
@@ -128,7 +128,7 @@ def _problem(pair: Sequence[Any]) -> str:
 
 
 def _reason(code: str) -> Text:
-    return reasons.words(code).title if code else ""
+    return attention.words(code).title if code else ""
 
 
 def _period(days: Sequence[str]) -> str:

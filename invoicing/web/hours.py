@@ -22,7 +22,7 @@ from invoicing.web import figures
 from invoicing.web.lookup import dossier_of, month_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.errors import NotPossible
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 from toggbill.firms.requests.numbers import row_ids
 
 _MOST_AT_ONCE = 1000

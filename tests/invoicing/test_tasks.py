@@ -246,10 +246,11 @@ def test_log_names_who_asked_for_posting_and_sending(scene: Make, queue: Queue) 
     books = scene(entries=[entry(1)])
     invoice = books.approved()
     poster, sender = (Actor(f"{name}@example.com", "page", Authority.COMMAND) for name in ("poster", "sender"))
-    for ask in (
+    asks: list[Callable[[], None]] = [
         lambda: posts.request(invoice=invoice, send=False, by=poster, now=NOW),
         lambda: posts.request_send(invoice=invoice, by=sender, now=NOW),
-    ):
+    ]
+    for ask in asks:
         ask()
         tasks.tick_delivery()
         queue.work()

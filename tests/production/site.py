@@ -58,12 +58,12 @@ class Visitor:
     port: int
     cookies: dict[str, str] = field(default_factory=dict)
 
-    def get(self, path: str, *, seconds: float = 30, **headers: str) -> Answer:
-        return self._ask("GET", path, None, seconds, headers)
+    def get(self, path: str, headers: dict[str, str] | None = None, *, seconds: float = 30) -> Answer:
+        return self._ask("GET", path, None, seconds, headers or {})
 
-    def post(self, path: str, *, seconds: float = 30, **fields: str) -> Answer:
+    def post(self, path: str, fields: dict[str, str] | None = None, *, seconds: float = 30) -> Answer:
         """Post a form, with the token of the browser's cookie."""
-        body = urlencode({**fields, "csrfmiddlewaretoken": self.cookies.get("csrftoken", "")}).encode()
+        body = urlencode({**(fields or {}), "csrfmiddlewaretoken": self.cookies.get("csrftoken", "")}).encode()
         return self._ask("POST", path, body, seconds, {"Content-Type": "application/x-www-form-urlencoded"})
 
     def call(self, path: str, body: str, headers: dict[str, str]) -> Answer:
@@ -83,7 +83,7 @@ class Visitor:
 
     def sign_in(self, email: str = OWNER, password: str = PASSWORD) -> Answer:
         self.get("/accounts/login/")
-        return self.post("/accounts/login/", login=email, password=password)
+        return self.post("/accounts/login/", {"login": email, "password": password})
 
     def _ask(self, method: str, path: str, body: bytes | None, seconds: float, headers: dict[str, str]) -> Answer:
         wire = http.client.HTTPConnection("127.0.0.1", self.port, timeout=seconds)

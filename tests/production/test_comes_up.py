@@ -47,7 +47,7 @@ def test_every_page_of_the_url_conf_answers(site: Site, approved: str) -> None:
 def test_worker_posts_what_a_person_clicks(site: Site, approved: str) -> None:
     page, step = (Filler(site).path(name, reference=approved, step="post") for name in ("invoice", "step"))
     owner = site.owner()
-    assert owner.post(step, **owner.form(page, step)).status == 302
+    assert owner.post(step, owner.form(page, step)).status == 302
     until(lambda: site.one(STATUS, approved) == "posted", site.log("worker"))
 
 
@@ -65,12 +65,12 @@ def test_static_files_of_the_manifest_are_kept_by_browsers_for_ever(site: Site) 
 
 def test_strangers_are_led_to_https_and_see_no_detail(site: Site) -> None:
     visitor = site.visitor()
-    plain = visitor.get("/accounts/login/", **{"X-Forwarded-Proto": "http"})
+    plain = visitor.get("/accounts/login/", {"X-Forwarded-Proto": "http"})
     assert (plain.status, plain.headers["location"]) == (301, "https://toggbill.example/accounts/login/")
     missing = visitor.get("/nothing/here/")
     assert (missing.status, "There is nothing here" in missing.text) == (404, True)
     assert "urlpatterns" not in missing.text
-    assert visitor.get("/accounts/login/", Host="elsewhere.example").status == 400
+    assert visitor.get("/accounts/login/", {"Host": "elsewhere.example"}).status == 400
 
 
 def test_error_pages_render_without_the_manifest(site: Site) -> None:

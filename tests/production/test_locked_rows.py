@@ -33,7 +33,7 @@ def test_click_on_a_locked_invoice_says_that_somebody_is_at_it_and_changes_nothi
         for language, words in WORDS.items():
             owner.cookies["django_language"] = language
             begun = time.monotonic()
-            answer = owner.post(step, **fields)
+            answer = owner.post(step, fields)
             assert time.monotonic() - begun < 5
             assert (answer.status, answer.headers["retry-after"]) == (503, "5")
             assert words in answer.text
@@ -42,7 +42,7 @@ def test_click_on_a_locked_invoice_says_that_somebody_is_at_it_and_changes_nothi
     assert site.one(STATUS, draft) == "draft"
     assert site.one(EVENTS, f"invoice {draft}") == events
 
-    assert owner.post(step, **fields).status == 302
+    assert owner.post(step, fields).status == 302
     assert site.one(STATUS, draft) == "approved"
 
 
@@ -53,7 +53,7 @@ def test_site_answers_while_many_click_on_a_locked_invoice(site: Site, draft: st
     met: list[int] = []
     with site.rows() as somebody:
         somebody.execute(LOCK, [draft])
-        clicks = [threading.Thread(target=lambda: met.append(owner.post(step, **fields).status)) for _ in range(20)]
+        clicks = [threading.Thread(target=lambda: met.append(owner.post(step, fields).status)) for _ in range(20)]
         for click in clicks:
             click.start()
         begun = time.monotonic()

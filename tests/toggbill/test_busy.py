@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -42,7 +41,7 @@ def _page(error: Exception, request: HttpRequest) -> HttpResponse | None:
 
 
 @pytest.fixture
-def locked(tmp_path: Path) -> Iterator[OperationalError]:
+def locked(tmp_path: Path) -> OperationalError:
     """What SQLite says to the second who writes."""
     file = str(tmp_path / "held.sqlite3")
     with closing(sqlite3.connect(file, isolation_level=None)) as holder:

@@ -68,8 +68,8 @@ def test_what_is_read_is_counted_while_it_is_read(
     kind: reading.Kind, few: dict[str, int], enough: dict[str, int], code: str
 ) -> None:
     content = csv(HEADING, *ROWS) if kind == "csv" else workbook(HEADING, *ROWS)
-    assert len(reading.read(content, kind, replace(LIMITS, **enough))) == 21  # type: ignore[arg-type]  # whole numbers
-    assert refusal(content, kind, replace(LIMITS, **few)) == code  # type: ignore[arg-type]  # the same
+    assert len(reading.read(content, kind, replace(LIMITS, **enough))) == 21
+    assert refusal(content, kind, replace(LIMITS, **few)) == code
 
 
 def test_rows_that_only_look_empty_count() -> None:

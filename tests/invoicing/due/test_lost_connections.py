@@ -25,7 +25,7 @@ from tests.factories import (
     InvoiceFactory,
     MembershipFactory,
 )
-from tests.invoicing.scene import Scene
+from tests.invoicing.scene import BY, Scene
 from tests.queues import Queue
 from tests.worlds import NOW, entry
 from toggbill.firms.models import Firm
@@ -182,7 +182,7 @@ def _signed_in(browser: Client, firm: Firm) -> Client:
 def test_invoice_that_waits_says_why_on_its_page_and_in_the_list(scene: Make, browser: Client) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()
-    posts.request(invoice=invoice, send=False, now=NOW)
+    posts.request(invoice=invoice, send=False, by=BY, now=NOW)
     page = _signed_in(browser, books.firm).get(f"/invoices/{invoice.reference}/", follow=True).content.decode()
     assert "it waits for a worker" in page
     row = Connection.objects.get(service="billit")

@@ -24,7 +24,7 @@ from tests.factories import (
     InvoiceFactory,
     WorkspaceFactory,
 )
-from tests.invoicing.scene import Scene
+from tests.invoicing.scene import BY, Scene
 from tests.queues import Queue
 from tests.worlds import NOW, entry
 
@@ -145,7 +145,7 @@ def test_nothing_sleeps_on_when_a_clock_was_two_days_ahead_for_a_minute(scene: M
         for tick in (tasks.tick_sync, tasks.tick_runs, tasks.tick_delivery, tasks.tick_reconcile):
             tick()
         queue.work()
-    posts.request(invoice=invoice, send=False, now=AHEAD)
+    posts.request(invoice=invoice, send=False, by=BY, now=AHEAD)
     tasks.tick_delivery()
     queue.waiting()  # the message is lost
     books.at(right + timedelta(minutes=1))

@@ -30,7 +30,7 @@ def _approved(books: Scene) -> list[Invoice]:
     books.approve()
     invoices = list(books.invoices().order_by("pk"))
     for invoice in invoices:
-        posts.request(invoice=invoice, send=False, now=timezone.now())
+        posts.request(invoice=invoice, send=False, by=BY, now=timezone.now())
     return invoices
 
 

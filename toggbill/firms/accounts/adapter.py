@@ -23,7 +23,7 @@ from toggbill.firms.identity import addresses, proof
 from toggbill.firms.membership.signup import open_asked_firm
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Membership, User
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 
 logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 
 
 @never_cache

@@ -143,12 +143,12 @@ class Found(_ModelAdmin):
             return proof.ask(request)
         return super().delete_view(request, object_id, extra_context)
 
-    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any]) -> HttpResponse | None:
+    def response_action(self, request: HttpRequest, queryset: models.QuerySet[Any], *args: Any) -> HttpResponse | None:
         """What was ticked are numbers of rows; any other text is none of them (400)."""
         ticked = request.POST.getlist(ACTION_CHECKBOX_NAME)
         if len(row_ids(ticked)) != len(set(ticked)):
             raise BadRequest("no rows have such numbers")
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args)
 
     def _needs_proof(self, request: HttpRequest) -> bool:
         return self.asks_for_proof and self.has_change_permission(request) and not proof.is_fresh(request)

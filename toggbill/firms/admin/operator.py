@@ -77,7 +77,7 @@ class FirmsAdmin(FirmAdmin):
     form = NewFirmForm
     fields: ClassVar[Any] = ("owner", "slug", "name", "timezone", "language", "requires_mfa")
     list_is_a_look = False  # which firms there are, the operator knows
-    list_display: ClassVar[Any] = ("name", "slug", "timezone", "language", "set_up")
+    list_display: Any = ("name", "slug", "timezone", "language", "set_up")
 
     @admin.display(description=_("Set-up"))
     def set_up(self, row: Firm) -> str:

@@ -55,7 +55,7 @@ class FirmAdmin(Found):
     """The firm of the page. Its short name stands in the hashes of the audit log, so it never changes."""
 
     asks_for_proof = True
-    list_display: ClassVar[Any] = ("name", "slug", "timezone", "language")
+    list_display: Any = ("name", "slug", "timezone", "language")
     fields: ClassVar[Any] = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Firm]:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import User
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 
 FRESH_FOR = timedelta(minutes=10)
 # Seconds by which the clocks of two machines that serve the site may differ.

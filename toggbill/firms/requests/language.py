@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.views import i18n
 
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 
 
 def set_language(request: HttpRequest) -> HttpResponse:

@@ -14,9 +14,9 @@ from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Firm, Membership, User
+from toggbill.firms.next_page import page_of_ours
 from toggbill.firms.requests import addresses
 from toggbill.firms.requests.malformed import content_length
-from toggbill.firms.requests.next_page import page_of_ours
 
 if TYPE_CHECKING:
     from toggbill.firms.access import FirmRequest

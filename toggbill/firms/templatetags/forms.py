@@ -10,7 +10,7 @@ from django import template
 from django.template.context import Context
 from django.template.defaulttags import CsrfTokenNode
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
 from toggbill.firms.requests.addresses import MADE_FOR, slug_in_force
 
@@ -19,7 +19,7 @@ register = template.Library()
 
 class _FormNode(CsrfTokenNode):
     def render(self, context: Context) -> SafeString:
-        token, slug = super().render(context), slug_in_force()
+        token, slug = mark_safe(super().render(context)), slug_in_force()  # noqa: S308 - Django's own tag
         if slug is None:
             return token
         return format_html('{}<input type="hidden" name="{}" value="{}">', token, MADE_FOR, slug)

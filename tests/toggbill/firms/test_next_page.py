@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from invoicing.models import LedgerRow
 from tests.factories import PASSWORD, DossierFactory, FirmFactory, LedgerRowFactory, MembershipFactory
 from tests.visitors import signed_in
-from toggbill.firms.requests.next_page import page_of_ours
+from toggbill.firms.next_page import page_of_ours
 
 NOWHERE = [
     "",
