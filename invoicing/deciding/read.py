@@ -79,8 +79,8 @@ class Read:
         return signing.dumps(rows, salt=_SALT, compress=True)
 
 
-def check(read: Read | None, now: Callable[[], Sequence[Figures]], *, by: Actor) -> None:
-    """Refuse a decision on anything but what was read. ``now`` reads the figures as they are, under the verb's lock.
+def check(read: Read | None, current: Callable[[], Sequence[Figures]], *, by: Actor) -> None:
+    """Refuse a decision on anything but what was read. ``current`` reads the figures under the verb's lock.
 
     Raises ``Changed`` with the old and the new figures, and ``Unread`` when the form does not say what it showed. The
     schedule and commands give no ``read``: they decide on what they find under the lock.
@@ -88,7 +88,7 @@ def check(read: Read | None, now: Callable[[], Sequence[Figures]], *, by: Actor)
     if read is None and by.authority in _READ_THEMSELVES:
         return
     before = {} if read is None else read.figures
-    found = now()
+    found = current()
     if any(each.subject not in before for each in found):
         raise Unread(
             gettext(

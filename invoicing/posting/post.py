@@ -249,7 +249,7 @@ def _claim(
     moves.move(
         Invoice.objects.filter(pk__in=[invoice.pk for invoice, _, _ in claimed]),
         status=Step(_Status.APPROVED, _Status.POSTING),
-        **asked_by("post", by, now),
+        **asked("post", by.name, now),
         posting_since=now,
         order_date=claimed[0].order.order_date,
         not_before=None,
@@ -262,11 +262,11 @@ def _claim(
     return claimed
 
 
-def asked_by(intent: str, by: Actor, now: datetime) -> dict[str, Any]:
-    """The columns of the wish to ``post`` or ``send``: as they are, else by who acts and at this moment."""
+def asked(intent: str, name: str, moment: datetime) -> dict[str, Any]:
+    """The columns of the wish to ``post`` or ``send``: as they are, else of who acts at this moment."""
     at, who = f"{intent}_requested_at", f"{intent}_requested_by"
-    name = Case(When(**{f"{at}__isnull": True}, then=Value(by.name)), default=F(who))
-    return {at: Coalesce(at, Value(now)), who: name}
+    by = Case(When(**{f"{at}__isnull": True}, then=Value(name)), default=F(who))
+    return {at: Coalesce(at, Value(moment)), who: by}
 
 
 def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:

@@ -23,7 +23,7 @@ from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, Detail, columns, words
 from invoicing.posting.attempts import GivenUp, leaves, never_left
-from invoicing.posting.post import asked_by, finish, fresh, news_of
+from invoicing.posting.post import asked, finish, fresh, news_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
@@ -143,7 +143,7 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime, *, asked_only: 
     claimed = moves.move(
         rows.filter(send_requested_at__isnull=False) if asked_only else rows,
         delivery=Step([_Delivery.NOT_SENT, _Delivery.FAILED], _Delivery.SENDING),
-        **asked_by("send", by, now),
+        **asked("send", by.name, now),
         sending_since=now,
         send_key_number=number,
         not_before=None,

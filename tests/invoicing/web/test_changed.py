@@ -151,8 +151,9 @@ def test_step_without_what_was_read_does_nothing_and_says_so(firm: Firm, step: s
     _invoice, path, _said = _shown(firm, step)
     other = InvoiceFactory(dossier__firm=firm, status="posted")
     fields = {"": {}, "broken": {"read": read_of(other)[:-1]}, "of another": {"read": read_of(other)}}[read]
+    client = signed_in(firm)
     before = everything()
-    answer = signed_in(firm).post(path, fields)
+    answer = client.post(path, fields)
     assert answer.status_code == 400
     assert "Nothing was done: the form does not say which figures it showed" in words(answer.content)
     assert everything() == before
@@ -235,8 +236,9 @@ def test_decision_on_a_correction_that_changed_does_nothing_and_shows_both(firm:
 @pytest.mark.parametrize("remedy", ["accept", "next-invoice", "replace", "credit", "credit-and-bill", "withdraw"])
 def test_decision_on_a_correction_without_what_was_read_does_nothing(firm: Firm, remedy: str) -> None:
     about = CorrectionFactory(invoice__dossier=DossierFactory(firm=firm), **REMEDIES[remedy][0])
+    client = signed_in(firm)
     before = everything()
-    answer = signed_in(firm).post(f"/corrections/{about.pk}/{remedy}/", {"note": ""})
+    answer = client.post(f"/corrections/{about.pk}/{remedy}/", {"note": ""})
     assert answer.status_code == 400
     assert everything() == before
 
@@ -294,8 +296,9 @@ def test_decision_on_hours_that_were_not_shown_does_nothing(firm: Firm, decision
     dossier = DossierFactory(firm=firm, key="bakery")
     shown, other = (LedgerRowFactory(dossier=dossier, **HOURS[decision]) for _ in range(2))
     fields = {"read": read_of(shown), "reason": "Why", "entry": [str(shown.entry_id), str(other.entry_id)]}
+    client = signed_in(firm)
     before = everything()
-    assert signed_in(firm).post(f"/dossiers/bakery/hours/{decision}/", fields).status_code == 400
+    assert client.post(f"/dossiers/bakery/hours/{decision}/", fields).status_code == 400
     assert everything() == before
 
 

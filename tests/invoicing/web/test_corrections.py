@@ -178,8 +178,9 @@ def test_second_click_decides_nothing_more(scene: Make) -> None:
 def test_decision_on_what_changed_since_it_was_read_is_refused(scene: Make) -> None:
     books = longer(scene)
     client, about = reader(books), correction()
+    sent = {"read": read_of(about)}
     changed(books, entry(1, seconds=7200))
-    assert "the difference is 3600 seconds now" in decide(client, "accept", about)
+    assert client.post(f"/corrections/{about.pk}/accept/", sent).status_code == 409
     assert correction().seconds == 3600
 
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.utils.translation import gettext
 
 from toggbill.firms.models import AuditEvent, Firm, User
 
@@ -118,7 +119,8 @@ def check_open(firm: Firm) -> None:
 
 
 def _closed(slug: str, at: datetime) -> Closed:
-    return Closed(f"Firm {slug} was closed on {at:%d/%m/%Y}: its books are only read.")
+    told = {"firm": slug, "day": f"{at:%d/%m/%Y}"}
+    return Closed(gettext("Firm %(firm)s was closed on %(day)s: its books are only read.") % told)
 
 
 @transaction.atomic
