@@ -26,6 +26,7 @@ from django.test import Client
 from tests.drawing import addresses, forms
 from tests.drawing.requests import Drawer, Request
 from tests.test_every_url import VISITORS, Scene, scene  # noqa: F401 - a fixture
+from tests.visitors import Served, content_of
 from toggbill.firms.models import Firm, FirmOwned, User
 
 SEED = os.environ.get("NEVER_500_SEED", "1")
@@ -96,7 +97,7 @@ class Visit:
 
     def ask(self, request: Request) -> str:
         """The page that answers, "" where there is none."""
-        browser = Client(raise_request_exception=True)
+        browser = Served(raise_request_exception=True)
         browser.cookies.update(self.client.cookies)
         self.asked += 1
         self.loud.records.clear()
@@ -124,9 +125,7 @@ class Visit:
         if answer.status_code >= 500 and request.path.partition("?")[0] not in MAY_SAY_503:
             self._note(request, f"answered {answer.status_code}")
         if answer.streaming:
-            b"".join(answer.streaming_content)
-            for close in answer._resource_closers:
-                close()
+            content_of(answer)
             return ""
         is_page = answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith("text/html")
         return answer.content.decode() if is_page else ""

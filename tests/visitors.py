@@ -20,6 +20,7 @@ from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.factories import MembershipFactory, UserFactory
 from toggbill.firms.models import AuditEvent, Firm, User
 from toggbill.firms.requests.addresses import in_firm
+from toggbill.firms.requests.charset import without_charset
 
 # What is no firm's; every other address of a test is one of a firm's pages.
 _OUTSIDE = re.compile(
@@ -74,6 +75,23 @@ def text(client: Client, path: str) -> str:
     assert answer.status_code == 200
     words = re.sub(r"<[^>]+>", " ", answer.content.decode())
     return re.sub(r"\s+", " ", words.replace("\u00a0", " ").replace("&nbsp;", " "))
+
+
+class Served(Client):
+    """A browser whose requests go through what ``toggbill.wsgi`` has in front of Django, as those of a server do."""
+
+    def __init__(self, **defaults: Any) -> None:
+        super().__init__(**defaults)
+        handler: Any = self.handler
+        self.handler: Any = lambda environ: handler(without_charset(environ))
+
+
+def content_of(answer: Any) -> bytes:
+    """All of an answer that streams; its file is closed, and not the database, which close() would end as well."""
+    content = b"".join(answer.streaming_content)
+    for close in answer._resource_closers:
+        close()
+    return content
 
 
 class _Markup(HTMLParser):

@@ -263,7 +263,7 @@ class FilesMixin(ImportExportMixin):
         """The preview. What was uploaded is kept for this session's confirmation, else it goes at once."""
         answer: Any = super().import_action(request, **kwargs)
         context = getattr(answer, "context_data", None) or {}
-        form = context.get("form")
+        form: Any = context.get("form")
         # Not from what the form has cleaned: that leaves out a file that could not be read.
         file = form.files.get("import_file") if form is not None and form.is_bound else None
         name = getattr(file, "tmp_storage_name", "")

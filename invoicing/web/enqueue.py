@@ -10,6 +10,9 @@ from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
 
+# A connection of its own: those of the pool try for six seconds to reach a broker whose port is closed.
+_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
+
 
 def hasten(task: Any, **ids: object) -> None:
     """Enqueue a task once what the page wrote is committed.
@@ -19,7 +22,8 @@ def hasten(task: Any, **ids: object) -> None:
 
     def publish() -> None:
         try:
-            task.apply_async(kwargs=ids, retry=False)
+            with task.app.connection_for_write(transport_options=_ONCE) as broker:
+                task.apply_async(kwargs=ids, connection=broker, retry=False)
         except (KombuError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 

@@ -74,7 +74,10 @@ class Pool:
         self._of_model: dict[str, list[str]] = {}
 
     def rows(self, label: str) -> list[str]:
-        """The numbers of all rows of a model."""
+        """The numbers of all rows of a model; those of every kind where no model is called so."""
+        app, name = label.split(".")
+        if name not in apps.all_models.get(app, {}):
+            return self.by_name["pk"]
         if label not in self._of_model:
             self._of_model[label] = [str(pk) for pk in _numbers(apps.get_model(label))]
         return self._of_model[label]

@@ -28,7 +28,7 @@ from tests.factories import (
     MembershipFactory,
     ReportedMonthFactory,
 )
-from tests.visitors import browser_of, signed_in
+from tests.visitors import browser_of, content_of, signed_in
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -60,8 +60,7 @@ def dossier(firm: Firm) -> Dossier:
 def rows(client: Client, path: str) -> list[dict[str, str]]:
     """The rows of a CSV file by their headings."""
     answer: Any = client.get(path)
-    content = b"".join(answer.streaming_content)
-    answer.close()
+    content = content_of(answer)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     return list(csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
@@ -69,8 +68,7 @@ def rows(client: Client, path: str) -> list[dict[str, str]]:
 def sheet(client: Client, path: str) -> list[tuple[Any, ...]]:
     """The rows of a workbook, heading and all, as a spreadsheet reads them."""
     answer: Any = client.get(path)
-    content = b"".join(answer.streaming_content)
-    answer.close()
+    content = content_of(answer)
     book = load_workbook(io.BytesIO(content))
     return list(book.worksheets[0].iter_rows(values_only=True))
 
@@ -192,8 +190,8 @@ def test_everybody_exports_also_of_a_closed_firm(role: str, firm: Firm, dossier:
     Firm.objects.filter(pk=firm.pk).update(closed_at=timezone.now())
     for path in PATHS:
         answer = client.get(path)
-        answer.close()
         assert answer.status_code == 200, path
+        content_of(answer)
         page = path.removesuffix("export.csv")
         if page != "/months/":
             assert path in client.get(page).content.decode(), path
@@ -212,8 +210,7 @@ def test_exports_are_fenced_between_firms_and_dossiers(firm: Firm, dossier: Doss
     client = browser_of(row.user, firm)
     for path in PATHS:
         answer: Any = client.get(path)
-        assert b"leakmark" not in b"".join(answer.streaming_content), path
-        answer.close()
+        assert b"leakmark" not in content_of(answer), path
     for key in ("hidden", "theirs"):
         assert client.get(f"/dossiers/{key}/hours/export.csv").status_code == 404
         for path in PATHS[1:]:

@@ -5,11 +5,12 @@ PostgreSQL keeps no NUL in a text and fails at whatever query carries one, so th
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Iterable
 
 from django.http import HttpRequest, HttpResponse, QueryDict, UnreadablePostError
 from django.shortcuts import render
+
+from toggbill.firms.requests.charset import NAMED
 
 _FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 
@@ -33,11 +34,8 @@ class MalformedInputMiddleware:
         """Look at all but the body."""
         if "\0" in request.path_info:
             return render(request, "404.html", status=404)
-        if not _is_utf8(request.encoding):
-            # Django would read the query in it, too, and fails where it is no encoding of texts.
-            request.encoding = "utf-8"
-            if request.content_type in _FORMS:
-                return refuse(request)
+        if NAMED in request.META and request.content_type in _FORMS:
+            return refuse(request)
         if _has_nul(request.GET) or any("\0" in value for value in request.COOKIES.values()):
             return refuse(request)
         return self.get_response(request)
@@ -58,10 +56,6 @@ class MalformedInputMiddleware:
 def refuse(request: HttpRequest) -> HttpResponse:
     """The page that says so."""
     return render(request, "400.html", status=400)
-
-
-def _is_utf8(encoding: str | None) -> bool:
-    return encoding is None or codecs.lookup(encoding).name == "utf-8"
 
 
 def _has_nul(given: QueryDict) -> bool:

@@ -8,7 +8,9 @@ import pytest
 from django.test import Client
 
 from tests.factories import FirmFactory
-from tests.visitors import signed_in, staff
+from tests.visitors import Served, signed_in, staff
+from toggbill import wsgi
+from toggbill.firms.requests.charset import NAMED, as_utf8, without_charset
 
 pytestmark = pytest.mark.django_db
 
@@ -56,18 +58,37 @@ def test_sentence_is_in_the_language_of_the_visitor() -> None:
     assert '<html lang="nl"' in answer.content.decode()
 
 
-@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "rot13", "unicode_escape"])
+@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "rot13", "unicode_escape", "nobody-knows"])
 @pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
 def test_form_in_another_charset_is_not_understood(charset: str, kind: str) -> None:
     body = '--x\r\nContent-Disposition: form-data; name="login"\r\n\r\na\r\n--x--\r\n'
-    answer = Client().generic("POST", "/accounts/login/", body.encode(), content_type=f"{kind}; charset={charset}")
+    answer = Served().generic("POST", "/accounts/login/?a=1", body.encode(), f"{kind}; charset={charset}")
     assert answer.status_code == 400
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "rot13", "hex"])
 def test_query_is_read_as_utf8_whatever_the_header_says(charset: str) -> None:
-    answer = Client().generic("GET", "/accounts/login/?next=%C3%A9", content_type=f"text/plain; charset={charset}")
-    assert answer.status_code == 200
+    fields: Any = {"CONTENT_TYPE": f"text/plain; charset={charset}"}
+    assert Served().generic("GET", "/accounts/login/?next=%C3%A9", **fields).status_code == 200
+
+
+def test_content_type_keeps_what_it_says_besides() -> None:
+    environ = without_charset({"CONTENT_TYPE": "multipart/form-data; boundary=aB; charset=rot13"})
+    assert environ == {"CONTENT_TYPE": 'multipart/form-data; boundary="aB"', NAMED: "rot13"}
+    for kind in ("", "text/plain", "text/plain; charset=UTF-8", "text/plain; charset=utf8"):
+        assert without_charset({"CONTENT_TYPE": kind}) == {"CONTENT_TYPE": kind}
+
+
+def test_server_is_asked_without_it() -> None:
+    asked: list[dict[str, Any]] = []
+
+    def application(environ: dict[str, Any], _start: Any) -> list[bytes]:
+        asked.append(environ)
+        return []
+
+    as_utf8(application)({"CONTENT_TYPE": "a/b; charset=hex"}, None)
+    assert asked == [{"CONTENT_TYPE": "a/b", NAMED: "hex"}]
+    assert wsgi.application.__qualname__ == "as_utf8.<locals>.asked"
 
 
 @pytest.mark.parametrize("length", ["abc", "-1", "1.5", "²", "9" * 5000])
@@ -84,8 +105,9 @@ def test_form_that_breaks_off_is_not_understood() -> None:
 
         readline = read
 
-    fields: Any = {"wsgi.input": Broken(), "CONTENT_LENGTH": "40"}
-    answer = Client().generic("POST", "/accounts/login/", content_type="application/x-www-form-urlencoded", **fields)
+    kind = "application/x-www-form-urlencoded"
+    fields: Any = {"wsgi.input": Broken(), "CONTENT_LENGTH": "40", "CONTENT_TYPE": kind}
+    answer = Client().generic("POST", "/accounts/login/", **fields)
     assert answer.status_code == 400
 
 
