@@ -73,6 +73,11 @@ def test_strangers_are_led_to_https_and_see_no_detail(site: Site) -> None:
     assert visitor.get("/accounts/login/", {"Host": "elsewhere.example"}).status == 400
 
 
+def test_charset_that_is_no_encoding_of_texts_is_no_failure(site: Site) -> None:
+    page = site.visitor().get("/accounts/login/?next=/", {"Content-Type": "text/plain; charset=rot13"})
+    assert page.status == 200
+
+
 def test_error_pages_render_without_the_manifest(site: Site) -> None:
     """A site whose `release` was cut off: its pages lack their looks, not their words."""
     manifest = Path(site.environment["VAR_DIR"]) / "static" / "staticfiles.json"
