@@ -1,7 +1,7 @@
 """kombu's own transports (design D3), each with a fault of theirs mended.
 
 Files: kombu opens a message's file, then locks it, then writes; a worker that looks in between takes an empty file
-away: the message is lost, and the worker ends over it.
+away: the message is lost, and the worker ends over it. And it remembers the bindings of queues for the whole process.
 
 Redis: when the connection is lost while messages are not acknowledged, the worker ends over trying to hand them back
 through the lost connection. They need no handing back: Redis gives them out again, and before that the rows do (D4).
@@ -16,10 +16,10 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from tempfile import TemporaryFile
 from time import time_ns
-from typing import Any
+from typing import Any, ClassVar
 from uuid import uuid4
 
-from kombu.transport import filesystem, redis
+from kombu.transport import filesystem, redis, virtual
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
@@ -82,6 +82,14 @@ class Files(filesystem.Transport):
     """`CELERY_BROKER_TRANSPORT` names it; the folders are kombu's options."""
 
     Channel = FilesChannel
+    _states: ClassVar[dict[str, virtual.BrokerState]] = {}
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        super().__init__(client, **kwargs)
+        # kombu has one for the whole process. A queue that is bound in one folder then counts as bound in every other,
+        # where nobody wrote it down, and what is put into it there is lost.
+        folder = str(client.transport_options.get("control_folder", "control"))
+        self.state = self._states.setdefault(folder, virtual.BrokerState())
 
 
 class _Unacknowledged(redis.QoS):

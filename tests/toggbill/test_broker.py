@@ -8,14 +8,13 @@ from typing import IO, Any, cast
 import pytest
 from kombu import Connection
 from kombu.simple import SimpleQueue
-from kombu.transport.virtual import BrokerState
 from kombu.utils.json import dumps
 from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
 from tests.factories import InvoiceFactory
 from tests.queues import broker
 from tests.visitors import read_of, signed_in
-from toggbill.broker import Files, _name
+from toggbill.broker import _name
 
 
 def _options(folder: Path) -> dict[str, Any]:
@@ -89,10 +88,14 @@ def test_name_of_a_message_is_its_queues_from_the_first_dot_on() -> None:
     assert _name("a.b").partition(".")[2] == "a.b.msg"
 
 
-@pytest.fixture(autouse=True)
-def own_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Kombu remembers for the whole process which queues are bound, and does not ask the folder of another test."""
-    monkeypatch.setattr(Files, "global_state", BrokerState())
+def test_queue_of_one_name_in_two_folders_is_two(tmp_path: Path) -> None:
+    """kombu's own transport takes the second for bound, since the first is, and loses what is put into it."""
+    for name in ("one", "other"):
+        folder = tmp_path / name
+        folder.mkdir()
+        with _connect(folder) as connection, connection.SimpleQueue("post") as queue:
+            queue.put(name)
+            assert _taken(queue) == name
 
 
 @pytest.fixture
