@@ -32,8 +32,8 @@ from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, STATUS, Step
 from invoicing.models.problems import Code, columns, words
-from invoicing.posting.attempts import GivenUp, leaves, never_left
-from invoicing.posting.post import finish, fresh
+from invoicing.posting.attempts import GivenUp, finish, leaves, never_left
+from invoicing.posting.post import fresh
 from toggbill.database.limits import wait_for_locks
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News

@@ -59,3 +59,10 @@ def never_left(invoice: Invoice, attempt: Attempt, event: str | None, by: Actor,
         news = News(event, f"invoice {invoice.reference}", {"key": attempt.key, "reason": reason})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)
     return True
+
+
+def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: Message, now: datetime) -> None:
+    """Write down what came of an attempt; ``answer`` is what Billit said, or why it said nothing."""
+    attempt.outcome, attempt.http_status, attempt.finished_at = outcome, http_status, now
+    attempt.answer, attempt.answer_facts = answer.code, answer.facts
+    attempt.save(update_fields=["outcome", "http_status", "answer", "answer_facts", "finished_at"])

@@ -37,7 +37,7 @@ from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, Ledg
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
-from invoicing.posting.attempts import NOT_POSTED, GivenUp, leaves, never_left
+from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
 from invoicing.posting.orders import order_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -388,12 +388,6 @@ def _leave(invoice: Invoice, attempt: Attempt, target: Invoice.Status, **fields:
     under_way = Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING)
     rows = Invoice.objects.filter(pk__in=under_way.values("invoice"))
     return bool(moves.move(rows, status=Step(_Status.POSTING, target), posting_since=None, **fields))
-
-
-def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, answer: Message, now: datetime) -> None:
-    attempt.outcome, attempt.http_status, attempt.finished_at = outcome, http_status, now
-    attempt.answer, attempt.answer_facts = answer.code, answer.facts
-    attempt.save(update_fields=["outcome", "http_status", "answer", "answer_facts", "finished_at"])
 
 
 def news_of(type: str, invoice: Invoice, **data: object) -> News:

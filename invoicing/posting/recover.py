@@ -21,9 +21,9 @@ from invoicing.deciding.read import Read, check
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns
-from invoicing.posting.attempts import NOT_POSTED, never_left
+from invoicing.posting.attempts import NOT_POSTED, finish, never_left
 from invoicing.posting.look_up import Found, look_up
-from invoicing.posting.post import finish, fresh, mark_in_doubt, news_of, settle
+from invoicing.posting.post import fresh, mark_in_doubt, news_of, settle
 from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor

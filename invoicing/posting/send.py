@@ -22,8 +22,8 @@ from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, Detail, columns, words
-from invoicing.posting.attempts import GivenUp, leaves, never_left
-from invoicing.posting.post import asked, finish, fresh, news_of
+from invoicing.posting.attempts import GivenUp, finish, leaves, never_left
+from invoicing.posting.post import asked, fresh, news_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible

@@ -80,9 +80,11 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     return Closing(firm, len(standing), to_revoke)
 
 
+_MOVING = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
+
+
 def _on_their_way(firm: Firm) -> int:
-    moving = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
-    return Invoice.objects.for_firm(firm).filter(moving).count()
+    return Invoice.objects.for_firm(firm).filter(_MOVING).count()
 
 
 def _lock_what_works(firm: Firm) -> None:
@@ -94,7 +96,7 @@ def _lock_what_works(firm: Firm) -> None:
 
 def _asked_for(firm: Firm) -> QuerySet[Invoice]:
     asked = Q(post_requested_at__isnull=False) | Q(send_requested_at__isnull=False)
-    return Invoice.objects.filter(asked, firm=firm)
+    return Invoice.objects.filter(asked, ~_MOVING, firm=firm)
 
 
 def _destroy_secrets(firm: Firm) -> None:

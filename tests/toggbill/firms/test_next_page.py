@@ -7,7 +7,7 @@ from django.test import Client, RequestFactory
 
 from invoicing.models import LedgerRow
 from tests.factories import PASSWORD, DossierFactory, FirmFactory, LedgerRowFactory, MembershipFactory
-from tests.visitors import signed_in
+from tests.visitors import read_of, signed_in
 from toggbill.firms.next_page import page_of_ours
 
 NOWHERE = [
@@ -52,9 +52,9 @@ def test_page_of_ours_is_its_path_and_query(address: str, page: str) -> None:
 def test_hours_are_held_and_the_answer_leads_to_their_page(address: str) -> None:
     firm = FirmFactory()
     row = LedgerRowFactory(dossier=DossierFactory(firm=firm, key="bakery"))
-    fields = {"entry": row.entry_id, "reason": "Wait", "next": address}
+    fields = {"entry": row.entry_id, "reason": "Wait", "next": address, "read": read_of(row)}
     answer = signed_in(firm).post("/dossiers/bakery/hours/hold/", fields)
-    assert (answer.status_code, answer.headers["Location"]) == (302, "/dossiers/bakery/hours/")
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/f/{firm.slug}/dossiers/bakery/hours/")
     assert LedgerRow.objects.get().decision == "held"
 
 
@@ -62,9 +62,10 @@ def test_hours_are_held_and_the_answer_leads_to_their_page(address: str) -> None
 def test_hours_lead_back_to_where_they_were_held() -> None:
     firm = FirmFactory()
     row = LedgerRowFactory(dossier=DossierFactory(firm=firm, key="bakery"))
-    fields = {"entry": row.entry_id, "reason": "Wait", "next": "/attention/?reason=no_vat"}
+    goal = f"/f/{firm.slug}/attention/?reason=no_vat"
+    fields = {"entry": row.entry_id, "reason": "Wait", "next": goal, "read": read_of(row)}
     answer = signed_in(firm).post("/dossiers/bakery/hours/hold/", fields)
-    assert answer.headers["Location"] == "/attention/?reason=no_vat"
+    assert answer.headers["Location"] == goal
 
 
 @pytest.mark.django_db

@@ -13,5 +13,5 @@ def set_language(request: HttpRequest) -> HttpResponse:
     """Django's own (fields `language`, `next`), which would also lead to an address that nothing answers."""
     answer: HttpResponse = i18n.set_language(request)
     if answer.status_code == 302:
-        answer["Location"] = page_of_ours(request, answer["Location"]) or reverse("dossiers")
+        answer["Location"] = page_of_ours(request, answer["Location"]) or reverse("home")
     return answer
