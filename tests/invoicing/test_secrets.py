@@ -324,9 +324,9 @@ def test_a_secret_is_written_with_its_row_alone(firm_at: Firm) -> None:
         Connection.objects.filter(pk=row.pk).update(secret=PLANTED)
     Connection.objects.filter(pk=row.pk).update(secret=sealed(row, "secret", "another"))
     row = Connection.objects.get(pk=row.pk)
+    assert "another" not in str(vars(row))
     assert row.secret == "another"
     row.full_clean()
-    assert str(vars(row)).count("another") == 0
 
 
 def test_an_unreadable_secret_keeps_no_other_connection_from_being_read(
