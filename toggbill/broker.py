@@ -111,11 +111,13 @@ class RedisChannel(redis.Channel):
 
     QoS = _Unacknowledged
 
+    # The stubs of the transport leave out what is private.
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
-        # The client itself tries four times with longer and longer pauses: a person before a page waits for that, and
-        # workers have kombu, which tries for ever.
-        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]  # kombu has no stub of it
-        return parameters | {"retry": Retry(NoBackoff(), 0)}
+        parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]  # as said
+        if "max_retries" in self.connection.client.transport_options:
+            # A page says itself how often it tries; the client would try four times in between, with pauses.
+            parameters["retry"] = Retry(NoBackoff(), 0)
+        return parameters
 
     def take_one(self) -> None:
         """Write and drop a key: a Redis that is full, or cannot save, answers and takes nothing. Raises RedisError."""

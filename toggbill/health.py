@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from celery import current_app
+from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Min, Q
 from django.http import HttpRequest, JsonResponse
@@ -48,7 +49,7 @@ def _database_answers() -> bool:
 
 def _broker_takes_messages() -> bool:
     try:
-        with current_app.connection_for_write(connect_timeout=2) as broker:
+        with current_app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
             broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
             # A disk or a memory that is full answers all the same. Kombu's own transports do not know the question.
             if take_one := getattr(broker.default_channel, "take_one", None):

@@ -184,12 +184,7 @@ else:
 if REDIS_URL:
     CELERY_BROKER_URL = REDIS_URL
     CELERY_BROKER_TRANSPORT = "toggbill.broker:Redis"
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {
-        "visibility_timeout": 3600,
-        # Who waits for a Redis that went away is a person before a page.
-        "socket_connect_timeout": 2,
-        "socket_timeout": 5,
-    }
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600}
 else:
     _broker = VAR_DIR / "broker"
     for _folder in ("messages", "control", "processed"):
@@ -204,6 +199,15 @@ else:
         "store_processed": False,
         "polling_interval": 0.2,
     }
+# How a page asks the broker, since a person waits: a second time at most, each for some seconds. Workers try for ever.
+PAGE_BROKER_OPTIONS: dict[str, Any] = {
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
+    "socket_connect_timeout": 2,
+    "socket_timeout": 5,
+}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import KombuError
 
 logger = logging.getLogger(__name__)
-
-# A connection of its own: those of the pool try for six seconds to reach a broker whose port is closed.
-_ONCE = {"max_retries": 1, "interval_start": 0, "interval_step": 0, "interval_max": 0}
 
 
 def hasten(task: Any, **ids: object) -> None:
@@ -22,7 +20,8 @@ def hasten(task: Any, **ids: object) -> None:
 
     def publish() -> None:
         try:
-            with task.app.connection_for_write(transport_options=_ONCE) as broker:
+            # Those of the pool try for six seconds to reach a broker whose port is closed.
+            with task.app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
                 task.apply_async(kwargs=ids, connection=broker, retry=False)
         except (KombuError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
