@@ -214,23 +214,16 @@ CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
 # Every task has its queue here; a worker that posts is never kept waiting by one that reads.
 CELERY_TASK_ROUTES = {
-    "integrations.tasks.sync_workspace": {"queue": "sync"},
-    "integrations.tasks.sync_company": {"queue": "sync"},
-    "invoicing.tasks.run_dossier": {"queue": "sync"},
-    "invoicing.tasks.reconcile_dossier": {"queue": "sync"},
-    "invoicing.tasks.post_invoices": {"queue": "post"},
-    "invoicing.tasks.read_back": {"queue": "post"},
-    "invoicing.tasks.read_order_changes": {"queue": "post"},
-    "invoicing.tasks.recover_replacement": {"queue": "post"},
-    "invoicing.tasks.send_invoice": {"queue": "send"},
-    "invoicing.tasks.tick_sync": {"queue": "ticks"},
-    "invoicing.tasks.tick_runs": {"queue": "ticks"},
-    "invoicing.tasks.tick_delivery": {"queue": "ticks"},
-    "invoicing.tasks.tick_reconcile": {"queue": "ticks"},
-    "invoicing.tasks.tell_lost_connection": {"queue": "send"},
-    "invoicing.tasks.tick_anchors": {"queue": "ticks"},
-    "invoicing.tasks.derive": {"queue": "ticks"},
-    "invoicing.tasks.derive_marked": {"queue": "ticks"},
+    f"{app}.tasks.{task}": {"queue": queue}
+    for app, queue, tasks in (
+        ("integrations", "sync", ["sync_workspace", "sync_company"]),
+        ("invoicing", "sync", ["run_dossier", "reconcile_dossier"]),
+        ("invoicing", "post", ["post_invoices", "read_back", "read_order_changes", "recover_replacement"]),
+        ("invoicing", "send", ["send_invoice", "tell_lost_connection"]),
+        ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
+        ("invoicing", "ticks", ["derive", "derive_marked"]),
+    )
+    for task in tasks
 }
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1

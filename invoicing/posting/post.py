@@ -149,8 +149,7 @@ def _send(
         raise
     turn.settle()
     if claimed:
-        connection = claimed[0].invoice.company.connection
-        circuit.note(connection, answered=turn.answered, failure=turn.unwell, now=now)
+        circuit.note(claimed[0].invoice.company.connection, answered=turn.answered, failure=turn.unwell, now=now)
     return _give_back(turn.waiting, turn.unwell, by, now)
 
 
