@@ -9,7 +9,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Coalesce, NullIf
 
 
-def name_who_asked(apps: Any, _editor: object) -> None:
+def name_who_asked(apps: Any, editor: Any) -> None:
     """Until now a wish had no name: it was that of who approved. What is under way without one was asked for, too."""
     rows = apps.get_model("invoicing", "Invoice").objects
     approver = Coalesce(NullIf(F("approved_by"), Value("")), Value("schedule"))
@@ -19,6 +19,9 @@ def name_who_asked(apps: Any, _editor: object) -> None:
     sending.update(send_requested_at=Coalesce(F("sending_since"), F("posted_at")))
     rows.filter(post_requested_at__isnull=False).update(post_requested_by=approver)
     rows.filter(send_requested_at__isnull=False).update(send_requested_by=approver)
+    if editor.connection.vendor == "postgresql":
+        # Else foreign keys that are checked at COMMIT are still pending, and PostgreSQL alters no table then.
+        editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 class Migration(migrations.Migration):
