@@ -29,6 +29,8 @@ _DRAFTED = STATUS.event(BEGIN, _Status.DRAFT)
 _APPROVED = STATUS.event(_Status.DRAFT, _Status.APPROVED)
 _POSTING = STATUS.event(_Status.APPROVED, _Status.POSTING)
 _ORDERED = {STATUS.event(_Status.POSTING, _Status.POSTED), STATUS.event(_Status.IN_DOUBT, _Status.POSTED)}
+_SENDING = DELIVERY.event(Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENDING)
+_SENT = DELIVERY.event(Invoice.Delivery.SENDING, Invoice.Delivery.SENT)
 _CREDITED = STATE.event(LedgerRow.State.INVOICED, LedgerRow.State.CREDITED)
 # A draft that is redrawn stays one, and what is void is not sent, whether or not its delivery had failed.
 _STAYING = {(STATUS, _DRAFTED), (DELIVERY, STATUS.event(_Status.DRAFT, _Status.VOID))}
@@ -103,17 +105,24 @@ class Trail:
                 life.states[table] = _silently(table, life.states[table])
         if event.type == _DRAFTED:
             life.rebill = bool(event.data.get("rebill", True))
-        elif event.type == _POSTING:
+        elif event.type in {_POSTING, _SENDING}:
             life.keys.add(event.data.get("key"))
         elif event.type in _ORDERED:
             # A late answer settles an invoice from wherever it fell back to, but only one that was posted.
             if event.data.get("key") not in life.keys:
                 self._unfollowed(event, "which was never posted with that key")
             life.order_id = event.data.get("order_id")
+        elif event.type == _SENT:
+            self._hear_sent(life, event)
         elif event.type == _APPROVED and _Status.IN_DOUBT not in was:
             life.approved_by = event.actor
         elif event.type == _CREDITED:
             self._hear_credit(event)
+
+    def _hear_sent(self, life: _Life, event: AuditEvent) -> None:
+        # Sent by hand has no key. A late answer settles it from wherever it fell back to, as that of a post does.
+        if event.number > self._silent_through and event.data.get("key") not in {None, *life.keys}:
+            self._unfollowed(event, "which was never sent with that key")
 
     def _move(self, life: _Life, table: Table, event: AuditEvent) -> None:
         origins = life.states[table]

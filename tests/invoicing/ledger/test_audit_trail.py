@@ -215,7 +215,7 @@ def test_a_move_without_an_event_is_believed_of_earlier_code_only(scene: Make) -
     rewrite(books.firm, without("invoice_sending"))
     code, told, words = verified(books)
     assert (code, told["first_bad"]) == (1, number_of(books, "invoice_sent"))
-    assert "whose delivery is not_sent by its events" in words
+    assert "which was never sent with that key" in words
     Firm.objects.filter(pk=books.firm.pk).update(audit_silent_through=told["events"])
     assert verified(books)[0] == 0
     rewrite(books.firm, without("invoice_sending", "invoice_approved"))
