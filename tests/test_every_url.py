@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,11 @@ import pytest
 from django.apps import apps
 from django.db import transaction
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
+from django.urls import get_resolver, resolve, reverse
 from pytest_django import Settings
 
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
+from tests.addresses import Address, addresses, walk
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
 from tests.visitors import prove, superuser
@@ -65,43 +65,6 @@ PUBLIC = {
     "readyz",
     "set_language",
 }
-
-
-@dataclass
-class Address:
-    """One pattern of the URL conf: its name with the name space, and what it wants to know."""
-
-    name: str
-    wants: tuple[str, ...]
-    urls: dict[str, str] = field(default_factory=dict)
-
-
-def _walk(patterns: list[Any], space: str = "", wants: tuple[str, ...] = (), path: str = "") -> Iterator[Address]:
-    for pattern in patterns:
-        here = path + str(pattern.pattern)
-        more = (
-            wants
-            + tuple(pattern.pattern.converters)
-            + tuple(
-                name
-                for name in getattr(pattern.pattern.regex, "groupindex", {})
-                if name not in pattern.pattern.converters
-            )
-        )
-        if isinstance(pattern, URLResolver):
-            inner = f"{space}{pattern.namespace}:" if pattern.namespace else space
-            yield from _walk(pattern.url_patterns, inner, more, here)
-        else:
-            assert isinstance(pattern, URLPattern)
-            yield Address(f"{space}{pattern.name}" if pattern.name else f"/{here}", more)
-
-
-def addresses() -> list[Address]:
-    """Every pattern, once."""
-    found: dict[str, Address] = {}
-    for address in _walk(get_resolver().url_patterns):
-        found.setdefault(address.name, address)
-    return [found[name] for name in sorted(found)]
 
 
 @dataclass
@@ -393,7 +356,7 @@ def test_every_address_of_a_firm_has_the_firm_in_it() -> None:
     outside = set()
     for pattern in get_resolver().url_patterns:
         if not isinstance(pattern.pattern, FirmPattern):
-            outside |= {address.name for address in _walk([pattern])}
+            outside |= {address.name for address in walk([pattern])}
     operators = {name for name in outside if name.startswith(("operator:", "/operator/"))}
     assert outside - operators - OUTSIDE == set()
     # The operator's pages have the list of firms, and accounts, which belong to no single one.

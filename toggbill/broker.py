@@ -114,7 +114,8 @@ class RedisChannel(redis.Channel):
     # The stubs of the transport leave out what is private.
     def _connparams(self, asynchronous: bool = False) -> dict[str, Any]:
         parameters: dict[str, Any] = super()._connparams(asynchronous=asynchronous)  # type: ignore[misc]  # as said
-        if "max_retries" in self.connection.client.transport_options:
+        client: Any = self.connection.client
+        if "max_retries" in client.transport_options:
             # A page says itself how often it tries; the client would try four times in between, with pauses.
             parameters["retry"] = Retry(NoBackoff(), 0)
         return parameters

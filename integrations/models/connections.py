@@ -27,6 +27,11 @@ class ConnectionQuerySet(FirmQuerySet["Connection"]):
         """Those that workers may use; the others wait for a person."""
         return self.filter(served_through(""))
 
+    def refused(self) -> Self:
+        """Those whose sign-in is lost or whose credential was refused: a person has to give them another."""
+        refused = models.Q(failure=Connection.Failure.CREDENTIALS)
+        return self.filter(models.Q(sign_in_lost_at__isnull=False) | refused)
+
     def standing(self) -> Self:
         """All but the removed ones."""
         return self.filter(removed_at__isnull=True)

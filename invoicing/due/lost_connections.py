@@ -10,7 +10,6 @@ from datetime import datetime
 
 from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
-from django.db.models import Q
 from django.utils import formats, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -23,13 +22,12 @@ from toggbill.firms.models import Membership
 
 logger = logging.getLogger(__name__)
 
-_LOST = Q(sign_in_lost_at__isnull=False) | Q(failure=Connection.Failure.CREDENTIALS)
 _ROLES = (Membership.Role.OWNER, Membership.Role.MANAGER)
 
 
 def untold() -> list[int]:
     """The connections (row ids) that work no more, of which nobody was told yet."""
-    rows = Connection.objects.standing().filter(_LOST, told_at__isnull=True, firm__closed_at__isnull=True)
+    rows = Connection.objects.standing().refused().filter(told_at__isnull=True, firm__closed_at__isnull=True)
     return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
@@ -38,7 +36,7 @@ def tell(*, connection: Connection, now: datetime) -> int:
 
     Raises OSError (of which SMTPException is one) when no mail could be handed over.
     """
-    if not Connection.objects.filter(_LOST, pk=connection.pk, told_at__isnull=True).update(told_at=now):
+    if not Connection.objects.refused().filter(pk=connection.pk, told_at__isnull=True).update(told_at=now):
         return 0
     told = 0
     try:

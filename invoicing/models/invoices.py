@@ -82,6 +82,10 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
         """Those that workers are to post, look up, send or delete, as soon as Billit can be asked."""
         return self.filter(_WAITS)
 
+    def read_back(self) -> Self:
+        """Posted, and Billit's own totals are known."""
+        return self.posted().filter(legal_excl__isnull=False)
+
     def unread(self) -> Self:
         """Posted ones whose legal totals were not read back yet."""
         return self.posted().filter(legal_excl__isnull=True)

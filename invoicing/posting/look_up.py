@@ -41,7 +41,7 @@ def _parts(references: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 
 def _known(company: Company) -> dict[str, int]:
     """An order of the company that Billit is known to have, by its reference; empty before there is one."""
-    latest = Invoice.objects.posted().filter(company=company, legal_excl__isnull=False).order_by("-order_id").first()
+    latest = Invoice.objects.read_back().filter(company=company).order_by("-order_id").first()
     return {} if latest is None or latest.order_id is None else {latest.reference: latest.order_id}
 
 

@@ -58,6 +58,7 @@ def test_beat_only_ticks_and_no_tick_depends_on_two_clocks() -> None:
         "invoicing.tasks.tick_runs",
         "invoicing.tasks.tick_delivery",
         "invoicing.tasks.tick_reconcile",
+        "invoicing.tasks.tick_anchors",
     }
     for row in entries.values():
         assert row["task"] in our_tasks()

@@ -193,7 +193,14 @@ def test_one_entry_from_toggl_to_billit_and_back(scene: Make) -> None:
         (event.type, event.actor, event.origin)
         for event in AuditEvent.objects.filter(subject=f"invoice {invoice.reference}").order_by("number")
     ]
-    steps = ("invoice_drafted", "invoice_approved", "invoice_posting", "invoice_posted", "invoice_sent")
+    steps = (
+        "invoice_drafted",
+        "invoice_approved",
+        "invoice_posting",
+        "invoice_posted",
+        "invoice_sending",
+        "invoice_sent",
+    )
     assert story == [(step, "operator", "command") for step in steps]
     assert [event.data["key"] for event in books.events("invoice_posted")] == [attempt.key]
 

@@ -11,6 +11,7 @@ from django.urls import URLResolver, get_resolver
 from psycopg import sql
 
 from tests.production.site import Site
+from toggbill import old_addresses
 
 _WANTED = re.compile(r"\(\?P<(\w+)>(?:\[[^]]*\]|[^()])*\)|<(?:\w+:)?(\w+)>")
 
@@ -37,7 +38,8 @@ class Filler:
         self._site = site
         self._values = {
             "key": self._first("invoicing_dossier", "key"),
-            "slug": self._first("firms_firm", "slug"),
+            "firm": self._first("firms_firm", "slug"),
+            "page": "invoices/",
             "reference": self._first("invoicing_invoice", "reference"),
             "service": "toggl",
             "remote_id": self._first("integrations_workspace", "remote_id"),
@@ -75,7 +77,9 @@ class Filler:
             assert name in values, f"{template}: what is {name}? Say it in Filler."
             return values[name]
 
-        return "/" + re.sub(r"[\^$?]|\\Z", "", _WANTED.sub(value, template))
+        path = "/" + re.sub(r"[\^$?]|\\Z", "", _WANTED.sub(value, template.replace(old_addresses.PATTERN, "<page>")))
+        assert not re.search(r"[()<>|*\\]", path), f"{template}: {path} is no address"
+        return path
 
     def _first(self, table: str, column: str = "id") -> str:
         question = sql.SQL("SELECT min({column}) FROM {table}")

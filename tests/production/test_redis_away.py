@@ -53,7 +53,8 @@ def redis_silent(site: Site) -> Iterator[None]:
 def test_people_sign_in_are_invited_and_get_a_new_password(site: Site) -> None:
     owner = site.owner()
     page, invite = (Filler(site).path(name) for name in ("members", "invite"))
-    assert owner.post(invite, {"email": "new@example.com", "role": "viewer"}).status == 302
+    fields = owner.form(page, invite) | {"email": "new@example.com", "role": "viewer"}
+    assert owner.post(invite, fields).status == 302
     assert site.one(INVITED, "new@example.com") == 1
     assert "new@example.com" in owner.get(page).text
     for name in ("dossiers", "invoices", "attention", "corrections", "connections"):

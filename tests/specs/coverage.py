@@ -31,6 +31,7 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "billit.Api.order": ("GET /v1/orders/{orderID}", ""),
     "billit.Api.find_orders": ("GET /v1/orders", "ExternalProviderID eq"),
     "billit.Api.find_deleted_orders": ("GET /v1/orders/deleted", "ExternalProviderID eq"),
+    "billit.Api.orders_with": ("GET /v1/orders", "ExternalProviderID eq .* or "),
     "billit.Api.orders_between": ("GET /v1/orders", "OrderID ge .* and OrderID le"),
     "billit.Api.orders_with_prefix": ("GET /v1/orders", "ExternalProviderID ge"),
     "billit.Api.create_order": ("POST /v1/orders", ""),

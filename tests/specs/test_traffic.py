@@ -125,6 +125,7 @@ def ask_billit(sandbox: Process, order: dict[str, Any]) -> None:
     assert api.participant(GARAGE_NUMBER).registered
     assert api.order(order["OrderID"]).external_id == reference
     assert len(api.find_orders(reference)) == 1
+    assert len(api.orders_with([reference, "tb-of-nobody"])) == 1
     assert reference in {found.external_id for found in api.orders_with_prefix("tb-")}
     assert len(api.orders_between(order["OrderID"], order["OrderID"])) == 1
     short = billit.Order(

@@ -36,7 +36,8 @@ Orders
 25  drafts of the user interface: orders/orders.py `seed_draft`; billit_posted_status
 Lists
 26  pages of 120, NextPageLink: rules/odata.py `page`, lists.py; billit_next_link_past_top
-27  filter grammar and whitelist: rules/odata.py, orders/reading.py; billit_product_filter
+27  filter grammar and whitelist: rules/odata.py, orders/reading.py; billit_product_filter,
+    billit_filter_or, billit_longest_query
 28  summary rows, ordered by OrderID: orders/reading.py `summary`; billit_summary_external_id
 Idempotency
 29  access.py `refuse_used_key`, `burn_key`; billit_idempotency_header, billit_idempotency_scope,

@@ -124,7 +124,7 @@ def test_what_connections_report(settings: Settings) -> None:
         with pytest.raises(ServiceError) as refused:
             tokens.check(row)
         found.append(refused.value.message)
-    lost = Connection(service="billit", key="main", renewing_since=NOW)
+    lost = Connection(firm=row.firm, service="billit", key="main", renewing_since=NOW)
     found += [tokens.sign_in_again(row), tokens.sign_in_again(lost), sync.Busy(workspace).message]
     found.append(quota.used_up(workspace, until=NOW))
     page = f"https://toggbill.example/f/{row.firm.slug}/connections/billit/main/"

@@ -186,5 +186,5 @@ def test_credit_is_due_like_an_invoice(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     sent(books)
     (note,) = books.approve(credit(1))
-    posts.request_send(invoice=note, by=BY, now=NOW)
+    posts.request(invoice=note, send=True, by=BY, now=NOW)
     assert posts.take_due(now=NOW + timedelta(seconds=1)) == [note]

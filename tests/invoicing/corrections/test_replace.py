@@ -16,6 +16,7 @@ from invoicing.corrections import decide
 from invoicing.corrections import replace as replacing
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice
 from invoicing.posting import post
+from invoicing.posting.attempts import leaves
 from invoicing.tasks import recover_replacement, tick_delivery
 from tests.invoicing.after_billing import (
     at_billit,
@@ -269,8 +270,9 @@ def test_worker_that_died_after_the_claim_is_followed_up_after_its_lease(scene: 
     books = scene(entries=[entry(1)])
     invoice = books.posted()
     changed(books, entry(1, seconds=5400))
-    replacing._claim(correction(), invoice, BY, NOW)
+    attempt = replacing._claim(correction(), invoice, BY, NOW)
     if arrived:
+        leaves(attempt, lambda: NOW)
         books.control.change_order(invoice.order_id or 0, Deleted=True)
     books.later(seconds=299)
     assert recover(invoice) == []

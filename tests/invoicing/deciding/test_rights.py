@@ -299,11 +299,13 @@ OTHERS = {
     "due.posts.work_off",
     "due.runs.serve",
     "ledger.differences.decide",
+    "posting.attempts.never_left",
     "posting.post.mark_in_doubt",
     "posting.post.post",
     "posting.post.post_together",
     "posting.post.settle",
     "posting.recover.recover",
+    "posting.recover.recover_together",
     "posting.send.send",
 }
 

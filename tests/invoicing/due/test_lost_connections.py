@@ -54,7 +54,7 @@ def lost(firm: Firm, **fields: Any) -> Connection:
 
 def ended(firm: Firm) -> Connection:
     """The same after the end of its access token, as the latest call left it."""
-    facts = {"connection": "Billit main", "page": "https://toggbill.example/connections/billit/main/"}
+    facts = {"connection": "Billit main", "page": "https://toggbill.example/f/ours/connections/billit/main/"}
     return lost(
         firm,
         expires_at=NOW - timedelta(minutes=1),
@@ -97,10 +97,10 @@ def test_owners_and_managers_are_told_once(clock: object, queue: Queue) -> None:
     assert message.body == (
         "Hello,\n\n"
         "The sign-in of Billit main has ended. Sign in to Billit again: "
-        "https://toggbill.example/connections/billit/main/\n\n"
+        "https://toggbill.example/f/ours/connections/billit/main/\n\n"
         "It still works until 10:05.\n\n"
         "The connection, and what to do:\n\n"
-        "https://toggbill.example/connections/billit/main/\n"
+        "https://toggbill.example/f/ours/connections/billit/main/\n"
     )
     row.refresh_from_db()
     assert row.told_at == NOW
@@ -214,5 +214,7 @@ def test_invoice_that_waits_for_nothing_says_nothing(scene: Make, browser: Clien
 @pytest.mark.parametrize("asked", [None, NOW])
 @pytest.mark.parametrize("needs_person", [False, True])
 def test_row_and_query_agree_on_what_waits_for_billit(status: str, asked: object, needs_person: bool) -> None:
+    if status == "posting" and asked is None:
+        pytest.skip("nothing is under way that nobody asked for: a constraint")
     row = InvoiceFactory(status=status, post_requested_at=asked, send_requested_at=asked, needs_person=needs_person)
     assert row.waits_for_billit == Invoice.objects.waiting_for_billit().filter(pk=row.pk).exists()

@@ -344,7 +344,8 @@ def test_verify_audit_prints_each_firm_and_finds_a_broken_one(
     assert events > 3
     good = {"firm": "small", "events": events, "ok": True, "first_bad": None}
     done = command("verify_audit")
-    assert (done.code, done.words) == (0, "")
+    assert done.code == 0
+    assert done.words.startswith("There are no anchors in ")
     assert done.answer == {"firms": [{"firm": "other", "events": events, "ok": True, "first_bad": None}, good]}
     connection.check_constraints()  # what PostgreSQL checks at commit hinders a change of the table
     triggers.remove(connection, AuditEvent._meta.db_table)
@@ -352,8 +353,9 @@ def test_verify_audit_prints_each_firm_and_finds_a_broken_one(
     done = command("verify_audit")
     assert done.code == 1
     assert done.answer == {"firms": [{"firm": "other", "events": events, "ok": False, "first_bad": 2}, good]}
-    assert one_sentence(done) == "The audit log of other does not hold from event 2 on."
-    assert command("verify_audit", "--firm", "small") == Outcome(0, {"firms": [good]}, "")
+    assert "The audit log of other does not hold from event 2 on." in done.words.splitlines()
+    alone = command("verify_audit", "--firm", "small")
+    assert (alone.code, alone.answer) == (0, {"firms": [good]})
 
 
 def test_export_audit_writes_one_event_a_line_and_nothing_else(small: Firm, capsys: pytest.CaptureFixture[str]) -> None:

@@ -161,7 +161,8 @@ def test_total_one_cent_too_low() -> None:
 
 @refuses(Invoice, "invoice_sent_only_when_posted")
 def test_sent_before_it_is_posted() -> None:
-    Invoice.objects.filter(pk=InvoiceFactory(status="approved").pk).update(delivery="sending")
+    asked = {"send_requested_at": NOW, "send_requested_by": "owner@example.com"}
+    Invoice.objects.filter(pk=InvoiceFactory(status="approved").pk).update(delivery="sending", **asked)
 
 
 @refuses(Invoice, "invoice_paid_only_when_posted")

@@ -60,7 +60,10 @@ def beside(table: Table, state: str) -> Mapping[str, str]:
     moment = f"'{NOW:%Y-%m-%d %H:%M:%S}'"
     if table is STATUS:
         posted = {"order_id": "id + 5000000", "posted_at": moment, "approved_at": moment, "problem": "'refused'"}
-        return posted | {"posting_since": moment if state == "posting" else "NULL"}
+        asked = {"post_requested_at": moment, "post_requested_by": "'owner@example.com'"}
+        return posted | asked | {"posting_since": moment if state == "posting" else "NULL"}
+    if table is DELIVERY:
+        return {"send_requested_at": moment, "send_requested_by": "'owner@example.com'"}
     if table is STATE:
         return {"reason": "'no_tag'" if state == "attention" else "''"}
     return {}

@@ -162,6 +162,8 @@ COLUMNS = frozenset(BY_NAME)
 WRITERS = {"update", "create", "get_or_create", "update_or_create", "save", "bulk_update", "bulk_create", "setattr"}
 # The ledger's rows are derived as a whole: what `derive` can make of them is declared, and the trigger sees to it.
 DERIVED = {"invoicing/ledger/derive.py"}
+# Where a column of ours has the name of something of a library: of kombu, what it knows of bindings.
+NAMESAKES = {"toggbill/broker.py"}
 
 
 def stray_writes(source: str) -> list[int]:
@@ -233,7 +235,7 @@ def test_every_write_of_a_state_goes_through_the_tables() -> None:
         name = str(file.relative_to(settings.BASE_DIR))
         if "/migrations/" not in name and (lines := stray_writes(file.read_text(encoding="utf-8"))):
             found[name] = lines
-    assert set(found) == DERIVED, found
+    assert set(found) == DERIVED | NAMESAKES, found
 
 
 def test_verbs_take_the_events_of_moves_from_the_tables() -> None:

@@ -130,7 +130,8 @@ def test_invoices_by_how_far_they_are() -> None:
     assert statuses(Invoice.objects.stuck()) == {"refused", "in_doubt"}
     assert statuses(rows["draft"].dossier.invoices.drafts()) == {"draft"}
     for delivery in ("sending", "failed"):
-        Invoice.objects.filter(pk=rows["posted"].pk).update(delivery=delivery)
+        asked = {"send_requested_at": NOW, "send_requested_by": "owner@example.com"}
+        Invoice.objects.filter(pk=rows["posted"].pk).update(delivery=delivery, **asked)
     assert statuses(Invoice.objects.stuck()) == {"refused", "in_doubt", "posted"}
     Invoice.objects.filter(pk=rows["approved"].pk).update(attention="order_nowhere")
     Invoice.objects.filter(pk=rows["void"].pk).update(attention="order_nowhere")

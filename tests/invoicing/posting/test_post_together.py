@@ -96,6 +96,8 @@ def test_used_key_of_one_leaves_the_others_alone(scene: Make) -> None:
 def test_refused_credential_ends_the_turn(scene: Make) -> None:
     books = scene(**many(3))
     invoices = _approved(books)
+    for invoice in invoices:
+        posts.request(invoice=invoice, send=False, by=BY, now=NOW)
     body = {"errors": [{"Code": "ApiKeyNotValid", "Description": "The key is not valid"}]}
     with books.fault("status", status=401, nth=2, body=body):
         assert _together(invoices) == {}
@@ -228,6 +230,8 @@ def test_refused_credential_does_not_refuse_the_rest_one_by_one(scene: Make) -> 
     """The others wait for a person who gives the connection another credential."""
     books = scene(**many(3))
     invoices = _approved(books)
+    for invoice in invoices:
+        posts.request(invoice=invoice, send=False, by=BY, now=NOW)
     body = {"errors": [{"Code": "ApiKeyNotValid", "Description": "The key is not valid"}]}
     with books.fault("status", status=401, body=body):
         for _ in range(3):

@@ -38,7 +38,7 @@ def fetched(live_server: LiveServer, member: Client, kind: str) -> tuple[HTTPRes
     connection = HTTPConnection(urlsplit(live_server.url).netloc, timeout=20)
     try:
         cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in member.cookies.items())
-        connection.request("GET", f"/dossiers/bakery/hours/export.{kind}", headers={"Cookie": cookie})
+        connection.request("GET", f"/f/ours/dossiers/bakery/hours/export.{kind}", headers={"Cookie": cookie})
         answer = connection.getresponse()
         return answer, answer.read()
     finally:

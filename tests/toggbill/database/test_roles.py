@@ -55,9 +55,13 @@ class Database:
 
     def manage(self, role: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         """``manage.py`` as this role."""
+        return self.run(role, [sys.executable, "manage.py", *arguments], environment)
+
+    def run(self, role: str, command: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        """A command whose DATABASE_URL is this role's."""
         own = {"DEBUG": "1", "VAR_DIR": str(self.folder), "DATABASE_URL": self.url(role)}
         return subprocess.run(
-            [sys.executable, "manage.py", *arguments],
+            command,
             cwd=settings.BASE_DIR,
             env={name: value for name, value in os.environ.items() if name != "REDIS_URL"} | own | environment,
             capture_output=True,
@@ -185,8 +189,24 @@ def test_release_migrates_as_the_owner(database: Database) -> None:
     release = next(
         line for line in (settings.BASE_DIR / "Procfile").read_text().splitlines() if line.startswith("release:")
     )
-    assert 'DATABASE_URL="${MIGRATE_DATABASE_URL:-$DATABASE_URL}" python manage.py migrate' in release
-    done = database.manage("site", "migrate", "--noinput")
+
+    def released(**environment: str) -> subprocess.CompletedProcess[str]:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return database.run("site", ["/bin/sh", "-c", release.partition(":")[2]], {"PATH": path} | environment)
+
+    undone = database.manage("owner", "migrate", "sessions", "zero", "--noinput")
+    assert undone.returncode == 0, undone.stderr
+    manifest = database.folder / "static" / "staticfiles.json"
+    alone = released()
+    assert alone.returncode != 0
+    assert "must be owner" in alone.stderr
+    assert not manifest.exists()  # what follows the migrations waits for them
+    done = released(MIGRATE_DATABASE_URL=database.url("owner"))
+    assert done.returncode == 0, done.stderr
+    asked = "SELECT tableowner FROM pg_tables WHERE tablename = 'django_session'"
+    assert database.execute("site", asked) == [(f"{database.name}_owner",)]
+    assert manifest.exists()
+    done = released()
     assert done.returncode == 0, done.stderr  # nothing is to be done
 
 

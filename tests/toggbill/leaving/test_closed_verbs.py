@@ -267,6 +267,7 @@ STAYS = {
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {
     "invoicing.ledger.differences.decide",
+    "invoicing.posting.attempts.never_left",
     "invoicing.posting.post.mark_in_doubt",
     "invoicing.posting.post.settle",
     "invoicing.drafting.runs.draft_again",

@@ -16,6 +16,7 @@ from django.urls import get_resolver, reverse
 from pytest_django import Settings
 
 from integrations.models import Connection
+from tests.addresses import addresses
 from tests.factories import (
     PASSWORD,
     ConnectionFactory,
@@ -24,7 +25,6 @@ from tests.factories import (
     MembershipFactory,
     UserFactory,
 )
-from tests.test_every_url import addresses
 from tests.toggbill.test_second_step import code_of
 from tests.visitors import Tab, address, events, inputs, of_operator, prove, signed_in
 from toggbill.firms.identity import proof
@@ -214,6 +214,7 @@ SENSITIVE: dict[str, tuple[Callable[[Firm], str], bool]] = {
     "firm:remove_member": (lambda firm: f"{_member(firm)}/remove/", False),
     "firm:reset_mfa": (lambda firm: f"{_member(firm)}/second-step/", False),
     "firm:require_mfa": (lambda _firm: "/members/two-steps/", False),
+    "firm:want_heads": (lambda _firm: "/members/heads/", False),
     "firm:connection_add": (lambda _firm: "/connections/add/toggl/", True),
     "firm:billit_sign_in": (lambda _firm: "/connections/sign-in/", False),
     "firm:connection_rotate": (lambda firm: f"{_connection(firm)}/rotate/", False),

@@ -143,7 +143,7 @@ def test_list_that_is_asked_for_what_it_cannot_show_is_not_understood(
     furnish(firm, "bakery")
     # Whose rows are all alike is offered no filter, and asks for nothing by it.
     furnish(firm, "garage")
-    answer = superuser().get(f"{address(model, 'changelist')}?{query}")
+    answer = superuser(firm).get(f"{address(model, 'changelist')}?{query}")
     assert (answer.status_code, "This address asks for" in answer.content.decode()) == (400, True)
 
 
@@ -152,7 +152,7 @@ def test_list_that_is_asked_for_what_it_cannot_show_is_not_understood(
 )
 def test_list_searches_for_any_text(query: str, firm: Firm) -> None:
     furnish(firm, "bakery")
-    browser = superuser()
+    browser = superuser(firm)
     for model in admin.site._registry:
         assert browser.get(f"{address(model, 'changelist')}?{query}").status_code == 200, model
 
@@ -161,5 +161,5 @@ def test_list_searches_for_any_text(query: str, firm: Firm) -> None:
 def test_filter_by_a_number_that_no_row_has_shows_none(number: str, firm: Firm) -> None:
     furnish(firm, "bakery")
     furnish(firm, "garage")
-    answer: Any = superuser().get(f"{address(Entry, 'changelist')}?workspace__id__exact={number}")
+    answer: Any = superuser(firm).get(f"{address(Entry, 'changelist')}?workspace__id__exact={number}")
     assert list(answer.context_data["cl"].result_list) == []
