@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from kombu.exceptions import KombuError
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ def hasten(task: Any, **ids: object) -> None:
             # Those of the pool try for six seconds to reach a broker whose port is closed.
             with task.app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
                 task.apply_async(kwargs=ids, connection=broker, retry=False)
-        except (KombuError, OSError) as error:
+        except (KombuError, RedisError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 
     transaction.on_commit(publish)
