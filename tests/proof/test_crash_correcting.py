@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -24,6 +25,7 @@ from tests.proof.poster import decide, decide_and_look_up, kill_at
 from tests.proof.processes import LEASE, Place
 from tests.proof.world import SLUG, yesterday
 from tests.worlds import FIRST_ENTRY, zulu
+from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -110,7 +112,8 @@ def test_killed_replacement_is_taken_up_by_worker_and_beat(
         for dossier in Dossier.objects.filter(firm=firm, invoices__corrections__decision="open").distinct():
             decide(dossier)
         for invoice in Invoice.objects.filter(status="approved", post_requested_at__isnull=True):
-            posts.request(invoice=invoice, send=False, by=BY, now=timezone.now())
+            with suppress(NotPossible):  # a worker that posts it was faster
+                posts.request(invoice=invoice, send=False, by=BY, now=timezone.now())
         return Invoice.objects.filter(status="posted", legal_excl__isnull=False).count() == count and not (
             Correction.objects.filter(decision="open").exists()
         )
