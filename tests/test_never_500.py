@@ -136,7 +136,7 @@ class Visit:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("visitor", VISITORS)
-def test_no_request_makes_the_site_fail(visitor: str, scene: Scene) -> None:  # noqa: F811
+def test_no_request_makes_the_site_fail(visitor: str, scene: Scene) -> None:  # noqa: F811 - the fixture that is imported above
     draw = random.Random(f"{SEED}:{visitor}")
     client = scene.clients[visitor]
     account = client.session.get("_auth_user_id")

@@ -107,7 +107,8 @@ def full_disk(monkeypatch: pytest.MonkeyPatch) -> None:
         return open("/dev/full", mode)
 
     monkeypatch.setattr("toggbill.broker.open", opened, raising=False)
-    monkeypatch.setattr("toggbill.broker.TemporaryFile", lambda dir: open("/dev/full", "wb"))  # noqa: SIM115
+    # Whoever asks for a temporary file closes it.
+    monkeypatch.setattr("toggbill.broker.TemporaryFile", lambda dir: open("/dev/full", "wb"))  # noqa: SIM115 - as said
 
 
 @pytest.mark.usefixtures("full_disk")

@@ -210,11 +210,14 @@ def test_invoice_that_waits_for_nothing_says_nothing(scene: Make, browser: Clien
     )
 
 
-@pytest.mark.parametrize("status", Invoice.Status.values)
-@pytest.mark.parametrize("asked", [None, NOW])
+# Nothing is under way that nobody asked for: a constraint.
+ASKED = [
+    (status, asked) for status in Invoice.Status.values for asked in (None, NOW) if (status, asked) != ("posting", None)
+]
+
+
+@pytest.mark.parametrize(("status", "asked"), ASKED)
 @pytest.mark.parametrize("needs_person", [False, True])
 def test_row_and_query_agree_on_what_waits_for_billit(status: str, asked: object, needs_person: bool) -> None:
-    if status == "posting" and asked is None:
-        pytest.skip("nothing is under way that nobody asked for: a constraint")
     row = InvoiceFactory(status=status, post_requested_at=asked, send_requested_at=asked, needs_person=needs_person)
     assert row.waits_for_billit == Invoice.objects.waiting_for_billit().filter(pk=row.pk).exists()
