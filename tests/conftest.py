@@ -35,7 +35,7 @@ def _in_english() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's own; sessions of processes that a test killed, and that have not ended yet, are ended before."""
+    """pytest-django's own; what a thread or a process of a test still holds open is ended before the database goes."""
     yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
