@@ -8,7 +8,6 @@ thought about who may open it. Print the table as it is now, and read every chan
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from datetime import timedelta
@@ -369,7 +368,7 @@ def test_every_address_of_a_firm_has_the_firm_in_it() -> None:
             assert path.startswith("/f/ours/") or not hasattr(resolve(path).func, "asks_for"), address.name
 
 
-@pytest.mark.skipif("PRINT_EVERY_URL" not in os.environ, reason="prints the table, for whoever changes addresses")
+@pytest.mark.printing
 def test_print_the_table(scene: Scene) -> None:
     columns = {visitor: _met(scene, visitor) for visitor in VISITORS}
     names = sorted({name for column in columns.values() for name in column})

@@ -30,9 +30,8 @@ from tests.toggbill.leaving import test_closed_verbs
 from toggbill.leaving import closing
 
 pytestmark = pytest.mark.django_db
-only_where_rows_are_locked = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time: nobody waits crosswise"
-)
+# SQLite lets one transaction write at a time: nobody waits crosswise.
+only_where_rows_are_locked = pytest.mark.postgresql
 
 
 @dataclass(frozen=True)

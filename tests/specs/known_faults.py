@@ -323,6 +323,13 @@ BILLIT = (
         "undeclared status",
         "A used idempotency key (docs: idempotent tokens).",
     ),
+    Fault(
+        "GET /v1/orders",
+        "answer",
+        ("status 404",),
+        "undeclared status",
+        "Microsoft's web server answers a query that is too long for it by itself (switch billit_longest_query).",
+    ),
 )
 
 FAULTS = TOGGL + BILLIT

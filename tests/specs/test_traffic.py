@@ -27,9 +27,6 @@ from tests.worlds import API_KEY, COMPANY, GARAGE_NUMBER, NOW, TOKEN, WORKSPACE,
 from toggbill.firms.models import Firm
 
 REPLAY = os.environ.get("SANDBOX_REPLAY", "")
-replayed = pytest.mark.skipif(
-    not REPLAY, reason="SANDBOX_REPLAY names no recording; `make test` makes one and replays it"
-)
 
 
 def unexcused(found: Iterable[Finding]) -> list[str]:
@@ -55,19 +52,19 @@ def differences(suite: list[Record], specifications: None) -> dict[Finding, int]
     return gathered(suite)
 
 
-@replayed
+@pytest.mark.replay
 def test_the_suite_keeps_to_the_specifications(differences: dict[Finding, int]) -> None:
     assert unexcused(differences) == []
 
 
-@replayed
+@pytest.mark.replay
 def test_every_known_fault_is_needed(differences: dict[Finding, int]) -> None:
     met = {pair for finding in differences for pair in excusing(finding)}
     listed = {(fault, place) for fault in FAULTS for place in fault.places}
     assert {f"{fault.operation}: {place} ({fault.kind})" for fault, place in listed - met} == set()
 
 
-@replayed
+@pytest.mark.replay
 @pytest.mark.usefixtures("specifications")
 def test_every_method_of_the_clients_is_in_the_suite(suite: list[Record]) -> None:
     assert coverage.unseen(suite) == set()

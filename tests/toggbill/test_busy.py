@@ -7,7 +7,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from django.conf import settings as site_settings
 from django.db import OperationalError, connection, connections
 from django.http import HttpRequest, HttpResponse
 from django.test import RequestFactory
@@ -17,7 +16,6 @@ from pytest_django import Settings
 from toggbill.database import limits
 from toggbill.firms.requests.busy import BusyMiddleware, server_error
 
-POSTGRESQL = pytest.mark.skipif("sqlite" in site_settings.DATABASES["default"]["ENGINE"], reason="PostgreSQL's limits")
 WORDS = {
     "en": ("Somebody else is working on this", "This took too long", "Something went wrong here"),
     "fr": ("Quelqu’un d’autre y travaille", "Cela a pris trop de temps", "La page n’a pas pu"),
@@ -63,7 +61,7 @@ def test_locked_sqlite_says_that_somebody_is_at_it(language: str, locked: Operat
     assert WORDS[language][0] in answer.content.decode()
 
 
-@POSTGRESQL
+@pytest.mark.postgresql  # its limits
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("language", list(WORDS))
 def test_statement_that_takes_too_long_says_so_and_offers_to_try_again(language: str) -> None:
@@ -104,7 +102,7 @@ def test_other_errors_of_the_database_are_errors() -> None:
         assert words[2] in answer.content.decode()
 
 
-@POSTGRESQL
+@pytest.mark.postgresql  # its limits
 @pytest.mark.django_db(transaction=True)
 def test_pages_have_limits_that_what_a_service_did_is_not_bound_by(settings: Settings) -> None:
     settings.WEB_LOCK_TIMEOUT_SECONDS, settings.WEB_STATEMENT_TIMEOUT_SECONDS = 1.5, 20.0

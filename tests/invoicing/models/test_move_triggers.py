@@ -134,7 +134,7 @@ def test_upsert_is_a_move(table: Table) -> None:
         assert refused(table, statement) is not declared, (origin, target)
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has INSERT OR REPLACE")
+@pytest.mark.sqlite  # only SQLite has INSERT OR REPLACE
 @pytest.mark.parametrize("table", [STATUS, STATE], ids=["status", "state"])
 def test_row_cannot_be_replaced_by_one_that_no_move_leads_to(table: Table) -> None:
     for origin, target in product(STATES[table], STATES[table]):
@@ -151,7 +151,7 @@ def test_many_rows_are_refused_together() -> None:
     assert list(LedgerRow.objects.order_by("pk").values_list("state", flat=True)) == ["open", "drafted"]
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite's message is fixed")
+@pytest.mark.postgresql  # SQLite's message is fixed
 def test_refusal_names_both_states() -> None:
     posted = InvoiceFactory(status="posted", with_line=False)
     with (

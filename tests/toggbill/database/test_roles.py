@@ -22,7 +22,7 @@ SERVER = os.environ.get("DATABASE_URL", "")
 PAGE = settings.BASE_DIR / "docs" / "operations.md"
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not SERVER.startswith("postgresql://"), reason="SQLite knows no roles"),
+    pytest.mark.postgresql,  # SQLite knows no roles
 ]
 
 

@@ -129,7 +129,7 @@ def test_remove_takes_those_of_one_table() -> None:
     assert names() == before
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no functions")
+@pytest.mark.postgresql  # SQLite has no functions
 @WITHIN
 def test_functions_go_with_their_triggers() -> None:
     triggers.remove(connection)

@@ -140,7 +140,7 @@ def test_database_lets_an_owner_of_two_go(firm: Firm) -> None:
     assert owners(firm) == 1
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+@pytest.mark.postgresql  # SQLite lets one transaction write at a time
 @pytest.mark.django_db(transaction=True)
 def test_database_refuses_the_second_of_two_transactions_that_take_an_owner_each() -> None:
     firm = FirmFactory()

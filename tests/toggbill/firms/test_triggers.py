@@ -113,7 +113,7 @@ def test_audit_event_cannot_be_replaced(log: Firm) -> None:
     assert audit.verify(firm=log).ok
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite has no TRUNCATE")
+@pytest.mark.postgresql  # SQLite has no TRUNCATE
 def test_audit_log_cannot_be_truncated(log: Firm) -> None:
     _execute("SET CONSTRAINTS ALL IMMEDIATE")
     with pytest.raises(DatabaseError, match="append-only"):

@@ -266,7 +266,7 @@ def test_open_invitations_to_any_address_of_a_removed_member_end(firm: Firm, mem
 # --- two at once ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets one transaction write at a time")
+@pytest.mark.postgresql  # SQLite lets one transaction write at a time
 @pytest.mark.django_db(transaction=True)
 def test_simultaneous_first_sign_ins_do_not_fail() -> None:
     user = MembershipFactory(user__password=PASSWORD).user
