@@ -32,6 +32,7 @@ WRITTEN: tuple[tuple[str, str | None], ...] = (
     ("Are explicit nulls in a POST accepted?", "billit_nulls"),
     ("Do list rows carry ExternalProviderID?", "billit_summary_external_id"),
     ("In which time zone are timestamps?", None),
+    ("What of a line with a negative Quantity?", "billit_negative_quantity"),
 )
 
 
@@ -47,7 +48,15 @@ def probe(
         if writes:
             run.begin_writing()
             try:
-                for question in (run.keys, run.duplicates, run.updates, run.amounts, run.nulls, run.drafts):
+                for question in (
+                    run.keys,
+                    run.duplicates,
+                    run.updates,
+                    run.amounts,
+                    run.negative,
+                    run.nulls,
+                    run.drafts,
+                ):
                     _one(asker, question)
             finally:
                 run.sweep()
@@ -283,6 +292,14 @@ class _Run:
         found = {"0.13": "half_up", "0.12": "half_even"}.get(total)
         self.tell(question, found, f"0.125 became {total or 'nothing'}", switch=switch)
 
+    def negative(self) -> None:
+        """A line that takes something off, as EN 16931 wants it (BR-27): fewer, not cheaper."""
+        question, switch = WRITTEN[11]
+        answer = self.post(OrderLines=[line(Quantity=2), line(Quantity=-1)])
+        total = str(float(self.read(answer).get("TotalExcl", 0)))
+        found = "accept" if total == "1.0" else "refuse" if answer.status == 400 else None
+        self.tell(question, found, f"{seen(answer)}, 2 - 1 became {total}", switch=switch)
+
     def nulls(self) -> None:
         question, switch = WRITTEN[8]
         answer = self.post(Comments=None)
@@ -306,6 +323,10 @@ class _Run:
             ("What does deleting a sent order answer?", "nothing is ever sent", "billit_sent_delete_code"),
             ("What of one id of several that cannot be sent?", "nothing is ever sent", "billit_send_partial"),
             ("Does Unit HUR reach the UBL?", "nothing is ever sent", "billit_unit_in_ubl"),
+            ("What does the UBL of a negative price say?", "nothing is ever sent", "billit_negative_price"),
+            ("What does the UBL of code 22 say?", "nothing is ever sent", "billit_outside_scope"),
+            ("Does the UBL give reasons for 0 %?", "nothing is ever sent", "billit_exemption_reasons"),
+            ("Is a send refused by the official rules?", "nothing is ever sent", "billit_peppol_rules"),
             ("What does a used refresh token answer?", "it would end the connection", "billit_refresh_reuse_status"),
             (
                 "When is a failed webhook called again?",

@@ -96,6 +96,7 @@ BILLIT_WRITES = [
     ("billit_surplus_decimals", "truncate", "round"),
     ("billit_rounding", "half_up", "half_even"),
     ("billit_nulls", "accept", "refuse"),
+    ("billit_negative_quantity", "accept", "refuse"),
     ("billit_summary_external_id", True, False),
 ]
 

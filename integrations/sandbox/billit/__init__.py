@@ -51,12 +51,13 @@ Sending and delivery
 33  transports, strictness, outbox: sending/sending.py `_planned`; billit_peppol_fallback
 34  guard time: sending/sending.py `_guard`, billit_resend_guard_minutes; several ids: billit_send_partial
 35  the sending of 09:00: sending/delivery.py `send_at_nine`; a company's "auto_send"
-36  no buyer reference (R003): sending/sending.py `_by_peppol`
+36  no buyer reference, and what else the official rules refuse: rules/peppol.py; billit_peppol_rules
 Parties, products, look-ups, files
 37  parties.py; billit_party_vat_filter
 38  products.py; billit_product_items_answer
 39  lookups.py, typecodes.py
-40  orders/files.py; the UBL of a sent order shows what Unit became, billit_unit_in_ubl
+40  orders/files.py; the UBL of an order: rules/ubl.py; billit_unit_in_ubl, billit_negative_price,
+    billit_outside_scope, billit_exemption_reasons; a negative quantity: billit_negative_quantity
 Webhooks
 41  sending/webhooks.py; billit_webhook_http_localhost
 42  notices.py `signature`

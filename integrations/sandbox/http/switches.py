@@ -95,6 +95,17 @@ BILLIT: dict[str, Switch] = {
     "billit_next_link_past_top": Switch(default=True, meaning="NextPageLink also when $top is reached and more match"),
     "billit_pdf_seconds": Switch(0, "from the order to its PDF"),
     "billit_unit_in_ubl": Switch(default=True, meaning="Unit of a line becomes the unit code of the UBL, else NAR"),
+    "billit_negative_quantity": Switch("accept", "a line with a negative Quantity in a POST", ("accept", "refuse")),
+    "billit_negative_price": Switch(
+        "as_posted", "what the UBL of a line with a negative price says", ("as_posted", "turned")
+    ),
+    "billit_outside_scope": Switch(
+        "plain",
+        "what the UBL of code 22 says besides: nothing, the VAT numbers of both, the rate",
+        ("plain", "numbers", "rate"),
+    ),
+    "billit_exemption_reasons": Switch(default=True, meaning="the UBL gives a reason for lines at 0 % but code 1"),
+    "billit_peppol_rules": Switch(default=True, meaning="a send over Peppol is refused by the official rules"),
     "billit_delivery_seconds": Switch(0, "from the send to the receiver's answer"),
     "billit_resend_guard_minutes": Switch(5, "how long a second send is refused"),
     "billit_send_partial": Switch("nothing", "one id of several cannot be sent", ("nothing", "valid")),

@@ -5,10 +5,9 @@ from __future__ import annotations
 import base64
 import uuid
 from datetime import datetime
-from decimal import Decimal
-from xml.sax.saxutils import escape
 
 from integrations.sandbox.billit.access import Call, router
+from integrations.sandbox.billit.rules.ubl import Writing, document
 from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 _PAGE = "BT /F1 14 Tf 60 780 Td ({}) Tj ET"
@@ -104,28 +103,6 @@ def _pdf(order: Record) -> bytes:
 
 
 def ubl(call: Call, order: Record) -> str:
-    """The part of the e-invoice that tells what became of references, period and units; no whole document."""
-    reference = escape(str(order.get("OrderTitle") or order.get("Reference") or ""))
-    lines = "".join(_ubl_line(call, number, line) for number, line in enumerate(order["OrderLines"], start=1))
-    document = "CreditNote" if order["OrderType"] == "CreditNote" else "Invoice"
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<{document}>\n'
-        f"  <ID>{escape(str(order.get('OrderNumber', '')))}</ID>\n"
-        f"  <IssueDate>{order['OrderDate'][:10]}</IssueDate>\n"
-        f"  <DueDate>{order['ExpiryDate'][:10]}</DueDate>\n"
-        f"  <BuyerReference>{reference}</BuyerReference>\n"
-        f"  <PayableAmount>{order['ToPay']}</PayableAmount>\n{lines}</{document}>\n"
-    )
-
-
-def _ubl_line(call: Call, number: int, line: Record) -> str:
-    fields = line.get("CustomFields")
-    own = fields.get("PeppolUnitCode") if isinstance(fields, dict) else None
-    unit = own or (line.get("Unit") if call.switches["billit_unit_in_ubl"] else None) or "NAR"
-    quantity = Decimal(str(line["Quantity"])).normalize()
-    return (
-        f"  <InvoiceLine><ID>{number}</ID>"
-        f'<InvoicedQuantity unitCode="{escape(str(unit))}">{quantity:f}</InvoicedQuantity>'
-        f"<LineExtensionAmount>{line['TotalExcl']}</LineExtensionAmount>"
-        f"<Name>{escape(str(line.get('Description', '')))}</Name></InvoiceLine>\n"
-    )
+    """The e-invoice of an order, whether it was sent or not."""
+    customer = call.store.parties[order["_customer"]]
+    return document(order, supplier=call.company, customer=customer, writing=Writing.of(call.switches.values))

@@ -14,10 +14,9 @@ from integrations.sandbox.billit.rules.amounts import (
     ZERO,
     kept,
     number,
-    rated_line,
+    rated,
     rounding,
     structured_reference,
-    totals,
 )
 from integrations.sandbox.billit.rules.checks import day, order_refusals
 from integrations.sandbox.billit.rules.refusals import generic
@@ -50,6 +49,7 @@ def create(call: Call) -> Answer:
     country = str(call.company.get("CountryCode", "BE"))
     if refusals := order_refusals(given, company_country=country, update=previous is not None):
         raise call.refuse(*refusals)
+    _check_quantities(call, given)
     _check_about(call, given)
     _check_duplicate_number(call, given, previous)
     previous = previous or _same_external_id(call, given)
@@ -115,6 +115,14 @@ def _previous(call: Call, given: Record) -> Record | None:
     if order["IsSent"] and call.switches["billit_sent_update"] == "refuse":
         raise call.refuse(generic("The order was already sent and can no longer be changed."))
     return order
+
+
+def _check_quantities(call: Call, given: Record) -> None:
+    quantities = (number(line.get("Quantity")) for line in given.get("OrderLines") or [])
+    if call.switches["billit_negative_quantity"] == "refuse" and any(
+        each is not None and each < 0 for each in quantities
+    ):
+        raise call.refuse(generic("The quantity of a line cannot be negative: give it a negative price instead."))
 
 
 def _check_about(call: Call, given: Record) -> None:
@@ -209,20 +217,12 @@ def _mark_credited(call: Call, order: Record) -> None:
 
 
 def _rated(call: Call, given: Record) -> Record:
-    cents = rounding(str(call.switches["billit_rounding"]))
-    code = given.get("VentilationCode")
-    lines = []
-    for position, line in enumerate(given["OrderLines"], start=1):
-        rated = rated_line(
-            line,
-            header_code=str(code) if code else None,
-            decimals=int(call.company.get("decimals", 2)),
-            surplus=str(call.switches["billit_surplus_decimals"]),
-            cents=cents,
-        )
-        rated.setdefault("OrderLineID", position)
-        lines.append(rated)
-    return {"OrderLines": lines, **totals(lines, cents)}
+    return rated(
+        given,
+        decimals=int(call.company.get("decimals", 2)),
+        surplus=str(call.switches["billit_surplus_decimals"]),
+        cents=rounding(str(call.switches["billit_rounding"])),
+    )
 
 
 def _lint(call: Call, given: Record, order: Record) -> None:

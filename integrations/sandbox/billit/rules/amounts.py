@@ -73,6 +73,18 @@ def rated_line(given: Record, *, header_code: str | None, decimals: int, surplus
     return line
 
 
+def rated(given: Record, *, decimals: int, surplus: str, cents: Round) -> Record:
+    """The lines of a posted body as Billit stores them, each with its place as its id, and the totals of the order."""
+    code = given.get("VentilationCode")
+    header_code = str(code) if code else None
+    lines = []
+    for position, line in enumerate(given["OrderLines"], start=1):
+        row = rated_line(line, header_code=header_code, decimals=decimals, surplus=surplus, cents=cents)
+        row.setdefault("OrderLineID", position)
+        lines.append(row)
+    return {"OrderLines": lines, **totals(lines, cents)}
+
+
 def totals(lines: list[Record], cents: Round) -> Record:
     """VatGroups and the three totals: sums per rate, VAT of each sum, each group rounded once."""
     groups: dict[tuple[Decimal, str], Decimal] = {}

@@ -7,7 +7,7 @@ from typing import Any
 
 from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.orders.reading import own_order
-from integrations.sandbox.billit.rules import names
+from integrations.sandbox.billit.rules import names, peppol, ubl
 from integrations.sandbox.billit.rules.refusals import Refusal, generic
 from integrations.sandbox.billit.store import plain_number
 from integrations.sandbox.billit.store import stamp as stamped
@@ -15,7 +15,6 @@ from integrations.sandbox.http.wire import Answer, Record, RejectedError
 
 _DOCUMENTS = {"Invoice": "BISv3Invoice", "CreditNote": "BISv3CreditNote"}
 _NETWORKS = frozenset({"SDI", "KSeF", "OSA", "ANAF", "SAT", "MyInvois", "Chorus"})
-_NO_BUYER_REFERENCE = "[PEPPOL-EN16931-R003]-A buyer reference or purchase order reference MUST be provided."
 
 
 @router.on("POST", r"/v1/orders/commands/send")
@@ -91,8 +90,10 @@ def _by_peppol(call: Call, order: Record, party: Record) -> tuple[str, str, str]
     behaviour = str(registered.get("behaviour", "deliver"))
     if behaviour == "demands_po" and not order.get("Reference"):
         raise call.refuse(Refusal("PleaseSupplyAValidPONumberInTheFieldYourReference"))
-    if not order.get("Reference") and not order.get("OrderTitle"):
-        raise call.refuse(generic(_NO_BUYER_REFERENCE))
+    writing = ubl.Writing.of(call.switches.values)
+    for rule in peppol.broken(order, supplier=call.company, customer=party, writing=writing):
+        if call.switches["billit_peppol_rules"] or rule == peppol.NO_BUYER_REFERENCE:
+            raise call.refuse(generic(peppol.told(rule)))
     number = str(registered["number"])
     scheme = f"0208:{number[2:]}" if number.startswith("BE") else number
     return "Peppol", scheme, behaviour

@@ -136,8 +136,8 @@ def test_unit_in_the_ubl(billit: Billit, control: Remote, members: dict[str, Any
     billit.send(identity)
     message = billit.order(identity)["Messages"][0]
     text = content(billit, message["FileID"]).decode()
-    assert f'<InvoicedQuantity unitCode="{unit}">1.5</InvoicedQuantity>' in text
-    assert "<BuyerReference>Octobre 2026</BuyerReference>" in text
+    assert f'<cbc:InvoicedQuantity unitCode="{unit}">1.5</cbc:InvoicedQuantity>' in text
+    assert "<cbc:BuyerReference>Octobre 2026</cbc:BuyerReference>" in text
 
 
 # --- what the receivers do ------------------------------------------------------------------------------------------

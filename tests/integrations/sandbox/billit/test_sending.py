@@ -1,11 +1,12 @@
 """commands/send: what is accepted, what is refused, and what the receivers make of it."""
 
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from integrations.sandbox.remote import Remote
-from tests.integrations.sandbox.scene import NOW, SECOND_VAT, VAT, Billit, codes, order
+from tests.integrations.sandbox.scene import NOW, SECOND_VAT, VAT, Billit, codes, line, order
 
 
 def test_send_by_peppol(billit: Billit, control: Remote) -> None:
@@ -81,6 +82,37 @@ def test_peppol_needs_a_buyer_reference(billit: Billit) -> None:
     answer = billit.send(billit.create(OrderTitle=None))
     assert codes(answer) == ["GenericError"]
     assert "PEPPOL-EN16931-R003" in answer.text
+
+
+def test_peppol_refuses_what_the_official_rules_refuse(billit: Billit, control: Remote) -> None:
+    """The list of them is held against the rules themselves in tests/invoicing/rules/einvoice."""
+    off = billit.create(line("2"), line("1", "-10"))
+    answer = billit.send(off)
+    assert codes(answer) == ["GenericError"]
+    assert "[BR-27]-" in answer.text
+    assert billit.order(off)["IsSent"] is False
+    # By e-mail nobody judges it.
+    assert billit.send(off, transport="SMTP").status_code == 200
+    mixed = billit.create(line("1", "100", "0", VentilationCode="22"), line())
+    assert "[BR-O-11]-" in billit.send(mixed).text
+    control.put_billit("parties", {"PartyID": 88001, "CountryCode": "EL"})
+    assert "[BR-CL-14]-" in billit.send(billit.create()).text
+    control.switch(billit_peppol_rules=False)
+    assert billit.send(mixed).status_code == 200
+
+
+def test_negative_price_that_billit_turns(billit: Billit, control: Remote) -> None:
+    control.switch(billit_negative_price="turned")
+    assert billit.send(billit.create(line("2"), line("1", "-10"))).status_code == 200
+
+
+def test_negative_quantity(billit: Billit, control: Remote) -> None:
+    found = billit.order(billit.create(line("2"), line("-1", "10")))
+    assert (found["OrderLines"][1]["TotalExcl"], found["TotalExcl"]) == (Decimal("-10.00"), Decimal("190.00"))
+    assert billit.send(found["OrderID"]).status_code == 200
+    control.switch(billit_negative_quantity="refuse")
+    answer = billit.call("POST", "/orders", order(line("2"), line("-1", "10")))
+    assert (answer.status_code, codes(answer)) == (400, ["GenericError"])
 
 
 def test_mail_needs_an_address(billit: Billit, control: Remote) -> None:
