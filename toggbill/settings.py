@@ -39,6 +39,14 @@ def _secret(name: str) -> str:
     )
 
 
+def _one_of(name: str, *words: str) -> str:
+    """A setting that takes one of a few words, the first of them when it is unset."""
+    word: str = env.str(name, default=words[0])
+    if word not in words:
+        raise ImproperlyConfigured(f"{name} takes {', '.join(words)}, not {word!r}.")
+    return word
+
+
 SECRET_KEY = _secret("SECRET_KEY")
 # Newest first (design D7): the first encrypts, all decrypt.
 FIELD_ENCRYPTION_KEYS = [key.strip() for key in _secret("FIELD_ENCRYPTION_KEYS").split(",") if key.strip()]
@@ -63,6 +71,10 @@ BILLIT_CLIENT_SECRET = env.str("BILLIT_CLIENT_SECRET", default="")
 # Per connection; 0 = no limit.
 TOGGL_REQUESTS_PER_SECOND = env.float("TOGGL_REQUESTS_PER_SECOND", default=1.0)
 BILLIT_REQUESTS_PER_SECOND = env.float("BILLIT_REQUESTS_PER_SECOND", default=1.0)
+# What Billit takes and writes where its documents leave it open: docs/einvoice.md.
+BILLIT_NEGATIVE_LINES = _one_of("BILLIT_NEGATIVE_LINES", "quantity", "price")
+BILLIT_OUTSIDE_SCOPE = _one_of("BILLIT_OUTSIDE_SCOPE", "plain", "numbers", "rate")
+BILLIT_EXEMPTION_REASONS = env.bool("BILLIT_EXEMPTION_REASONS", default=True)
 POSTING_LEASE_SECONDS = env.int("POSTING_LEASE_SECONDS", default=300)
 IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=120)
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)

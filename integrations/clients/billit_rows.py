@@ -37,13 +37,14 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A party with PartyType Customer; `vat_number` as somebody typed it at Billit."""
+    """A party with PartyType Customer; `vat_number` and `country` as somebody gave them at Billit."""
 
     party_id: int
     name: str
     vat_number: str
     email: str
     language: str
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,14 @@ def customer(row: Row) -> Customer | None:
         vat_number=row.text("VATNumber"),
         email=row.text("Email"),
         language=row.text("Language"),
+        country=_country(row),
     )
+
+
+def _country(party: Row) -> str:
+    """That of the invoice address, else the party's own (Billit docs: create-first-invoice)."""
+    invoiced = (row for row in party.rows("Addresses") if row.text("AddressType").lower() == "invoiceaddress")
+    return next((found for row in invoiced if (found := row.text("CountryCode"))), party.text("CountryCode"))
 
 
 def found_company(row: Row) -> FoundCompany:

@@ -210,10 +210,11 @@ def customers(*, company: Company, read: Iterable[billit.Customer], now: datetim
             "vat_number": customer.vat_number[:60],
             "email": customer.email[:500],
             "language": customer.language[:20],
+            "country": customer.country[:60],
         }
         for customer in read
     }
-    _company(company, Customer, "party_id", rows, ["name", "vat_number", "email", "language"], now)
+    _company(company, Customer, "party_id", rows, ["name", "vat_number", "email", "language", "country"], now)
     return len(rows)
 
 

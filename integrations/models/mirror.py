@@ -279,13 +279,14 @@ class Product(FirmOwned):
 
 
 class Customer(FirmOwned):
-    """A Billit party with PartyType Customer, mirrored. ``vat_number`` stands as Billit gives it."""
+    """A Billit party with PartyType Customer, mirrored. ``vat_number`` and ``country`` stand as Billit gives them."""
 
     company = models.ForeignKey(Company, on_delete=models.CASCADE, related_name="customers", verbose_name=_("company"))
     party_id = models.BigIntegerField(_("Billit PartyID"))
     name = models.CharField(_("name"), max_length=500, blank=True)
     vat_number = models.CharField(_("VAT number"), max_length=60, blank=True)
     email = models.CharField(_("e-mail"), max_length=500, blank=True)
+    country = models.CharField(_("country"), max_length=60, blank=True)
     language = models.CharField(_("language"), max_length=20, blank=True)
     deleted_at = models.DateTimeField(_("gone from Billit"), null=True, blank=True)
 

@@ -121,6 +121,7 @@ def _credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:
         customer_name=about.customer_name,
         customer_party_id=about.customer_party_id,
         customer_language=about.customer_language,
+        outside_scope=about.outside_scope,
         purchase_order=about.purchase_order,
         buyer_reference=about.buyer_reference,
         drafted_at=now,
@@ -192,12 +193,7 @@ def quantity_of(billed: InvoiceLine, about: Invoice, live: Mapping[int, int], ta
         # Nothing of it was credited before: what was billed is certain, whatever the rule says today.
         quantity += billed.quantity - line_hours(live.values(), rounding)
     differences = (claim.line for claim in taken_back if claim.kind == Claim.Kind.DIFFERENCE)
-    return quantity + sum(map(_signed, differences), Decimal(0))
-
-
-def _signed(line: InvoiceLine) -> Decimal:
-    quantity: Decimal = line.quantity
-    return quantity.copy_sign(line.unit_price)
+    return quantity + sum((line.quantity for line in differences), Decimal(0))
 
 
 def _write(made: Invoice, lines: Sequence[tuple[InvoiceLine, list[Claim]]]) -> None:

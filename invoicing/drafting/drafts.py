@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
-from integrations.models import Entry
+from integrations.models import Customer, Entry
 from invoicing.ledger.differences import same_buyer
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.facts import refusal, rounding_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
+from invoicing.models.problems import columns
 from invoicing.rules import mapping, planning
 from toggbill.firms.audit import News
 
@@ -25,23 +26,25 @@ def new(dossier: Dossier, now: datetime) -> Invoice:
     )
 
 
-def standing(waiting: Iterable[Invoice], buyer: mapping.Buyer) -> Invoice | None:
-    """Of waiting drafts the one of a customer and its references: there is one at most (R8)."""
+def standing(waiting: Iterable[Invoice], buyer: mapping.Buyer, *, outside_scope: bool) -> Invoice | None:
+    """Of waiting drafts the one of a customer, its references and scope of VAT: there is one at most (R7, R8)."""
+    wanted = (buyer.purchase_order, buyer.buyer_reference, outside_scope)
     for invoice in waiting:
-        references = (invoice.purchase_order, invoice.buyer_reference)
-        if references == (buyer.purchase_order, buyer.buyer_reference) and same_buyer(buyer, invoice):
+        own = (invoice.purchase_order, invoice.buyer_reference, invoice.outside_scope)
+        if own == wanted and same_buyer(buyer, invoice):
             return invoice
     return None
 
 
-def header(invoice: Invoice, planned: planning.PlannedInvoice) -> Invoice:
-    """Set what the plan says of the whole invoice; not saved."""
+def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, Customer]) -> Invoice:
+    """Set what the plan says of the whole invoice, and what Peppol would refuse of it (R11); not saved."""
     buyer = planned.buyer
     invoice.buyer_key = buyer.key
     invoice.customer_vat = buyer.number
     invoice.customer_name = buyer.name[:500]
     invoice.customer_party_id = buyer.party_id
     invoice.customer_language = buyer.language
+    invoice.outside_scope = planned.outside_scope
     invoice.purchase_order = buyer.purchase_order
     invoice.buyer_reference = buyer.buyer_reference
     invoice.title = planned.title[:200]
@@ -52,16 +55,21 @@ def header(invoice: Invoice, planned: planning.PlannedInvoice) -> Invoice:
         planned.total_vat,
         planned.total_incl,
     )
+    for name, value in columns("attention", refusal(invoice, map(_line, planned.lines), known)).items():
+        setattr(invoice, name, value)
     return invoice
 
 
-def says_the_same(standing: Invoice, planned: planning.PlannedInvoice) -> bool:
+def says_the_same(standing: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, Customer]) -> bool:
     """Whether a waiting draft already says what the plan says."""
     buyer = planned.buyer
     header = (standing.buyer_key, standing.customer_name, standing.customer_language, standing.title)
     if header != (buyer.key, buyer.name[:500], buyer.language, planned.title[:200]):
         return False
     if standing.rounding != rounding_of(standing.dossier).frozen():
+        return False
+    refused = columns("attention", refusal(standing, standing.lines.all(), known))
+    if refused != {"attention": standing.attention, "attention_facts": standing.attention_facts}:
         return False
     return [_written(line) for line in standing.lines.all()] == [_planned(line) for line in planned.lines]
 
@@ -188,7 +196,7 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
     """The event of an invoice that was drafted or redrawn: hours by product reference, entries by Toggl id."""
     hours: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in planned.lines:
-        hours[line.product.reference] += line.quantity if line.unit_price >= 0 else -line.quantity
+        hours[line.product.reference] += line.quantity
     return News(
         STATUS.event(BEGIN, Invoice.Status.DRAFT),
         f"invoice {invoice.reference}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -11,16 +11,16 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.utils.translation import gettext
 
 from integrations.clients.failures import Message
-from integrations.models import Entry, Project
+from integrations.models import Customer, Entry, Project
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
-from invoicing.ledger.facts import Facts, terms
+from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import BEGIN, STATUS, Step
-from invoicing.models.problems import Code, columns
+from invoicing.models.problems import Code, columns, words
 from invoicing.rules import planning
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -56,10 +56,10 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
         standing = sheet.standing(planned)
         if standing is not None:
             matched.add(standing.pk)
-            if drafts.says_the_same(standing, planned):
+            if drafts.says_the_same(standing, planned, sheet.known):
                 left.append(standing)
                 continue
-        moved.append((drafts.header(standing or drafts.new(dossier, now), planned), planned))
+        moved.append((drafts.header(standing or drafts.new(dossier, now), planned, sheet.known), planned))
     return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
@@ -97,7 +97,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
         standing = sheet.standing(planned)
         if standing is not None:
             matched.add(standing.pk)
-            if drafts.says_the_same(standing, planned):
+            if drafts.says_the_same(standing, planned, sheet.known):
                 kept.append(standing)
                 continue
         changes.append((standing or drafts.new(dossier, now), planned))
@@ -111,7 +111,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
     news = [_void_news(invoice, Code.NO_HOURS_LEFT) for invoice in dropped]
     for invoice, planned in changes:
         redrawn = invoice.pk is not None
-        drafts.header(invoice, planned).save()
+        drafts.header(invoice, planned, sheet.known).save()
         drafts.write_lines(invoice, planned, rows)
         news.append(drafts.drafted_news(invoice, planned, cut_off, redrawn))
     transitions.claimed(entries=claimed)
@@ -149,8 +149,9 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
 def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
     """A draft, or an invoice that Billit refused, may be posted: as ``read`` has it, up to what ``by`` may approve.
 
-    A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows.
-    Raises ``NotPossible``, ``NotAllowed`` (also above the dossier's limit), ``Changed`` and ``Unread``.
+    A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows. Nor
+    is what Peppol would refuse (R11). Raises ``NotPossible``, ``NotAllowed`` (also above the dossier's limit),
+    ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
     invoice = _locked(invoice)
@@ -170,8 +171,12 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
             )
             % {"invoice": invoice, "n": changed}
         )
+    known = known_customers(invoice.company, [invoice.customer_party_id])
+    if (refused := refusal(invoice, invoice.lines.order_by("position"), known)) is not None:
+        raise NotPossible(words(refused))
     step, event = Step(invoice.status, _Status.APPROVED), STATUS.event(invoice.status, _Status.APPROVED)
-    changes = {"approved_at": now, "approved_by": by.name, "not_before": None, **columns("problem", None)}
+    cleared = columns("problem", None) | columns("attention", None)
+    changes = {"approved_at": now, "approved_by": by.name, "not_before": None, **cleared}
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
     invoice.refresh_from_db(fields=["status", *changes])
     news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
@@ -226,11 +231,12 @@ def draft_again(
     same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
     rows = drafts.entry_rows(dossier, same)
     waiting = list(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
+    known = known_customers(dossier.company, (planned.buyer.party_id for planned in same))
     made, news, hours = [], [], list[planning.PlannedLine]()
     for planned in same:
-        invoice = drafts.header(drafts.new(dossier, now), planned)
-        is_approved = rights.passes_limit(by, invoice)
-        if not is_approved and drafts.standing(waiting, planned.buyer) is not None:
+        invoice = drafts.header(drafts.new(dossier, now), planned, known)
+        is_approved = rights.passes_limit(by, invoice) and not invoice.attention
+        if not is_approved and drafts.standing(waiting, planned.buyer, outside_scope=planned.outside_scope) is not None:
             continue
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
         if is_approved:
@@ -249,11 +255,12 @@ def draft_again(
 
 @dataclass(slots=True)
 class _Sheet:
-    """What lies on the table of a run: the waiting drafts and the plan."""
+    """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers."""
 
     cut_off: date
     drafts: list[Invoice]
     plan: planning.Plan
+    known: Mapping[int, Customer]
 
     @classmethod
     def read(cls, dossier: Dossier, cut_off: date) -> _Sheet:
@@ -265,7 +272,7 @@ class _Sheet:
             Invoice.objects.drafts()
             .filter(dossier=dossier, kind=Invoice.Kind.INVOICE)
             .order_by("pk")
-            .select_related("dossier", "firm")
+            .select_related("dossier", "firm", "company")
             .prefetch_related(Prefetch("lines", lines))
         )
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
@@ -279,11 +286,12 @@ class _Sheet:
             held=held,
             differences=differences.to_bill(dossier),
         )
-        return cls(cut_off, drafts, plan)
+        parties = {row.customer_party_id for row in drafts} | {planned.buyer.party_id for planned in plan.invoices}
+        return cls(cut_off, drafts, plan, known_customers(dossier.company, parties))
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
-        """The waiting draft of the planned invoice's customer and references, if there is one."""
-        return drafts.standing(self.drafts, planned.buyer)
+        """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""
+        return drafts.standing(self.drafts, planned.buyer, outside_scope=planned.outside_scope)
 
     def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
         """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""

@@ -104,7 +104,8 @@ def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -
     if dossier.mode == Dossier.Mode.REVIEW:
         return []
     waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
-    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if rights.within_limit(invoice)]
+    sound = (invoice for invoice in waiting if not invoice.attention)
+    return [_carry_on(invoice, dossier, by, now) for invoice in sound if rights.within_limit(invoice)]
 
 
 def _carry_on(invoice: Invoice, dossier: Dossier, by: Actor, now: datetime) -> Invoice:

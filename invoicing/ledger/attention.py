@@ -106,6 +106,13 @@ WORDS: dict[str, Words] = {
         _("Foreign customer without a VAT treatment"),
         _("Choose the VAT treatment of this customer in the client mapping."),
     ),
+    Reason.treatment_number: Words(
+        _("VAT treatment that does not fit the customer"),
+        _(
+            "Reverse charge needs a Belgian VAT number, EU services one of another EU country: "
+            "choose another treatment in the client mapping, or correct the customer's number."
+        ),
+    ),
     # Not attention, but why a run leaves an entry, or its difference, where it is.
     HELD: Words(
         _("Held"),
@@ -138,6 +145,7 @@ ABOUT_CLIENT = frozenset(
         Reason.several_customers,
         Reason.unknown_customer,
         Reason.foreign_vat,
+        Reason.treatment_number,
     }
 )
 ABOUT_TAGS = frozenset({Reason.unknown_tag, Reason.several_products})

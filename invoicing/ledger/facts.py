@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
+from django.conf import settings
+
+from integrations.clients.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
-from invoicing.models import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
-from invoicing.rules import mapping, planning, rating, schedule
+from invoicing.models import ClientMapping, CustomerPin, Dossier, DossierClient, Invoice, InvoiceLine, TagMapping
+from invoicing.models.problems import Code, Detail
+from invoicing.rules import einvoice, mapping, planning, rating, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,5 +177,55 @@ def customers_of(company: Company) -> tuple[mapping.Customer, ...]:
     """The company's customers, by id, with their numbers normalised."""
     rows = Customer.objects.present().filter(company=company).order_by("party_id")
     return tuple(
-        mapping.Customer(row.party_id, row.name, mapping.customer_number(row.vat_number), row.language) for row in rows
+        mapping.Customer(row.party_id, row.name, mapping.customer_number(row.vat_number), row.language, row.country)
+        for row in rows
+    )
+
+
+def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[int, Customer]:
+    """The mirrored rows of these customers, by PartyID."""
+    rows = Customer.objects.filter(company=company, party_id__in={party_id for party_id in party_ids if party_id})
+    return {row.party_id: row for row in rows}
+
+
+def refusal(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, Customer]) -> Message | None:
+    """Why Peppol would refuse an invoice with these lines (R11): the first check that fails, None when all pass.
+
+    ``known``: its customer, by PartyID, as ``known_customers`` gives it.
+    """
+    writing = einvoice.Writing(
+        outside_scope=settings.BILLIT_OUTSIDE_SCOPE,
+        exemption_reasons=settings.BILLIT_EXEMPTION_REASONS,
+        turns_prices=settings.BILLIT_NEGATIVE_LINES == "price",
+    )
+    found = einvoice.failures(document_of(invoice, lines, known), writing)
+    if not found:
+        return None
+    why = Message(Detail(f"e_{found[0].check}"), found[0].facts)
+    return Message(Code.PEPPOL_REFUSES, {"why": why, "rules": list(found[0].rules)})
+
+
+def document_of(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, Customer]) -> einvoice.Document:
+    """An invoice as the checks of e-invoices see it; its customer as the mirror has it, else as the order names it."""
+    company = invoice.company
+    buyer = einvoice.Party(invoice.customer_name, invoice.customer_vat)
+    if (row := known.get(invoice.customer_party_id or 0)) is not None:
+        buyer = einvoice.Party(row.name or invoice.customer_name, row.vat_number, row.country)
+    return einvoice.Document(
+        seller=einvoice.Party(company.name, company.vat_number),
+        buyer=buyer,
+        purchase_order=invoice.purchase_order,
+        title=invoice.title,
+        lines=tuple(
+            einvoice.Line(
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+                description=line.description,
+                description_extended=line.description_extended,
+                reference=line.product_reference,
+                vat_rate=line.vat_rate,
+                code=line.ventilation_code,
+            )
+            for line in lines
+        ),
     )

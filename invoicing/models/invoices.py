@@ -173,6 +173,8 @@ class Invoice(FirmOwned):
     customer_language = models.CharField(_("language"), max_length=20, blank=True)
     purchase_order = models.CharField(_("purchase order"), max_length=200, blank=True)
     buyer_reference = models.CharField(_("buyer reference"), max_length=200, blank=True)
+    # EN 16931, BR-O-11: such lines never share an invoice with others.
+    outside_scope = models.BooleanField(_("outside the scope of VAT"), default=False)
     title = models.CharField(_("title"), max_length=200)
     period_from = models.DateField(_("from"))
     period_till = models.DateField(_("till"))
@@ -218,7 +220,7 @@ class Invoice(FirmOwned):
         verbose_name_plural = _("invoices")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["dossier", "buyer_key", "purchase_order", "buyer_reference"],
+                fields=["dossier", "buyer_key", "purchase_order", "buyer_reference", "outside_scope"],
                 condition=Q(status="draft", kind="invoice"),
                 name="invoice_one_waiting_draft",
             ),
@@ -333,8 +335,8 @@ class Invoice(FirmOwned):
 class InvoiceLine(FirmOwned):
     """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims.
 
-    One that takes hours of an earlier invoice off has a negative price and negative seconds (Billit docs: negative
-    lines), its quantity stays positive; the lines of a credit note are positive.
+    One that takes hours of an earlier invoice off has a negative quantity and negative seconds, as EN 16931 wants it
+    (BR-27); the lines of a credit note are positive.
     """
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
@@ -358,7 +360,7 @@ class InvoiceLine(FirmOwned):
             models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
             models.CheckConstraint(
                 condition=Q(quantity__gt=0, seconds__gt=0, unit_price__gte=0)
-                | Q(quantity__gt=0, seconds__lt=0, unit_price__lt=0),
+                | Q(quantity__lt=0, seconds__lt=0, unit_price__gte=0),
                 name="line_has_hours",
             ),
             # Half a cent and a hair: SQLite multiplies decimals as floating point.

@@ -27,6 +27,7 @@ class Code(StrEnum):
     """What the rules and the look-ups of posting, sending, correcting and drafting find."""
 
     # an invoice needs a person
+    PEPPOL_REFUSES = "peppol_refuses"
     NO_WAY_TO_SEND = "no_way_to_send"
     SEVERAL_CUSTOMERS = "several_customers"
     TOTALS_DIFFER = "totals_differ"
@@ -60,9 +61,30 @@ class Detail(StrEnum):
     SEVERAL_ORDERS = "several_orders"
     OTHER_ORDER = "other_order"
     NO_NUMBER = "no_number"
+    # what a check of e-invoices found, by its name in ``rules.einvoice``
+    E_CHARACTERS = "e_characters"
+    E_BLANK_TEXTS = "e_blank_texts"
+    E_NAMES = "e_names"
+    E_LINE_TEXTS = "e_line_texts"
+    E_BUYERS_REFERENCE = "e_buyers_reference"
+    E_SELLER_NUMBER = "e_seller_number"
+    E_VAT_PREFIXES = "e_vat_prefixes"
+    E_CHECK_DIGITS = "e_check_digits"
+    E_COUNTRIES = "e_countries"
+    E_VAT_CODES = "e_vat_codes"
+    E_OUTSIDE_SCOPE_ALONE = "e_outside_scope_alone"
+    E_OUTSIDE_SCOPE_WRITTEN = "e_outside_scope_written"
+    E_REVERSE_CHARGE_NUMBER = "e_reverse_charge_number"
+    E_EU_SERVICES_NUMBER = "e_eu_services_number"
+    E_EXEMPTION_REASONS = "e_exemption_reasons"
+    E_NEGATIVE_PRICES = "e_negative_prices"
 
 
 SENTENCES: Mapping[str, str] = failures.SENTENCES | {
+    Code.PEPPOL_REFUSES: gettext_noop(
+        "%(why)s Peppol would refuse the invoice (%(rules)s), so it is not posted. "
+        "Once that is mended, drop the invoice or redraw the draft."
+    ),
     Code.NO_WAY_TO_SEND: gettext_noop(
         "%(customer)s (%(number)s) does not receive invoices over Peppol, and e-mail is not open for it. "
         "Have the customer register at Peppol, or allow e-mail in the dossier and add an address."
@@ -104,6 +126,52 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Detail.SEVERAL_ORDERS: gettext_noop("Billit has %(n)s orders of this reference: %(orders)s."),
     Detail.OTHER_ORDER: gettext_noop("Order %(order)s has this reference, but another total or customer than ours."),
     Detail.NO_NUMBER: gettext_noop("no number"),
+    Detail.E_CHARACTERS: gettext_noop(
+        "The text “%(text)s” holds a character that no e-invoice can carry: type it anew in Toggl or Billit."
+    ),
+    Detail.E_BLANK_TEXTS: gettext_noop(
+        "A name, a reference or the text of a line consists of blanks alone: fill it in or empty it."
+    ),
+    Detail.E_NAMES: gettext_noop("Seller or customer (%(number)s) has no name: give it one in Billit."),
+    Detail.E_LINE_TEXTS: gettext_noop("Line %(line)s has no description: give its product one in Billit."),
+    Detail.E_BUYERS_REFERENCE: gettext_noop(
+        "The invoice has neither a purchase order nor a buyer reference: add one in the client mapping."
+    ),
+    Detail.E_SELLER_NUMBER: gettext_noop(
+        "The company %(party)s has no VAT number in Billit (“%(number)s”): add it to the company's data there."
+    ),
+    Detail.E_VAT_PREFIXES: gettext_noop(
+        "The VAT number %(number)s of %(party)s begins with no country's code: correct it in Billit."
+    ),
+    Detail.E_CHECK_DIGITS: gettext_noop("The VAT number %(number)s of %(party)s has a mistake: correct it in Billit."),
+    Detail.E_COUNTRIES: gettext_noop(
+        "“%(country)s” is no country's code (%(party)s): choose the country in Billit, for Greece GR."
+    ),
+    Detail.E_VAT_CODES: gettext_noop(
+        "Line %(line)s bears no VAT, with Billit's VAT code %(vat_code)s, which belongs to a rate: "
+        "choose the VAT treatment of the customer anew."
+    ),
+    Detail.E_OUTSIDE_SCOPE_ALONE: gettext_noop(
+        "Lines outside the scope of VAT stand beside others: they need an invoice of their own."
+    ),
+    Detail.E_OUTSIDE_SCOPE_WRITTEN: gettext_noop(
+        "Billit's e-invoice of lines outside the scope of VAT is not valid: "
+        "choose another treatment, or have the invoice made in Billit and sent by e-mail."
+    ),
+    Detail.E_REVERSE_CHARGE_NUMBER: gettext_noop(
+        "Reverse charge needs the customer's VAT number, and %(party)s has none (“%(number)s”): add it in Billit."
+    ),
+    Detail.E_EU_SERVICES_NUMBER: gettext_noop(
+        "Services within the EU need the customer's VAT number, and %(party)s has none (“%(number)s”): "
+        "add it in Billit."
+    ),
+    Detail.E_EXEMPTION_REASONS: gettext_noop(
+        "Billit's e-invoice gives no reason why no VAT is due: "
+        "choose another treatment, or have the invoice made in Billit."
+    ),
+    Detail.E_NEGATIVE_PRICES: gettext_noop(
+        "Line %(line)s has a negative price, which no e-invoice may have: redraw the draft, and it takes hours off."
+    ),
 }
 """English by code, those of the clients included; what is in the places are facts of the same name."""
 

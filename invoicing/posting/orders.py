@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import NoReturn
 
+from django.conf import settings
 from django.utils.translation import gettext
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import Refused
-from invoicing.models import CustomerPin, Invoice
+from integrations.models import Customer
+from invoicing.ledger.facts import known_customers, refusal
+from invoicing.models import CustomerPin, Invoice, InvoiceLine
 from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
-from invoicing.rules import mapping
+from invoicing.rules import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
 
 
-def order_of(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
+def order_of(invoice: Invoice, api: billit.Api, now: datetime, known: Mapping[int, Customer]) -> billit.Order:
     """The order to post, dated on the firm's local day of ``now``. Looks the customer up when it is not known yet.
 
     Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError``.
     """
-    party_id = invoice.customer_party_id or _find_customer(invoice, api, now)
+    party_id = invoice.customer_party_id = invoice.customer_party_id or _find_customer(invoice, api, now)
+    lines = sorted(invoice.lines.all(), key=lambda line: line.position)
+    if party_id is not None and party_id not in known:
+        known = known_customers(invoice.company, [party_id])
+    if (refused := refusal(invoice, lines, known)) is not None:
+        _hold_back(invoice, refused)
     is_credit = invoice.kind == Invoice.Kind.CREDIT_NOTE
     day = now.astimezone(invoice.firm.zone).date()
     return billit.Order(
@@ -36,19 +46,31 @@ def order_of(invoice: Invoice, api: billit.Api, now: datetime) -> billit.Order:
         period_till=invoice.period_till,
         lines=tuple(
             billit.OrderLine(
-                quantity=line.quantity,
-                unit_price=line.unit_price,
+                quantity=-line.quantity if _is_turned(line) else line.quantity,
+                unit_price=-line.unit_price if _is_turned(line) else line.unit_price,
                 description=line.description,
                 description_extended=line.description_extended,
                 reference=line.product_reference,
                 vat_rate=line.vat_rate,
                 ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
             )
-            for line in sorted(invoice.lines.all(), key=lambda line: line.position)
+            for line in lines
         ),
         order_type="CreditNote" if is_credit else "Invoice",
         about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
     )
+
+
+def _is_turned(line: InvoiceLine) -> bool:
+    """Whether a line takes hours off, and Billit wants that as a negative price (docs/einvoice.md)."""
+    return bool(line.quantity < 0) and settings.BILLIT_NEGATIVE_LINES == "price"
+
+
+def _hold_back(invoice: Invoice, why: Message) -> NoReturn:
+    """It stays as it is, with what a person has to do. Raises ``NotPossible``."""
+    waiting = Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.APPROVED)
+    waiting.update(**columns("attention", why), **NO_POST_ASKED)
+    raise NotPossible(words(why))
 
 
 def _number_of(invoice: Invoice, api: billit.Api) -> str:
@@ -78,10 +100,7 @@ def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | No
         }
         if len(found) > 1:
             facts = {"n": len(found), "number": invoice.customer_vat, "ids": sorted(found)}
-            several = Message(Code.SEVERAL_CUSTOMERS, facts)
-            waiting = Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.APPROVED)
-            waiting.update(**columns("attention", several), **NO_POST_ASKED)
-            raise NotPossible(words(several))
+            _hold_back(invoice, Message(Code.SEVERAL_CUSTOMERS, facts))
         if not found:
             return None
         pin = pin_customer(invoice, found.pop(), now)
@@ -107,15 +126,22 @@ def _new_customer(invoice: Invoice, api: billit.Api) -> billit.NewCustomer:
         found = []
     match = next((row for row in found if number in (mapping.customer_number(row.number), row.number)), None)
     language = (invoice.customer_language or invoice.firm.language).upper()
+    country = vat_numbers.country_of(number)
     if match is None:
-        return billit.NewCustomer(name=invoice.customer_name, vat_number=number, language=language)
+        address = billit.Address(country=country)
+        return billit.NewCustomer(name=invoice.customer_name, vat_number=number, language=language, address=address)
     address = billit.Address(
-        street=match.street,
-        street_number=match.street_number,
-        box=match.box,
-        zipcode=match.zipcode,
-        city=match.city,
-        country=match.country if len(match.country) == 2 else number[:2],
+        street=_said(match.street),
+        street_number=_said(match.street_number),
+        box=_said(match.box),
+        zipcode=_said(match.zipcode),
+        city=_said(match.city),
+        country=vat_numbers.country_code(match.country) or country,
     )
-    name = match.name or invoice.customer_name
+    name = _said(match.name) or invoice.customer_name
     return billit.NewCustomer(name=name, vat_number=number, language=language, address=address)
+
+
+def _said(text: str) -> str:
+    """What a register says; "" for dashes, which stand there for nothing (VIES)."""
+    return text if any(map(str.isalnum, text)) else ""

@@ -33,6 +33,7 @@ from integrations.connections.stopping import Stopping
 from integrations.models import Company, Entry
 from invoicing.deciding import rights
 from invoicing.ledger import transitions
+from invoicing.ledger.facts import known_customers
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATE, STATUS, Step
@@ -121,9 +122,10 @@ def _orders(
 ) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
     orders: list[tuple[Invoice, billit.Order]] = []
     errors: dict[int, ServiceError | NotPossible] = {}
+    known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
     for number, invoice in enumerate(invoices):
         try:
-            orders.append((invoice, order_of(invoice, api, now)))
+            orders.append((invoice, order_of(invoice, api, now, known)))
         except NotPossible as error:
             errors[invoice.pk] = error
         except ServiceError as error:

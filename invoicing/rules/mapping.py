@@ -38,6 +38,7 @@ class Reason(StrEnum):
     price_decimals = auto()
     vat_rate = auto()
     foreign_vat = auto()
+    treatment_number = auto()
 
 
 class State(StrEnum):
@@ -98,12 +99,13 @@ class Product:
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """A Billit customer. `number` is as `customer_number` gives it; `language` is as Billit writes it."""
+    """A Billit customer. `number` is as `customer_number` gives it, `language` and `country` as Billit writes them."""
 
     party_id: int
     name: str
     number: str
     language: str
+    country: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,11 +213,25 @@ def tag_key(tag: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Billed:
-    """R3 on one client: a buyer, or the reason why there is none."""
+    """R3 on one client: a buyer, or the reason why there is none; `unfit` when the VAT treatment (R6) stands in the
+    way, which is said last."""
 
     buyer: Buyer | None = None
     reason: Reason | None = None
-    foreign: bool = False
+    unfit: Reason | None = None
+
+
+def _unfit(treatment: Treatment | None, number: str, country: str) -> Reason | None:
+    """Why a customer with this number and country cannot be billed by this treatment (R6)."""
+    is_belgian = number.startswith("BE")
+    if treatment is None:
+        abroad = bool(number) or country.strip().upper() not in ("", "BE")
+        return Reason.foreign_vat if abroad and not is_belgian else None
+    if treatment is Treatment.reverse_charge:
+        return None if is_belgian else Reason.treatment_number
+    if treatment is Treatment.eu_services:
+        return None if normalise_number(number) and not is_belgian else Reason.treatment_number
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +291,7 @@ class Judge:
         billed = self._billed.get(client)
         if billed is None:
             billed = self._billed[client] = self._find_buyer(*client)
-        reason = billed.reason or tagged.reason or (Reason.foreign_vat if billed.foreign else None)
+        reason = billed.reason or tagged.reason or billed.unfit
         return Verdict(State.attention if reason else State.open, reason, tagged.product, billed.buyer)
 
     def _in_these_books(self, client_id: int | None) -> bool:
@@ -312,8 +328,9 @@ class Judge:
     @staticmethod
     def _bill(rule: ClientRule, number: str, customer: Customer | None, name: str = "") -> _Billed:
         """R6. A foreign buyer without a treatment is nobody to bill yet: it must not be mistaken for a domestic one."""
-        if rule.treatment is None and number and not number.startswith("BE"):
-            return _Billed(foreign=True)
+        unfit = _unfit(rule.treatment, number, "" if customer is None else customer.country)
+        if unfit is not None:
+            return _Billed(unfit=unfit)
         treatment = rule.treatment or Treatment.domestic
         references = rule.purchase_order.strip(), rule.buyer_reference.strip()
         if customer is None:

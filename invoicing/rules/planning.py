@@ -43,7 +43,7 @@ class Terms:
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
     """One line: `quantity` in hours x `unit_price` is `total`; `seconds` is the raw sum of its entries, which are in
-    the order of their start."""
+    the order of their start. Quantity and seconds are negative where a difference takes hours off."""
 
     product: Product
     description: str
@@ -85,7 +85,8 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class PlannedInvoice:
-    """One invoice. The VAT treatment stands on each line; that of `buyer` says nothing here."""
+    """One invoice. The VAT treatment stands on each line; that of `buyer` says nothing here, but that `outside_scope`
+    never shares an invoice with another (EN 16931, BR-O-11)."""
 
     buyer: Buyer
     period_from: date
@@ -95,6 +96,11 @@ class PlannedInvoice:
     total_excl: Decimal
     total_vat: Decimal
     total_incl: Decimal
+
+    @property
+    def outside_scope(self) -> bool:
+        """Whether its lines are outside the scope of VAT."""
+        return self.lines[0].treatment is Treatment.outside_scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +118,10 @@ class Plan:
 
     invoices: tuple[PlannedInvoice, ...]
     skipped: tuple[Skipped, ...]
+
+
+# The buyer, the two references, and whether it is outside the scope of VAT.
+_Key = tuple[str, str, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +150,7 @@ def plan(
     the invoice holds waits. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
     held = frozenset(held)
     skipped: list[Skipped] = []
-    invoices: defaultdict[tuple[str, str, str], list[_Work]] = defaultdict(list)
+    invoices: defaultdict[_Key, list[_Work]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
         if entry.day > terms.cut_off:
             continue
@@ -151,8 +161,8 @@ def plan(
             skipped.append(Skipped(entry.id, HELD))
         elif verdict.state is State.open:
             work = _work(entry, verdict, terms.group_by)
-            invoices[work.buyer.key, work.buyer.purchase_order, work.buyer.buyer_reference].append(work)
-    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]] = {}
+            invoices[_key(work.buyer, work.buyer.treatment)].append(work)
+    billed: dict[_Key, tuple[Buyer, list[PlannedLine]]] = {}
     for key, works in invoices.items():
         lines, zero = _lines(works, terms)
         skipped.extend(Skipped(entry.id, ROUNDS_TO_ZERO) for entry in zero)
@@ -161,9 +171,14 @@ def plan(
     skipped.extend(_correct(billed, differences, terms))
     planned = [_invoice(buyer, lines, terms) for buyer, lines in billed.values()]
     return Plan(
-        tuple(sorted(planned, key=lambda invoice: _place(invoice.buyer))),
+        tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
     )
+
+
+def _key(buyer: Buyer, treatment: Treatment) -> _Key:
+    """What one invoice is made for (R7)."""
+    return buyer.key, buyer.purchase_order, buyer.buyer_reference, treatment is Treatment.outside_scope
 
 
 def _work(entry: Entry, verdict: Verdict, group_by: str) -> _Work:
@@ -190,7 +205,7 @@ def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], lis
 
 
 def _correct(
-    billed: dict[tuple[str, str, str], tuple[Buyer, list[PlannedLine]]],
+    billed: dict[_Key, tuple[Buyer, list[PlannedLine]]],
     differences: Iterable[Difference],
     terms: Terms,
 ) -> Iterable[Skipped]:
@@ -201,7 +216,7 @@ def _correct(
         if not difference.hours:
             yield Skipped(difference.entry.id, ROUNDS_TO_ZERO)
             continue
-        key = _invoice_of(difference.buyer, billed)
+        key = _invoice_of(difference, billed)
         buyer, lines = billed.get(key, (difference.buyer, []))
         line = _difference_line(difference, buyer, terms)
         sums = totals((each.vat_rate, each.total) for each in (*lines, line))
@@ -211,10 +226,11 @@ def _correct(
             yield Skipped(difference.entry.id, CORRECTION_WAITS)
 
 
-def _invoice_of(buyer: Buyer, billed: Collection[tuple[str, str, str]]) -> tuple[str, str, str]:
+def _invoice_of(difference: Difference, billed: Collection[_Key]) -> _Key:
     """The customer's invoice with the same references; else another of theirs, since there may never be one."""
-    own = buyer.key, buyer.purchase_order, buyer.buyer_reference
-    return own if own in billed else min((key for key in billed if key[0] == buyer.key), default=own)
+    own = _key(difference.buyer, difference.treatment)
+    others = (key for key in billed if (key[0], key[-1]) == (own[0], own[-1]))
+    return own if own in billed else min(others, default=own)
 
 
 def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> PlannedLine:
@@ -226,19 +242,17 @@ def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> Plan
         entry.day,
         language_of(buyer.language, terms.language),
     )
-    # Billit docs: a negative line has a positive quantity and a negative price.
-    price = difference.unit_price.copy_abs().copy_sign(difference.hours)
-    quantity = abs(difference.hours)
     return PlannedLine(
         product=difference.product,
         description=description,
         description_extended=extended,
-        quantity=quantity,
-        unit_price=price,
+        # What takes hours off has a negative quantity: a negative price is refused as an e-invoice (BR-27).
+        quantity=difference.hours,
+        unit_price=difference.unit_price,
         vat_rate=difference.vat_rate,
         ventilation_code=difference.ventilation_code,
         treatment=difference.treatment,
-        total=line_total(quantity, price),
+        total=line_total(difference.hours, difference.unit_price),
         seconds=difference.seconds,
         late=terms.late_through is not None and entry.day <= terms.late_through,
         entries=(entry,),

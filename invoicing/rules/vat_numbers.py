@@ -144,3 +144,15 @@ def customer_number(text: str) -> str:
     form of a foreign number (Swiss, British, mistyped), so that R6 still sees that it is foreign; "" for all else."""
     compact = _compact(re.sub(r"[\s/]", "", text))
     return _check(compact) or (compact if _FOREIGN.fullmatch(compact) else "")
+
+
+def country_code(text: str) -> str:
+    """A country as its ISO 3166-1 code, also where its VAT prefix is another (Greece, Northern Ireland); "" for what is
+    no code of two letters."""
+    code = text.strip().upper()
+    return {"EL": "GR", "XI": "GB", "UK": "GB"}.get(code, code) if re.fullmatch("[A-Z]{2}", code) else ""
+
+
+def country_of(number: str) -> str:
+    """The country of a normalised number, as `country_code` gives it."""
+    return country_code(number[:2])

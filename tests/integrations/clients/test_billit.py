@@ -213,6 +213,16 @@ def test_customers_are_filtered_and_suppliers_left_out(server: Server) -> None:
                     {"PartyID": 1, "Name": "Een", "VATNumber": "BE 0999.999.922", "Email": "a@example.com"},
                     {"PartyID": 2, "Name": "Leverancier", "PartyType": "Supplier"},
                     {"PartyID": 3, "DisplayName": "Drie", "PartyType": "Customer", "Language": "NL"},
+                    {
+                        "PartyID": 4,
+                        "Name": "Vier",
+                        "CountryCode": "FR",
+                        "Addresses": [
+                            {"AddressType": "DeliveryAddress", "CountryCode": "LU"},
+                            {"AddressType": "InvoiceAddress", "CountryCode": "US"},
+                        ],
+                    },
+                    {"PartyID": 5, "Name": "Vijf", "CountryCode": "FR"},
                 ]
             }
         )
@@ -220,6 +230,8 @@ def test_customers_are_filtered_and_suppliers_left_out(server: Server) -> None:
     assert list(make(server).customers()) == [
         billit.Customer(1, "Een", "BE 0999.999.922", "a@example.com", ""),
         billit.Customer(3, "Drie", "", "", "NL"),
+        billit.Customer(4, "Vier", "", "", "", "US"),
+        billit.Customer(5, "Vijf", "", "", "", "FR"),
     ]
     assert server.lines == ["GET /v1/parties?$filter=PartyType%20eq%20%27Customer%27"]
 

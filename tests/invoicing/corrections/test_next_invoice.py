@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 from django.utils import timezone
+from pytest_django import Settings
 
 from invoicing.corrections import decide
 from invoicing.drafting import runs
@@ -95,7 +96,12 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     prove(books)
 
 
-def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
+@pytest.mark.parametrize(("form", "posted_line"), [("quantity", (-1, 95, -95)), ("price", (1, -95, -95))])
+def test_fewer_hours_are_taken_off_with_a_negative_quantity(
+    scene: Make, settings: Settings, form: str, posted_line: tuple[int, int, int]
+) -> None:
+    """EN 16931 refuses a negative price (BR-27); Billit is given it where it takes nothing else."""
+    settings.BILLIT_NEGATIVE_LINES = form
     books = scene(
         entries=[entry(1), entry(2, "2026-11-05", seconds=7200)],
         parties=[party(GARAGE_PARTY, "Garage Vonk SRL", GARAGE_NUMBER, Language="FR")],
@@ -111,8 +117,8 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
         ("Advice", Decimal("2.00"), Decimal(95), Decimal("190.00"), 7200),
         (
             f"Advice · Correction de la facture {number}, 05/10/2026",
-            Decimal("1.00"),
-            Decimal(-95),
+            Decimal("-1.00"),
+            Decimal(95),
             Decimal("-95.00"),
             -3600,
         ),
@@ -120,7 +126,7 @@ def test_fewer_hours_are_taken_off_with_a_negative_price(scene: Make) -> None:
     posted = books.post(approved)
     books.read_back()
     line = at_billit(books, posted)["OrderLines"][1]
-    assert (line["Quantity"], line["UnitPriceExcl"], line["TotalExcl"]) == (1, -95, -95)
+    assert (line["Quantity"], line["UnitPriceExcl"], line["TotalExcl"]) == posted_line
     posted = post.fresh(posted)
     assert (posted.legal_excl, posted.legal_vat, posted.legal_incl, posted.attention) == (
         Decimal("95.00"),

@@ -76,7 +76,7 @@ def test_title_is_in_the_customers_language_else_the_firms(scene: Make) -> None:
 
 def test_treatments_stand_on_line_and_order_with_their_ventilation_codes(scene: Make) -> None:
     treatments = {511: "domestic", 512: "reverse_charge", 513: "eu_services", 514: "outside_scope"}
-    numbers = {n: enterprise_number(n) for n in treatments}
+    numbers = {n: enterprise_number(n) for n in treatments} | {513: "NL810433941B01"}
     books = scene(
         clients=[client(n, f"Client {n} {numbers[n]}") for n in treatments],
         projects=[project(600 + n, str(n), n) for n in treatments],

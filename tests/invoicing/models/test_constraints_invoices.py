@@ -193,18 +193,21 @@ def test_line_without_seconds() -> None:
         InvoiceLine.objects.filter(pk=row.pk).update(seconds=0)
 
 
-@pytest.mark.parametrize(("price", "seconds"), [("-95.00", 7200), ("95.00", -7200)])
-def test_line_that_takes_off_has_both_price_and_seconds_negative(price: str, seconds: int) -> None:
+@pytest.mark.parametrize(
+    ("quantity", "price", "seconds"),
+    [(-2, 95, 7200), (2, 95, -7200), (2, -95, -7200), (2, -95, 7200), (-2, -95, -7200), (-2, -95, 7200)],
+)
+def test_line_that_takes_off_has_both_quantity_and_seconds_negative(quantity: int, price: int, seconds: int) -> None:
     row = InvoiceLineFactory()
     with pytest.raises(IntegrityError, match="line_has_hours"), transaction.atomic():
         InvoiceLine.objects.filter(pk=row.pk).update(
-            unit_price=Decimal(price), total=2 * Decimal(price), seconds=seconds
+            quantity=quantity, unit_price=price, total=quantity * price, seconds=seconds
         )
 
 
 def test_line_that_takes_off_is_taken() -> None:
     row = InvoiceLineFactory()
-    InvoiceLine.objects.filter(pk=row.pk).update(unit_price=Decimal(-95), total=Decimal(-190), seconds=-7200)
+    InvoiceLine.objects.filter(pk=row.pk).update(quantity=Decimal(-2), total=Decimal(-190), seconds=-7200)
     row.refresh_from_db()
     assert (row.total, row.seconds) == (Decimal("-190.00"), -7200)
 

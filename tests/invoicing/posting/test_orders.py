@@ -84,6 +84,22 @@ def test_unknown_customer_is_carried_with_name_and_address_of_the_company_search
     assert (CustomerPin.objects.get().number, CustomerPin.objects.get().company) == (NEWCOMER, books.dossier.company)
 
 
+def test_dashes_of_a_register_are_nothing_and_the_country_is_its_iso_code(scene: Make) -> None:
+    """VIES answers dashes where a country gives no name or address; Greece is EL there, GR on an e-invoice."""
+    greek = "EL094259216"
+    row = {"Source": "VIES", "CompanyIdentification": greek, "Name": "---", "Street": "---", "City": "---"}
+    books = scene(
+        entries=[entry(1)],
+        kbo=[row | {"Number": "-", "Country": "EL"}],
+        client_map=[{"client": GARAGE, "vat": greek, "vat_treatment": "eu_services"}],
+        **(UNKNOWN | {"clients": [client(GARAGE, f"Fournos {greek}")]}),
+    )
+    books.posted()
+    body = books.asked("POST", "/v1/orders")[0]["body"]["Customer"]
+    assert (body["Name"], body["VATNumber"]) == ("Fournos", greek)
+    assert body["Addresses"] == [{"AddressType": "InvoiceAddress", "CountryCode": "GR"}]
+
+
 @pytest.mark.parametrize(
     ("name", "sent"), [(f"Nouveau Venu {NEWCOMER}", "Nouveau Venu"), (NEWCOMER, NEWCOMER)], ids=["name", "number alone"]
 )
@@ -93,7 +109,8 @@ def test_unknown_customer_without_a_register_bears_the_clients_name_else_the_num
     books = scene(entries=[entry(1)], **(UNKNOWN | {"clients": [client(GARAGE, name)]}))
     books.posted()
     body = books.asked("POST", "/v1/orders")[0]["body"]["Customer"]
-    assert (body["Name"], body["VATNumber"], "Addresses" in body) == (sent, NEWCOMER, False)
+    assert (body["Name"], body["VATNumber"]) == (sent, NEWCOMER)
+    assert body["Addresses"] == [{"AddressType": "InvoiceAddress", "CountryCode": "BE"}]
 
 
 def test_next_invoice_uses_the_party_that_billit_made_and_one_customer_results(scene: Make) -> None:

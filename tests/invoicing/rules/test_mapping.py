@@ -215,10 +215,39 @@ def test_buyer_key(party_id: int | None, key: str) -> None:
             None,
         ),
         (ClientRule(501, party_id=9001), (Customer(9001, "Neighbour", "", ""),), None),
+        (ClientRule(501, party_id=9001), (Customer(9001, "Neighbour", "", "", " be "),), None),
+        (ClientRule(501, party_id=9001), (Customer(9001, "Smith Inc", "", "", "US"),), Reason.foreign_vat),
+        (
+            ClientRule(501, party_id=9001, treatment=Treatment.outside_scope),
+            (Customer(9001, "Smith Inc", "", "", "US"),),
+            None,
+        ),
+        # A Belgian number is billed as one, wherever its office is.
+        (ClientRule(501, party_id=9001), (Customer(9001, "Bakery", BAKERY, "", "FR"),), None),
         (ClientRule(501, number=BAKERY), (), None),
+        # R6: a treatment has to fit the number
+        (ClientRule(501, number=BAKERY, treatment=Treatment.reverse_charge), (), None),
+        (ClientRule(501, number="LU99999984", treatment=Treatment.reverse_charge), (), Reason.treatment_number),
+        (ClientRule(501, number=BAKERY, treatment=Treatment.eu_services), (), Reason.treatment_number),
+        (ClientRule(501, number=BAKERY, treatment=Treatment.outside_scope), (), None),
+        (
+            ClientRule(501, party_id=9001, treatment=Treatment.reverse_charge),
+            (Customer(9001, "Neighbour", "", ""),),
+            Reason.treatment_number,
+        ),
+        (
+            ClientRule(501, party_id=9001, treatment=Treatment.eu_services),
+            (Customer(9001, "Chalet", "CHE999999996", ""),),
+            Reason.treatment_number,
+        ),
+        (
+            ClientRule(501, party_id=9001, treatment=Treatment.eu_services),
+            (Customer(9001, "Smith Inc", "", "", "US"),),
+            Reason.treatment_number,
+        ),
     ],
 )
-def test_verdict_on_a_foreign_number(rule: ClientRule, customers: tuple[Customer, ...], reason: Reason | None) -> None:
+def test_verdict_on_a_treatment(rule: ClientRule, customers: tuple[Customer, ...], reason: Reason | None) -> None:
     verdict = judge({"client_name": "Somebody"}, clients_map=(rule,), customers=customers)
     assert (verdict.reason, verdict.buyer is None) == (reason, reason is not None)
 
@@ -345,7 +374,7 @@ def test_every_reason_and_state_is_its_own_name() -> None:
     assert " ".join(reason.value for reason in Reason) == (
         "several_vats invalid_vat no_vat no_project no_client client_vat_changed several_customers unknown_customer "
         "unassigned_client no_tag unknown_tag unknown_product several_products no_price price_decimals vat_rate "
-        "foreign_vat"
+        "foreign_vat treatment_number"
     )
     assert " ".join(state.value for state in State) == (
         "running not_billable open attention held written_off drafted invoiced credited deleted"
