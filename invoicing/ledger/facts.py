@@ -210,7 +210,7 @@ def document_of(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[i
     company = invoice.company
     buyer = einvoice.Party(invoice.customer_name, invoice.customer_vat)
     if (row := known.get(invoice.customer_party_id or 0)) is not None:
-        buyer = einvoice.Party(row.name or invoice.customer_name, row.vat_number, row.country)
+        buyer = einvoice.Party(row.name or invoice.customer_name, _read(row.vat_number), row.country)
     return einvoice.Document(
         seller=einvoice.Party(company.name, company.vat_number),
         buyer=buyer,
@@ -229,3 +229,8 @@ def document_of(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[i
             for line in lines
         ),
     )
+
+
+def _read(vat_number: str) -> str:
+    """Billit's field as a number, where the reader of numbers finds one (R3), else as it stands."""
+    return mapping.customer_number(vat_number) or vat_number

@@ -126,8 +126,10 @@ def endpoint(party: Record) -> tuple[str, str]:
 
 
 def vat_number(party: Record) -> str:
-    """A party's VAT number with its prefix; "" for a text that is none ("BTW in aanvraag")."""
+    """A party's VAT number with its prefix, which ten digits lack; "" for a text that is none ("BTW in aanvraag")."""
     found = plain_number(party.get("VATNumber"))
+    if len(found) == 10 and found.isdigit():
+        return f"BE{found}"
     return found if found[:2].isalpha() and any(map(str.isdigit, found[2:])) else ""
 
 
