@@ -15,13 +15,15 @@ ZONE = ZoneInfo("Europe/Brussels")
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """A company that the credential can bill for; `api_allowed` is False when Billit says that the API may not."""
+    """A company that the credential can bill for; `api_allowed` is False when Billit says that the API may not,
+    `small_enterprise` is true when it charges no VAT by the scheme for them."""
 
     party_id: int
     name: str
     vat_number: str
     api_allowed: bool
     language: str
+    small_enterprise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,7 @@ def company(row: Row) -> Company:
         vat_number=row.text("VATNumber"),
         api_allowed=row.flag("APIAllowed") is not False,
         language=row.text("Language") or row.text("UserLanguage"),
+        small_enterprise=row.flag("SmallEnterprise") is True,
     )
 
 

@@ -233,6 +233,8 @@ class Company(FirmOwned):
     name = models.CharField(_("name"), max_length=250)
     vat_number = models.CharField(_("VAT number"), max_length=30, blank=True)
     api_allowed = models.BooleanField(_("Billit lets the API in"), default=True)
+    # As it stands in Billit: the scheme of small enterprises (VAT code, art. 56bis).
+    small_enterprise = models.BooleanField(_("charges no VAT (small enterprise)"), default=False)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)

@@ -326,6 +326,7 @@ class _Run:
             ("What does the UBL of a negative price say?", "nothing is ever sent", "billit_negative_price"),
             ("What does the UBL of code 22 say?", "nothing is ever sent", "billit_outside_scope"),
             ("Does the UBL give reasons for 0 %?", "nothing is ever sent", "billit_exemption_reasons"),
+            ("What of VAT of a small enterprise?", "it takes such a company", "billit_small_enterprise"),
             ("Is a send refused by the official rules?", "nothing is ever sent", "billit_peppol_rules"),
             ("What does a used refresh token answer?", "it would end the connection", "billit_refresh_reuse_status"),
             (

@@ -113,6 +113,13 @@ WORDS: dict[str, Words] = {
             "choose another treatment in the client mapping, or correct the customer's number."
         ),
     ),
+    Reason.small_enterprise: Words(
+        _("VAT of a company that charges none"),
+        _(
+            "In Billit this company is a small enterprise, which charges no VAT: "
+            "set the VAT rate of the product to zero there, or correct the company's data and connect it again."
+        ),
+    ),
     # Not attention, but why a run leaves an entry, or its difference, where it is.
     HELD: Words(
         _("Held"),
@@ -149,7 +156,7 @@ ABOUT_CLIENT = frozenset(
     }
 )
 ABOUT_TAGS = frozenset({Reason.unknown_tag, Reason.several_products})
-ABOUT_PRODUCT = frozenset({Reason.no_price, Reason.price_decimals, Reason.vat_rate})
+ABOUT_PRODUCT = frozenset({Reason.no_price, Reason.price_decimals, Reason.vat_rate, Reason.small_enterprise})
 
 
 def words(reason: str) -> Words:

@@ -100,6 +100,7 @@ def terms(dossier: Dossier, *, cut_off: date, late_through: date | None) -> plan
         cut_off=cut_off,
         late_through=late_through,
         language=dossier.firm.language,
+        exempt_code=settings.BILLIT_SMALL_ENTERPRISE_CODE if dossier.company.small_enterprise else None,
     )
 
 
@@ -150,6 +151,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         pins=dict(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id")),
         default_product=dossier.default_product,
         price_decimals=dossier.price_decimals,
+        small_enterprise=dossier.company.small_enterprise,
     )
 
 

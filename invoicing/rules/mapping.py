@@ -39,6 +39,7 @@ class Reason(StrEnum):
     vat_rate = auto()
     foreign_vat = auto()
     treatment_number = auto()
+    small_enterprise = auto()
 
 
 class State(StrEnum):
@@ -138,6 +139,7 @@ class Rules:
     `clients` are the Toggl clients that the dossier names (None: it bills all of its workspace), `named_elsewhere`
     those that the other dossiers of the workspace name, `takes_unassigned` is true for the workspace's first dossier.
     `pins` leads from a normalised number to the PartyID that is already pinned for it at the company.
+    `small_enterprise`: the company charges no VAT (scheme of small enterprises).
     """
 
     start: date
@@ -152,6 +154,7 @@ class Rules:
     pins: Mapping[str, int]
     default_product: str
     price_decimals: int = 2
+    small_enterprise: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +294,15 @@ class Judge:
         billed = self._billed.get(client)
         if billed is None:
             billed = self._billed[client] = self._find_buyer(*client)
-        reason = billed.reason or tagged.reason or billed.unfit
+        reason = billed.reason or tagged.reason or billed.unfit or self._no_vat(billed, tagged)
         return Verdict(State.attention if reason else State.open, reason, tagged.product, billed.buyer)
+
+    def _no_vat(self, billed: _Billed, tagged: _Tagged) -> Reason | None:
+        """A company under the scheme of small enterprises charges no VAT: its products have to say so (R6)."""
+        if not self._rules.small_enterprise or billed.buyer is None or tagged.product is None:
+            return None
+        is_charged = billed.buyer.treatment is Treatment.domestic and bool(tagged.product.vat_rate)
+        return Reason.small_enterprise if is_charged else None
 
     def _in_these_books(self, client_id: int | None) -> bool:
         if client_id is not None and client_id in self._rules.named_elsewhere:

@@ -31,13 +31,15 @@ _MONTHS = {
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How one run bills: `cut_off` is the last day included; entries on or before `late_through`, the cut-off of the
-    latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one."""
+    latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one;
+    `exempt_code` is the VentilationCode of a company that charges no VAT, None for all others."""
 
     group_by: str
     rounding: Rounding
     cut_off: date
     late_through: date | None
     language: str
+    exempt_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +275,7 @@ def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
     description, extended = line_texts(last.product.description.strip() or last.product.reference, last.group.shown)
     entries = tuple(work.entry for work in works)
     quantity = hours(billed_seconds((entry.seconds for entry in entries), terms.rounding))
-    rate, code = vat_of(treatment, last.rate)
+    rate, code = vat_of(treatment, last.rate, terms.exempt_code)
     return PlannedLine(
         product=last.product,
         description=description,

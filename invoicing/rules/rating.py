@@ -82,14 +82,17 @@ def line_total(quantity: Decimal, price: Decimal) -> Decimal:
     return (quantity * price).quantize(CENT, ROUND_HALF_UP)
 
 
-def vat_of(treatment: Treatment, product_rate: Decimal) -> tuple[Decimal, int]:
-    """The VAT rate in per cent and Billit's VentilationCode of a line.
+def vat_of(treatment: Treatment, product_rate: Decimal, exempt_code: int | None = None) -> tuple[Decimal, int]:
+    """The VAT rate in per cent and Billit's VentilationCode of a line; `exempt_code` is that of a company which is
+    exempt from VAT, for its domestic lines at 0 %.
 
     Raises ValueError for a domestic rate that Belgium does not have."""
     if treatment in _ZERO_RATED_CODES:
         return Decimal(0), _ZERO_RATED_CODES[treatment]
     if product_rate not in _DOMESTIC_CODES:
         raise ValueError(f"Belgium has no VAT rate of {product_rate} %: the product's rate must be 0, 6, 12 or 21.")
+    if exempt_code is not None and not product_rate:
+        return product_rate, exempt_code
     return product_rate, _DOMESTIC_CODES[product_rate]
 
 

@@ -105,6 +105,9 @@ BILLIT: dict[str, Switch] = {
         ("plain", "numbers", "rate"),
     ),
     "billit_exemption_reasons": Switch(default=True, meaning="the UBL gives a reason for lines at 0 % but code 1"),
+    "billit_small_enterprise": Switch(
+        "refuse", "a line with VAT, or without a code, of a company under the scheme", ("refuse", "accept")
+    ),
     "billit_peppol_rules": Switch(default=True, meaning="a send over Peppol is refused by the official rules"),
     "billit_delivery_seconds": Switch(0, "from the send to the receiver's answer"),
     "billit_resend_guard_minutes": Switch(5, "how long a second send is refused"),

@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations.models import Customer
+from integrations.models import Company, Customer
 from invoicing.due import posts, runs
 from invoicing.models import Invoice
 from tests.invoicing.scene import Scene
@@ -18,12 +18,14 @@ from tests.worlds import (
     BAKERY_NUMBER,
     BAKERY_PARTY,
     BAKERY_PROJECT,
+    COMPANY,
     GARAGE,
     GARAGE_NUMBER,
     GARAGE_PARTY,
     client,
     entry,
     party,
+    product,
 )
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
@@ -184,3 +186,39 @@ def test_customer_without_a_number_in_belgium_is_billed(scene: Make) -> None:
 def test_treatment_that_does_not_fit_is_attention(scene: Make) -> None:
     books = scene(entries=[entry(1)], client_map=[{"client": GARAGE, "vat_treatment": "eu_services"}])
     assert [row.reason for row in books.draft().plan.skipped] == ["treatment_number"]
+
+
+# --- companies that charge no VAT (R6) --------------------------------------------------------------------------------
+
+
+def _small(books: Scene) -> None:
+    """The company is one under the scheme, in Billit and as it was read when it was connected."""
+    books.control.put_billit("companies", {"PartyID": COMPANY, "SmallEnterprise": True})
+    Company.objects.update(small_enterprise=True)
+    books.rules()
+
+
+def test_small_enterprise_bills_without_vat_by_the_code_of_the_exemption(scene: Make) -> None:
+    books = scene(entries=[entry(1)], products=[product(0, "ADV", "Advice", vat="0.00")])
+    _small(books)
+    posted = books.posted()
+    line = posted.lines.get()
+    assert (line.vat_rate, line.ventilation_code, f"{posted.total_vat}") == (0, 101, "0.00")
+    (order,) = books.control.orders()
+    assert order["OrderLines"][0]["VentilationCode"] == "101"
+    assert books.send(posted).delivery == "sent"
+
+
+def test_product_with_vat_of_a_small_enterprise_waits(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    _small(books)
+    assert [row.reason for row in books.draft().plan.skipped] == ["small_enterprise"]
+
+
+def test_billit_refuses_vat_of_a_small_enterprise(scene: Make) -> None:
+    """It was connected as an ordinary company, and is none any more."""
+    books = scene(entries=[entry(1)])
+    approved = books.approved()
+    books.control.put_billit("companies", {"PartyID": COMPANY, "SmallEnterprise": True})
+    refused = books.post(approved)
+    assert (refused.status, refused.problem) == ("refused", "refused")

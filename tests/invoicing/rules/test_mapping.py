@@ -252,6 +252,24 @@ def test_verdict_on_a_treatment(rule: ClientRule, customers: tuple[Customer, ...
     assert (verdict.reason, verdict.buyer is None) == (reason, reason is not None)
 
 
+@pytest.mark.parametrize(
+    ("small", "rate", "treatment", "reason"),
+    [
+        (True, "21", Treatment.domestic, Reason.small_enterprise),
+        (True, "0", Treatment.domestic, None),
+        (True, "21", Treatment.outside_scope, None),
+        (False, "21", Treatment.domestic, None),
+    ],
+)
+def test_verdict_on_a_product_with_vat_of_a_small_enterprise(
+    small: bool, rate: str, treatment: Treatment, reason: Reason | None
+) -> None:
+    rule = ClientRule(501, number=BAKERY, treatment=treatment)
+    products = (a_product(vat_rate=Decimal(rate)),)
+    verdict = judge({"tags": ("ADV",)}, clients_map=(rule,), products=products, small_enterprise=small)
+    assert verdict.reason is reason
+
+
 # R4: the product
 
 ADV = a_product()
@@ -374,7 +392,7 @@ def test_every_reason_and_state_is_its_own_name() -> None:
     assert " ".join(reason.value for reason in Reason) == (
         "several_vats invalid_vat no_vat no_project no_client client_vat_changed several_customers unknown_customer "
         "unassigned_client no_tag unknown_tag unknown_product several_products no_price price_decimals vat_rate "
-        "foreign_vat treatment_number"
+        "foreign_vat treatment_number small_enterprise"
     )
     assert " ".join(state.value for state in State) == (
         "running not_billable open attention held written_off drafted invoiced credited deleted"

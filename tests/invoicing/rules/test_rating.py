@@ -143,6 +143,19 @@ def test_vat_of_a_rate_that_belgium_does_not_have() -> None:
         vat_of(Treatment.domestic, Decimal(20))
 
 
+@pytest.mark.parametrize(
+    ("treatment", "rate", "expected"),
+    [
+        (Treatment.domestic, 0, (0, 101)),
+        (Treatment.domestic, 21, (21, 4)),
+        (Treatment.eu_services, 0, (0, 55)),
+        (Treatment.outside_scope, 21, (0, 22)),
+    ],
+)
+def test_vat_of_a_company_that_is_exempt(treatment: Treatment, rate: int, expected: tuple[int, int]) -> None:
+    assert vat_of(treatment, Decimal(rate), 101) == expected
+
+
 def test_totals_of_two_rates() -> None:
     lines = [("21", "150.83"), ("6", "116.02")]
     assert totals((Decimal(rate), Decimal(total)) for rate, total in lines) == Totals(

@@ -47,7 +47,8 @@ def create(call: Call) -> Answer:
     _fill_from_products(call, given)
     previous = _previous(call, given)
     country = str(call.company.get("CountryCode", "BE"))
-    if refusals := order_refusals(given, company_country=country, update=previous is not None):
+    exempt = bool(call.company.get("SmallEnterprise")) and call.switches["billit_small_enterprise"] == "refuse"
+    if refusals := order_refusals(given, company_country=country, update=previous is not None, charges_vat=not exempt):
         raise call.refuse(*refusals)
     _check_quantities(call, given)
     _check_about(call, given)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from integrations.sandbox.billit.rules.amounts import number
-from integrations.sandbox.billit.rules.refusals import Refusal
+from integrations.sandbox.billit.rules.refusals import Refusal, generic
 from integrations.sandbox.billit.store import plain_number
 from integrations.sandbox.http.wire import Record
 
@@ -37,8 +37,9 @@ def valid_belgian(value: Any) -> bool:
     return 97 - int(digits[:8]) % 97 == int(digits[8:])
 
 
-def order_refusals(order: Record, *, company_country: str, update: bool) -> list[Refusal]:
-    """The violations of a canonical order body. On an update only what is given is checked for presence."""
+def order_refusals(order: Record, *, company_country: str, update: bool, charges_vat: bool = True) -> list[Refusal]:
+    """The violations of a canonical order body. On an update only what is given is checked for presence. Whoever
+    charges no VAT (the scheme of small enterprises) has lines that are exempt, or another reason for 0 %."""
     found: list[Refusal] = []
     if "CustomerID" not in order and "Customer" not in order and not update:
         found.append(Refusal("CustomerIsRequired"))
@@ -55,6 +56,8 @@ def order_refusals(order: Record, *, company_country: str, update: bool) -> list
     if not order.get("OrderLines") and not (update and "OrderLines" not in order):
         found.append(Refusal("ThereMustBeAtLeastOneOrderLine"))
     found += _line_refusals(order.get("OrderLines") or [], company_country)
+    if not charges_vat and any(map(_is_charged, order.get("OrderLines") or [])):
+        found.append(generic("A small enterprise charges no VAT: its lines need 0 % and a code that says why."))
     if isinstance(order.get("Customer"), dict):
         found += party_refusals(order["Customer"], named="PartyID" not in order["Customer"])
     for file in [order["OrderPDF"]] if "OrderPDF" in order else []:
@@ -75,6 +78,11 @@ def _line_refusals(lines: list[Record], company_country: str) -> list[Refusal]:
         if company_country == "BE" and rate is not None and rate not in _BELGIAN_RATES:
             found.append(Refusal("InvalidVAtPercentageForTaxCountry_0_", (company_country,)))
     return list(dict.fromkeys(found))
+
+
+def _is_charged(line: Record) -> bool:
+    """Whether a line bears VAT, or 0 % as a rate (code 1)."""
+    return bool(number(line.get("VATPercentage"))) or str(line.get("VentilationCode") or "1") == "1"
 
 
 def party_refusals(party: Record, *, named: bool) -> list[Refusal]:
