@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from invoicing.rules.mapping import ClientRule, Customer, Treatment
-from invoicing.rules.planning import Plan, PlannedInvoice, PlannedLine, Skipped, period_title
-from invoicing.rules.rating import Rounding
+from invoicing.rules.mapping import ClientRule, Customer, Judge, Treatment
+from invoicing.rules.planning import Difference, Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
+from invoicing.rules.rating import Rounding, vat_of
 from tests.invoicing.rules.planned import BOTH, lines_of, only, planned
 from tests.invoicing.strategies import (
     a_buyer,
@@ -15,6 +15,7 @@ from tests.invoicing.strategies import (
     an_entry,
     belgian_number,
     some_rules,
+    some_terms,
 )
 
 
@@ -209,6 +210,57 @@ def test_plan_puts_two_clients_of_one_customer_on_one_invoice() -> None:
         "Bakery Example",
         Decimal("160.00"),
     )
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_plan_puts_hours_outside_scope_on_an_invoice_of_their_own(backwards: bool) -> None:
+    """EN 16931, BR-O-11. Two Toggl clients are one customer, one of them billed outside scope."""
+    rules = some_rules(
+        customers=(Customer(9001, "Bakery Example", belgian_number(1), "NL"),),
+        clients_map=(ClientRule(502, party_id=9001, treatment=Treatment.outside_scope),),
+    )
+    entries = [an_entry(id=1), an_entry(id=2, client_id=502, client_name="Bakery shop"), an_entry(id=3)]
+    usual, outside = planned(entries[::-1] if backwards else entries, rules).invoices
+    assert (usual.outside_scope, usual.total_incl) == (False, Decimal("193.60"))
+    assert (outside.outside_scope, outside.total_incl) == (True, Decimal("80.00"))
+    assert [entry.id for line in outside.lines for entry in line.entries] == [2]
+
+
+def difference(hours: str, treatment: Treatment) -> Difference:
+    """A difference to what was billed of entry 9 at 80.00, in hours."""
+    rate, code = vat_of(treatment, Decimal(21))
+    return Difference(
+        correction=7,
+        entry=an_entry(id=9),
+        seconds=int(Decimal(hours) * 3600),
+        hours=Decimal(hours),
+        product=a_product(),
+        unit_price=Decimal("80.00"),
+        vat_rate=rate,
+        ventilation_code=code,
+        treatment=treatment,
+        description="Advice",
+        description_extended="",
+        number="2026-0001",
+        buyer=a_buyer(number=belgian_number(1), treatment=treatment),
+    )
+
+
+@pytest.mark.parametrize(("hours", "total"), [("-0.50", "-40.00"), ("0.50", "40.00")])
+def test_plan_takes_hours_off_by_a_negative_quantity(hours: str, total: str) -> None:
+    """EN 16931, BR-27: no price is negative."""
+    corrections = [difference(hours, Treatment.domestic)]
+    found = plan([an_entry(id=1)], judge=Judge(some_rules()), terms=some_terms(), differences=corrections)
+    line = only(found).lines[-1]
+    assert (line.quantity, line.unit_price, line.total) == (Decimal(hours), Decimal("80.00"), Decimal(total))
+    assert line.seconds == int(Decimal(hours) * 3600)
+
+
+def test_plan_takes_nothing_off_an_invoice_of_another_scope() -> None:
+    corrections = [difference("-0.50", Treatment.outside_scope)]
+    found = plan([an_entry(id=1)], judge=Judge(some_rules()), terms=some_terms(), differences=corrections)
+    assert [(skip.entry, skip.reason) for skip in found.skipped] == [(9, "correction_waits")]
+    assert len(only(found).lines) == 1
 
 
 @pytest.mark.parametrize("backwards", [False, True])
