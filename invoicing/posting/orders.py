@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
 
@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
-from integrations.clients.transport import Refused
+from integrations.clients.transport import Refused, ServiceError
 from integrations.models import Customer
 from invoicing.ledger.facts import known_customers, refusal
 from invoicing.models import CustomerPin, Invoice, InvoiceLine
@@ -19,6 +19,24 @@ from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
 from invoicing.rules import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
+
+
+def orders_of(
+    invoices: Sequence[Invoice], api: billit.Api, now: datetime
+) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
+    """The orders to post, and by row id why some cannot be asked for: when Billit is unwell, neither are the rest."""
+    orders: list[tuple[Invoice, billit.Order]] = []
+    errors: dict[int, ServiceError | NotPossible] = {}
+    known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
+    for number, invoice in enumerate(invoices):
+        try:
+            orders.append((invoice, order_of(invoice, api, now, known)))
+        except NotPossible as error:
+            errors[invoice.pk] = error
+        except ServiceError as error:
+            errors |= dict.fromkeys((unasked.pk for unasked in invoices[number:]), error)
+            break
+    return orders, errors
 
 
 def order_of(invoice: Invoice, api: billit.Api, now: datetime, known: Mapping[int, Customer]) -> billit.Order:

@@ -33,13 +33,12 @@ from integrations.connections.stopping import Stopping
 from integrations.models import Company, Entry
 from invoicing.deciding import rights
 from invoicing.ledger import transitions
-from invoicing.ledger.facts import known_customers
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
-from invoicing.posting.orders import order_of
+from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -98,7 +97,7 @@ def post_together(
             api = stack.enter_context(open_billit(company))
         except ServiceError as error:
             return dict.fromkeys((row.pk for row in rows), error)
-        orders, errors = _orders(rows, api, now)
+        orders, errors = orders_of(rows, api, now)
         return errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
 
 
@@ -115,23 +114,6 @@ def _to_post(invoices: Sequence[Invoice], *, asked_only: bool) -> list[Invoice]:
         row.dossier, row.company = dossiers[row.dossier_id], companies[row.company_id]
         row.firm = row.company.firm
     return rows
-
-
-def _orders(
-    invoices: Sequence[Invoice], api: billit.Api, now: datetime
-) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
-    orders: list[tuple[Invoice, billit.Order]] = []
-    errors: dict[int, ServiceError | NotPossible] = {}
-    known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
-    for number, invoice in enumerate(invoices):
-        try:
-            orders.append((invoice, order_of(invoice, api, now, known)))
-        except NotPossible as error:
-            errors[invoice.pk] = error
-        except ServiceError as error:
-            errors |= dict.fromkeys((unasked.pk for unasked in invoices[number:]), error)
-            break
-    return orders, errors
 
 
 def _send(

@@ -14,6 +14,7 @@ from invoicing import tasks
 from invoicing.due import posts
 from invoicing.models import Dossier, Invoice, Run
 from invoicing.posting import post
+from invoicing.posting.orders import orders_of
 from tests.invoicing.scene import BY, Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, GARAGE_NUMBER, NOW, entry
@@ -233,14 +234,13 @@ def test_message_sends_only_what_somebody_asked_to_send(scene: Make, queue: Queu
 
 def test_wish_that_is_taken_back_before_the_claim_posts_nothing(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books, invoice = asked_for(scene)
-    orders = post._orders
 
     def dropped_meanwhile(*args: Any) -> Any:
-        made = orders(*args)
+        made = orders_of(*args)
         Invoice.objects.filter(pk=invoice.pk).update(post_requested_at=None, post_requested_by="")
         return made
 
-    monkeypatch.setattr(post, "_orders", dropped_meanwhile)
+    monkeypatch.setattr(post, "orders_of", dropped_meanwhile)
     tasks.post_invoices(invoice_ids=[invoice.pk])
     assert (post.fresh(invoice).status, books.asked("POST", "/v1/orders")) == ("approved", [])
 

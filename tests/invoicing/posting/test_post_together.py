@@ -14,6 +14,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import Attempt, Invoice
 from invoicing.posting import post
+from invoicing.posting.orders import orders_of
 from tests.factories import InvoiceFactory
 from tests.invoicing.scene import BY, Scene, many
 from tests.worlds import NOW, party
@@ -205,14 +206,13 @@ def test_turn_ends_when_half_the_lease_is_gone(scene: Make, settings: Settings) 
 def test_invoice_dropped_between_reading_and_claim_is_not_sent(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books = scene(**many(2))
     invoices = _approved(books)
-    orders = post._orders
 
     def drop(*args: object) -> object:
-        found = orders(*args)  # type: ignore[arg-type]  # passed on
+        found = orders_of(*args)  # type: ignore[arg-type]  # passed on
         runs.void(invoice=invoices[0], by=BY, now=NOW)
         return found
 
-    monkeypatch.setattr(post, "_orders", drop)
+    monkeypatch.setattr(post, "orders_of", drop)
     assert _together(invoices) == {}
     assert _statuses(books) == ["void", "posted"]
     assert len(books.asked("POST", "/v1/orders")) == 1
