@@ -28,6 +28,12 @@ def tell_apart(apps: Any, schema_editor: Any) -> None:
     _table(apps, schema_editor, "Invoice").filter(Exists(outside), ~Exists(others)).update(outside_scope=True)
 
 
+def settle(apps: Any, schema_editor: Any) -> None:
+    """PostgreSQL alters no table while foreign keys that are checked at COMMIT are still pending."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 def _table(apps: Any, schema_editor: Any, name: str) -> Any:
     return apps.get_model("invoicing", name).objects.using(schema_editor.connection.alias)
 
@@ -35,7 +41,7 @@ def _table(apps: Any, schema_editor: Any, name: str) -> Any:
 class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0007_second_steps_in_place"),
-        ("integrations", "0009_customer_country"),
+        ("integrations", "0009_einvoice"),
         ("invoicing", "0008_secret_unreadable"),
     ]
 
@@ -67,6 +73,7 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(turn, turn_back),
         migrations.RunPython(tell_apart, migrations.RunPython.noop),
+        migrations.RunPython(settle, settle),
         migrations.AddConstraint(
             model_name="attempt",
             constraint=models.CheckConstraint(

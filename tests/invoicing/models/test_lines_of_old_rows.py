@@ -33,7 +33,7 @@ def _figures(line: Any) -> tuple[Decimal, Decimal, Decimal, int]:
 @pytest.mark.usefixtures("at_once")
 @pytest.mark.django_db(transaction=True)
 def test_hours_taken_off_are_turned_and_invoices_outside_scope_are_told_apart() -> None:
-    usual, outside, mixed = (InvoiceFactory() for _ in range(3))
+    usual, outside, mixed = (InvoiceFactory(with_line=False) for _ in range(3))
     for invoice, treatment in (
         (usual, "domestic"),
         (outside, "outside_scope"),
@@ -41,7 +41,7 @@ def test_hours_taken_off_are_turned_and_invoices_outside_scope_are_told_apart() 
         (mixed, "domestic"),
     ):
         InvoiceLineFactory(invoice=invoice, treatment=treatment)
-    off = InvoiceLineFactory(invoice=usual, **OFF)
+    off = InvoiceLineFactory(invoice=usual, with_claim=False, **OFF)
 
     executor = MigrationExecutor(connection)
     executor.migrate(BEFORE)

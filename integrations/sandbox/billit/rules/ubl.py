@@ -120,8 +120,8 @@ def endpoint(party: Record) -> tuple[str, str]:
     if vat.startswith("BE"):
         return "0208", vat[2:]
     if vat[:2] in _REGISTERS:
-        scheme, digits = _REGISTERS[vat[:2]]
-        return scheme, vat[2 : 2 + digits]
+        scheme, length = _REGISTERS[vat[:2]]
+        return scheme, vat[2 : 2 + length]
     return (_SCHEMES[vat[:2]], vat) if vat[:2] in _SCHEMES else ("", "")
 
 

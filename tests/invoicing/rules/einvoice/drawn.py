@@ -50,7 +50,7 @@ def _mostly(sound: SearchStrategy[str], *broken: tuple[str, ...], one_in: int = 
 def texts(draw: DrawFn, *, may_lack: bool = True) -> str:
     """A text; "" where it may be left out."""
     sound = st.sampled_from(TEXTS + (("", "") if may_lack else ()))
-    free = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=("Cc",)), min_size=1)
+    free = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FF, exclude_categories=["Cc"]), min_size=1)
     return draw(_mostly(sound | free, BLANK_TEXTS, UNREADABLE_TEXTS, one_in=80))
 
 
