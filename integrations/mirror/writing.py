@@ -16,6 +16,7 @@ from django.db import models, transaction
 
 from integrations.clients import billit, toggl
 from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+from toggbill.database import bulk
 from toggbill.firms.locks import lock_rows
 
 _BATCH = 1000
@@ -67,13 +68,7 @@ def entries(*, workspace: Workspace, read: Sequence[toggl.Entry], changes: Chang
         write.append(
             Entry(firm_id=workspace.firm_id, workspace=workspace, remote_id=remote_id, marked_at=now, **fields)
         )
-    Entry.objects.bulk_create(
-        write,
-        batch_size=_BATCH,
-        update_conflicts=True,
-        unique_fields=["workspace", "remote_id"],
-        update_fields=[*_ENTRY_FIELDS, "marked_at"],
-    )
+    bulk.upsert(write, unique=["workspace", "remote_id"], update=[*_ENTRY_FIELDS, "marked_at"])
     changes.seen += len(by_id)
     changes.updated += sum(row.remote_id in standing for row in write)
     changes.created += sum(row.remote_id not in standing for row in write)
@@ -137,15 +132,13 @@ def _replace(
     lock_rows(type(holder)._default_manager.filter(pk=holder.pk))
     standing = {row[0]: row[1:] for row in manager.filter(**owner).values_list(identity, *fields, "deleted_at")}
     changed = {key for key, values in read.items() if standing.get(key) != (*(values[field] for field in fields), None)}
-    manager.bulk_create(
+    bulk.upsert(
         [
             model(firm_id=holder.firm_id, **owner, **{identity: key}, **read[key], deleted_at=None)
             for key in sorted(changed)
         ],
-        batch_size=_BATCH,
-        update_conflicts=True,
-        unique_fields=[*owner, identity],
-        update_fields=[*fields, "deleted_at"],
+        unique=[*owner, identity],
+        update=[*fields, "deleted_at"],
     )
     gone = {key for key, values in standing.items() if key not in read and values[-1] is None}
     manager.filter(**owner, **{f"{identity}__in": gone}).update(deleted_at=now)

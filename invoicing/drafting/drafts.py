@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -16,6 +16,7 @@ from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import columns
 from invoicing.rules import mapping, planning
+from toggbill.database import bulk
 from toggbill.firms.audit import News
 
 
@@ -127,7 +128,7 @@ def _columns(line: InvoiceLine) -> tuple[object, ...]:
     )
 
 
-def _line(planned: planning.PlannedLine) -> InvoiceLine:
+def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
     return InvoiceLine(
         product_reference=planned.product.reference,
         description=planned.description,
@@ -140,22 +141,32 @@ def _line(planned: planning.PlannedLine) -> InvoiceLine:
         total=planned.total,
         seconds=planned.seconds,
         is_late=planned.late,
+        **place,
     )
 
 
-def write_lines(invoice: Invoice, planned: planning.PlannedInvoice, rows: dict[int, Entry]) -> None:
-    """Save the lines and the claims; ``rows``: the entries by their Toggl id."""
-    lines = [_line(line) for line in planned.lines]
-    for position, line in enumerate(lines, start=1):
-        line.firm_id, line.invoice, line.position = invoice.firm_id, invoice, position
-    InvoiceLine.objects.bulk_create(lines)
-    Claim.objects.bulk_create(
+def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict[int, Entry]) -> None:
+    """Save invoices with their lines and claims; ``rows``: the entries by their Toggl id.
+
+    A waiting draft, whose old lines are gone, is saved in its place.
+    """
+    for invoice, _ in drafted:
+        if not invoice._state.adding:
+            invoice.save()
+    Invoice.objects.bulk_create([invoice for invoice, _ in drafted if invoice._state.adding])
+    lines = [
+        (_line(line, firm_id=invoice.firm_id, invoice=invoice, position=position), line)
+        for invoice, planned in drafted
+        for position, line in enumerate(planned.lines, start=1)
+    ]
+    InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
+    bulk.insert(
         [
             Claim(
-                firm_id=invoice.firm_id,
-                entry=rows[entry.id],
-                line=line,
-                **_kind_of(planned_line.difference, entry),
+                firm_id=line.firm_id,
+                entry_id=rows[entry.id].pk,
+                line_id=line.pk,
+                **_kind_of(planned.difference, entry),
                 started_at=entry.start,
                 day=entry.day,
                 project_remote_id=entry.project_id,
@@ -165,10 +176,9 @@ def write_lines(invoice: Invoice, planned: planning.PlannedInvoice, rows: dict[i
                 description=entry.description,
                 tags=list(entry.tags),
             )
-            for line, planned_line in zip(lines, planned.lines, strict=True)
-            for entry in planned_line.entries
-        ],
-        batch_size=1000,
+            for line, planned in lines
+            for entry in planned.entries
+        ]
     )
 
 

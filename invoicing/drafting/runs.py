@@ -109,11 +109,11 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
     locks.lock_entries({*claimed, *taken_off.values_list("entry_id", flat=True)})
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
     news = [_void_news(invoice, Code.NO_HOURS_LEFT) for invoice in dropped]
+    redrawn = {invoice.reference for invoice, _ in changes if invoice.pk}
     for invoice, planned in changes:
-        redrawn = invoice.pk is not None
-        drafts.header(invoice, planned, sheet.known).save()
-        drafts.write_lines(invoice, planned, rows)
-        news.append(drafts.drafted_news(invoice, planned, cut_off, redrawn))
+        drafts.header(invoice, planned, sheet.known)
+        news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn))
+    drafts.write(changes, rows)
     transitions.claimed(entries=claimed)
     run, _ = Run.objects.update_or_create(
         dossier=dossier,
@@ -232,7 +232,8 @@ def draft_again(
     rows = drafts.entry_rows(dossier, same)
     waiting = list(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
     known = known_customers(dossier.company, (planned.buyer.party_id for planned in same))
-    made, news, hours = [], [], list[planning.PlannedLine]()
+    made = list[tuple[Invoice, planning.PlannedInvoice]]()
+    news, hours = list[News](), list[planning.PlannedLine]()
     for planned in same:
         invoice = drafts.header(drafts.new(dossier, now), planned, known)
         is_approved = rights.passes_limit(by, invoice) and not invoice.attention
@@ -241,16 +242,15 @@ def draft_again(
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
         if is_approved:
             invoice.approved_at, invoice.approved_by = now, by.name
-        invoice.save()
-        drafts.write_lines(invoice, planned, rows)
-        made.append(invoice)
+        made.append((invoice, planned))
         hours += [line for line in planned.lines if line.difference is None]
         news.append(drafts.drafted_news(invoice, planned, today, redrawn=False))
         if is_approved:
             event = STATUS.event(BEGIN, _Status.APPROVED)
             news.append(News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)}))
+    drafts.write(made, rows)
     transitions.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
-    return made, news
+    return [invoice for invoice, _ in made], news
 
 
 @dataclass(slots=True)

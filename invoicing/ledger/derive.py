@@ -21,6 +21,7 @@ from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.rules import mapping
+from toggbill.database import bulk
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm, lock_rows
@@ -192,9 +193,7 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
             outside.add(row.pk)
         else:
             written.append(_free_row(row, entry, dossier, verdict, decisions.get(row.pk, "")))
-    LedgerRow.objects.bulk_create(
-        written, batch_size=_CHUNK, update_conflicts=True, unique_fields=["entry"], update_fields=_WRITTEN
-    )
+    bulk.upsert(written, unique=["entry"], update=_WRITTEN)
     lost = [row for row in rows if row.pk in outside and decisions.get(row.pk)]
     if lost and firm is None:
         raise _News

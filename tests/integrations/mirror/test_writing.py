@@ -70,6 +70,11 @@ def inserts(rows: int, fields: int) -> int:
     return -(-rows // at_once)
 
 
+def around(rows: int) -> int:
+    """How many statements stand around the INSERT of many rows on PostgreSQL: the temporary table, COPY, its end."""
+    return 3 if connection.vendor == "postgresql" and rows >= 50 else 0
+
+
 @pytest.mark.parametrize("rows", [10, 1000])
 def test_the_number_of_statements_does_not_grow_with_new_entries(rows: int) -> None:
     workspace = WorkspaceFactory()
@@ -77,7 +82,7 @@ def test_the_number_of_statements_does_not_grow_with_new_entries(rows: int) -> N
         assert write(workspace, *map(said, range(1, rows + 1))).created == rows
     total, inserting = statements(captured)
     assert inserting == inserts(rows, fields=16)
-    assert total - inserting == 3  # a savepoint and its release around one SELECT
+    assert total - inserting == 3 + around(rows)  # a savepoint and its release around one SELECT
 
 
 @pytest.mark.parametrize("rows", [10, 1000])
@@ -89,7 +94,7 @@ def test_the_number_of_statements_does_not_grow_with_changed_entries(rows: int) 
     assert (changes.created, changes.updated) == (0, rows)
     total, inserting = statements(captured)
     assert inserting == inserts(rows, fields=16)
-    assert total - inserting == 3
+    assert total - inserting == 3 + around(rows)
 
 
 def test_entries_seen_again_cost_one_select_and_no_write() -> None:
@@ -139,7 +144,7 @@ def test_the_number_of_statements_does_not_grow_with_dictionaries(rows: int) -> 
     total, inserting = statements(captured)
     assert inserting == inserts(rows, 6) + inserts(rows, 7) + inserts(rows, 8) + inserts(rows, 8)
     # Each of the four: a savepoint and its release around the owner's lock, one SELECT and one UPDATE of the marks.
-    assert total - inserting == 20
+    assert total - inserting == 20 + 4 * around(rows)
 
 
 def test_only_what_differs_is_written_and_marked() -> None:
