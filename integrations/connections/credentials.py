@@ -263,8 +263,11 @@ def take_workspace(
 
 
 def take_company(*, connection: Connection, found: billit.Company, now: datetime) -> tuple[Company, Outcome]:
-    """Write a company that the connection bills for; a new one is due for its first sync at once."""
-    values = {
+    """Write a company that the connection bills for; a new one is due for its first sync at once.
+
+    One that charges VAT no more, or again, is marked: its hours are judged anew.
+    """
+    values: dict[str, Any] = {
         "connection": connection,
         "name": found.name[:250],
         "vat_number": found.vat_number[:30],
@@ -274,6 +277,8 @@ def take_company(*, connection: Connection, found: billit.Company, now: datetime
     row, is_new = Company.objects.get_or_create(
         firm_id=connection.firm_id, party_id=found.party_id, defaults={**values, "next_sync_at": now}
     )
+    if row.small_enterprise != found.small_enterprise:
+        values["marked_at"] = now
     return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
 
 

@@ -9,9 +9,12 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
+from integrations.clients import billit
+from integrations.connections.credentials import take_company
 from integrations.models import Company, Customer
 from invoicing.due import posts, runs
-from invoicing.models import Invoice
+from invoicing.ledger import derive
+from invoicing.models import Invoice, LedgerRow
 from tests.invoicing.scene import BY, Scene
 from tests.visitors import signed_in, text
 from tests.worlds import (
@@ -214,6 +217,19 @@ def test_product_with_vat_of_a_small_enterprise_waits(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     _small(books)
     assert [row.reason for row in books.draft().plan.skipped] == ["small_enterprise"]
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_hours_of_a_company_whose_scheme_changed_are_judged_anew(scene: Make, small: bool) -> None:
+    books = scene(entries=[entry(1)])
+    company = books.dossier.company
+    Company.objects.update(small_enterprise=not small)
+    books.rules()
+    found = billit.Company(COMPANY, company.name, company.vat_number, True, "EN", small_enterprise=small)
+    take_company(connection=company.connection, found=found, now=timezone.now())
+    derive.derive_marked(now=timezone.now())
+    state = LedgerRow.objects.get()
+    assert (state.state, state.reason) == (("attention", "small_enterprise") if small else ("open", ""))
 
 
 def test_billit_refuses_vat_of_a_small_enterprise(scene: Make) -> None:
