@@ -12,7 +12,7 @@ ARGS ?=
 RUN := $(VENV)/stamp-run
 DEV := $(VENV)/stamp-dev
 
-.PHONY: help demo test test-sqlite check bench guarantee soak fuzz lock format
+.PHONY: help demo test test-sqlite check bench guarantee soak einvoice fuzz lock format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -70,6 +70,9 @@ guarantee: $(DEV) ## what posting exactly once costs, against a bare loop that o
 
 soak: $(DEV) ## 50 dossiers under faults and killed workers (ARGS="--minutes 10")
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.soak $(ARGS)
+
+einvoice: $(DEV) ## the checks of e-invoices against the official rules, over 2,000 drawn documents (E_INVOICES=10000)
+	DEBUG=1 E_INVOICES=$(or $(E_INVOICES),2000) $(BIN)/python -m pytest -q -s tests/invoicing/rules/einvoice $(ARGS)
 
 fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
 	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)

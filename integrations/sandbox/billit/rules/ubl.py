@@ -108,7 +108,7 @@ class Writing:
 
 def document(order: Record, *, supplier: Record, customer: Record, writing: Writing) -> str:
     """The invoice or credit note as XML. `order` has the lines and totals that Billit reckoned."""
-    return _Document(order, supplier, customer, writing).text()
+    return Document(order, supplier, customer, writing).text()
 
 
 def endpoint(party: Record) -> tuple[str, str]:
@@ -146,15 +146,22 @@ def country(party: Record) -> str:
     return {"EL": "GR", "XI": "GB", "": "BE"}.get(prefix, prefix)
 
 
-class _Document:
+class Document:
+    """An invoice or credit note on its way to XML: what of the order, and of both parties, is written into it."""
+
     def __init__(self, order: Record, supplier: Record, customer: Record, writing: Writing) -> None:
         self.order, self.supplier, self.customer, self.writing = order, supplier, customer, writing
         self.is_credit = order["OrderType"] == "CreditNote"
         self.lines = [line for line in order["OrderLines"] if _amount(line, "Quantity") or line["TotalExcl"]]
-        self.categories = {_category(line) for line in self.lines}
+        self.categories = {category_of(line) for line in self.lines}
         self.is_outside = OUTSIDE_SCOPE in self.categories
 
+    def vat_number(self, party: Record) -> str:
+        """The VAT number that is written of a party: none outside scope, unless Billit writes it there, too."""
+        return "" if self.is_outside and self.writing.outside_scope != "numbers" else vat_number(party)
+
     def text(self) -> str:
+        """The XML."""
         name = "CreditNote" if self.is_credit else "Invoice"
         root = f'xmlns="urn:oasis:names:specification:ubl:schema:xsd:{name}-2" {_NAMESPACES}'
         body = "\n".join(part for part in self._parts() if part)
@@ -191,9 +198,7 @@ class _Document:
 
     def _party(self, party: Record) -> str:
         scheme, identifier = endpoint(party)
-        vat = vat_number(party)
-        if self.is_outside and self.writing.outside_scope != "numbers":
-            vat = ""
+        vat = self.vat_number(party)
         registered = _cbc("CompanyID", identifier, schemeID=scheme) if scheme == "0208" else ""
         street = " ".join(str(party.get(name) or "") for name in ("Street", "StreetNumber", "Box")).strip()
         address = _cbc("StreetName", street) + _cbc("CityName", party.get("City"))
@@ -274,7 +279,7 @@ class _Document:
             _cbc("Description", line.get("DescriptionExtended"))
             + _cbc("Name", line.get("Description"))
             + _cac("SellersItemIdentification", _cbc("ID", line.get("Reference")))
-            + _cac("ClassifiedTaxCategory", self._category(_category(line), line["VATPercentage"]))
+            + _cac("ClassifiedTaxCategory", self._category(category_of(line), line["VATPercentage"]))
         )
         names = ("CreditNoteLine", "CreditedQuantity") if self.is_credit else ("InvoiceLine", "InvoicedQuantity")
         return _cac(
@@ -296,7 +301,8 @@ class _Document:
         return _cbc(name, f"{amount:f}", currencyID=str(self.order.get("Currency", "EUR")))
 
 
-def _category(line: Record) -> str:
+def category_of(line: Record) -> str:
+    """The VAT category of a stored line, e.g. S for the usual rates."""
     return CATEGORIES.get(str(line["VentilationCode"]), "S")
 
 

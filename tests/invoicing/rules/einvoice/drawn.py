@@ -18,7 +18,8 @@ _ABROAD = (
 )
 FOREIGN = tuple(_ABROAD.split())
 NO_SCHEME = ("US123456789", "NO995525828")
-BROKEN_NUMBERS = ("BE0403019262", "BE403019261", "BE04030192610", "DK1358562", "UK980780684", "ZZ12345678")
+BROKEN_NUMBERS = ("BE0403019262", "BE403019261", "BE04030192610", "UK980780684", "ZZ12345678")
+BROKEN_ABROAD = ("DK1358562",)
 NO_NUMBERS = ("", "BTW in aanvraag", "-")
 COUNTRIES = ("", "BE", "NL", "GR", "DE", "US", "1A")
 BROKEN_COUNTRIES = ("EL", "UK", "be", "Belgique", "XK")
@@ -58,7 +59,7 @@ def texts(draw: DrawFn, *, may_lack: bool = True) -> str:
 def parties(draw: DrawFn, *, is_seller: bool) -> Party:
     """A party. Buyers are from everywhere; sellers are Belgian: other countries have rules of their own for theirs."""
     sound = st.sampled_from(BELGIAN) if is_seller else st.sampled_from(BELGIAN * 5 + FOREIGN)
-    number = draw(_mostly(sound, BROKEN_NUMBERS, NO_NUMBERS, () if is_seller else NO_SCHEME))
+    number = draw(_mostly(sound, BROKEN_NUMBERS, NO_NUMBERS, () if is_seller else BROKEN_ABROAD + NO_SCHEME))
     country = draw(_mostly(st.sampled_from(("", "BE") if is_seller else COUNTRIES), BROKEN_COUNTRIES))
     name = draw(texts(may_lack=False)) if draw(st.integers(1, 60)) < 60 else ""
     return Party(name, number, country)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from typing import Literal, NamedTuple
@@ -9,14 +10,14 @@ from typing import Literal, NamedTuple
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from integrations.sandbox.billit.rules.peppol import NAMES
 from integrations.sandbox.billit.rules.ubl import endpoint
 from invoicing.rules.einvoice import XML, Document, Writing, failures
 from tests.invoicing.rules.einvoice import billits
 from tests.invoicing.rules.einvoice.drawn import documents, writings
 from tests.invoicing.rules.einvoice.official import official
 
-DOCUMENTS = 2_000
+DOCUMENTS = int(os.environ.get("E_INVOICES", "150"))
+"""A hundred and fifty cost the suite a few seconds; `make einvoice` draws the 2,000 of docs/einvoice.md."""
 
 
 class Excuse(NamedTuple):
@@ -64,19 +65,21 @@ def _compare(
     order = billits.stored(document, kind, is_new=is_new)
     ubl = billits.e_invoice(order, document, writing, IBAN=account)
     begun = time.perf_counter()
-    fired = official().fired(ubl) - excused(document)
+    all_fired = official().fired(ubl)
     _spent.append(time.perf_counter() - begun)
+    fired = all_fired - excused(document)
     found = failures(document, writing)
     _seen.update(fired or {"none"})
     refused = set(billits.refused(order, document, writing))
     event(f"{len(found)} checks fail")
     assert bool(found) == bool(fired), (found, sorted(fired), ubl)
+    assert (XML in refused) == (XML in fired)
     if XML not in fired:
         foreseen = {rule for failure in found for rule in failure.rules}
         assert fired <= foreseen, (found, sorted(fired - foreseen), ubl)
         assert all(fired & set(failure.rules) for failure in found), (found, sorted(fired), ubl)
-        # The imitation refuses a send for the same reasons.
-        assert fired & NAMES == refused, (sorted(refused), sorted(fired), ubl)
+        # The imitation refuses a send for the same reasons, the lack of an address among them.
+        assert refused == all_fired, (sorted(refused), sorted(all_fired), ubl)
 
 
 def test_checks_and_official_rules_agree() -> None:
@@ -90,5 +93,5 @@ def test_checks_and_official_rules_agree() -> None:
     )
     assert len(_spent) >= DOCUMENTS
     # Neither side is empty, and the drawn faults reach most of what is foreseen.
-    assert DOCUMENTS / 4 < valid < DOCUMENTS * 3 / 4
-    assert len(_seen) >= 15
+    assert DOCUMENTS / 5 < valid < DOCUMENTS * 4 / 5
+    assert len(_seen) >= min(15, DOCUMENTS // 25)
