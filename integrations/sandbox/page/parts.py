@@ -248,10 +248,13 @@ def _log(sandbox: Sandbox) -> str:
 
 def _mail(sandbox: Sandbox) -> str:
     rows = [
-        [escape(str(row[name] or "")) for name in ("at", "company", "order_number", "transport", "destination")]
+        [
+            escape(str(row[name] or ""))
+            for name in ("at", "company", "order_number", "transport", "destination", "times")
+        ]
         for row in reversed(sandbox.billit.store.outbox[-_LOG_ROWS:])
     ]
-    heads = ("At", "Company", "Invoice", "By", "To")
+    heads = ("At", "Company", "Invoice", "By", "To", "Time")
     return section("mail", "Sent invoices: mail and Peppol, captured", table(heads, rows, "Nothing was sent."))
 
 

@@ -19,7 +19,7 @@ from integrations.sandbox.billit.rules.amounts import (
     structured_reference,
 )
 from integrations.sandbox.billit.rules.checks import day, order_refusals
-from integrations.sandbox.billit.rules.refusals import generic
+from integrations.sandbox.billit.rules.refusals import Refusal, generic
 from integrations.sandbox.http.wire import Answer, Record, json_answer
 
 _DATES = ("OrderDate", "ExpiryDate", "DeliveryDate", "PeriodFrom", "PeriodTill", "TaxPointDate")
@@ -129,7 +129,7 @@ def _check_quantities(call: Call, given: Record) -> None:
 def _check_about(call: Call, given: Record) -> None:
     about = given.get("AboutInvoiceNumber")
     if given.get("OrderType") == "CreditNote" and about and _numbered(call, str(about)) is None:
-        raise call.refuse(generic(f"The invoice {about} was not found."))
+        raise call.refuse(Refusal("TheAboutInvoiceNumberCouldNotBeFound"))
 
 
 def _check_duplicate_number(call: Call, given: Record, previous: Record | None) -> None:

@@ -96,6 +96,11 @@ _TEXTS: dict[str, tuple[str, str, str]] = {  # code: English, Dutch, French
         "Vul een geldig bestelnummer in bij Uw referentie",
         "Indiquez un numéro de commande valable dans le champ Votre référence",
     ),
+    "TheAboutInvoiceNumberCouldNotBeFound": (
+        "The about invoice number could not be found",
+        "Het nummer van de oorspronkelijke factuur werd niet gevonden",
+        "Le numéro de la facture d'origine est introuvable",
+    ),
     "Idempotent token already exists": (
         "Idempotent token already exists",
         "Idempotent token already exists",

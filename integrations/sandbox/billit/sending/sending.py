@@ -139,6 +139,9 @@ def _sent(call: Call, order: Record, way: str, destination: str, behaviour: str,
             "MessageDirection": "Outgoing",
         }
     )
+    before = sum(row["order_id"] == order["OrderID"] for row in call.store.outbox)
+    if before:
+        call.store.warn(call.company_id, "an order that was sent already goes out again", f"order {order['OrderID']}")
     call.store.outbox.append(
         {
             "at": stamp,
@@ -147,6 +150,7 @@ def _sent(call: Call, order: Record, way: str, destination: str, behaviour: str,
             "order_number": order.get("OrderNumber"),
             "transport": way,
             "destination": destination,
+            "times": before + 1,
         }
     )
     call.store.pending.add(order["OrderID"])

@@ -116,7 +116,7 @@ def test_nulls_by_switch(billit: Billit, control: Remote) -> None:
         ),
         ({"OrderPDF": {"FileName": "a.pdf", "FileContent": "***"}}, ["TheFileIsNotValid"]),
         ({"Attachments": [{"FileName": "a.pdf"}]}, ["TheFileCannotBeEmpty"]),
-        ({"OrderType": "CreditNote", "AboutInvoiceNumber": "2025-0001"}, ["GenericError"]),
+        ({"OrderType": "CreditNote", "AboutInvoiceNumber": "2025-0001"}, ["TheAboutInvoiceNumberCouldNotBeFound"]),
     ],
 )
 def test_violation(billit: Billit, changes: Record, expected: list[str]) -> None:

@@ -134,8 +134,14 @@ def test_second_send_within_the_guard(billit: Billit, control: Remote) -> None:
     code = "This_0_WasAlreadySentLessThen_1_MinutesAgoTo_2_OrIsStillInTheQueue"
     assert codes(billit.send(identity)) == [code]
     control.clock(NOW + timedelta(minutes=5))
-    assert billit.send(identity).status_code == 200
-    assert len(control.outbox()) == 2
+    other = billit.create()
+    for number in (identity, other):
+        assert billit.send(number).status_code == 200
+    # Whoever receives it twice is seen: an order says how often it went out.
+    assert [(row["order_id"], row["times"]) for row in control.outbox()] == [(identity, 1), (identity, 2), (other, 1)]
+    assert [row["warning"] for row in control.lint() if row["subject"] == f"order {identity}"] == [
+        "an order that was sent already goes out again"
+    ]
 
 
 def test_several_ids_are_sent_together_or_not_at_all(billit: Billit, control: Remote) -> None:
