@@ -110,7 +110,7 @@ def small_world(
         entry(5, "2026-10-20", seconds=14400, tag="Tax", project_id=BAKERY_PROJECT),
         entry(6, "2026-10-30", running=True, tags=[]),
     ]
-    toggl = {
+    toggl: Record = {
         "organizations": [{"id": ORGANIZATION, "name": "Small", "plan": plan}],
         "users": [
             _user(OWNER, TOKEN, "owner@example.com", "Odile Verkansel", admin),
@@ -186,6 +186,8 @@ def small_world(
         },
         "toggl": toggl,
         "billit": billit,
+        # Whoever has a running entry in a world wants it to be read.
+        "switches": {"toggl_running_in_reports": True} if any(row["stop"] is None for row in toggl["entries"]) else {},
         "dossiers": _or(dossiers, [table | dossier]),
     }
 

@@ -20,6 +20,7 @@ _LOOK_BACK = timedelta(days=60)
 _NOT_CHEAP = "not asked: it would use up the hourly budget"
 _NO_RECEIVER = "not asked: it takes a receiver that Toggl can reach"
 _NEEDS_WRITES = "not asked: it takes --allow-writes"
+_REMOVE = "Is tag_action remove taken for delete?", "toggl_tag_action_remove"
 
 
 def probe(
@@ -262,12 +263,23 @@ class _Run:
         question, switch = "Do tags in a PUT without tag_action replace those before?", "toggl_put_tags"
         if entry is None:
             self.leave(question, "the entry could not be made", switch=switch)
+            self.leave(_REMOVE[0], "the entry could not be made", switch=_REMOVE[1])
             return
         answer = self.asker.ask("PUT", f"{self.here}/time_entries/{entry['id']}", {"tags": [second]})
         body = json_of(answer)
         tags = sorted(body.get("tags") or []) if isinstance(body, dict) else []
         found = {(second,): "replace", (first, second): "add"}.get(tuple(tags))
         self.tell(question, found, f"{seen(answer)}, tags {len(tags)}", switch=switch)
+        self._tag_action_remove(entry["id"], tags)
+
+    def _tag_action_remove(self, number: int, tags: list[str]) -> None:
+        """The Swagger has `delete`; a client of others sends `remove`."""
+        question, switch = _REMOVE
+        answer = self.asker.ask("PUT", f"{self.here}/time_entries/{number}", {"tags": tags[:1], "tag_action": "remove"})
+        body = json_of(answer)
+        left = (body.get("tags") or []) if isinstance(body, dict) else tags
+        found = "refuse" if answer.status == 400 else "delete" if tags[:1] and tags[0] not in left else None
+        self.tell(question, found, f"{seen(answer)}, tags {len(left)}", switch=switch)
 
     def _running(self) -> None:
         question, switch = "Is a running entry a row of a report?", "toggl_running_in_reports"
@@ -322,6 +334,7 @@ class _Run:
         for question, switch in (
             ("What does POST of a tag answer?", "toggl_tag_answer"),
             ("Do tags in a PUT without tag_action replace those before?", "toggl_put_tags"),
+            _REMOVE,
             ("Is a running entry a row of a report?", "toggl_running_in_reports"),
             ("What seconds has a running row?", "toggl_running_seconds"),
             ("May an admin change the entries of other members?", "toggl_admin_edits_others"),

@@ -90,6 +90,8 @@ class Sandbox:
     def _build(self, world: Record, billit_state: Record | None, now: datetime | None) -> None:
         switches = Switches()
         try:
+            for name, value in world.get("switches", {}).items():
+                switches.set(name, value)
             toggl = Toggl(TogglStore(world["toggl"], self.clock), self.clock, switches, self.deliveries)
             billit = Billit(
                 BillitStore(world["billit"], self.clock, billit_state), self.clock, switches, self.deliveries

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import requests
 import time_machine
 
 from integrations.sandbox.process import Process
 from tests.conftest import Outcome
-from tests.worlds import API_KEY, COLLEAGUE, COMPANY, NOW, TOKEN, entry, small_world
+from tests.worlds import API_KEY, COLLEAGUE, COMPANY, GARAGE_PARTY, NOW, TOKEN, entry, small_world
 
 Record = dict[str, Any]
 SECOND_COMPANY = 7002
@@ -73,6 +74,7 @@ TOGGL_READS = [
 TOGGL_WRITES = [
     ("toggl_tag_answer", "object", "array"),
     ("toggl_put_tags", "replace", "add"),
+    ("toggl_tag_action_remove", "refuse", "delete"),
     ("toggl_running_in_reports", True, False),
     ("toggl_running_seconds", "negative", "elapsed"),
     ("toggl_admin_edits_others", True, False),
@@ -84,6 +86,14 @@ BILLIT_READS = [
     ("billit_next_link_past_top", True, False),
     ("billit_missing_party", "first", "refuse"),
     ("billit_context_party", "equal", "ignore"),
+]
+# Told by what an invoice that was sent says: the line of its order, and the rules that would refuse it are not asked.
+BILLIT_SENT: list[tuple[str, Any, Any, Record]] = [
+    ("billit_unit_in_ubl", True, False, {}),
+    ("billit_negative_price", "as_posted", "turned", {"UnitPriceExcl": -10}),
+    ("billit_outside_scope", "plain", "numbers", {"VATPercentage": 0, "VentilationCode": "22"}),
+    ("billit_outside_scope", "plain", "rate", {"VATPercentage": 0, "VentilationCode": "22"}),
+    ("billit_exemption_reasons", True, False, {"VATPercentage": 0, "VentilationCode": "21"}),
 ]
 BILLIT_WRITES = [
     ("billit_idempotency_header", "both", "Idempotency-Key"),
@@ -125,6 +135,36 @@ def test_billit_is_told_by_reading(probed: Callable[..., Record], switch: str, o
         assert found["found"] == value, found["note"]
         # Who has no office of accountants cannot tell whether one would be accepted.
         assert found["sure"] == (value != "equal")
+
+
+@pytest.mark.parametrize(("switch", "one", "other", "line"), BILLIT_SENT)
+def test_billit_is_told_by_what_was_sent(
+    probed: Callable[..., Record], sandbox: Process, switch: str, one: object, other: object, line: Record
+) -> None:
+    found = probed("billit")[switch]
+    assert (found["found"], found["sure"]) == (None, False)
+    assert found["note"] == "no such line in the 0 documents of the latest orders that were sent over Peppol"
+    sandbox.control.switch(billit_peppol_rules=False)
+    usual = {"Description": "Work", "Quantity": 2, "UnitPriceExcl": 95, "VATPercentage": 21, "Unit": "HUR"}
+    # One by e-mail has no document, one that is not sent has none either.
+    for transport, lines in (("Peppol", [usual, usual | line]), ("SMTP", [usual]), (None, [usual])):
+        _send(sandbox, lines, transport)
+    for value in (one, other):
+        found = probed("billit", **{switch: value})[switch]
+        assert (found["found"], found["sure"]) == (value, True), found["note"]
+
+
+def _send(sandbox: Process, lines: list[Record], transport: str | None) -> None:
+    """An invoice of these lines, sent over the transport if one is named."""
+    headers = {"ApiKey": API_KEY, "PartyID": str(COMPANY)}
+    order = {"OrderType": "Invoice", "OrderDirection": "Income", "OrderDate": "2026-11-02", "ExpiryDate": "2026-12-02"}
+    body = order | {"CustomerID": GARAGE_PARTY, "OrderTitle": "October 2026", "OrderLines": lines}
+    made = requests.post(f"{sandbox.billit_url}/v1/orders", json=body, headers=headers, timeout=10)
+    made.raise_for_status()
+    if transport is not None:
+        asked = {"TransportType": transport, "OrderIDs": [made.json()]}
+        sent = requests.post(f"{sandbox.billit_url}/v1/orders/commands/send", json=asked, headers=headers, timeout=10)
+        sent.raise_for_status()
 
 
 @pytest.mark.parametrize(("switch", "one", "other"), BILLIT_WRITES)

@@ -209,7 +209,7 @@ TOGGL = (
     Fault(
         "* /api/v9/*",
         "answer",
-        ("body.*cid", "body.*client_name", "body.*fixed_fee", "body.*rate"),
+        ("body.*cid", "body.*client_name", "body.*fixed_fee", "body.*rate", "body.*recurring_parameters"),
         "null",
         "Members of a project that were recorded live as null; other users of the file had to mark them so, too.",
     ),

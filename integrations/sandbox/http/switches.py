@@ -20,7 +20,7 @@ class Switch:
 
 
 TOGGL: dict[str, Switch] = {
-    "toggl_running_in_reports": Switch(default=True, meaning="a running entry is a row of a report, with stop null"),
+    "toggl_running_in_reports": Switch(default=False, meaning="a running entry is a row of a report, with stop null"),
     "toggl_running_seconds": Switch("negative", "seconds of a running row in a report", ("negative", "elapsed")),
     "toggl_empty_lists": Switch("array", "what an empty list is answered as", ("array", "null")),
     "toggl_quota_body": Switch("quoted", "the 402 of a quota is a JSON string or bare text", ("quoted", "bare")),
@@ -39,6 +39,7 @@ TOGGL: dict[str, Switch] = {
     "toggl_end_date": Switch("included", "the last day of a report", ("included", "excluded")),
     "toggl_day_zone": Switch("user", "whose zone bounds the day of a report", ("user", "utc")),
     "toggl_put_tags": Switch("replace", "tags in a PUT without tag_action", ("replace", "add")),
+    "toggl_tag_action_remove": Switch("refuse", "tag_action remove, for delete, in a PUT", ("refuse", "delete")),
     "toggl_tag_answer": Switch("object", "what POST and PUT of a tag answer", ("object", "array")),
     "toggl_admin_edits_others": Switch(default=True, meaning="an admin may change the entries of other members"),
     "toggl_secret_in_lists": Switch(default=True, meaning="the listing of webhooks shows their secrets"),

@@ -32,7 +32,8 @@ Guesses, each a switch
     null or []: toggl_empty_lists
     running entries in reports: toggl_running_in_reports, toggl_running_seconds
     the last day and the zone of a report: toggl_end_date, toggl_day_zone
-    tags in a PUT without tag_action, the answer of a tag's POST: toggl_put_tags, toggl_tag_answer
+    tags in a PUT without tag_action, or with remove: toggl_put_tags, toggl_tag_action_remove
+    the answer of a tag's POST: toggl_tag_answer
     an admin's writing for others: toggl_admin_edits_others
     a star in an event filter, secrets in lists: toggl_star_counts, toggl_secret_in_lists
 """

@@ -11,6 +11,7 @@ from integrations.sandbox.toggl.store import Entry, Store
 
 CREATED = "2024-01-08T09:00:00Z"
 COLOR = "#0b83d9"
+_AVATAR = "https://assets.track.toggl.com/images/profile.png"
 
 
 def entry_row(store: Store, entry: Entry, *, meta: bool = False) -> Record:
@@ -39,12 +40,23 @@ def entry_row(store: Store, entry: Entry, *, meta: bool = False) -> Record:
     if meta:
         project = store.project(entry)
         client = store.client_of(project)
-        row["user_name"] = store.users[entry.user_id]["fullname"]
+        user = store.users[entry.user_id]
+        row.update(user_name=user["fullname"], user_avatar_url=avatar(user))
         if project:
-            row.update(project_name=project["name"], project_active=bool(project.get("active", True)))
+            row.update(
+                project_name=project["name"],
+                project_color=project.get("color", COLOR),
+                project_active=bool(project.get("active", True)),
+                project_billable=bool(project.get("billable")),
+            )
         if client:
-            row["client_name"] = client["name"]
+            row.update(client_id=client["id"], client_name=client["name"])
     return row
+
+
+def avatar(user: Record) -> str:
+    """The address of a person's picture; who has none has that of the service."""
+    return str(user.get("image_url") or _AVATAR)
 
 
 def written_entry_row(store: Store, entry: Entry) -> Record:
@@ -94,10 +106,12 @@ def project_row(store: Store, row: Record) -> Record:
         "template": None,
         "auto_estimates": None,
         "estimated_hours": row.get("estimated_hours"),
+        "estimated_seconds": _estimated_seconds(row),
         "rate": row.get("rate"),
         "rate_last_updated": None,
         "currency": row.get("currency"),
-        "recurring": False,
+        "recurring": bool(row.get("recurring")),
+        "recurring_parameters": row.get("recurring_parameters"),
         "fixed_fee": row.get("fixed_fee"),
         "actual_hours": None,
         "actual_seconds": None,
@@ -111,6 +125,12 @@ def project_row(store: Store, row: Record) -> Record:
     if row.get("external_reference") is not None:
         shown["external_reference"] = row["external_reference"]
     return shown
+
+
+def _estimated_seconds(row: Record) -> int | None:
+    """What was estimated, of old in whole hours."""
+    seconds, hours = row.get("estimated_seconds"), row.get("estimated_hours")
+    return seconds if seconds is not None or hours is None else hours * 3600
 
 
 def tag_row(row: Record) -> Record:

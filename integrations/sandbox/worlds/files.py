@@ -4,7 +4,8 @@ The generated ones hold 1 to 1,000,000 entries; a third part, as in bench:5000:5
 The same name on the same local day gives the same world.
 
 A world is a JSON-able record {"name", "now" (None = the real clock), "firm", "toggl", "billit", "dossiers"}; optional
-"connections" names the credentials of the onboarding file. The entries of a generated world are `Hours`.
+"connections" names the credentials of the onboarding file, and "switches" holds the knobs that the world turns. The
+entries of a generated world are `Hours`.
 """
 
 from __future__ import annotations

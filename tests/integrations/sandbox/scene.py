@@ -101,6 +101,7 @@ def small_world() -> Record:
             ],
             "peppol": [{"number": VAT}],
         },
+        "switches": {"toggl_running_in_reports": True},
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from integrations.sandbox.http.wire import Answer, Record, json_answer
 from integrations.sandbox.toggl.access import Call, refused, router
 from integrations.sandbox.toggl.events import changes_of
-from integrations.sandbox.toggl.rows import client_row, project_row, tag_row
+from integrations.sandbox.toggl.rows import CREATED, client_row, project_row, tag_row
 
 _CLIENTS = r"/api/v9/workspaces/(\d+)/clients"
 _PROJECTS = r"/api/v9/workspaces/(\d+)/projects"
@@ -44,6 +44,7 @@ _PAID: dict[str, tuple[type, ...]] = {
     "estimated_hours": (int,),
     "auto_estimates": (bool,),
     "recurring": (bool,),
+    "recurring_parameters": (dict,),
     "template": (bool,),
 }
 
@@ -180,7 +181,19 @@ def _paid_members(call: Call, workspace_id: int, body: Record) -> Record:
             raise refused(400, f"Invalid {name} format")
     if asked and call.is_free(workspace_id):
         raise refused(402, "Workspace needs to have this feature enabled")
+    if "recurring_parameters" in asked:
+        asked["recurring_parameters"] = [_recurring(asked["recurring_parameters"])]
     return asked
+
+
+def _recurring(given: Record) -> Record:
+    """What is posted of a recurring project as it is answered: the first of its periods, which has no end yet."""
+    period, custom, start = (given.get(name) for name in ("period", "custom_period", "project_start_date"))
+    if not isinstance(period, str) or not isinstance(start, str | None) or type(custom) not in (int, type(None)):
+        raise refused(400, "Invalid recurring_parameters format")
+    days = {} if custom is None else {"custom_period": custom}
+    begins = start or CREATED[:10]
+    return {"period": period, **days, "project_start_date": begins, "parameter_start_date": begins}
 
 
 def _client_id(call: Call, workspace_id: int, client: Any) -> int | None:

@@ -9,7 +9,7 @@ from integrations.sandbox.http.clock import moment
 from integrations.sandbox.http.wire import Answer, Record, json_answer
 from integrations.sandbox.toggl.access import Call, refused, router
 from integrations.sandbox.toggl.quota import PLAN_LIMITS, USER_LIMIT
-from integrations.sandbox.toggl.rows import CREATED, client_row, entry_row, project_row, tag_row
+from integrations.sandbox.toggl.rows import CREATED, avatar, client_row, entry_row, project_row, tag_row
 from integrations.sandbox.toggl.track.own_entries import own
 
 _PLAN_IDS = {"free": 0, "starter": 13, "premium": 14, "enterprise": 15}
@@ -27,7 +27,7 @@ def me(call: Call) -> Answer:
         "toggl_accounts_id": f"sandboxaccount{user['id']:08d}",
         "default_workspace_id": next((workspace["id"] for workspace in user.get("workspaces", [])), None),
         "beginning_of_week": 1,
-        "image_url": "",
+        "image_url": avatar(user),
         "created_at": CREATED,
         "updated_at": CREATED,
         "openid_email": None,

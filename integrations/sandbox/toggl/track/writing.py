@@ -175,6 +175,8 @@ def _record(call: Call, workspace_id: int, body: Record, entry: Entry | None) ->
         _may(call, workspace_id, int(record["user_id"]))
     if "tags" in body or "tag_ids" in body:
         action = body.get("tag_action") or (call.switches["toggl_put_tags"] if entry else "replace")
+        if action == "remove" and call.switches["toggl_tag_action_remove"] == "delete":
+            action = "delete"
         if not isinstance(action, str) or action not in {"add", "delete", "replace"}:
             raise refused(400, "Invalid tag_action")
         named = _tag_names(call, workspace_id, body)

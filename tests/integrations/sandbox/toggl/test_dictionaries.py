@@ -74,6 +74,27 @@ def test_project_without_active_comes_back_archived(toggl: Toggl) -> None:
     assert toggl.call("POST", PROJECTS, {"name": "Audit"}).json()["active"] is False
 
 
+def test_estimate_and_periods_of_a_project(toggl: Toggl, control: Remote) -> None:
+    plain = toggl.get(f"{PROJECTS}/601").json()
+    assert [plain[name] for name in ("estimated_hours", "estimated_seconds", "recurring", "recurring_parameters")] == [
+        None,
+        None,
+        False,
+        None,
+    ]
+    made = toggl.call("POST", PROJECTS, {"name": "Audit", "estimated_hours": 5}).json()
+    assert (made["estimated_hours"], made["estimated_seconds"]) == (5, 18_000)
+    control.put_toggl("projects", {"id": 602, "estimated_seconds": 5400})
+    assert toggl.get(f"{PROJECTS}/602").json()["estimated_seconds"] == 5400
+    given = {"period": "custom", "custom_period": 14, "project_start_date": "2026-10-01"}
+    changed = toggl.call("PUT", f"{PROJECTS}/602", {"recurring": True, "recurring_parameters": given}).json()
+    assert changed["recurring"] is True
+    assert changed["recurring_parameters"] == [given | {"parameter_start_date": "2026-10-01"}]
+    for wrong in ({"period": 7}, {"period": "custom", "custom_period": "14"}):
+        answer = toggl.call("PUT", f"{PROJECTS}/602", {"recurring_parameters": wrong})
+        assert (answer.status_code, answer.json()) == (400, "Invalid recurring_parameters format")
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [
@@ -167,6 +188,7 @@ def test_custom_color_on_free(toggl: Toggl) -> None:
         ("currency", "EUR"),
         ("fixed_fee", 5),
         ("estimated_hours", 5),
+        ("recurring_parameters", {"period": "monthly"}),
         ("template", True),
     ],
 )

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from integrations.sandbox.remote import Remote
-from tests.integrations.sandbox.scene import ADMIN, ENTRY, MEMBER, NOW, Toggl
+from tests.integrations.sandbox.scene import ADMIN, ENTRY, MEMBER, NOW, VAT, Toggl
 
 
 def test_me_without_credentials(toggl: Toggl) -> None:
@@ -25,6 +25,7 @@ def test_me(toggl: Toggl) -> None:
     assert (me["id"], me["fullname"], me["timezone"]) == (9001, "Odile Verkansel", "Europe/Brussels")
     assert me["default_workspace_id"] == 4001
     assert "time_entries" not in me
+    assert me["image_url"].startswith("https://")
 
 
 def test_me_with_related_data_leaves_out_what_is_empty(toggl: Toggl, control: Remote) -> None:
@@ -98,6 +99,31 @@ def test_tags_and_users(toggl: Toggl) -> None:
         (9001, True),
         (9002, False),
     ]
+
+
+def test_own_entries_with_what_is_shown_of_them(toggl: Toggl, control: Remote) -> None:
+    control.put_toggl("projects", {"id": 601, "color": "#06aaf5", "billable": True})
+    control.put_toggl("users", {"id": 9001, "image_url": "https://pictures.example/odile.png"})
+    plain = {row["id"] - ENTRY: row for row in toggl.get("/me/time_entries").json()}
+    found = {row["id"] - ENTRY: row for row in toggl.get("/me/time_entries", meta="true").json()}
+    person = {"user_name": "Odile Verkansel", "user_avatar_url": "https://pictures.example/odile.png"}
+    assert {name: found[1][name] for name in found[1].keys() - plain[1].keys()} == person | {
+        "project_name": "Accounts",
+        "project_color": "#06aaf5",
+        "project_active": True,
+        "project_billable": True,
+        "client_id": 501,
+        "client_name": f"Mirvelle {VAT}",
+    }
+    # Of a project without a client, and of none, what is not there is left out.
+    assert {name: found[3][name] for name in found[3].keys() - plain[3].keys()} == person | {
+        "project_name": "Public",
+        "project_color": "#0b83d9",
+        "project_active": True,
+        "project_billable": False,
+    }
+    assert {name: found[4][name] for name in found[4].keys() - plain[4].keys()} == person
+    assert toggl.get("/me").json()["image_url"] == "https://pictures.example/odile.png"
 
 
 def test_own_entries_newest_first(toggl: Toggl) -> None:

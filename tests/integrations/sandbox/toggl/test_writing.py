@@ -153,6 +153,11 @@ def test_tags_by_id_and_taken_off(toggl: Toggl) -> None:
         assert (answer.status_code, answer.json()) == (400, "Invalid tag_action")
 
 
+def test_tag_action_remove_by_switch(toggl: Toggl, control: Remote) -> None:
+    control.switch(toggl_tag_action_remove="delete")
+    assert put(toggl, ENTRY, tags=["Compta"], tag_action="remove")["tags"] is None
+
+
 def test_tags_without_action_by_switch(toggl: Toggl, control: Remote) -> None:
     control.switch(toggl_put_tags="add")
     assert put(toggl, ENTRY, tags=["invoiced"])["tags"] == ["Compta", "invoiced"]
