@@ -1,7 +1,8 @@
 """A world of any size in which a stated share of the entries is in trouble: every trouble of the rules of billing.
 
 The troubles come in turn, so each has the same share of the share. Left out is what no standing world can hold: a
-client renamed after it was read, an hour that is late for an earlier run, and a second running entry of one person.
+client renamed after it was read, a company that charges no VAT, an hour that is late for an earlier run, and a second
+running entry of one person.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _CLIENTS: dict[str, str] = {
     "several_customers": f"Zaltemine {belgian_vat(9104)}",
     "unknown_customer": "Commune de Dorvimont",
     "foreign_vat": f"Kestrevin Handel {german_vat(1)}",
+    "treatment_number": f"Orvelin Conseils {belgian_vat(9108)}",
     "unassigned_client": f"Wimprelle {belgian_vat(9105)}",
     "rounds_to_zero": f"Appels brefs {belgian_vat(9106)}",
 }
@@ -248,7 +250,10 @@ def _dossiers(customers: int, start: date) -> list[Record]:
             "clients": named,
             "group_by": "product",
             "rounding": {"minutes": 15, "direction": "up", "level": "entry", "minimum": 0},
-            "client_map": [{"client": numbers["unknown_customer"], "customer": _ABSENT_PARTY}],
+            "client_map": [
+                {"client": numbers["unknown_customer"], "customer": _ABSENT_PARTY},
+                {"client": numbers["treatment_number"], "vat_treatment": "eu_services"},
+            ],
         },
         {
             # Every call is a line of its own, and ten seconds are no hundredth of an hour.

@@ -169,8 +169,11 @@ def test_each_entry_stands_once_whatever_is_derived_again(scene: Load) -> None:
     assert after == before
     assert Entry.objects.filter(marked_at__isnull=False).count() == 0
     reasons = set(LedgerRow.objects.exclude(reason="").values_list("reason", flat=True))
-    # Two reasons come only of a change after the first sync, or of a mapping to a party that is gone.
-    assert {str(reason) for reason in Reason} - reasons <= {"client_vat_changed", "unknown_customer"}
+    # These come only of a change after the first sync, of a mapping to a party that is gone, or of a person's choice.
+    assert {str(reason) for reason in Reason} - reasons <= {
+        *("client_vat_changed", "unknown_customer"),
+        *("treatment_number", "small_enterprise"),
+    }
     assert made.firm.slug == "fiduciaire"
 
 
@@ -236,6 +239,7 @@ def test_a_decision_stays_through_changes_and_ends_with_a_deletion(scene: Load, 
 def test_a_decision_does_not_hold_a_running_or_unbillable_entry(scene: Load) -> None:
     made = scene(entries=[entry(1)])
     LedgerRow.objects.update(decision="held", decision_text="asked the client", state="held")
+    made.control.switch(toggl_running_in_reports=True)
     edit(made, stop=None)
     assert state() == ("running", "")
 

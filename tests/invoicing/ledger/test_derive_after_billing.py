@@ -53,6 +53,7 @@ def billed(scene: Load) -> Scene:
 def test_a_change_after_billing_is_a_correction_beside_the_invoice(
     billed: Scene, change: Record, seconds: int, correction: int, text: str
 ) -> None:
+    billed.control.switch(toggl_running_in_reports=True)
     before = Invoice.objects.values().get(), Claim.objects.values().get()
     edit(billed, **change)
     found = row()

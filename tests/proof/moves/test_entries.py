@@ -48,6 +48,7 @@ class Entries:
     def __init__(self, books: Scene, recorder: Recorder) -> None:
         self.books, self.recorder = books, recorder
         self.serial = 0
+        books.control.switch(toggl_running_in_reports=True)
 
     def made(self, state: str = "open", customer: int = 0, count: int = 1) -> list[int]:
         """New entries (serials) of Toggl that the rules find to be so."""
