@@ -22,6 +22,7 @@ class Reason(StrEnum):
     """Why an entry is attention: it cannot be billed until a person decides."""
 
     several_vats = auto()
+    unsure_vat = auto()
     invalid_vat = auto()
     no_vat = auto()
     no_project = auto()
@@ -188,8 +189,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class NumberReading:
-    """What R3 reads in a name: `number` is normalised and set when there is exactly one, else `reason` says why not;
-    `numbers` are all distinct ones in the order of the name."""
+    """What R3 reads in a name: `number` is normalised and set when there is exactly one and it is sure, else `reason`
+    says why not; `numbers` are all distinct ones in the order of the name."""
 
     number: str
     reason: Reason | None
@@ -201,12 +202,15 @@ VAT_RATES = frozenset({Decimal(0), Decimal(6), Decimal(12), Decimal(21)})
 
 def read_number(name: str) -> NumberReading:
     """The VAT or enterprise number in a client's name, normalised to prefix and digits (design R3)."""
-    numbers, looks_like_one = numbers_in(name)
-    if len(numbers) == 1:
-        return NumberReading(numbers[0], None, numbers)
-    if numbers:
-        return NumberReading("", Reason.several_vats, numbers)
-    return NumberReading("", Reason.invalid_vat if looks_like_one else Reason.no_vat, ())
+    found = numbers_in(name)
+    if len(found.numbers) > 1:
+        return NumberReading("", Reason.several_vats, found.numbers)
+    if found.numbers:
+        (number,) = found.numbers
+        return NumberReading(
+            number if number in found.sure else "", None if found.sure else Reason.unsure_vat, found.numbers
+        )
+    return NumberReading("", Reason.invalid_vat if found.looks_like_one else Reason.no_vat, ())
 
 
 def tag_key(tag: str) -> str:

@@ -12,14 +12,26 @@ from stdnum.be import vat as belgian_vat
 from stdnum.eu import vat as eu_vat
 from stdnum.exceptions import ValidationError
 
+from invoicing.rules.text import same_case_key
+
 # python-stdnum names Greece by its country code GR; its VAT prefix is EL.
 _PREFIXES = frozenset(state.upper() for state in eu_vat.MEMBER_STATES) | {"EL"}
 _PREFIX = "(?:" + "|".join(sorted(_PREFIXES)) + ")"
-_SEPARATORS = re.compile(rf"""[\s,;:/|()\[\]"']|-(?={_PREFIX}[0-9])""", re.IGNORECASE)
+_SEPARATORS = re.compile(rf"""[\s,;:/|=()\[\]"']|-(?={_PREFIX}[0-9])""", re.IGNORECASE)
 _DIGITS = re.compile(r"[0-9][0-9.\-]*")
 _BARE = re.compile(r"[0-9]{9,10}")
 _LOOKS_PREFIXED = re.compile(rf"{_PREFIX}(?=(?:[A-Z]*[0-9]){{6}})[A-Z0-9]{{8,12}}")
 _FOREIGN = re.compile(r"(?!BE)[A-Z]{2}(?=(?:[A-Z]*[0-9]){6})[A-Z0-9]+")
+
+# What says that the digits beside it are no Belgian number: another country, or another register or a telephone.
+_OTHER_COUNTRIES = (_PREFIXES - {"BE"}) | {"GR", "XI", "GB", "UK", "CH", "CHE", "NO"}
+_OTHER_GLUED = re.compile("(?:" + "|".join(sorted(_OTHER_COUNTRIES, key=len, reverse=True)) + ")[0-9]")
+_OTHER_SUFFIX = re.compile(r"B[0-9]{2}")
+_OTHER_REGISTERS = ("siren", "siret", "kvk", "mwst", "ust", "mva")
+_TELEPHONES = ("tel", "tél", "téléphone", "telefoon", "phone", "gsm", "mobile", "mobiel", "fax")
+_OTHER_WORDS = frozenset({*_OTHER_REGISTERS, *_TELEPHONES})
+# Grouped so, Belgian numbers look like mobile telephones, which are written with blanks, slashes or hyphens.
+_LIKE_MOBILES = ("045", "046", "047", "048", "049")
 
 # What may be left around a number that is taken out of a name; \0 marks its place.
 _LEFT_OVER = r"[\s,;:/|_#\-–—]"
@@ -39,6 +51,18 @@ class _Word:
     end: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """What may be a number: `text` joined, `parts` as they stand in the name, `first` and `last` by their places among
+    the words. `country`: that word before it is part of it."""
+
+    text: str
+    parts: tuple[str, ...]
+    first: int
+    last: int
+    country: bool = False
+
+
 def _words(name: str) -> list[_Word]:
     words = []
     start = 0
@@ -50,26 +74,57 @@ def _words(name: str) -> list[_Word]:
     return words
 
 
-def _candidates(words: Sequence[_Word]) -> Iterator[_Word]:
-    yield from words
+def _candidates(name: str, words: Sequence[_Word]) -> Iterator[_Candidate]:
+    for place, word in enumerate(words):
+        yield _Candidate(word.text, (word.text,), place, place)
+    for first, last in _runs(name, words):
+        parts = tuple(word.text for word in words[first : last + 1])
+        country = words[first - 1].text if first and words[first - 1].text in _PREFIXES else ""
+        if last > first:
+            yield _Candidate("".join(parts), parts, first, last)
+            if country:
+                yield _Candidate(country + "".join(parts), parts, first - 1, last, country=True)
+        if country:
+            yield _Candidate(country + parts[0], parts[:1], first - 1, first, country=True)
+
+
+def _runs(name: str, words: Sequence[_Word]) -> Iterator[tuple[int, int]]:
+    """First and last of the words of digits, dots and hyphens that nothing but blanks parts."""
     first = 0
     while first < len(words):
-        last = first
-        while last < len(words) and _DIGITS.fullmatch(words[last].text):
-            last += 1
-        if last == first:
+        if not _DIGITS.fullmatch(words[first].text):
             first += 1
             continue
-        run = words[first:last]
-        joined = "".join(word.text for word in run)
-        if len(run) > 1:
-            yield _Word(joined, run[0].start, run[-1].end)
-        if first and words[first - 1].text in _PREFIXES:
-            country = words[first - 1]
-            yield _Word(country.text + run[0].text, country.start, run[0].end)
-            if len(run) > 1:
-                yield _Word(country.text + joined, country.start, run[-1].end)
-        first = last
+        last = first
+        while (
+            last + 1 < len(words)
+            and _DIGITS.fullmatch(words[last + 1].text)
+            and name[words[last].end : words[last + 1].start].isspace()
+        ):
+            last += 1
+        yield first, last
+        first = last + 1
+
+
+def _is_sure(candidate: _Candidate, compact: str, words: Sequence[_Word]) -> bool:
+    """Whether a valid number is meant as one: with its prefix, or bare in a Belgian form without a sign of another."""
+    if not compact.isdigit():
+        return True
+    joined = " ".join(candidate.parts)
+    groups = [len(group) for group in re.split(r"[.\- ]+", joined)]
+    by_dots = not re.search(r"[\- ]", joined)
+    grouped = groups == [4, 3, 3] and (by_dots or not compact.startswith(_LIKE_MOBILES))
+    return (groups == [10] or grouped) and not _another(candidate, words)
+
+
+def _another(candidate: _Candidate, words: Sequence[_Word]) -> bool:
+    beside = [words[place].text for place in (candidate.first - 1, candidate.last + 1) if 0 <= place < len(words)]
+    return any(word in _OTHER_COUNTRIES for word in beside) or any(
+        _OTHER_GLUED.match(word.text)
+        or _OTHER_SUFFIX.fullmatch(word.text)
+        or word.text.replace(".", "").casefold() in _OTHER_WORDS
+        for word in words
+    )
 
 
 def _compact(candidate: str) -> str:
@@ -93,20 +148,41 @@ def _looks_like_a_number(compact: str) -> bool:
     return bool(_BARE.fullmatch(compact) or _LOOKS_PREFIXED.fullmatch(compact))
 
 
-def numbers_in(name: str) -> tuple[tuple[str, ...], bool]:
-    """All distinct numbers in a name, normalised, in its order, and whether something in it at least looks like one."""
-    found = sorted(_candidates(_words(name)), key=lambda candidate: candidate.start)
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a name has of numbers: all distinct valid ones, normalised, in its order; those of them that are sure; and
+    whether something in it at least looks like a number."""
+
+    numbers: tuple[str, ...]
+    sure: frozenset[str]
+    looks_like_one: bool
+
+
+def numbers_in(name: str) -> Found:
+    """The numbers of a client's name, which is read as ``text.same_case_key`` gives it."""
+    name = same_case_key(name)
+    words = _words(name)
+    found = sorted(_candidates(name, words), key=lambda candidate: candidate.first)
     compacts = [_compact(candidate.text) for candidate in found]
-    numbers = dict.fromkeys(number for compact in compacts if (number := _check(compact)))
-    return tuple(numbers), any(map(_looks_like_a_number, compacts))
+    numbers = [_check(compact) for compact in compacts]
+    sure = {
+        number
+        for number, compact, candidate in zip(numbers, compacts, found, strict=True)
+        if number and _is_sure(candidate, compact, words)
+    }
+    distinct = dict.fromkeys(number for number in numbers if number)
+    return Found(tuple(distinct), frozenset(sure), any(map(_looks_like_a_number, compacts)))
 
 
 def rest_of_name(name: str) -> str:
     """A name without the words that make its numbers, their labels and left-over separators; "" if nothing is left."""
+    name = same_case_key(name)
+    words = _words(name)
     characters = list(name)
-    for word in _candidates(_words(name)):
-        if _check(_compact(word.text)):
-            characters[word.start : word.end] = "\0" * (word.end - word.start)
+    for candidate in _candidates(name, words):
+        if _check(_compact(candidate.text)):
+            start, end = words[candidate.first].start, words[candidate.last].end
+            characters[start:end] = "\0" * (end - start)
     rest, before = re.sub("\0+", "\0", "".join(characters)), ""
     while rest != before:
         before, rest = rest, _WRAPPED.sub("\0", _LABEL.sub("\0", rest))
@@ -129,7 +205,7 @@ def _gap(match: re.Match[str]) -> str:
 def name_without_number(name: str) -> str:
     """What `rest_of_name` leaves of a client's name, else its number: the name of a customer that Billit does not have
     yet (design R3)."""
-    return rest_of_name(name) or next(iter(numbers_in(name)[0]), "")
+    return rest_of_name(name) or next(iter(numbers_in(name).numbers), "")
 
 
 def normalise_number(text: str) -> str:

@@ -33,7 +33,6 @@ def test_read_number_in_each_notation_of_the_manual(name: str, rest: str) -> Non
         ("Bakery-BE0999000129", "Bakery"),
         ("Bakery-be0999000129", "Bakery"),
         ("BE-0999-000-129 Bakery", "Bakery"),
-        ("Bakery 999000129", "Bakery"),
         ("Bakery BE999000129", "Bakery"),
         ("Bakery - 0999 000 129 - Ghent", "Bakery - Ghent"),
         ("Bakery; BTW nr. BE0999.000.129", "Bakery"),
@@ -100,6 +99,63 @@ def test_read_number_with_several_numbers(name: str, numbers: tuple[str, ...]) -
 @pytest.mark.parametrize(
     "name",
     [
+        "Bakery 999000129",
+        "Bakery 999.000.129",
+        "Bakery 09 99 00 01 29",
+        "Bakery 0999.000129",
+        "NL 0999000129",
+        "Bakery 0999.000.129 CHE",
+        "Bakery 0999.000.129 (NL123)",
+        "Bakery 0999.000.129 B01",
+        "SIREN 0999000129",
+        "Bakery T.é.l. 0999.000.129",
+        "Mobile: 0999000129",
+        "0999 000 129, S.I.R.E.T",
+    ],
+)
+def test_a_bare_number_beside_a_sign_of_another_is_unsure(name: str) -> None:
+    reading = read_number(name)
+    assert (reading.number, reading.reason, reading.numbers) == ("", Reason.unsure_vat, (BAKERY,))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Bakery 0999000129",
+        "Bakery 0999.000.129",
+        "Bakery 0999-000-129",
+        "Bakery 0999 000 129",
+        "Bakery (0999\u00a0000 129)",
+        "12 (0999 000 129)",  # what a bracket parts is no run
+        "12 - 0999 000 129",  # nor what a dash parts
+        "Tel. BE0999000129",
+        "SIREN 999000129 BE 0999 000 129",
+        "Bakery ch 0999000129",  # a country is meant by capitals
+        "CH Bakery 0999000129",  # and beside the number
+        "B\u00adE0999000129",
+        "Ｂakery ０９９９.０００.１２９",
+        "Bakery BE 0999‑000‑129",
+    ],
+)
+def test_a_number_in_a_belgian_form_is_sure(name: str) -> None:
+    reading = read_number(name)
+    assert (reading.number, reading.reason, reading.numbers) == (BAKERY, None, (BAKERY,))
+
+
+@pytest.mark.parametrize(
+    ("grouped", "sure"),
+    [("{}.{}.{}", True), ("{}{}{}", True), ("{} {} {}", False), ("{}-{}-{}", False), ("BE {} {} {}", True)],
+)
+def test_a_number_that_looks_like_a_mobile_telephone_is_sure_by_its_dots(grouped: str, sure: bool) -> None:
+    number = next(f"{first:08d}{97 - first % 97:02d}" for first in range(4750000, 4760000))
+    reading = read_number("Bakery " + grouped.format(number[:4], number[4:7], number[7:]))
+    assert reading.numbers == (f"BE{number}",)
+    assert reading.reason is (None if sure else Reason.unsure_vat)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
         "Bakery BE0999000128",
         "Bakery BE 0999 000 128",
         "Bakery 0999.000.128",
@@ -132,7 +188,7 @@ def test_read_number_that_only_looks_like_one(name: str) -> None:
         "DESIGN12345",
         "Bakery BE1234567",
         "Wijnhandel NL999999991B01X",
-        "12 (0999 000 129)",  # one longest run of digits, and no part of it counts
+        "12 0999 000 129",  # one longest run of digits, and no part of it counts
         "BE0999 000 129",  # the country code must stand alone before a run
         "lu 999 999 84",  # and in capitals
         "Bakery BE_0999000129",
