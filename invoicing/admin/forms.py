@@ -26,7 +26,8 @@ from invoicing.dossiers.faults import Fault, repeated, sentence
 from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number
+from invoicing.rules.text import text_key
 
 # Django's forms are generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ class TagMappingForm(_TagMappingForm):
 
     def key(self) -> str:
         """What may occur once in a dossier."""
-        return tag_key(self.cleaned_data.get("tag") or "")
+        return text_key(self.cleaned_data.get("tag") or "")
 
 
 class ClientMappingForm(_ByName, _ClientMappingForm):

@@ -13,7 +13,7 @@ from integrations.models import Connection, Product
 from invoicing.ledger import attention, invariants
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.models.problems import words_of
-from invoicing.rules.mapping import tag_key
+from invoicing.rules.text import text_key
 from toggbill.firms import audit
 
 STALE = timedelta(days=2)
@@ -70,14 +70,14 @@ def _connections(dossier: Dossier, now: datetime) -> list[str]:
 
 def _mappings(dossier: Dossier) -> list[str]:
     products = Product.objects.present().filter(company=dossier.company)
-    known = {tag_key(reference) for reference in products.values_list("reference", flat=True)}
+    known = {text_key(reference) for reference in products.values_list("reference", flat=True)}
     found = [
         _("Tag “%(tag)s” leads to product %(product)s, which Billit does not have.")
         % {"tag": row.tag, "product": row.product_reference}
         for row in dossier.tag_mappings.filter(bill=True).order_by("tag")
-        if tag_key(row.product_reference) not in known
+        if text_key(row.product_reference) not in known
     ]
-    if dossier.default_product and tag_key(dossier.default_product) not in known:
+    if dossier.default_product and text_key(dossier.default_product) not in known:
         found.append(
             _("The default product %(product)s is not one that Billit has.") % {"product": dossier.default_product}
         )

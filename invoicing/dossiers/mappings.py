@@ -17,7 +17,8 @@ from integrations.models import Entry
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, normalise_number, tag_key
+from invoicing.rules.mapping import ClientRule, TagRule, normalise_number
+from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm
@@ -33,8 +34,8 @@ def check_tags(rules: Sequence[TagRule]) -> list[list[Fault]]:
     Fields: ``tag``, ``product``, ``bill``, ``priority``.
     """
     found = [_tag(rule) for rule in rules]
-    for place, first in repeated([tag_key(rule.tag) for rule in rules]).items():
-        found[place].append(Fault("tag", "twice", {"value": tag_key(rules[place].tag), "first": first}))
+    for place, first in repeated([text_key(rule.tag) for rule in rules]).items():
+        found[place].append(Fault("tag", "twice", {"value": text_key(rules[place].tag), "first": first}))
     return found
 
 
@@ -64,7 +65,7 @@ def map_tags(
     by: Actor,
     now: datetime,
 ) -> Counter[Outcome]:
-    """Write tag mappings, one per tag as ``tag_key`` compares them; those that are not named stay.
+    """Write tag mappings, one per tag as ``text_key`` compares them; those that are not named stay.
 
     ``renamed``: the tag that a mapping had, by the one that it shall have. Raises ``Refused``, see ``check_tags``.
     """
@@ -72,11 +73,11 @@ def map_tags(
     refuse((rule.tag, fault) for rule, faults in zip(wanted, check_tags(wanted), strict=True) for fault in faults)
     lock_firm(dossier.firm)
     rows = {row.tag_key: row for row in dossier.tag_mappings.all()}
-    before = {tag_key(tag): tag_key(old) for tag, old in (renamed or {}).items()}
+    before = {text_key(tag): text_key(old) for tag, old in (renamed or {}).items()}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
     for rule in wanted:
-        key = tag_key(rule.tag)
+        key = text_key(rule.tag)
         values = {
             "tag": rule.tag.strip(),
             "tag_key": key,
@@ -136,7 +137,7 @@ def map_clients(
 
 def unmap_tags(*, dossier: Dossier, tags: Iterable[str], by: Actor, now: datetime) -> int:
     """Take tag mappings away; returns how many there were."""
-    keys = {tag_key(tag) for tag in tags}
+    keys = {text_key(tag) for tag in tags}
     return _unmap(dossier, lambda: list(dossier.tag_mappings.filter(tag_key__in=keys).order_by("pk")), by, now)
 
 
@@ -181,7 +182,7 @@ def _told(dossier: Dossier, news: list[News], by: Actor, now: datetime) -> None:
 
 def _tag(rule: TagRule) -> list[Fault]:
     faults = line("tag", rule.tag.strip(), longest=_LONGEST_TAG, required=True)
-    if not faults and len(tag_key(rule.tag)) > _LONGEST_TAG:
+    if not faults and len(text_key(rule.tag)) > _LONGEST_TAG:
         faults.append(Fault("tag", "tag_too_long", {"most": _LONGEST_TAG}))
     faults += line("product", rule.product.strip(), longest=_LONGEST)
     if rule.bill and not rule.product.strip():

@@ -22,7 +22,8 @@ from invoicing.dossiers.faults import Fault
 from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Pairing, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number, tag_key
+from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number
+from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.models import Firm
 
@@ -145,7 +146,7 @@ class TagSheet(Sheet):
         }
         found = []
         for cells in rows:
-            old = standing.get((cells.get("dossier", ""), tag_key(cells.get("tag", ""))))
+            old = standing.get((cells.get("dossier", ""), text_key(cells.get("tag", ""))))
             row = TagRow.read(cells, old)
             rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority)
             new = self._cells(row.dossier, rule.tag, rule.bill, rule.product, rule.priority)

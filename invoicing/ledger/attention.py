@@ -52,6 +52,13 @@ WORDS: dict[str, Words] = {
         _("Number with a mistake"),
         _("The number of this client fails its check digits: correct it in Toggl or in the client mapping."),
     ),
+    Reason.unsure_vat: Words(
+        _("Number that may be another's"),
+        _(
+            "These digits may be a foreign number or a telephone number: if they are this customer's enterprise number, "
+            "take them as such; else map the client to its customer."
+        ),
+    ),
     Reason.several_vats: Words(
         _("Client with several numbers"),
         _("The client's name holds more than one number: leave one, or choose the customer in a client mapping."),
@@ -148,6 +155,7 @@ ABOUT_CLIENT = frozenset(
         Reason.no_vat,
         Reason.invalid_vat,
         Reason.several_vats,
+        Reason.unsure_vat,
         Reason.client_vat_changed,
         Reason.several_customers,
         Reason.unknown_customer,

@@ -185,7 +185,7 @@ class DossierClient(FirmOwned):
 
 
 class TagMapping(FirmOwned):
-    """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: the tag trimmed and case folded."""
+    """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: its text key."""
 
     dossier = models.ForeignKey(
         Dossier, on_delete=models.CASCADE, related_name="tag_mappings", verbose_name=_("dossier")

@@ -12,6 +12,7 @@ from decimal import Decimal
 from enum import StrEnum, auto
 from typing import Literal
 
+from invoicing.rules.text import text_key
 from invoicing.rules.vat_numbers import customer_number as customer_number
 from invoicing.rules.vat_numbers import name_without_number as name_without_number
 from invoicing.rules.vat_numbers import normalise_number as normalise_number
@@ -213,11 +214,6 @@ def read_number(name: str) -> NumberReading:
     return NumberReading("", Reason.invalid_vat if found.looks_like_one else Reason.no_vat, ())
 
 
-def tag_key(tag: str) -> str:
-    """How tags and product references are compared: trimmed, case ignored (design R4)."""
-    return tag.strip().casefold()
-
-
 @dataclass(frozen=True, slots=True)
 class _Billed:
     """R3 on one client: a buyer, or the reason why there is none; `unfit` when the VAT treatment (R6) stands in the
@@ -257,13 +253,13 @@ class Judge:
         self._rules = rules
         self._tag_rules: defaultdict[str, list[TagRule]] = defaultdict(list)
         for tag_rule in rules.tags:
-            self._tag_rules[tag_key(tag_rule.tag)].append(tag_rule)
+            self._tag_rules[text_key(tag_rule.tag)].append(tag_rule)
         self._exact: defaultdict[str, list[Product]] = defaultdict(list)
         self._folded: defaultdict[str, list[Product]] = defaultdict(list)
         # A product without a reference cannot be meant by a tag: a blank must not find it.
-        for product in filter(lambda product: product.reference.strip(), rules.products):
+        for product in filter(lambda product: text_key(product.reference), rules.products):
             self._exact[product.reference.strip()].append(product)
-            self._folded[tag_key(product.reference)].append(product)
+            self._folded[text_key(product.reference)].append(product)
         self._client_rules = {rule.client_id: rule for rule in rules.clients_map}
         self._parties = {customer.party_id: customer for customer in rules.customers}
         self._numbered: defaultdict[str, list[Customer]] = defaultdict(list)
@@ -354,7 +350,7 @@ class Judge:
     def _read_tags(self, tags: Sequence[str]) -> _Tagged:
         priorities: dict[Product, int] = {}
         dangling = False
-        keys = [key for key in dict.fromkeys(map(tag_key, tags)) if key]
+        keys = [key for key in dict.fromkeys(map(text_key, tags)) if key]
         for key in keys:
             rules = self._tag_rules.get(key)
             if rules is None:
@@ -377,8 +373,8 @@ class Judge:
         return _Tagged(reason=Reason.unknown_tag if keys else Reason.no_tag)
 
     def _named(self, reference: str) -> list[Product]:
-        """The products of a reference that a person wrote: those spelt so, else those that differ in case only."""
-        return self._exact.get(reference.strip()) or self._folded.get(tag_key(reference), [])
+        """The products of a reference that a person wrote: those spelt so, else those that are equal by text key."""
+        return self._exact.get(reference.strip()) or self._folded.get(text_key(reference), [])
 
     def _only(self, products: Sequence[Product]) -> _Tagged:
         if len(products) != 1:

@@ -28,7 +28,7 @@ from invoicing.models import (
     Run,
     TagMapping,
 )
-from invoicing.rules.mapping import tag_key
+from invoicing.rules.text import text_key
 from tests import walking
 from tests.factories.declared import CENT, NOW, DjangoModelFactory, enterprise_number
 from tests.factories.mirror import (
@@ -76,7 +76,7 @@ class TagMappingFactory(DjangoModelFactory[TagMapping]):
     firm = SelfAttribute("dossier.firm")
     dossier = SubFactory(DossierFactory)
     tag = Sequence(lambda n: f"Tag {n}")
-    tag_key = LazyAttribute(lambda o: tag_key(o.tag))
+    tag_key = LazyAttribute(lambda o: text_key(o.tag))
     product_reference = LazyAttribute(lambda o: "ADV" if o.bill else "")
     bill = True
 

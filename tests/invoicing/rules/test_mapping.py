@@ -14,8 +14,8 @@ from invoicing.rules.mapping import (
     TagRule,
     Treatment,
     Verdict,
-    tag_key,
 )
+from invoicing.rules.text import text_key
 from tests.invoicing.strategies import a_product, an_entry, belgian_number, some_rules
 
 BAKERY = belgian_number(1)  # BE0999000129
@@ -26,8 +26,8 @@ def judge(entry: dict[str, Any] | None = None, **rules: Any) -> Verdict:
     return Judge(some_rules(**rules)).verdict(an_entry(**(entry or {})))
 
 
-def test_tag_key_trims_and_folds_case() -> None:
-    assert tag_key("  Strasse ") == tag_key("STRASSE") == tag_key("Straße")
+def test_text_key_trims_and_folds_case() -> None:
+    assert text_key("  Strasse ") == text_key("STRASSE") == text_key("Straße")
 
 
 # R1: which entries, whose books
