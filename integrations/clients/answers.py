@@ -17,6 +17,7 @@ from typing import Any
 from integrations.clients.failures import Detail, Message, english
 
 _LARGEST_EXPONENT = 18
+_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 LONGEST_REASON = 500
 
@@ -62,13 +63,14 @@ class Row:
     def text(self, name: str) -> str:
         """A string as it was given; "" when it is missing or null. A number is given as its digits.
 
-        What no database can hold (a NUL, half of a surrogate pair) is left out.
+        What XML 1.0 cannot hold (half of a surrogate pair, a control character) can stand in no e-invoice and is left
+        out, a vertical tab or form feed is read as a blank (design R7).
         """
         value = self._fields.get(name)
         if value is None:
             return ""
         if isinstance(value, str):
-            return _storable(value)
+            return _readable(value)
         if isinstance(value, (int, Decimal)) and not isinstance(value, bool):
             return str(value)
         raise self._fault(name, Detail.NOT_TEXT)
@@ -125,7 +127,7 @@ class Row:
         values = listed(self._fields.get(name), what=f"{self._what}.{name}")
         if not all(isinstance(value, str) for value in values):
             raise self._fault(name, Detail.NOT_TEXTS)
-        return tuple(map(_storable, values))
+        return tuple(map(_readable, values))
 
     def integers(self, name: str) -> tuple[int, ...]:
         """A list of whole numbers; empty when it is missing or null."""
@@ -147,8 +149,8 @@ class Row:
         return Unreadable(detail, field=f"{self._what}.{name}")
 
 
-def _storable(text: str) -> str:
-    return text.replace("\x00", "").encode("utf-8", "ignore").decode("utf-8")
+def _readable(text: str) -> str:
+    return _NOT_XML.sub("", text.replace("\x0b", " ").replace("\x0c", " "))
 
 
 def listed(value: Any, *, what: str) -> Sequence[Any]:

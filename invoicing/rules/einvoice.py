@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum, auto
 
+from invoicing.rules.text import NOT_XML
+
 XML = "XML 1.0"
 """Named as a rule where the document could not be read at all."""
 
 _BLANK = " \t\r\n"
-_NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # ISO 3166-1, and 1A for Kosovo, as the code list of EN 16931 has it.
 _CODES = (
     "1A AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY "
@@ -140,8 +141,8 @@ def _texts(document: Document) -> list[str]:
 
 
 def _characters(document: Document, writing: Writing) -> _Found:
-    broken = next((text for text in _texts(document) if _NOT_XML.search(text)), None)
-    return None if broken is None else Failure(Check.characters, (XML,), {"text": _NOT_XML.sub("", broken)[:80]})
+    broken = next((text for text in _texts(document) if NOT_XML.search(text)), None)
+    return None if broken is None else Failure(Check.characters, (XML,), {"text": NOT_XML.sub("", broken)[:80]})
 
 
 def _blank_texts(document: Document, writing: Writing) -> _Found:

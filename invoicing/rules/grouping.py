@@ -6,7 +6,7 @@ from datetime import date
 
 from invoicing.rules.mapping import Entry
 
-# Billit docs: create-first-invoice (Description and DescriptionExtended).
+# Billit docs: create-first-invoice (Description and DescriptionExtended). Counted as .NET does: in units of UTF-16.
 LONGEST_TEXT = 512
 
 _JOINT = " · "
@@ -79,8 +79,21 @@ def group_of(entry: Entry, group_by: str) -> Group:
 
 
 def line_texts(product_description: str, addition: str) -> tuple[str, str]:
-    """A line's Description and DescriptionExtended, each at most 512 characters: the product's description, then what
-    the group adds. What does not fit in the second either is cut with an ellipsis."""
+    """A line's Description and DescriptionExtended, each at most 512 units of UTF-16: the product's description, then
+    what the group adds. What does not fit in the second either is cut with an ellipsis."""
     text = _JOINT.join(part for part in (product_description.strip(), addition.strip()) if part)
-    description, rest = text[:LONGEST_TEXT], text[LONGEST_TEXT:]
-    return description, rest if len(rest) <= LONGEST_TEXT else rest[: LONGEST_TEXT - 1] + "…"
+    description, rest = _parted(text, LONGEST_TEXT)
+    extended, more = _parted(rest, LONGEST_TEXT)
+    return description, extended if not more else _parted(rest, LONGEST_TEXT - 1)[0] + "…"
+
+
+def _parted(text: str, most: int) -> tuple[str, str]:
+    """A text of at most so many units of UTF-16, and the rest; a character of two units is never parted."""
+    if len(text) * 2 <= most or (text.isascii() and len(text) <= most):
+        return text, ""
+    units = 0
+    for place, character in enumerate(text):
+        units += 2 if character > "\uffff" else 1
+        if units > most:
+            return text[:place], text[place:]
+    return text, ""

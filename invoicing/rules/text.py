@@ -15,6 +15,14 @@ _MORE_DASHES = "−⁃"
 # They choose how the character before them is drawn, and are no text of their own.
 _VARIATION_SELECTORS = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
+NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold, and so neither an e-invoice nor a workbook."""
+
+
+def xml_text(text: str) -> str:
+    """A text as XML can hold it: a vertical tab or form feed a blank, every other such character left out (R7)."""
+    return NOT_XML.sub("", text.replace("\x0b", " ").replace("\x0c", " "))
+
 
 def text_key(text: str) -> str:
     """What a text is compared by; empty when nothing of it shows."""

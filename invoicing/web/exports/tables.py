@@ -26,6 +26,7 @@ from invoicing.corrections import options
 from invoicing.ledger import attention, balance
 from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules.cells import neutral
+from invoicing.rules.text import xml_text
 from invoicing.web.figures import SHOWN
 
 Cell = str | int | Decimal | date | datetime | None
@@ -352,7 +353,7 @@ def as_xlsx(table: Table) -> IO[bytes]:
         book = Workbook(write_only=True)
         sheet = book.create_sheet(table.name[:31])
         try:
-            sheet.append([neutral(cell) for cell in table.heading])
+            sheet.append([_clean(neutral(cell)) for cell in table.heading])
             for row in table.rows:
                 sheet.append([_clean(neutral(cell)) if isinstance(cell, str) else cell for cell in row])
         finally:
@@ -384,5 +385,5 @@ def _text(cell: Cell) -> str:
 
 
 def _clean(text: str) -> str:
-    # What XML cannot hold, a workbook cannot either; 32 767 characters are the most that a cell takes.
-    return "".join(sign for sign in text if sign >= " " or sign in "\t\n\r")[:32_767]
+    # 32 767 characters are the most that a cell takes.
+    return xml_text(text)[:32_767]

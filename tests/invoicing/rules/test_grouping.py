@@ -81,20 +81,37 @@ def test_group_of_an_unknown_grouping() -> None:
         ("p" * 509, "ab", ("p" * 509 + " · ", "ab")),
         ("Advice", "x" * 1015, ("Advice · " + "x" * 503, "x" * 512)),
         ("Advice", "x" * 1016, ("Advice · " + "x" * 503, "x" * 511 + "…")),
+        ("😀" * 256, "", ("😀" * 256, "")),
+        ("x" + "😀" * 256, "", ("x" + "😀" * 255, "😀")),
+        ("😀" * 512, "", ("😀" * 256, "😀" * 256)),
+        ("😀" * 512, "x", ("😀" * 256, "😀" * 255 + "…")),
     ],
 )
 def test_line_texts(product: str, addition: str, texts: tuple[str, str]) -> None:
     assert line_texts(product, addition) == texts
 
 
-@given(product=st.text(max_size=600), addition=st.text(max_size=1200))
+LONG = st.builds(
+    lambda text, times: text * times, st.text(st.sampled_from("ab é€😀𝒳"), max_size=9), st.integers(0, 200)
+)
+
+
+@given(product=LONG, addition=st.one_of(LONG, st.text(max_size=1200)))
 @quick
 def test_line_texts_fit_and_lose_nothing_that_fits(product: str, addition: str) -> None:
     description, extended = line_texts(product, addition)
     whole = " · ".join(part for part in (product.strip(), addition.strip()) if part)
-    assert len(description) <= 512
-    assert len(extended) <= 512
-    if len(whole) <= 1024:
+    assert units(description) <= 512
+    assert units(extended) <= 512
+    if units(whole) <= 1023:
         assert description + extended == whole
     else:
-        assert description + extended == whole[:1023] + "…"
+        assert description + extended == whole or whole.startswith((description + extended).removesuffix("…"))
+        # Of what is cut nothing is left out that would have fitted.
+        assert units(description) >= 511
+        assert description + extended == whole or units(extended) >= 511
+
+
+def units(text: str) -> int:
+    """As .NET counts."""
+    return len(text.encode("utf-16-le")) // 2

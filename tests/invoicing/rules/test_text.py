@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.rules.text import same_case_key, text_key
+from invoicing.rules.text import same_case_key, text_key, xml_text
 
 
 @pytest.mark.parametrize(
@@ -54,3 +54,16 @@ def test_blanks_and_what_does_not_show_never_count(words: list[str], data: st.Da
         spelled += data.draw(st.text(BLANK, min_size=1, max_size=3))
     assert text_key(spelled) == text_key(" ".join(words))
     assert text_key(spelled.upper()) == text_key(text_key(" ".join(words).upper()))
+
+
+@pytest.mark.parametrize(
+    ("text", "held"),
+    [
+        ("Nota\x0bbijlage\x0c2", "Nota bijlage 2"),
+        ("a\x00b\x1b[1m\x1f\ufffe\uffff", "ab[1m"),
+        ("regel 1\nregel 2\tkolom\r", "regel 1\nregel 2\tkolom\r"),
+        ("\x7f \x85 😀 \ud800x", "\x7f \x85 😀 x"),
+    ],
+)
+def test_a_text_as_xml_can_hold_it(text: str, held: str) -> None:
+    assert xml_text(text) == held
