@@ -122,7 +122,7 @@ def test_schedule_syncs_drafts_posts_and_reads_back_over_worker_and_beat(
     firm = onboard("demo")
     today = timezone.now().astimezone(firm.zone).date()
     Dossier.objects.filter(firm=firm).update(
-        every="monthly", day=1, mode="post", auto_limit=None, due_at=None, scheduled_through=None
+        every="monthly", day=1, mode="post", auto_limit=None, no_limit=True, due_at=None, scheduled_through=None
     )
 
     def synced() -> bool:

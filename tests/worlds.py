@@ -100,7 +100,8 @@ def small_world(
     The six standing entries, all in October 2026: garage 1 h + 2 h Advice and 0.5 h Books, bakery 1.5 h Advice,
     4 h Tax, and a running one without a product's tag. With no rounding: garage 3 x 95 + 0.5 x 60 = 315.00, bakery
     1.5 x 95 + 4 x 120 = 622.50.
-    A keyword replaces that whole list; every other keyword is a key of the dossier's onboarding table.
+    A keyword replaces that whole list; every other keyword is a key of the dossier's onboarding table. What goes out by
+    itself has no limit unless one is given.
     """
     standing = [
         entry(1, "2026-10-05"),
@@ -174,6 +175,9 @@ def small_world(
         "start": "2026-09-01",
         "tags": [{"tag": "Advice", "product": "ADV"}, {"tag": "Books", "product": "CPT"}],
     }
+    table |= dossier
+    if table.get("mode", "review") != "review" and "auto_limit" not in table:
+        table["no_limit"] = True
     return {
         "name": "small",
         "now": now.isoformat(),
@@ -188,7 +192,7 @@ def small_world(
         "billit": billit,
         # Whoever has a running entry in a world wants it to be read.
         "switches": {"toggl_running_in_reports": True} if any(row["stop"] is None for row in toggl["entries"]) else {},
-        "dossiers": _or(dossiers, [table | dossier]),
+        "dossiers": _or(dossiers, [table]),
     }
 
 

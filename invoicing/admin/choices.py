@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Client, Customer, Product
 from invoicing.models import Dossier
+from invoicing.rules.text import text_key
 from toggbill.firms.admin import firm_of, scoped
 
 CLIENTS, CUSTOMERS, PRODUCTS = "known-clients", "known-customers", "known-products"
@@ -137,7 +138,7 @@ class NamedIdField(forms.Field):
 
 
 def _same(name: str, text: str) -> bool:
-    return " ".join(name.split()).casefold() == text.casefold()
+    return text_key(name) == text_key(text)
 
 
 def offered(offers: str) -> forms.TextInput:

@@ -103,12 +103,18 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
     readonly_fields = ("due_at", "waiting_words")
     fieldsets = (
         (None, {"fields": ("name", "key", "workspace", "company", "start_date")}),
-        (_("What is billed"), {"fields": ("billable", "default_product", "price_decimals", "group_by")}),
+        (
+            _("What is billed"),
+            {"fields": ("billable", "longest_hours", "default_product", "price_decimals", "group_by")},
+        ),
         (
             _("Rounding"),
             {"fields": ("rounding_minutes", "rounding_direction", "rounding_level", "rounding_minimum")},
         ),
-        (_("When and how far"), {"fields": ("every", "day", "mode", "auto_limit", "due_at", "waiting_words")}),
+        (
+            _("When and how far"),
+            {"fields": ("every", "day", "mode", "auto_limit", "no_limit", "due_at", "waiting_words")},
+        ),
         (_("The invoice"), {"fields": ("payment_days", "email_allowed")}),
     )
 
@@ -253,7 +259,16 @@ class TagMappingAdmin(MappingAdmin):
     list_display = ("tag", "bill", "product_reference", "priority", "dossier")
     list_filter = (("dossier", _Related), "bill")
     search_fields = ("tag", "product_reference")
-    fields = ("dossier", "tag", "bill", "product_reference", "priority")
+    fields = ("dossier", "tag", "bill", "product_reference", "priority", "contradicted")
+    readonly_fields = ("contradicted",)
+
+    @admin.display(description=_("contradicted by"))
+    def contradicted(self, row: TagMapping) -> str:
+        """What other spellings of the tag were mapped to; saving this mapping settles it."""
+        return "; ".join(
+            f"“{other['tag']}” → {other['product'] if other['bill'] else gettext('do not bill')}"
+            for other in row.contradicted_by
+        )
 
 
 @admin.register(ClientMapping)

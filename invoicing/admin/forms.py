@@ -45,6 +45,11 @@ else:
 _WORDS: Mapping[str, str] = {
     "no_product": gettext_noop("Name the product that the tag leads to, or switch “bill” off."),
     "two_customers": gettext_noop("Give the number or the PartyID, not both."),
+    "limit_not_said": gettext_noop(
+        "With this mode invoices go out by themselves: give the amount above which a person approves, "
+        "or say that there is no limit."
+    ),
+    "limit_and_none": gettext_noop("Give the limit above, or say that there is none, not both."),
     "clients_elsewhere": gettext_noop("Dossier “%(name)s” bills this client already."),
 }
 _FIELDS: Mapping[str, str] = {
@@ -107,6 +112,8 @@ class DossierForm(_DossierForm):
             "day",
             "mode",
             "auto_limit",
+            "no_limit",
+            "longest_hours",
             "payment_days",
             "email_allowed",
         )

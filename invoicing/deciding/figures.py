@@ -8,9 +8,11 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
+from integrations.models import Client
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Claim, Correction, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Claim, ClientMapping, Correction, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import rating
+from invoicing.rules.mapping import read_number
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""
@@ -133,6 +135,21 @@ def of_entry(row: LedgerRow) -> Figures:
     )
 
 
+def of_client(client: Client, row: ClientMapping | None) -> Figures:
+    """A Toggl client with what R3 reads in its name; ``row``: its mapping, if there is one."""
+    reading = read_number(client.name)
+    mapped = "" if row is None else row.number or str(row.customer_party_id or "")
+    return Figures.of(
+        f"client {client.remote_id}",
+        {
+            "client": client.name,
+            "number": ", ".join(reading.numbers),
+            "reason": reading.reason or "",
+            "customer": mapped,
+        },
+    )
+
+
 def _state(invoice: Invoice) -> dict[str, Any]:
     return {
         "status": invoice.status,
@@ -155,6 +172,7 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "total": _number(line.total),
         "seconds": line.seconds,
         "late": line.is_late,
+        "ignored_tags": list(line.ignored_tags),
         "entries": len(claims),
         # Each entry as it is listed under the line; a form that carried them all would be long.
         "of_entries": digest_of([_claim(claim) for claim in claims]),

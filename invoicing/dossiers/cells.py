@@ -14,6 +14,7 @@ from invoicing.dossiers.faults import word
 from invoicing.dossiers.parsing import AMOUNT, Id, Section, raise_first, wrong
 from invoicing.rules.cells import plain
 from invoicing.rules.mapping import Treatment
+from invoicing.rules.text import same_case_key, text_key
 
 _YES = frozenset({"yes", "true", "1", "oui", "vrai", "ja", "waar"})
 _NO = frozenset({"no", "false", "0", "non", "faux", "nee", "onwaar"})
@@ -32,9 +33,9 @@ def _whole(value: str) -> int:
 
 
 def _flag(value: str) -> bool:
-    if value.lower() not in _YES | _NO:
+    if (word := text_key(value)) not in _YES | _NO:
         raise wrong("not_yes_or_no", value=value)
-    return value.lower() in _YES
+    return word in _YES
 
 
 def _day(value: str) -> date:
@@ -68,7 +69,7 @@ def _treatment(value: str) -> str:
 
 
 Text = str | None
-Word = Annotated[str | None, AfterValidator(str.lower)]
+Word = Annotated[str | None, AfterValidator(text_key)]
 Number = Annotated[int | None, BeforeValidator(_whole)]
 IdCell = Annotated[Id, BeforeValidator(_whole)]
 Flag = Annotated[bool | None, BeforeValidator(_flag)]
@@ -77,14 +78,22 @@ Flag = Annotated[bool | None, BeforeValidator(_flag)]
 class Row(Section):
     """A row: an empty cell is not given, and so is a column that the file does not have, unless the row stands.
 
-    Then it stays as it is (design section 12).
+    Then it stays as it is (design section 12). ``as_typed``: the columns of which the cell is kept as it is; the others
+    hold keys, words and numbers, which a blank of another width does not change.
     """
+
+    as_typed: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def read(cls, cells: Mapping[str, str], stands: Mapping[str, str] | None = None) -> Self:
         """The row of these cells, by column; ``stands``: the cells of the row that it changes."""
-        whole = {**(stands or {}), **cells}
+        whole = {**(stands or {}), **cls.normalised(cells)}
         return cls.model_validate({name: text for name, text in whole.items() if name in cls.model_fields and text})
+
+    @classmethod
+    def normalised(cls, cells: Mapping[str, str]) -> dict[str, str]:
+        """The cells, but for those kept as they are in one spelling."""
+        return {name: text if name in cls.as_typed else same_case_key(text) for name, text in cells.items()}
 
     def note_missing(self, name: str) -> None:
         """Its column is there, and its cell is empty."""
@@ -95,6 +104,7 @@ class TagRow(Row):
     """A tag mapping."""
 
     needed: ClassVar[tuple[str, ...]] = ("dossier", "tag")
+    as_typed: ClassVar[tuple[str, ...]] = ("tag", "product")
 
     dossier: Text = None
     tag: Text = None
@@ -107,6 +117,7 @@ class ClientRow(Row):
     """A client mapping."""
 
     needed: ClassVar[tuple[str, ...]] = ("dossier", "client")
+    as_typed: ClassVar[tuple[str, ...]] = ("po", "buyer_reference")
 
     dossier: Text = None
     client: IdCell = None
@@ -121,6 +132,7 @@ class DossierRow(Row):
     """A dossier with its rules; workspace and company are named by the ids of Toggl and Billit."""
 
     needed: ClassVar[tuple[str, ...]] = ("key", "workspace", "company", "start")
+    as_typed: ClassVar[tuple[str, ...]] = ("name", "default_product")
 
     key: Text = None
     name: Text = None
@@ -139,6 +151,8 @@ class DossierRow(Row):
     mode: Word = None
     email_allowed: Flag = None
     auto_limit: Annotated[Decimal | None, BeforeValidator(_amount)] = None
+    no_limit: Flag = None
+    longest_hours: Number = None
     price_decimals: Number = None
     payment_days: Number = None
     default_product: Text = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
+import unicodedata
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -37,6 +38,11 @@ WORDS: Mapping[str, str] = {
     "day_out_of_range": _("“%(value)s” is out of range; use a day of the years %(least)s to %(most)s."),
     "day_of_week": _("give the day of the week: 1 (Monday) to 7."),
     "day_of_month": _("give the day of the month: 1 to 28."),
+    "limit_not_said": _(
+        "missing; with mode %(mode)s invoices go out by themselves: give the amount above which a person approves, "
+        "or say no_limit."
+    ),
+    "limit_and_none": _("stands beside auto_limit; give the limit, or say that there is none."),
     "taken": _("the firm already has a dossier of this short name: choose another one."),
     "invoiced": _("stays %(old)s, since dossier %(dossier)s has invoiced; make another dossier."),
     "clients_elsewhere": _("%(clients)s: dossier %(dossier)s of this workspace bills that too."),
@@ -93,12 +99,17 @@ def refuse(faults: Iterable[tuple[str, Fault]]) -> None:
 
 
 def line(name: str, value: str, *, longest: int, required: bool = False) -> list[Fault]:
-    """A text of one line, stripped, with at most so many characters."""
+    """A text of one line, stripped, with at most so many characters. Blanks of every width are as good as one, and
+    signs that do not show (a soft hyphen) do no harm: they come along when a name is copied."""
     if required and not value:
         return [Fault(name, "empty")]
     if len(value) > longest:
         return [Fault(name, "too_long", {"n": len(value), "most": longest})]
-    return [] if value.isprintable() else [Fault(name, "control_characters")]
+    return [] if all(map(_may_stand, value)) else [Fault(name, "control_characters")]
+
+
+def _may_stand(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) in ("Zs", "Cf")
 
 
 def word(name: str, value: str, choices: Sequence[str]) -> list[Fault]:

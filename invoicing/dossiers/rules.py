@@ -38,6 +38,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "rounding_minimum": (0, A_DAY),
     "price_decimals": (2, 5),
     "payment_days": (0, 365),
+    "longest_hours": (0, 1000),
 }
 """The least and the most of a whole number among the rules."""
 
@@ -61,7 +62,9 @@ class DossierRules:
 
     ``clients``: Toggl client ids that the dossier bills, empty for all of its workspace (R1). ``day``: of the week
     (1 = Monday) or month, where ``every`` wants one (R9). ``email_allowed``: e-mail where Peppol does not reach (R11).
-    ``auto_limit``: euro excluding VAT, None for no limit (R9). ``payment_days``: days from the invoice date (R10).
+    ``auto_limit``: euro excluding VAT, above which a person approves; with a mode that lets invoices out by themselves
+    it is given, or ``no_limit`` says that there is none (R9). ``payment_days``: days from the invoice date (R10).
+    ``longest_hours``: of a longer entry a person is asked, 0 for never (R4).
     """
 
     key: str
@@ -79,6 +82,8 @@ class DossierRules:
     mode: str = Dossier.Mode.REVIEW.value
     email_allowed: bool = False
     auto_limit: Decimal | None = None
+    no_limit: bool = False
+    longest_hours: int = 16
     price_decimals: int = 2
     payment_days: int = 30
     default_product: str = ""
@@ -282,6 +287,10 @@ def _own(rules: DossierRules) -> Iterator[Fault]:
     limit = rules.auto_limit
     if limit is not None and not (0 <= limit < _MOST and limit == round(limit, 2)):
         yield Fault("auto_limit", "not_an_amount", {"value": str(limit)})
+    if limit is not None and rules.no_limit:
+        yield Fault("no_limit", "limit_and_none", beside=("auto_limit",))
+    if limit is None and not rules.no_limit and rules.mode in (Dossier.Mode.POST, Dossier.Mode.SEND):
+        yield Fault("auto_limit", "limit_not_said", {"mode": rules.mode}, beside=("mode", "no_limit"))
 
 
 def _invoiced(wanted: Wanted, stands: Standing) -> Iterator[Fault]:

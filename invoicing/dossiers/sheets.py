@@ -23,7 +23,7 @@ from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Pairing, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number
-from invoicing.rules.text import text_key
+from invoicing.rules.text import same_case_key, text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.models import Firm
 
@@ -143,10 +143,13 @@ class TagSheet(Sheet):
         standing = {
             (row.dossier.key, row.tag_key): self.cells_of(row)
             for row in TagMapping.objects.filter(dossier__in=self.scope.dossiers.values()).select_related("dossier")
+            # One that is contradicted says nothing yet: stating it settles it.
+            if not row.contradicted_by
         }
         found = []
         for cells in rows:
-            old = standing.get((cells.get("dossier", ""), text_key(cells.get("tag", ""))))
+            key = same_case_key(cells.get("dossier", "")), text_key(cells.get("tag", ""))
+            old = standing.get(key)
             row = TagRow.read(cells, old)
             rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority)
             new = self._cells(row.dossier, rule.tag, rule.bill, rule.product, rule.priority)
@@ -238,7 +241,7 @@ class DossierSheet(Sheet):
         companies = {row.party_id: row for row in Company.objects.for_firm(firm)}
         found, wanted = [], []
         for cells in rows:
-            old = stand.get(cells.get("key", ""))
+            old = stand.get(same_case_key(cells.get("key", "")))
             row = DossierRow.read(cells, old)
             stated = DossierRules.of(row.given)
             workspace, company = workspaces.get(row.workspace or 0), companies.get(row.company or 0)

@@ -89,14 +89,18 @@ def side(dossier: Dossier, *, now: datetime) -> tuple[int, Side]:
         .exclude(Q(ledger_row__decision=LedgerRow.Decision.WRITTEN_OFF))
         .select_related("ledger_row")
     )
-    entries = [entry for entry in map(books.entry, rows) if books.verdict(entry)[0] == standing]
+    entries = [
+        entry
+        for entry in (books.entry(row, getattr(row, "ledger_row", None)) for row in rows)
+        if books.verdict(entry)[0] == standing
+    ]
     held = {
         row.remote_id for row in rows if hasattr(row, "ledger_row") and row.ledger_row.state == LedgerRow.State.HELD
     }
     plan = planning.plan(
         entries,
         judge=books.judges[standing.pk],
-        terms=terms(standing, cut_off=last, late_through=None),
+        terms=terms(standing, cut_off=last, late_through=None, now=now),
         held=held,
     )
     invoices: dict[str, Decimal] = {}

@@ -125,6 +125,7 @@ def _columns(line: InvoiceLine) -> tuple[object, ...]:
         line.total,
         line.seconds,
         line.is_late,
+        line.ignored_tags,
     )
 
 
@@ -141,6 +142,7 @@ def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
         total=planned.total,
         seconds=planned.seconds,
         is_late=planned.late,
+        ignored_tags=list(planned.ignored_tags),
         **place,
     )
 

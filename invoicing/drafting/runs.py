@@ -50,7 +50,7 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     """What ``draft`` would do, without doing it; the invoices are not saved and carry their planned lines."""
     _refuse_future(dossier, cut_off, now)
     derive.derive(workspace=dossier.workspace, now=now)
-    sheet = _Sheet.read(dossier, cut_off)
+    sheet = _Sheet.read(dossier, cut_off, now)
     moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -90,7 +90,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
     lock_rows(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
-    sheet = _Sheet.read(dossier, cut_off)
+    sheet = _Sheet.read(dossier, cut_off, now)
     kept, matched = [], set[int]()
     changes: list[tuple[Invoice, planning.PlannedInvoice]] = []
     for planned in sheet.plan.invoices:
@@ -223,9 +223,9 @@ def draft_again(
     today = now.astimezone(dossier.firm.zone).date()
     free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
     plan = planning.plan(
-        (books.entry(row) for row in free),
+        (books.entry(row, row.ledger_row) for row in free.select_related("ledger_row")),
         judge=books.judges[dossier.pk],
-        terms=terms(dossier, cut_off=today, late_through=_late_through(dossier)),
+        terms=terms(dossier, cut_off=today, late_through=_late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )
     same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
@@ -263,7 +263,7 @@ class _Sheet:
     known: Mapping[int, Customer]
 
     @classmethod
-    def read(cls, dossier: Dossier, cut_off: date) -> _Sheet:
+    def read(cls, dossier: Dossier, cut_off: date, now: datetime) -> _Sheet:
         books = Facts.load(dossier.workspace)
         lines = InvoiceLine.objects.order_by("position").prefetch_related(
             Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
@@ -280,9 +280,9 @@ class _Sheet:
         rows = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
         held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
-            (books.entry(row) for row in rows),
+            (books.entry(row, row.ledger_row) for row in rows),
             judge=books.judges[dossier.pk],
-            terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier)),
+            terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier), now=now),
             held=held,
             differences=differences.to_bill(dossier),
         )

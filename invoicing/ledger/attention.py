@@ -15,8 +15,8 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Client, Project
 from invoicing.models import Dossier, LedgerRow
-from invoicing.rules.mapping import Reason
-from invoicing.rules.planning import CORRECTION_WAITS, HELD, ROUNDS_TO_ZERO
+from invoicing.rules.mapping import DOUBTS, Reason, read_number
+from invoicing.rules.planning import CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
 
@@ -55,7 +55,7 @@ WORDS: dict[str, Words] = {
     Reason.unsure_vat: Words(
         _("Number that may be another's"),
         _(
-            "These digits may be a foreign number or a telephone number: if they are this customer's enterprise number, "
+            "These digits may be a foreign number or a telephone number: if they are the customer's enterprise number, "
             "take them as such; else map the client to its customer."
         ),
     ),
@@ -127,6 +127,27 @@ WORDS: dict[str, Words] = {
             "set the VAT rate of the product to zero there, or correct the company's data and connect it again."
         ),
     ),
+    Reason.contradicting_mappings: Words(
+        _("Mappings that contradict each other"),
+        _(
+            "The tag was mapped in two spellings that are read as one now, and the mappings differ: open the mapping, "
+            "choose what the tag means, and save it."
+        ),
+    ),
+    Reason.implausible: Words(
+        _("Very long entry"),
+        _(
+            "The entry is longer than the dossier expects of one, as when a timer was left running: "
+            "correct it in Toggl, or bill it as it stands."
+        ),
+    ),
+    Reason.duplicate_entry: Words(
+        _("Entry that stands there twice"),
+        _(
+            "Another entry has the same person, start, time, project, description and tags: "
+            "delete one of them in Toggl, or bill it as it stands."
+        ),
+    ),
     # Not attention, but why a run leaves an entry, or its difference, where it is.
     HELD: Words(
         _("Held"),
@@ -135,6 +156,10 @@ WORDS: dict[str, Words] = {
     ROUNDS_TO_ZERO: Words(
         _("Rounds to zero"),
         _("By the rounding of the dossier these entries come to 0.00 hours: they wait for more, or are written off."),
+    ),
+    NOT_OVER: Words(
+        _("Not over yet"),
+        _("These entries end after this moment: a run after that bills them."),
     ),
     CORRECTION_WAITS: Words(
         _("Correction that waits"),
@@ -146,7 +171,7 @@ WORDS: dict[str, Words] = {
 }
 
 # What a run tells of by itself: nobody has to decide, and nothing of it stands under attention.
-LEFT_BY_RUNS = (ROUNDS_TO_ZERO, CORRECTION_WAITS)
+LEFT_BY_RUNS = (NOT_OVER, ROUNDS_TO_ZERO, CORRECTION_WAITS)
 
 # What a decision is about: entries with the same reason and the same cause are decided at once.
 ABOUT_CLIENT = frozenset(
@@ -163,7 +188,7 @@ ABOUT_CLIENT = frozenset(
         Reason.treatment_number,
     }
 )
-ABOUT_TAGS = frozenset({Reason.unknown_tag, Reason.several_products})
+ABOUT_TAGS = frozenset({Reason.unknown_tag, Reason.several_products, Reason.contradicting_mappings})
 ABOUT_PRODUCT = frozenset({Reason.no_price, Reason.price_decimals, Reason.vat_rate, Reason.small_enterprise})
 
 
@@ -196,6 +221,17 @@ class Decision:
     def words(self) -> Words:
         """Title and what to do."""
         return words(self.reason)
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether a person may have the entries billed as they stand."""
+        return self.reason in DOUBTS
+
+    @property
+    def number_to_take(self) -> str:
+        """The number in the client's name that may be another's, where that is the question; else empty."""
+        numbers = read_number(self.cause).numbers if self.reason == Reason.unsure_vat and self.client_id else ()
+        return numbers[0] if len(numbers) == 1 else ""
 
     @property
     def days(self) -> tuple[date, date]:
@@ -236,7 +272,7 @@ def _cause(reason: str, row: dict[str, Any]) -> str:
         return ", ".join(sorted(row["entry__tags"], key=str.casefold))
     if reason in ABOUT_PRODUCT:
         return str(row["product_reference"])
-    if reason == Reason.no_project:
+    if reason == Reason.no_project or reason in DOUBTS:
         return str(row["entry__person_name"])
     if reason == Reason.no_client:
         return str(row["entry__project_remote_id"] or "")

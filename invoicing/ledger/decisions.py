@@ -1,4 +1,4 @@
-"""What a person decides of unbilled hours: hold them, write them off, open them again (design section 6)."""
+"""What a person decides of unbilled hours: hold them, write them off, open them again, bill them (design section 6)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.ledger import derive, locks
+from invoicing.ledger.facts import stands_as
 from invoicing.models import LedgerRow
 from invoicing.models.moves import STATE
+from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -23,6 +25,7 @@ from toggbill.firms.models import Firm
 _State = LedgerRow.State
 _Decision = LedgerRow.Decision
 _UNDECIDED = (_State.OPEN, _State.ATTENTION)
+_CONFIRMED = STATE.event(_State.ATTENTION, _State.OPEN)
 LONGEST_REASON = 500
 
 
@@ -58,6 +61,34 @@ def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | N
 
 
 @transaction.atomic
+def bill(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | None = None) -> int:
+    """Bill entries of one firm as they stand, although they are very long or stand there twice (R4); returns how many.
+
+    That holds until an entry changes in Toggl. Else as ``hold``: all or none, and only those that wait for that reason.
+    """
+    rows = _locked(entries, (_State.ATTENTION,), by, now, read)
+    for row in rows:
+        if row.reason not in mapping.DOUBTS:
+            raise NotPossible(
+                gettext(
+                    "Entry %(entry)s waits neither for its length nor for a twin, so this does not bill it. "
+                    "Nothing was changed."
+                )
+                % {"entry": row.entry.remote_id}
+            )
+    news = [
+        News(_CONFIRMED, f"entry {row.entry.remote_id}", {"was": row.reason, "seconds": row.seconds}) for row in rows
+    ]
+    for row in rows:
+        row.confirmed_as = stands_as(row.entry)
+    LedgerRow.objects.bulk_update(rows, ["confirmed_as"], batch_size=1000)
+    derive.derive_entries(entries=[row.entry_id for row in rows], now=now)
+    if rows:
+        audit.record(firm=rows[0].firm, news=news, by=by, now=now)
+    return len(rows)
+
+
+@transaction.atomic
 def _decide(
     entries: Iterable[Entry],
     states: Sequence[LedgerRow.State],
@@ -68,18 +99,30 @@ def _decide(
     now: datetime,
     read: Read | None,
 ) -> int:
+    rows = _locked(entries, states, by, now, read)
+    ids = [row.entry_id for row in rows]
+    LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
+    derive.derive_entries(entries=ids, now=now)
+    if rows:
+        audit.record(firm=rows[0].firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
+    return len(rows)
+
+
+def _locked(
+    entries: Iterable[Entry], states: Sequence[LedgerRow.State], by: Actor, now: datetime, read: Read | None
+) -> list[LedgerRow]:
+    """The ledger rows of entries in one of these states, judged and locked, with their firm before them."""
     ids = sorted({entry.pk for entry in entries})
     firms = Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm"))
     if not ids:
-        return 0
+        return []
     # One firm: MultipleObjectsReturned is a fault of the caller, never of a person.
-    firm = firms.get()
-    lock_firm(firm)
+    lock_firm(firms.get())
     locks.lock_entries(ids)
     # These alone: what else is marked in their workspaces would be locked out of order.
     stale = Entry.objects.marked().filter(pk__in=ids)
     derive.derive_entries(entries=stale.values_list("pk", flat=True), now=now)
-    found = LedgerRow.objects.filter(entry__in=ids).select_related("entry", "dossier__firm")
+    found = LedgerRow.objects.filter(entry__in=ids).select_related("entry", "firm", "dossier__firm")
     rows = list(found.order_by("entry__remote_id"))
     if len(rows) < len(ids):
         outside = len(ids) - len(rows)
@@ -104,10 +147,7 @@ def _decide(
                     "possible": gettext(" or ").join(str(state.label) for state in states),
                 }
             )
-    LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
-    derive.derive_entries(entries=ids, now=now)
-    audit.record(firm=firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
-    return len(rows)
+    return rows
 
 
 def _news(event: str, row: LedgerRow, reason: str) -> News:

@@ -6,7 +6,7 @@ A sync, a mapping or a claim marks the entries that it touches; ``derive`` bring
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
 from integrations.models import Company, Entry, Workspace
-from invoicing.ledger import differences
-from invoicing.ledger.facts import Facts, in_scope
+from invoicing.ledger import differences, twins
+from invoicing.ledger.facts import Facts, in_scope, stands_as
 from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
@@ -35,6 +35,8 @@ _WRITTEN = [
     "seconds",
     "state",
     "reason",
+    "twin",
+    "confirmed_as",
     "client_name",
     "buyer_key",
     "buyer_name",
@@ -61,7 +63,9 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     books = Facts.load(workspace)
     judged = 0
     while part := list(marked.order_by("remote_id").values_list("pk", flat=True)[:_CHUNK]):
-        judged += _judge(books, marked.filter(pk__in=part), workspace, now)
+        also = twins.reached(workspace=workspace, entries=part)
+        still_marked = Q(pk__in=part, marked_at__isnull=False)
+        judged += _judge(books, Entry.objects.filter(still_marked | Q(pk__in=also)), workspace, now)
     return judged
 
 
@@ -133,23 +137,25 @@ class _News(Exception):
     may be opened, or one leaves the books that a person had decided on."""
 
 
-def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: datetime) -> int:
-    """Derive a portion; returns how many entries were judged.
+def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: datetime, *, reaches: bool = True) -> int:
+    """Derive a portion; returns how many entries were judged. ``reaches``: with the others that their change touches.
 
     The firm, which everybody who posts or decides waits for, is locked only where something of it is billed.
     """
     posted = Claim.objects.live().posted().filter(entry__in=entries.values("pk"))
     firm = workspace.firm if posted.exists() else None
     try:
-        count, pins = _derive_chunk(books, entries, firm, now)
+        count, pins = _derive_chunk(books, entries, workspace, firm, now, reaches=reaches)
     except _News:
-        count, pins = _derive_chunk(books, entries, workspace.firm, now)
+        count, pins = _derive_chunk(books, entries, workspace, workspace.firm, now, reaches=reaches)
     _pin(pins, workspace.firm, now)
     return count
 
 
 @transaction.atomic
-def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now: datetime) -> tuple[int, _Pins]:
+def _derive_chunk(
+    books: Facts, entries: QuerySet[Entry], workspace: Workspace, firm: Firm | None, now: datetime, *, reaches: bool
+) -> tuple[int, _Pins]:
     """``firm``: the one to lock and to tell of corrections and of what leaves the books.
 
     Raises ``_News`` when it would have been needed.
@@ -166,7 +172,7 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
     )
     if billed and firm is None:
         raise _News
-    decisions = dict(LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision"))
+    standing = _standing(books, workspace, rows)
     # A party that a person chose for one client is no look-up of its number: another client's may be ambiguous still.
     chosen = set(
         ClientMapping.objects.filter(dossier__in=books.dossiers, customer_party_id__isnull=False).values_list(
@@ -176,7 +182,8 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
     written, outside, pins = [], set[int](), _Pins()
     news: list[News] = []
     for row in rows:
-        entry = books.entry(row)
+        stood = standing[row.pk]
+        entry = books.entry(row, stood)
         dossier, verdict = books.verdict(entry)
         buyer = verdict.buyer
         of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
@@ -192,17 +199,40 @@ def _derive_chunk(books: Facts, entries: QuerySet[Entry], firm: Firm | None, now
         elif dossier is None or verdict.state is None:
             outside.add(row.pk)
         else:
-            written.append(_free_row(row, entry, dossier, verdict, decisions.get(row.pk, "")))
+            written.append(_free_row(row, entry, dossier, verdict, stood.decision))
+    for each in written:
+        each.twin_id, each.confirmed_as = standing[each.entry_id].twin_id, standing[each.entry_id].confirmed_as
     bulk.upsert(written, unique=["entry"], update=_WRITTEN)
-    lost = [row for row in rows if row.pk in outside and decisions.get(row.pk)]
+    lost = [row for row in rows if row.pk in outside and standing[row.pk].decision]
     if lost and firm is None:
         raise _News
     news += _lost_decisions(lost)
     LedgerRow.objects.filter(entry__in=outside).delete()
-    Entry.objects.filter(pk__in=[row.pk for row in rows]).update(marked_at=None)
+    _unmark(rows, workspace, reaches=reaches)
     if news and firm is not None:
         audit.record(firm=firm, news=news, by=differences.BY_ITSELF, now=now)
     return len(rows), pins
+
+
+def _standing(books: Facts, workspace: Workspace, rows: Sequence[Entry]) -> dict[int, LedgerRow]:
+    """By entry (row id): its row in the ledger as far as it is kept, with its twin as it is now."""
+    kept = LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision", "confirmed_as")
+    found = {row.pk: LedgerRow() for row in rows}
+    by_id = {row.pk: row for row in rows}
+    for pk, decision, confirmed_as in kept:
+        found[pk].decision = decision
+        # What a person said of the entry is over once that is another one.
+        found[pk].confirmed_as = confirmed_as if confirmed_as and confirmed_as == stands_as(by_id[pk]) else ""
+    for pk, twin in twins.of(books, workspace=workspace, rows=rows).items():
+        found[pk].twin_id = twin
+    return found
+
+
+def _unmark(rows: Sequence[Entry], workspace: Workspace, *, reaches: bool) -> None:
+    """They are judged; but where others are to be judged with them, and are not, ``derive`` does both."""
+    marked = [row.pk for row in rows if row.marked_at is not None]
+    if marked and (reaches or not twins.reached(workspace=workspace, entries=marked)):
+        Entry.objects.filter(pk__in=marked).update(marked_at=None)
 
 
 def _lost_decisions(entries: Iterable[Entry]) -> list[News]:
@@ -330,4 +360,4 @@ def derive_entries(*, entries: Iterable[int], now: datetime) -> None:
     for workspace in Workspace.objects.filter(pk__in=found).select_related("firm").order_by("pk"):
         books = Facts.load(workspace)
         for part in portions(found[workspace.pk]):
-            _judge(books, Entry.objects.filter(pk__in=part), workspace, now)
+            _judge(books, Entry.objects.filter(pk__in=part), workspace, now, reaches=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
@@ -13,9 +13,19 @@ from django.conf import settings
 
 from integrations.clients.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
-from invoicing.models import ClientMapping, CustomerPin, Dossier, DossierClient, Invoice, InvoiceLine, TagMapping
+from invoicing.deciding.read import digest_of
+from invoicing.models import (
+    ClientMapping,
+    CustomerPin,
+    Dossier,
+    DossierClient,
+    Invoice,
+    InvoiceLine,
+    LedgerRow,
+    TagMapping,
+)
 from invoicing.models.problems import Code, Detail
-from invoicing.rules import einvoice, mapping, planning, rating, schedule
+from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +34,7 @@ class Facts:
 
     zone: ZoneInfo
     dossiers: tuple[Dossier, ...]
-    judges: dict[int, mapping.Judge]
+    judges: dict[int, judge.Judge]
     named: dict[int, Dossier]
     projects: dict[int, tuple[str, int | None]]
     clients: dict[int, str]
@@ -45,16 +55,16 @@ class Facts:
         return cls(
             zone=workspace.firm.zone,
             dossiers=dossiers,
-            judges={dossier.pk: mapping.Judge(_rules(dossier, dossiers, named)) for dossier in dossiers},
+            judges={dossier.pk: judge.Judge(_rules(dossier, dossiers, named)) for dossier in dossiers},
             named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
             projects=projects,
             clients=dict(Client.objects.filter(workspace=workspace).values_list("remote_id", "name")),
         )
 
-    def entry(self, row: Entry) -> mapping.Entry:
-        """A mirrored entry as the rules see it."""
+    def entry(self, row: Entry, standing: LedgerRow | None = None) -> mapping.Entry:
+        """A mirrored entry as the rules see it; ``standing``: its row in the ledger, for what is known of it there."""
         project_name, client_id = self.projects.get(row.project_remote_id or 0, ("", None))
-        return mapping.Entry(
+        entry = mapping.Entry(
             id=row.remote_id,
             start=row.started_at,
             day=row.started_at.astimezone(self.zone).date(),
@@ -70,7 +80,12 @@ class Facts:
             client_name=self.clients.get(client_id or 0, ""),
             person_id=row.person_remote_id,
             person_name=row.person_name,
+            stop=row.stopped_at,
+            is_duplicate=standing is not None and standing.twin_id is not None,
         )
+        if standing is not None and standing.confirmed_as:
+            return replace(entry, is_confirmed=standing.confirmed_as == stands_as(row))
+        return entry
 
     def verdict(self, entry: mapping.Entry) -> tuple[Dossier | None, mapping.Verdict]:
         """In whose books an entry stands, and what their rules say of it (R1); None: in nobody's."""
@@ -79,6 +94,19 @@ class Facts:
             return None, mapping.Verdict(None)
         verdict = self.judges[dossier.pk].verdict(entry)
         return (None if verdict.state is None else dossier), verdict
+
+    def lets_through(self, entry: mapping.Entry) -> bool:
+        """Whether it is to be billed by R1 and R2, in whose books ever."""
+        dossier = self.named.get(entry.client_id or 0) or (self.dossiers[0] if self.dossiers else None)
+        return dossier is not None and self.judges[dossier.pk].lets_through(entry)
+
+
+def stands_as(row: Entry) -> str:
+    """A digest of what Toggl says of an entry itself: another one once the entry changes."""
+    stopped_at = None if row.stopped_at is None else row.stopped_at.isoformat()
+    times = [row.started_at.isoformat(), stopped_at, row.seconds]
+    rest = [row.description, row.project_remote_id, row.person_remote_id, sorted(row.tags), row.billable]
+    return digest_of([*times, *rest])
 
 
 def in_scope(dossier: Dossier, books: Facts) -> Iterable[tuple[int, str]]:
@@ -92,8 +120,8 @@ def in_scope(dossier: Dossier, books: Facts) -> Iterable[tuple[int, str]]:
     ]
 
 
-def terms(dossier: Dossier, *, cut_off: date, late_through: date | None) -> planning.Terms:
-    """How a run over a dossier bills up to and including ``cut_off``."""
+def terms(dossier: Dossier, *, cut_off: date, late_through: date | None, now: datetime) -> planning.Terms:
+    """How a run over a dossier bills up to and including ``cut_off``; ``now``: the moment of the run."""
     return planning.Terms(
         group_by=dossier.group_by,
         rounding=rounding_of(dossier),
@@ -101,6 +129,7 @@ def terms(dossier: Dossier, *, cut_off: date, late_through: date | None) -> plan
         late_through=late_through,
         language=dossier.firm.language,
         exempt_code=settings.BILLIT_SMALL_ENTERPRISE_CODE if dossier.company.small_enterprise else None,
+        now=now,
     )
 
 
@@ -140,9 +169,9 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         named_elsewhere=elsewhere,
         billable=cast(Literal["all", "flagged"], dossier.billable),
         tags=tuple(
-            mapping.TagRule(tag=tag, product=product, bill=bill, priority=priority)
-            for tag, product, bill, priority in TagMapping.objects.filter(dossier=dossier).values_list(
-                "tag", "product_reference", "bill", "priority"
+            mapping.TagRule(tag, product, bill, priority, is_contradicted=bool(contradicted_by))
+            for tag, product, bill, priority, contradicted_by in TagMapping.objects.filter(dossier=dossier).values_list(
+                "tag", "product_reference", "bill", "priority", "contradicted_by"
             )
         ),
         clients_map=tuple(_client_rule(row) for row in ClientMapping.objects.filter(dossier=dossier)),
@@ -152,6 +181,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         default_product=dossier.default_product,
         price_decimals=dossier.price_decimals,
         small_enterprise=dossier.company.small_enterprise,
+        longest_hours=dossier.longest_hours,
     )
 
 

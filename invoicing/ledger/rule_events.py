@@ -42,6 +42,8 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
         "mode": str(dossier.mode),
         "email_allowed": dossier.email_allowed,
         "auto_limit": None if limit is None else f"{limit:.2f}",
+        "no_limit": dossier.no_limit,
+        "longest_hours": dossier.longest_hours,
         "price_decimals": dossier.price_decimals,
         "payment_days": dossier.payment_days,
         "default_product": dossier.default_product,
@@ -51,12 +53,13 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
 def mapping_of(mapping: TagMapping | ClientMapping) -> Stated:
     """A mapping. ``proposed`` of a client's: its number was read in the name and pinned, no person stated it (R3)."""
     if isinstance(mapping, TagMapping):
-        return {
+        said = {
             "tag": mapping.tag,
             "bill": mapping.bill,
             "product": mapping.product_reference,
             "priority": mapping.priority,
         }
+        return said | ({"contradicted_by": mapping.contradicted_by} if mapping.contradicted_by else {})
     return {
         "client": mapping.client_remote_id,
         "vat": mapping.number,

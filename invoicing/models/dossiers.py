@@ -117,6 +117,17 @@ class Dossier(FirmOwned):
         validators=[MinValueValidator(0)],
         help_text=_("An invoice above this amount excl. VAT waits for a person."),
     )
+    no_limit = models.BooleanField(
+        _("no limit"),
+        default=False,
+        help_text=_("Invoices of any amount may go out by themselves. Said aloud, since a limit is what is expected."),
+    )
+    longest_hours = models.PositiveSmallIntegerField(
+        _("longest entry in hours"),
+        default=16,
+        validators=[MaxValueValidator(1000)],
+        help_text=_("A longer entry waits for a person. 0: none does."),
+    )
     price_decimals = models.PositiveSmallIntegerField(
         _("decimals of prices"), default=2, validators=[MinValueValidator(2), MaxValueValidator(5)]
     )
@@ -157,6 +168,14 @@ class Dossier(FirmOwned):
                 | Q(every="monthly", day__isnull=False, day__gte=1, day__lte=28),
                 name="dossier_day_of_schedule",
             ),
+            # R9: what goes out by itself has a limit, or somebody has said that it has none.
+            models.CheckConstraint(
+                condition=Q(mode="review") | Q(auto_limit__isnull=False) | Q(no_limit=True),
+                name="dossier_says_its_limit",
+            ),
+            models.CheckConstraint(
+                condition=Q(no_limit=False) | Q(auto_limit__isnull=True), name="dossier_limit_or_none"
+            ),
             known_codes("waiting", "reconcile_problem", constraint="dossier_known_codes"),
         ]
 
@@ -185,7 +204,11 @@ class DossierClient(FirmOwned):
 
 
 class TagMapping(FirmOwned):
-    """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: its text key."""
+    """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: its text key.
+
+    ``contradicted_by``: mappings of the same tag in another spelling that said something else before both were read as
+    one, as ``rule_events.mapping_of`` says them; until a person states the mapping anew, entries with the tag wait.
+    """
 
     dossier = models.ForeignKey(
         Dossier, on_delete=models.CASCADE, related_name="tag_mappings", verbose_name=_("dossier")
@@ -197,6 +220,7 @@ class TagMapping(FirmOwned):
     )
     product_reference = models.CharField(_("product reference"), max_length=200, blank=True)
     priority = models.IntegerField(_("priority"), null=True, blank=True)
+    contradicted_by = models.JSONField(_("contradicted by"), default=list, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("tag mapping")

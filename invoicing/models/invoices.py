@@ -352,6 +352,8 @@ class InvoiceLine(FirmOwned):
     total = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
     seconds = models.IntegerField(_("seconds"))
     is_late = models.BooleanField(_("late"), default=False)
+    # Tags of its entries that lead to no product, beside one that does (R4).
+    ignored_tags = models.JSONField(_("tags without a product"), default=list, blank=True, editable=False)
 
     class Meta:
         verbose_name = _("line")

@@ -67,6 +67,12 @@ class LedgerRow(FirmOwned):
     decision = models.CharField(_("decision"), max_length=12, choices=Decision, default=Decision.NONE, blank=True)
     # The person's own reason; of a credited entry the reference of the credit note.
     decision_text = models.CharField(_("reason of the decision"), max_length=500, blank=True)
+    # R4: an earlier entry that says the same, whatever state either is in; and the entry as it stood when a person said
+    # that it is to be billed in spite of such doubts (``facts.stands_as``).
+    twin = models.ForeignKey(
+        Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, editable=False
+    )
+    confirmed_as = models.CharField(max_length=32, blank=True, editable=False)
     client_name = models.CharField(_("Toggl client"), max_length=500, blank=True)
     buyer_key = models.CharField(max_length=60, blank=True)
     buyer_name = models.CharField(_("customer"), max_length=500, blank=True)
@@ -94,10 +100,14 @@ class LedgerRow(FirmOwned):
                 name="ledger_correction_after_billing",
             ),
             models.CheckConstraint(condition=Q(decision="") | ~Q(decision_text=""), name="ledger_decision_has_reason"),
+            models.CheckConstraint(
+                condition=~Q(reason="duplicate_entry") | Q(twin__isnull=False), name="ledger_duplicate_has_twin"
+            ),
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["dossier", "day"], name="ledger_by_day"),
             models.Index(fields=["dossier", "state"], name="ledger_by_state"),
+            models.Index(fields=["twin"], name="ledger_by_twin", condition=Q(twin__isnull=False)),
         ]
 
     def __str__(self) -> str:

@@ -222,6 +222,7 @@ STATE = Table(
         *_each([_L.HELD], _UNDECIDED, "entry_opened", Who.PERSON, "released"),
         *_each([*_UNDECIDED, _L.HELD], [_L.WRITTEN_OFF], "entry_written_off", Who.PERSON, "written off"),
         *_each([_L.WRITTEN_OFF, _L.CREDITED], _UNDECIDED, "entry_opened", Who.PERSON, "opened again"),
+        Move(_L.ATTENTION, _L.OPEN, "entry_confirmed", Who.PERSON, "to be billed as it stands, doubts or not"),
         Move(_L.OPEN, _L.DRAFTED, "invoice_drafted", Who.WORKER, "on a draft"),
         *_each(
             [state for state in _JUDGED if state != _L.OPEN],

@@ -8,17 +8,21 @@ import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from invoicing.rules.differences import corrected_texts
 from invoicing.rules.grouping import Group, group_of, line_texts
-from invoicing.rules.mapping import Buyer, Entry, Judge, Product, State, Treatment, Verdict
+from invoicing.rules.judge import Judge
+from invoicing.rules.mapping import Buyer, Entry, Product, State, Treatment, Verdict
 from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals, vat_of
+from invoicing.rules.text import text_key
 
 HELD = "held"
 ROUNDS_TO_ZERO = "rounds_to_zero"
 CORRECTION_WAITS = "correction_waits"
+NOT_OVER = "not_over"
+"""Not among those that are skipped: see `Plan.not_over`."""
 
 _MONTHS = {
     "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
@@ -32,7 +36,8 @@ _MONTHS = {
 class Terms:
     """How one run bills: `cut_off` is the last day included; entries on or before `late_through`, the cut-off of the
     latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one;
-    `exempt_code` is the VentilationCode of a company that charges no VAT, None for all others."""
+    `exempt_code` is the VentilationCode of a company that charges no VAT, None for all others. What ends after `now`,
+    the moment of the run, waits (None: everything is over)."""
 
     group_by: str
     rounding: Rounding
@@ -40,12 +45,14 @@ class Terms:
     late_through: date | None
     language: str
     exempt_code: int | None = None
+    now: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
     """One line: `quantity` in hours x `unit_price` is `total`; `seconds` is the raw sum of its entries, which are in
-    the order of their start. Quantity and seconds are negative where a difference takes hours off."""
+    the order of their start. Quantity and seconds are negative where a difference takes hours off. `ignored_tags`:
+    those of its entries that lead nowhere, in the order of their key."""
 
     product: Product
     description: str
@@ -60,6 +67,7 @@ class PlannedLine:
     late: bool
     entries: tuple[Entry, ...]
     difference: "Difference | None" = None
+    ignored_tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +124,12 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run would do: invoices by the buyer's name, skipped entries by their id."""
+    """What a run would do: invoices by the buyer's name, skipped entries by their id, and the ids of those that are
+    open and not over yet."""
 
     invoices: tuple[PlannedInvoice, ...]
     skipped: tuple[Skipped, ...]
+    not_over: tuple[int, ...] = ()
 
 
 # The buyer, the two references, and whether it is outside the scope of VAT.
@@ -136,6 +146,7 @@ class _Work:
     rate: Decimal
     buyer: Buyer
     group: Group
+    ignored_tags: tuple[str, ...]
 
 
 def plan(
@@ -152,6 +163,7 @@ def plan(
     the invoice holds waits. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
     held = frozenset(held)
     skipped: list[Skipped] = []
+    not_over: list[int] = []
     invoices: defaultdict[_Key, list[_Work]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
         if entry.day > terms.cut_off:
@@ -161,6 +173,8 @@ def plan(
             skipped.append(Skipped(entry.id, verdict.reason.value))
         elif verdict.state is State.open and entry.id in held:
             skipped.append(Skipped(entry.id, HELD))
+        elif verdict.state is State.open and terms.now is not None and entry.end > terms.now:
+            not_over.append(entry.id)
         elif verdict.state is State.open:
             work = _work(entry, verdict, terms.group_by)
             invoices[_key(work.buyer, work.buyer.treatment)].append(work)
@@ -175,6 +189,7 @@ def plan(
     return Plan(
         tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
+        tuple(sorted(not_over)),
     )
 
 
@@ -187,7 +202,8 @@ def _work(entry: Entry, verdict: Verdict, group_by: str) -> _Work:
     product, buyer = verdict.product, verdict.buyer
     if buyer is None or product is None or product.price is None or product.vat_rate is None:
         raise ValueError(f"Entry {entry.id} is judged open without a customer, a product, a price or a VAT rate.")
-    return _Work(entry, product, product.price, product.vat_rate, buyer, group_of(entry, group_by))
+    group = group_of(entry, group_by)
+    return _Work(entry, product, product.price, product.vat_rate, buyer, group, verdict.ignored_tags)
 
 
 def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], list[Entry]]:
@@ -289,7 +305,16 @@ def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
         seconds=sum(entry.seconds for entry in entries),
         late=terms.late_through is not None and any(entry.day <= terms.late_through for entry in entries),
         entries=entries,
+        ignored_tags=_by_key(tag for work in works for tag in work.ignored_tags),
     )
+
+
+def _by_key(tags: Iterable[str]) -> tuple[str, ...]:
+    """Each tag once, in one of its spellings."""
+    found: dict[str, str] = {}
+    for tag in sorted(set(tags)):
+        found.setdefault(text_key(tag), tag)
+    return tuple(found[key] for key in sorted(found))
 
 
 def _invoice(buyer: Buyer, lines: Sequence[PlannedLine], terms: Terms) -> PlannedInvoice:

@@ -211,15 +211,25 @@ def name_without_number(name: str) -> str:
 def normalise_number(text: str) -> str:
     """A valid EU VAT number or bare Belgian enterprise number as prefix and digits, e.g. `BE0563846944`; else "".
 
-    Blanks, dots, hyphens and slashes do not count, nor does case."""
-    return _check(_compact(re.sub(r"[\s/]", "", text)))
+    Blanks, dots, hyphens and slashes do not count, nor does case; read as ``text.same_case_key`` gives it."""
+    return _check(_without_separators(text))
+
+
+def _without_separators(text: str) -> str:
+    return _compact(re.sub(r"[\s/]", "", same_case_key(text)))
 
 
 def customer_number(text: str) -> str:
-    """The number of a Billit customer as the rules compare it: normalised when it is valid, else bare when it has the
-    form of a foreign number (Swiss, British, mistyped), so that R6 still sees that it is foreign; "" for all else."""
-    compact = _compact(re.sub(r"[\s/]", "", text))
-    return _check(compact) or (compact if _FOREIGN.fullmatch(compact) else "")
+    """The number of a Billit customer as the rules compare it, normalised: read as in a name, so that words beside it
+    (`BTW BE...`, `BE... RPR Gent`) do not count; else bare when it has the form of a foreign number (Swiss, British,
+    mistyped), so that R6 still sees that it is foreign; "" for all else."""
+    compact = _without_separators(text)
+    if number := _check(compact):
+        return number
+    found = numbers_in(text)
+    if len(found.numbers) == 1 and found.sure:
+        return found.numbers[0]
+    return compact if _FOREIGN.fullmatch(compact) else ""
 
 
 def country_code(text: str) -> str:

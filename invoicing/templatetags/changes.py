@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integrations.models import Client
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
@@ -47,6 +48,15 @@ def as_read(rows: Iterable[LedgerRow]) -> str:
 
 
 @register.filter
+def client_as_read(decision: attention.Decision) -> str:
+    """What a form carries of the Toggl client that a decision is about."""
+    client = decision.client_id or 0
+    rows = Client.objects.filter(workspace=decision.dossier.workspace_id, remote_id=client)
+    mappings = ClientMapping.objects.filter(dossier=decision.dossier, client_remote_id=client)
+    return Read.of(deciding.of_client(row, mappings.first()) for row in rows).pack()
+
+
+@register.filter
 def invoices_as_read(rows: Iterable[Invoice]) -> str:
     """What a list carries of its invoices, lines included, as far as Billit does not have them."""
     return Read.of(deciding.of_invoices([row for row in rows if row.status in deciding.DROPPABLE])).pack()
@@ -69,6 +79,8 @@ def _title(found: Figures) -> str:
     kind, _blank, name = found.subject.partition(" ")
     if kind in {"invoice", "replacement"}:
         return f"{found.shown['customer']} · {short(name)}"
+    if kind == "client":
+        return str(found.shown["client"])
     return str(found.shown["description"]) or f"{_('entry')} {name}"
 
 

@@ -1,14 +1,42 @@
-"""The entries that need a decision."""
+"""The entries that need a decision, and what one click decides of them."""
 
 from __future__ import annotations
 
+from django.contrib import messages
 from django.http import HttpResponse
-from django.shortcuts import render
-from django.views.decorators.http import require_GET
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
 
+from invoicing import tasks
+from invoicing.deciding.read import Read
+from invoicing.dossiers import mappings
 from invoicing.ledger import attention as deciding
 from invoicing.models import LedgerRow
-from toggbill.firms.access import FirmRequest, may, member, member_required
+from invoicing.web.enqueue import hasten
+from invoicing.web.lookup import dossier_of
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.next_page import page_of_ours
+
+
+@member_required("map")
+@require_POST
+def take_number(request: FirmRequest, key: str, client: int) -> HttpResponse:
+    """Take the number in the name of a Toggl client, which may be another's, as its customer's (field `read`)."""
+    row = dossier_of(request, key)
+    read = Read.unpack(request.POST.get("read", ""))
+    try:
+        number = mappings.take_number(dossier=row, client=client, by=actor(request), now=timezone.now(), read=read)
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+    else:
+        hasten(tasks.derive_marked)
+        text = _("%(number)s is the customer from now on. The client’s hours are judged again in a moment.")
+        messages.success(request, text % {"number": number})
+    return redirect(page_of_ours(request, request.POST.get("next", "")) or reverse("firm:attention"))
 
 
 @member_required()
@@ -33,5 +61,6 @@ def attention(request: FirmRequest) -> HttpResponse:
             "decisions": ("hold", "write-off") if may(request.membership, "hold") else (),
             "choosable": (LedgerRow.State.ATTENTION,),
             "may_map": request.user.is_staff and may(request.membership, "map"),
+            "may_take": may(request.membership, "map"),
         },
     )

@@ -19,6 +19,7 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
     """The dossier's rules as pairs of a heading and a sentence, in the order of design section 5."""
     rows = [
         (_("Entries"), _("%(what)s, from %(day)s on") % {"what": _billed(dossier), "day": day(dossier.start_date)}),
+        (_("Doubtful"), _doubtful(dossier)),
         (_("Rounding"), _rounding(dossier)),
         (_("Lines"), _("one line per %(what)s") % {"what": dossier.get_group_by_display()}),
         (_("Schedule"), _schedule(dossier)),
@@ -28,6 +29,16 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
     if dossier.default_product:
         rows.insert(1, (_("Without a tag"), _("product %(reference)s") % {"reference": dossier.default_product}))
     return rows
+
+
+def _doubtful(dossier: Dossier) -> str:
+    if not dossier.longest_hours:
+        return _("an entry that stands there twice waits for a person")
+    return ngettext(
+        "an entry of more than %(n)d hour, or one that stands there twice, waits for a person",
+        "an entry of more than %(n)d hours, or one that stands there twice, waits for a person",
+        dossier.longest_hours,
+    ) % {"n": dossier.longest_hours}
 
 
 def above_the_limit(count: int) -> str:
@@ -96,8 +107,8 @@ def _mode(dossier: Dossier) -> str:
             return _("drafts wait for a person")
     if dossier.auto_limit is not None:
         limit = formats.number_format(dossier.auto_limit, 2)
-        text = _("%(rule)s, but above € %(limit)s a person approves") % {"rule": text, "limit": limit}
-    return text
+        return _("%(rule)s, but above € %(limit)s a person approves") % {"rule": text, "limit": limit}
+    return _("%(rule)s, whatever the amount") % {"rule": text}
 
 
 class Step(NamedTuple):

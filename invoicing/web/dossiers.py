@@ -22,6 +22,7 @@ from invoicing.ledger import attention, balance
 from invoicing.ledger import attention as deciding
 from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
+from invoicing.rules.planning import NOT_OVER
 from invoicing.web import descriptions, figures
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
@@ -164,4 +165,5 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
 def _left_out(done: runs.Drafting) -> list[tuple[attention.Words, int]]:
     """What the run left where it is although nothing of it needs a decision, with the number of entries."""
     counts = Counter(skipped.reason for skipped in done.plan.skipped)
+    counts[NOT_OVER] = len(done.plan.not_over)
     return [(attention.words(reason), counts[reason]) for reason in attention.LEFT_BY_RUNS if counts[reason]]

@@ -26,6 +26,7 @@ from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from invoicing.rules import days
+from invoicing.rules.mapping import DOUBTS
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
 
@@ -312,6 +313,7 @@ DECIDABLE = (State.OPEN, State.ATTENTION, State.HELD, State.WRITTEN_OFF, State.C
 
 def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
     """What can be decided of some of these rows, by the states that the verbs of ``decisions`` start from."""
+    rows = list(rows)
     states = {row.state for row in rows}
     found = {
         "hold": {State.OPEN, State.ATTENTION},
@@ -319,7 +321,8 @@ def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
         "release": {State.HELD},
         "reopen": {State.WRITTEN_OFF, State.CREDITED},
     }
-    return tuple(name for name, needed in found.items() if states & needed)
+    doubtful = ("bill",) if any(row.reason in DOUBTS for row in rows) else ()
+    return (*doubtful, *(name for name, needed in found.items() if states & needed))
 
 
 class Decided(NamedTuple):

@@ -66,6 +66,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "write-off": decisions.write_off,
     "release": decisions.release,
     "reopen": decisions.reopen,
+    "bill": decisions.bill,
 }
 
 
@@ -88,7 +89,7 @@ def decide(request: FirmRequest, key: str, decision: str) -> HttpResponse:
         return redirect(goal)
     if not len(ticked) == len(ids) == entries.count():
         raise Http404
-    told = {} if decision in ("release", "reopen") else {"reason": request.POST.get("reason", "")}
+    told = {} if decision in ("release", "reopen", "bill") else {"reason": request.POST.get("reason", "")}
     try:
         read = Read.unpack(request.POST.get("read", ""))
         count = _VERBS[decision](entries=entries, by=actor(request), now=timezone.now(), read=read, **told)
@@ -107,5 +108,9 @@ def _done(decision: str, count: int) -> str:
             "%(n)d entry is written off: it is never billed.",
             "%(n)d entries are written off: they are never billed.",
             count,
+        )
+    if decision == "bill":
+        return ngettext(
+            "%(n)d entry will be billed as it stands.", "%(n)d entries will be billed as they stand.", count
         )
     return ngettext("%(n)d entry is judged by the rules again.", "%(n)d entries are judged by the rules again.", count)

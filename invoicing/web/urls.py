@@ -11,6 +11,7 @@ urlpatterns = [
     path("dossiers/<slug:key>/hours/", hours.hours, name="hours"),
     path("dossiers/<slug:key>/hours/export.<slug:kind>", downloads.hours, name="hours_export"),
     path("dossiers/<slug:key>/hours/<slug:decision>/", hours.decide, name="decide_hours"),
+    path("dossiers/<slug:key>/clients/<id:client>/number/", attention.take_number, name="take_number"),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("attention/", attention.attention, name="attention"),

@@ -53,6 +53,10 @@ class DossierFactory(DjangoModelFactory[Dossier]):
     key = Sequence(lambda n: f"dossier-{n}")
     name = Sequence(lambda n: f"Dossier {n}")
     start_date = date(2026, 9, 1)
+    # What goes out by itself says its limit.
+    no_limit = LazyAttribute(
+        lambda o: getattr(o, "mode", "review") != "review" and getattr(o, "auto_limit", None) is None
+    )
 
 
 class DossierClientFactory(DjangoModelFactory[DossierClient]):
@@ -132,6 +136,7 @@ class LedgerRowFactory(WalkingFactory[LedgerRow]):
     seconds = SelfAttribute("entry.seconds")
     reason = ""
     state = LazyAttribute(lambda o: "attention" if o.reason else "open")
+    twin = LazyAttribute(lambda o: o.entry if o.reason == "duplicate_entry" else None)
     client_name = "Garage Voorbeeld"
     buyer_key = LazyAttribute(lambda o: "" if o.reason else "party:88001")
     buyer_name = LazyAttribute(lambda o: "" if o.reason else "Garage Voorbeeld SRL")

@@ -65,6 +65,7 @@ def proof_world(
                 "group_by": group_by,
                 "schedule": {"every": "daily"},
                 "mode": "post",
+                "no_limit": True,
                 "tags": [{"tag": "Advice", "product": "ADV"}],
             }
             | rules

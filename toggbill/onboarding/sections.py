@@ -204,6 +204,8 @@ class DossierTable(Table):
     mode: Text = None
     email_allowed: Flag = None
     auto_limit: Amount = None
+    no_limit: Flag = None
+    longest_hours: Number = None
     price_decimals: Number = None
     payment_days: Number = None
     default_product: Text = None

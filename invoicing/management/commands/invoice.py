@@ -64,7 +64,7 @@ class Command(JsonCommand):
             drafting = runs.draft(dossier=dossier, cut_off=cut_off, by=self._by, now=timezone.now())
             self._note(invoice for invoice, _ in drafting.moved)
             self._note(drafting.dropped)
-            skipped += _skipped(drafting)
+            skipped += self._skipped(drafting)
         mine = Invoice.objects.filter(dossier__in=dossiers).order_by("dossier__key", "pk")
         if options["approve"]:
             self._approve(mine)
@@ -112,7 +112,7 @@ class Command(JsonCommand):
             invoices += [planned(invoice, plan) for invoice, plan in drafting.moved]
             dropped = as_json(Invoice.objects.filter(pk__in=[invoice.pk for invoice in drafting.dropped]))
             invoices += [statement | {"status": _Status.VOID} for statement in dropped]
-            skipped += _skipped(drafting)
+            skipped += self._skipped(drafting)
         return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, self._code
 
     def _approve(self, mine: InvoiceQuerySet) -> None:
@@ -180,12 +180,13 @@ class Command(JsonCommand):
             return False
         return True
 
+    def _skipped(self, drafting: runs.Drafting) -> list[dict[str, Any]]:
+        if waiting := drafting.plan.not_over:
+            self.say(f"Not over yet, so not billed: {', '.join(map(str, waiting))}.")
+        return [{"entry": skipped.entry, "reason": str(skipped.reason)} for skipped in drafting.plan.skipped]
+
     def _note(self, invoices: Iterable[Invoice]) -> None:
         self._moved |= {invoice.pk: None for invoice in invoices}
-
-
-def _skipped(drafting: runs.Drafting) -> list[dict[str, Any]]:
-    return [{"entry": skipped.entry, "reason": str(skipped.reason)} for skipped in drafting.plan.skipped]
 
 
 def _as_of(dossiers: Iterable[Dossier]) -> datetime | None:

@@ -17,15 +17,18 @@ from pytest_django import Settings
 
 import invoicing
 from integrations.clients.transport import ServiceError
+from integrations.models import Client
 from invoicing.corrections import decide, replace
-from invoicing.deciding import rights
+from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read
+from invoicing.dossiers import mappings
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from invoicing.posting import post, recover, send
 from tests.factories import (
+    ClientFactory,
     CorrectionFactory,
     DossierFactory,
     DriftFactory,
@@ -34,6 +37,7 @@ from tests.factories import (
     MembershipDossierFactory,
     MembershipFactory,
     UserFactory,
+    enterprise_number,
 )
 from tests.invoicing.scene import BY, Scene, everything
 from tests.visitors import read_of
@@ -75,6 +79,11 @@ def _entries(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, **fields).entry]}
 
 
+def _unsure(dossier: Dossier) -> dict[str, Any]:
+    client = ClientFactory(workspace=dossier.workspace, name=f"Bakery {enterprise_number(1)[3:]}")
+    return {"dossier": dossier, "client": client.remote_id}
+
+
 HELD = {"state": "held", "decision": "held", "decision_text": "Wait"}
 GIFT = {"state": "written_off", "decision": "written_off", "decision_text": "Gift"}
 
@@ -103,11 +112,16 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     "hold": (decisions.hold, "hold", _entries(), {"reason": "Why"}),
     "write_off": (decisions.write_off, "hold", _entries(), {"reason": "Why"}),
     "release": (decisions.release, "hold", _entries(**HELD), {}),
+    "bill": (decisions.bill, "hold", _entries(reason="implausible"), {}),
+    "take_number": (mappings.take_number, "map", _unsure, {}),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),
 }
 
 
 def _read(what: dict[str, Any]) -> Read:
+    if "client" in what:
+        client = Client.objects.get(workspace=what["dossier"].workspace, remote_id=what["client"])
+        return Read.of([figures.of_client(client, None)])
     rows: list[Invoice | Correction | LedgerRow]
     rows = [row for row in what.values() if isinstance(row, Invoice | Correction)]
     rows += LedgerRow.objects.filter(entry__in=what.get("entries", []))

@@ -38,7 +38,13 @@ def by_form(made: Scene, _folder: Path) -> None:
         for row in dossier.tag_mappings.order_by("pk")
     ]
     rows[0]["product_reference"] = "FIS"
-    fields = {"start_date": "2026-08-01", "mode": "post", "email_allowed": "on", "rounding_minutes": 15}
+    fields = {
+        "start_date": "2026-08-01",
+        "mode": "post",
+        "no_limit": "on",
+        "email_allowed": "on",
+        "rounding_minutes": 15,
+    }
     form = dossier_form(dossier, **fields, every="weekly", day=5) | managed("tag_mappings", rows, before=len(rows))
     for number, row in enumerate(dossier.client_mappings.order_by("pk")):
         fields = {"id": row.pk, "client_remote_id": row.client_remote_id, "number": row.number}
@@ -50,8 +56,8 @@ def by_form(made: Scene, _folder: Path) -> None:
 
 def by_sheet(made: Scene, _folder: Path) -> None:
     browser = staff(made.firm)
-    columns = "key,workspace,company,start,mode,email_allowed,rounding_minutes,every,day"
-    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,15,weekly,5\n")
+    columns = "key,workspace,company,start,mode,no_limit,email_allowed,rounding_minutes,every,day"
+    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,15,weekly,5\n")
     imported(browser, TagMapping, "dossier,tag,product\nsmall,Advice,FIS\n")
 
 
@@ -59,7 +65,7 @@ def by_onboarding(made: Scene, folder: Path) -> None:
     path = folder / "firm.toml"
     old = path.read_text(encoding="utf-8")
     assert "start = 2026-09-01" in old
-    start = 'start = 2026-08-01\nmode = "post"\nemail_allowed = true\nrounding = { minutes = 15 }'
+    start = 'start = 2026-08-01\nmode = "post"\nno_limit = true\nemail_allowed = true\nrounding = { minutes = 15 }'
     new = old.replace("start = 2026-09-01", f'{start}\nschedule = {{ every = "weekly", weekday = 5 }}')
     path.write_text(new.replace('"ADV"', '"FIS"'), encoding="utf-8")
     assert made.command("onboard", str(path)).code == 0
@@ -93,6 +99,8 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "mode": "review",
         "email_allowed": False,
         "auto_limit": None,
+        "no_limit": False,
+        "longest_hours": 16,
         "price_decimals": 2,
         "payment_days": 30,
         "default_product": "",
@@ -102,6 +110,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "rounding": old["rounding"] | {"minutes": 15},  # type: ignore[operator]  # a table
         "schedule": {"every": "weekly", "weekday": 5},
         "mode": "post",
+        "no_limit": True,
         "email_allowed": True,
     }
     rules = [(event.subject, event.data) for event in made.events("rule_changed")]

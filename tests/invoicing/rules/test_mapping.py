@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
+from invoicing.rules.judge import Judge
 from invoicing.rules.mapping import (
     Buyer,
     ClientRule,
     Customer,
-    Judge,
     Reason,
     State,
     TagRule,
@@ -390,10 +390,71 @@ def test_verdict_follows_a_renamed_client_within_one_judge() -> None:
 
 def test_every_reason_and_state_is_its_own_name() -> None:
     assert " ".join(reason.value for reason in Reason) == (
-        "several_vats invalid_vat no_vat no_project no_client client_vat_changed several_customers unknown_customer "
-        "unassigned_client no_tag unknown_tag unknown_product several_products no_price price_decimals vat_rate "
-        "foreign_vat treatment_number small_enterprise"
+        "several_vats unsure_vat invalid_vat no_vat no_project no_client client_vat_changed several_customers "
+        "unknown_customer unassigned_client no_tag unknown_tag unknown_product several_products no_price "
+        "price_decimals vat_rate foreign_vat treatment_number small_enterprise contradicting_mappings implausible "
+        "duplicate_entry"
     )
     assert " ".join(state.value for state in State) == (
         "running not_billable open attention held written_off drafted invoiced credited deleted"
     )
+
+
+# --- doubts -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("entry", "rules", "reason"),
+    [
+        ({"seconds": 16 * 3600}, {}, None),
+        ({"seconds": 16 * 3600 + 1}, {}, Reason.implausible),
+        ({"seconds": 7 * 3600 + 1}, {"longest_hours": 7}, Reason.implausible),
+        ({"seconds": 900 * 3600}, {"longest_hours": 0}, None),
+        ({"is_duplicate": True}, {}, Reason.duplicate_entry),
+        ({"is_duplicate": True, "seconds": 17 * 3600}, {}, Reason.implausible),
+        ({"is_duplicate": True, "seconds": 17 * 3600, "is_confirmed": True}, {}, None),
+        ({"is_duplicate": True, "seconds": 17 * 3600, "tags": ("lost",)}, {}, Reason.unknown_tag),
+    ],
+)
+def test_doubts_are_asked_last_and_a_person_sets_them_aside(
+    entry: dict[str, Any], rules: dict[str, Any], reason: Reason | None
+) -> None:
+    verdict = judge(entry, **rules)
+    assert (verdict.state, verdict.reason) == (State.attention if reason else State.open, reason)
+    assert reason is Reason.unknown_tag or (verdict.product is not None and verdict.buyer is not None)
+
+
+def test_what_is_not_billed_is_no_doubt() -> None:
+    long = {"seconds": 17 * 3600, "is_duplicate": True}
+    assert judge(long | {"tags": ("intern",)}, tags=(TagRule("intern", "", bill=False),)).state is State.not_billable
+    assert judge(long | {"deleted": True}).state is State.deleted
+
+
+# --- tags -------------------------------------------------------------------------------------------------------------
+
+
+def test_a_reference_spelled_exactly_comes_before_one_that_is_equal_by_its_key() -> None:
+    large, small = a_product(id=8, reference="ADV"), a_product(id=9, reference="adv", price=Decimal("1.00"))
+    for reference, product in (("adv", small), ("ADV", large), (" adv ", small)):
+        assert judge({"tags": ("t",)}, tags=(TagRule("t", reference),), products=(large, small)).product == product
+    assert judge({"tags": ("t",)}, tags=(TagRule("t", "Adv"),), products=(large, small)).reason is (
+        Reason.several_products
+    )
+    # A tag that is a reference itself is compared by its key alone.
+    assert judge({"tags": ("adv",)}, products=(large, small)).reason is Reason.several_products
+
+
+def test_tags_that_lead_nowhere_beside_one_that_does_are_named() -> None:
+    rules = (TagRule("gone", "NONE"), TagRule("Advice", "ADV"))
+    verdict = judge({"tags": (" lost", "Advice", "gone", "LOST", "\u200b")}, tags=rules)
+    assert (verdict.state, verdict.ignored_tags) == (State.open, ("lost", "gone"))
+    assert judge({"tags": ("lost",)}, tags=rules).ignored_tags == ()
+
+
+def test_mappings_that_contradict_each_other_wait_for_a_person() -> None:
+    contradicted = TagRule("non facturable", "ADV", is_contradicted=True)
+    free = TagRule("free", "", bill=False)
+    assert judge({"tags": ("ADV", "non\u00a0facturable")}, tags=(contradicted,)).reason is (
+        Reason.contradicting_mappings
+    )
+    assert judge({"tags": ("non facturable", "free")}, tags=(contradicted, free)).state is State.not_billable

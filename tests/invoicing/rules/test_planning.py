@@ -1,11 +1,12 @@
 """What a plan of written entries comes to, with exact values."""
 
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
-from invoicing.rules.mapping import ClientRule, Customer, Judge, Treatment
+from invoicing.rules.judge import Judge
+from invoicing.rules.mapping import ClientRule, Customer, Treatment
 from invoicing.rules.planning import Difference, Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
 from invoicing.rules.rating import Rounding, vat_of
 from tests.invoicing.rules.planned import BOTH, lines_of, only, planned
@@ -358,3 +359,27 @@ def test_period_title(first: date, last: date, language: str, title: str) -> Non
 
 def test_period_title_in_english_when_no_language_is_known() -> None:
     assert period_title(date(2026, 8, 1), date(2026, 8, 1), "pt", "xx") == "August 2026"
+
+
+def test_what_ends_after_the_moment_of_the_run_waits() -> None:
+    noon = datetime(2026, 10, 5, 12, tzinfo=UTC)
+    over = an_entry(id=1, start=noon - timedelta(hours=1))
+    going_on = an_entry(id=2, start=noon - timedelta(minutes=59))
+    to_come = an_entry(id=3, start=noon + timedelta(hours=2))
+    stopped_late = an_entry(id=4, start=noon - timedelta(hours=2), stop=noon + timedelta(seconds=1))
+    lost = an_entry(id=5, start=noon, tags=())
+    found = planned([over, going_on, to_come, stopped_late, lost], now=noon)
+    assert [entry.id for line in lines_of(found) for entry in line.entries] == [1]
+    assert found.not_over == (2, 3, 4)
+    assert [(skip.entry, skip.reason) for skip in found.skipped] == [(5, "no_tag")]
+    assert planned([to_come], held={3}, now=noon).not_over == ()
+
+
+def test_a_line_names_the_tags_that_lead_nowhere() -> None:
+    entries = [
+        an_entry(id=1, tags=("ADV", "Zoo")),
+        an_entry(id=2, tags=("ADV", "lost")),
+        an_entry(id=3, tags=("ADV", "LOST")),
+    ]
+    assert only(planned(entries)).lines[0].ignored_tags == ("LOST", "Zoo")
+    assert only(planned([an_entry()])).lines[0].ignored_tags == ()

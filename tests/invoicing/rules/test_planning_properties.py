@@ -6,7 +6,8 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.rules.mapping import Entry, Judge, State, TagRule
+from invoicing.rules.judge import Judge
+from invoicing.rules.mapping import Entry, State, TagRule
 from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals
 from tests.invoicing.rules.planned import BOTH, lines_of, planned
 from tests.invoicing.strategies import (

@@ -70,6 +70,8 @@ def _chunk(w: World, name: str, *, billed: bool) -> dict[str, Any]:
     return {
         "books": Facts.load(workspace),
         "entries": Entry.objects.filter(pk__in=entries.values("pk")),
+        "workspace": workspace,
+        "reaches": True,
         "firm": w.one("firm") if billed else None,
         "now": NOW,
     }
@@ -235,6 +237,7 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.ledger.decisions.hold": _by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
     "invoicing.ledger.decisions.write_off": _by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),
     "invoicing.ledger.decisions.release": _by(lambda w: {"entries": w.all("held")}),
+    "invoicing.ledger.decisions.bill": _by(lambda w: {"entries": w.all("doubtful")}),
     "invoicing.ledger.decisions.reopen": _by(lambda w: {"entries": w.all("written_off")}),
     "invoicing.dossiers.firm.set_firm": _by(
         lambda w: {"slug": "ours", "name": "Ours", "timezone": "Europe/London", "language": "nl"}
@@ -248,6 +251,9 @@ TRANSACTIONS: dict[str, Make] = {
     ),
     "invoicing.dossiers.mappings.map_clients": _by(
         lambda w: {"dossier": w.one("dossiers"), "rules": [ClientRule(client_id=501, number="BE0999000030")]}
+    ),
+    "invoicing.dossiers.mappings.take_number": _by(
+        lambda w: {"dossier": w.one("dossiers"), "client": w.one("unsure").remote_id}
     ),
     "invoicing.dossiers.mappings.unmap_tags": _by(
         lambda w: {"dossier": w.one("dossiers"), "tags": w.one("dossiers").tag_mappings.values_list("tag", flat=True)}

@@ -120,7 +120,7 @@ def _services(firm: Firm, named: dict[str, list[Any]]) -> None:
     # Two dossiers of one company: what changes there concerns two workspaces.
     made = [DossierFactory(firm=firm, workspace=each, company=companies[0]) for each in workspaces[:2]]
     Dossier.objects.filter(pk__in=[row.pk for row in made]).update(
-        mode="send", every="daily", due_at=NOW, reconcile_at=NOW
+        mode="send", no_limit=True, every="daily", due_at=NOW, reconcile_at=NOW
     )
     named["dossiers"] = list(made)
     for dossier in made:
@@ -139,6 +139,8 @@ def _hours(named: dict[str, list[Any]]) -> None:
     }.items():
         rows = [LedgerRowFactory(dossier=dossier, state=state, **fields).entry for _ in range(2)]
         named[state] = list(rows)
+    named["doubtful"] = [LedgerRowFactory(dossier=dossier, reason="implausible").entry for _ in range(2)]
+    named["unsure"] = [ClientFactory(workspace=dossier.workspace, name="Bakery 999000030")]
     other: Any = named["dossiers"][1]
     named["elsewhere"] = [LedgerRowFactory(dossier=other).entry for _ in range(2)]
     named["marked"] = [EntryFactory(workspace=dossier.workspace, marked_at=NOW) for _ in range(3)]

@@ -34,6 +34,7 @@ from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
     AttemptFactory,
+    ClientFactory,
     ClientMappingFactory,
     CompanyFactory,
     CorrectionFactory,
@@ -152,6 +153,11 @@ def _decided(dossier: Dossier) -> Made:
     return made
 
 
+def _unsure(dossier: Dossier) -> Made:
+    client = ClientFactory(workspace=dossier.workspace, name="Bakery 999000030")
+    return {"dossier": dossier, "client": client.remote_id}
+
+
 def _new(dossier: Dossier) -> rules.Pairing:
     workspace, company = WorkspaceFactory(firm=dossier.firm), CompanyFactory(firm=dossier.firm)
     return rules.Pairing(workspace, company, rules.DossierRules(key="new", name="New", start=date(2026, 9, 1)))
@@ -207,6 +213,9 @@ CASES: dict[str, Case] = {
     "invoicing.posting.recover.post_anew": Case(_in_doubt),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
     "invoicing.due.posts.request_send": Case(_invoice("posted")),
+    "invoicing.ledger.decisions.bill": Case(
+        lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, reason="implausible").entry]}
+    ),
     "invoicing.ledger.decisions.hold": Case(_reasoned("open")),
     "invoicing.ledger.decisions.release": Case(_entries("held")),
     "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),
@@ -222,6 +231,7 @@ CASES: dict[str, Case] = {
     "invoicing.dossiers.mappings.map_tags": Case(
         lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}
     ),
+    "invoicing.dossiers.mappings.take_number": Case(_unsure),
     "invoicing.dossiers.mappings.unmap_clients": Case(
         lambda dossier: {"dossier": dossier, "clients": [ClientMappingFactory(dossier=dossier).client_remote_id]}
     ),

@@ -56,6 +56,7 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                     mode="send",
                     email_allowed=True,
                     auto_limit=Decimal("5000.50"),
+                    longest_hours=24,
                     price_decimals=4,
                     payment_days=14,
                     default_product="ADV",

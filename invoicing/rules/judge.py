@@ -1,0 +1,234 @@
+"""Judging entries by the rules of one dossier (design R1 to R4 and the treatment of R6).
+
+Pure, as ``mapping`` is: no clock, database or setting is read.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from invoicing.rules.mapping import (
+    VAT_RATES,
+    Buyer,
+    ClientRule,
+    Customer,
+    Entry,
+    Product,
+    Reason,
+    Rules,
+    State,
+    TagRule,
+    Treatment,
+    Verdict,
+    normalise_number,
+    read_number,
+)
+from invoicing.rules.text import text_key
+from invoicing.rules.vat_numbers import rest_of_name
+
+
+@dataclass(frozen=True, slots=True)
+class _Billed:
+    """R3 on one client: a buyer, or the reason why there is none; `unfit` when the VAT treatment (R6) stands in the
+    way, which is said last."""
+
+    buyer: Buyer | None = None
+    reason: Reason | None = None
+    unfit: Reason | None = None
+
+
+def _unfit(treatment: Treatment | None, number: str, country: str) -> Reason | None:
+    """Why a customer with this number and country cannot be billed by this treatment (R6)."""
+    is_belgian = number.startswith("BE")
+    if treatment is None:
+        abroad = bool(number) or country.strip().upper() not in ("", "BE")
+        return Reason.foreign_vat if abroad and not is_belgian else None
+    if treatment is Treatment.reverse_charge:
+        return None if is_belgian else Reason.treatment_number
+    if treatment is Treatment.eu_services:
+        return None if normalise_number(number) and not is_belgian else Reason.treatment_number
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tagged:
+    """R2 and R4 on one set of tags."""
+
+    bill: bool = True
+    product: Product | None = None
+    reason: Reason | None = None
+    ignored: tuple[str, ...] = ()
+
+
+class Judge:
+    """Judges entries by the rules of one dossier. Each client and each set of tags is looked into once."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._longest = rules.longest_hours * 3600
+        self._tag_rules: defaultdict[str, list[TagRule]] = defaultdict(list)
+        for tag_rule in rules.tags:
+            self._tag_rules[text_key(tag_rule.tag)].append(tag_rule)
+        self._exact: defaultdict[str, list[Product]] = defaultdict(list)
+        self._folded: defaultdict[str, list[Product]] = defaultdict(list)
+        # A product without a reference cannot be meant by a tag: a blank must not find it.
+        for product in filter(lambda product: text_key(product.reference), rules.products):
+            self._exact[product.reference.strip()].append(product)
+            self._folded[text_key(product.reference)].append(product)
+        self._client_rules = {rule.client_id: rule for rule in rules.clients_map}
+        self._parties = {customer.party_id: customer for customer in rules.customers}
+        self._numbered: defaultdict[str, list[Customer]] = defaultdict(list)
+        for customer in self._parties.values():
+            if customer.number:
+                self._numbered[customer.number].append(customer)
+        self._billed: dict[tuple[int, str], _Billed] = {}
+        self._tagged: dict[tuple[str, ...], _Tagged] = {}
+
+    def verdict(self, entry: Entry) -> Verdict:
+        """The state of an entry, and the first reason met in the order of design section 5.
+
+        Whose books an entry is in comes first: a deleted or running entry, too, is in one dossier's books only."""
+        if entry.day < self._rules.start or not self._in_these_books(entry.client_id):
+            return Verdict(None)
+        if entry.deleted:
+            return Verdict(State.deleted)
+        if entry.running or entry.seconds < 0:
+            return Verdict(State.running)
+        tagged = self._tagged.get(entry.tags)
+        if tagged is None:
+            tagged = self._tagged[entry.tags] = self._read_tags(entry.tags)
+        if entry.seconds == 0 or not tagged.bill or (self._rules.billable == "flagged" and not entry.billable):
+            return Verdict(State.not_billable)
+        if entry.project_id is None:
+            return Verdict(State.attention, Reason.no_project)
+        if entry.client_id is None:
+            return Verdict(State.attention, Reason.no_client)
+        if self._rules.clients is not None and entry.client_id not in self._rules.clients:
+            return Verdict(State.attention, Reason.unassigned_client)
+        client = (entry.client_id, entry.client_name)
+        billed = self._billed.get(client)
+        if billed is None:
+            billed = self._billed[client] = self._find_buyer(*client)
+        reason = (
+            billed.reason
+            or tagged.reason
+            or billed.unfit
+            or self._no_vat(billed, tagged)
+            or (None if entry.is_confirmed else self._doubt(entry))
+        )
+        state = State.attention if reason else State.open
+        return Verdict(state, reason, tagged.product, billed.buyer, tagged.ignored)
+
+    def _no_vat(self, billed: _Billed, tagged: _Tagged) -> Reason | None:
+        """A company under the scheme of small enterprises charges no VAT: its products have to say so (R6)."""
+        if not self._rules.small_enterprise or billed.buyer is None or tagged.product is None:
+            return None
+        is_charged = billed.buyer.treatment is Treatment.domestic and bool(tagged.product.vat_rate)
+        return Reason.small_enterprise if is_charged else None
+
+    def lets_through(self, entry: Entry) -> bool:
+        """Whether R1 and R2 leave it to be billed, whatever the later rules say of it."""
+        return self.verdict(entry).state in (State.open, State.attention)
+
+    def _doubt(self, entry: Entry) -> Reason | None:
+        """R4, asked last: hours that nobody can have worked, or that stand there twice."""
+        if self._longest and entry.seconds > self._longest:
+            return Reason.implausible
+        return Reason.duplicate_entry if entry.is_duplicate else None
+
+    def _in_these_books(self, client_id: int | None) -> bool:
+        if client_id is not None and client_id in self._rules.named_elsewhere:
+            return False
+        return self._rules.clients is None or client_id in self._rules.clients or self._rules.takes_unassigned
+
+    def _find_buyer(self, client_id: int, client_name: str) -> _Billed:
+        rule = self._client_rules.get(client_id, ClientRule(client_id))
+        reading = read_number(client_name)
+        number = normalise_number(rule.number)
+        if rule.number and not number:
+            return _Billed(reason=Reason.invalid_vat)
+        if number and rule.proposed and reading.numbers not in ((), (number,)):
+            return _Billed(reason=Reason.client_vat_changed)
+        if rule.party_id is not None:
+            party = self._parties.get(rule.party_id)
+            if party is None:
+                return _Billed(reason=Reason.unknown_customer)
+            return self._bill(rule, party.number or number, party)
+        number = number or reading.number
+        if not number:
+            return _Billed(reason=reading.reason)
+        own_name = rest_of_name(client_name) or number
+        pinned = self._rules.pins.get(number)
+        if pinned is not None:
+            # A party that Billit has just made may be pinned before it is read among the customers.
+            return self._bill(rule, number, self._parties.get(pinned) or Customer(pinned, own_name, number, ""))
+        known = self._numbered.get(number, [])
+        if len(known) > 1:
+            return _Billed(reason=Reason.several_customers)
+        return self._bill(rule, number, known[0] if known else None, own_name)
+
+    @staticmethod
+    def _bill(rule: ClientRule, number: str, customer: Customer | None, name: str = "") -> _Billed:
+        """R6. A foreign buyer without a treatment is nobody to bill yet: it must not be mistaken for a domestic one."""
+        unfit = _unfit(rule.treatment, number, "" if customer is None else customer.country)
+        if unfit is not None:
+            return _Billed(unfit=unfit)
+        treatment = rule.treatment or Treatment.domestic
+        references = rule.purchase_order.strip(), rule.buyer_reference.strip()
+        if customer is None:
+            return _Billed(Buyer(number, None, name, "", treatment, *references))
+        return _Billed(Buyer(number, customer.party_id, customer.name, customer.language, treatment, *references))
+
+    def _read_tags(self, tags: Sequence[str]) -> _Tagged:
+        spelled: dict[str, str] = {}
+        for tag in tags:
+            spelled.setdefault(text_key(tag), tag)
+        # A tag of which nothing shows is none.
+        spelled.pop("", None)
+        priorities: dict[Product, int] = {}
+        nowhere: list[str] = []
+        dangling = contradicted = False
+        for key, tag in spelled.items():
+            rules = self._tag_rules.get(key)
+            if rules is None:
+                found = [(product, 0) for product in self._folded.get(key, [])]
+            elif any(rule.is_contradicted for rule in rules):
+                contradicted = True
+                continue
+            elif not all(rule.bill for rule in rules):
+                return _Tagged(bill=False)
+            else:
+                found = [(product, rule.priority or 0) for rule in rules for product in self._named(rule.product)]
+                dangling = dangling or not found
+            if not found:
+                nowhere.append(tag.strip())
+            for product, priority in found:
+                priorities[product] = max(priority, priorities.get(product, priority))
+        if contradicted:
+            return _Tagged(reason=Reason.contradicting_mappings)
+        if priorities:
+            highest = max(priorities.values())
+            return self._only([product for product, priority in priorities.items() if priority == highest], nowhere)
+        # The person who mapped this tag meant a certain price: the default product would bill another.
+        if dangling:
+            return _Tagged(reason=Reason.unknown_product)
+        if self._rules.default_product.strip():
+            return self._only(self._named(self._rules.default_product))
+        return _Tagged(reason=Reason.unknown_tag if spelled else Reason.no_tag)
+
+    def _named(self, reference: str) -> list[Product]:
+        """The products of a reference that a person wrote: those spelt so, else those that are equal by text key."""
+        return self._exact.get(reference.strip()) or self._folded.get(text_key(reference), [])
+
+    def _only(self, products: Sequence[Product], ignored: Sequence[str] = ()) -> _Tagged:
+        if len(products) != 1:
+            return _Tagged(reason=Reason.several_products if products else Reason.unknown_product)
+        product = products[0]
+        reason = None
+        if product.price is None or product.price <= 0:
+            reason = Reason.no_price
+        elif product.price != round(product.price, self._rules.price_decimals):
+            reason = Reason.price_decimals
+        elif product.vat_rate not in VAT_RATES:
+            reason = Reason.vat_rate
+        return _Tagged(product=product, reason=reason, ignored=tuple(ignored))
