@@ -131,6 +131,7 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "step": {"reference": named["invoice"], "step": "drop"},
         "decide": {"pk": named["correction"], "remedy": "accept"},
         "decide_hours": {"key": mark, "decision": "hold"},
+        "take_number": {"key": mark, "client": 501},
     }
     if name in own:
         return own[name]

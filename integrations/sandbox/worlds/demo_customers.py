@@ -78,7 +78,9 @@ _SOUND: tuple[Client, ...] = (
         email=False,
         weight=2,
     ),
-    Client(508, _ACCOUNTS, "Ferme Caldrin SComm", f"Ferme Caldrin {_NUMBERS[508][1:]}", _PLAIN[508], known="register"),
+    Client(
+        508, _ACCOUNTS, "Ferme Caldrin SComm", f"Ferme Caldrin {spaced(_NUMBERS[508])}", _PLAIN[508], known="register"
+    ),
     Client(
         509,
         _ACCOUNTS,
@@ -122,7 +124,7 @@ _SOUND: tuple[Client, ...] = (
 )
 
 # Clients that need a person: a few hours each.
-FOREIGN, SEVERAL, WRONG, NAMELESS, DOUBLE, UNASSIGNED = 515, 516, 517, 518, 519, 520
+FOREIGN, SEVERAL, WRONG, NAMELESS, DOUBLE, UNASSIGNED, UNSURE = 515, 516, 517, 518, 519, 520, 521
 _TROUBLED: tuple[Client, ...] = (
     Client(FOREIGN, _ACCOUNTS, "Kestrevin Handel GmbH", f"Kestrevin Handel {german_vat(1)}", german_vat(1), weight=0),
     Client(
@@ -145,6 +147,16 @@ _TROUBLED: tuple[Client, ...] = (
         _PLAIN[520],
         known="register",
         named=False,
+        weight=0,
+    ),
+    # Nine digits without a word of what they are: an enterprise number, or a telephone.
+    Client(
+        UNSURE,
+        _ACCOUNTS,
+        "Quincaillerie Vernelle SRL",
+        f"Quincaillerie Vernelle {_NUMBERS[521][1:]}",
+        _PLAIN[521],
+        known="register",
         weight=0,
     ),
 )

@@ -15,6 +15,7 @@ from integrations.sandbox.worlds.demo_customers import (
     NAMELESS,
     SEVERAL,
     UNASSIGNED,
+    UNSURE,
     WRONG,
     Client,
 )
@@ -96,7 +97,7 @@ def entries(now: datetime, first: date) -> list[Record]:
     # Reproducible hours for a demo, not secrecy.
     die = random.Random(f"demo:{now.astimezone(BRUSSELS).date()}")  # noqa: S311 - no secret
     rows = _regular(die, now, first)
-    surplus = max(0, len(rows) - (_TOTAL - 1))
+    surplus = max(0, len(rows) - (_TOTAL - 2))
     dropped = set(die.sample(range(len(rows)), surplus))
     rows = [row for index, row in enumerate(rows) if index not in dropped]
     _trouble(die, rows, first)
@@ -190,7 +191,7 @@ def _trouble(die: random.Random, rows: list[Record], first: date) -> None:
         taken, source[:] = source[:count], source[count:]
         return taken
 
-    for identity in (FOREIGN, SEVERAL, WRONG, NAMELESS, DOUBLE, UNASSIGNED):
+    for identity in (FOREIGN, SEVERAL, WRONG, NAMELESS, DOUBLE, UNASSIGNED, UNSURE):
         for row in take(3):
             row.update(project_id=_project_id(by_client[identity], 0), tags=["Compta"])
     for row in take(2):
@@ -215,6 +216,13 @@ def _trouble(die: random.Random, rows: list[Record], first: date) -> None:
     ):
         for row in take(count):
             row["tags"] = list(tags)
+    # A timer left running over a night, and an hour that was booked twice.
+    night = timedelta(hours=16, minutes=40)
+    latest = max(datetime.fromisoformat(row["stop"]) for row in rows)
+    long = next(row for row in office if datetime.fromisoformat(row["start"]) + night <= latest)
+    office.remove(long)
+    long["stop"] = zulu(datetime.fromisoformat(long["start"]) + night)
+    rows += [dict(row) for row in take(1)]
     for row in take(2):
         row["stop"] = row["start"]
     for row in take(1):

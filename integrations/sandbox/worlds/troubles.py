@@ -1,8 +1,8 @@
 """A world of any size in which a stated share of the entries is in trouble: every trouble of the rules of billing.
 
 The troubles come in turn, so each has the same share of the share. Left out is what no standing world can hold: a
-client renamed after it was read, a company that charges no VAT, an hour that is late for an earlier run, and a second
-running entry of one person.
+client renamed after it was read, mappings that contradict each other, a company that charges no VAT, an hour that is
+late for an earlier run, and a second running entry of one person.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ _ABSENT_PARTY = 79_999
 _CLIENTS: dict[str, str] = {
     "several_vats": f"Groupe Fauvertin {belgian_vat(9101)} / {belgian_vat(9102)}",
     "invalid_vat": f"Cafétéria Tresquelin {wrong_vat(9103)}",
+    "unsure_vat": f"Ateliers Mirvaux {belgian_vat(9108)[3:]}",
     "no_vat": "Succession Orvignac",
     "several_customers": f"Zaltemine {belgian_vat(9104)}",
     "unknown_customer": "Commune de Dorvimont",
@@ -56,7 +57,12 @@ _PRODUCTS = (
 )
 _INTERNAL = "interne"
 # What bars an entry from billing without being attention, and what the entry itself lacks.
-TROUBLES = ("before_start", "zero_seconds", "not_billed", "no_project", "no_client", *_CLIENTS, *_TAGS)
+TROUBLES = (
+    *("before_start", "zero_seconds", "not_billed", "no_project", "no_client"),
+    *(*_CLIENTS, *_TAGS),
+    *("implausible", "duplicate_entry"),
+)
+_A_LONG_DAY = timedelta(hours=16, minutes=1)
 
 
 def troubles(name: str, entries: int, share: Decimal, now: datetime) -> Record:
@@ -138,6 +144,8 @@ def _draw(
     spans = [timedelta(seconds=seconds) for seconds in range(900, 7200, 60)]
     latest = now.replace(microsecond=0)
     met = 0
+    # What a duplicate says again: an hour that would be billed, short or not.
+    again: Hour | None = None
     for index, moment in enumerate(moments(start, today - timedelta(days=1), entries, now)):
         due = (index + 1) * troubled // entries
         project = _FIRST_PROJECT + die.randrange(customers)
@@ -145,12 +153,17 @@ def _draw(
         tags = (die.choice(_SOUND_TAGS),)
         hour = Hour(9001 + index % _PEOPLE, project, f"Dossier {1 + index % 40}", True, tags, moment, stop)
         if due > met:
-            hour = _spoilt(hour, TROUBLES[met % len(TROUBLES)], customers)
+            trouble = TROUBLES[met % len(TROUBLES)]
+            hour = again if again and trouble == "duplicate_entry" else _spoilt(hour, trouble, customers, latest)
             met = due
+        else:
+            trouble = ""
+        if not trouble or (again is None and trouble == "rounds_to_zero"):
+            again = hour
         yield hour
 
 
-def _spoilt(hour: Hour, trouble: str, customers: int) -> Hour:
+def _spoilt(hour: Hour, trouble: str, customers: int, latest: datetime) -> Hour:
     first = _FIRST_PROJECT + customers
     if trouble in _TAGS:
         return hour._replace(tags=_TAGS[trouble])
@@ -164,6 +177,9 @@ def _spoilt(hour: Hour, trouble: str, customers: int) -> Hour:
         return hour._replace(project_id=first + len(_CLIENTS))
     if trouble == "not_billed":
         return hour._replace(tags=(_INTERNAL,))
+    if trouble == "implausible":
+        start = min(hour.start, latest - _A_LONG_DAY)
+        return hour._replace(start=start, stop=start + _A_LONG_DAY)
     if trouble == "zero_seconds":
         return hour._replace(stop=hour.start)
     back = timedelta(days=_DAYS + 7)
