@@ -77,6 +77,11 @@ def _mappings(dossier: Dossier) -> list[str]:
         for row in dossier.tag_mappings.filter(bill=True).order_by("tag")
         if text_key(row.product_reference) not in known
     ]
+    found += [
+        _("Tag “%(tag)s” was mapped in several spellings that contradict each other: open the mapping and save it.")
+        % {"tag": row.tag}
+        for row in dossier.tag_mappings.exclude(contradicted_by=[]).order_by("tag")
+    ]
     if dossier.default_product and text_key(dossier.default_product) not in known:
         found.append(
             _("The default product %(product)s is not one that Billit has.") % {"product": dossier.default_product}

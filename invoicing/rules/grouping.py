@@ -22,8 +22,11 @@ class Group:
     order: tuple[int | str | date, ...]
 
 
+_ALL = Group((), "", ())
+
+
 def _by_product(_entry: Entry) -> Group:
-    return Group((), "", ())
+    return _ALL
 
 
 def _by_project(entry: Entry) -> Group:

@@ -5,7 +5,7 @@ Pure, as ``mapping`` is: no clock, database or setting is read.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from invoicing.rules.mapping import (
     VAT_RATES,
@@ -60,6 +60,15 @@ class _Tagged:
     ignored: tuple[str, ...] = ()
 
 
+_OUTSIDE = Verdict(None)
+_DELETED = Verdict(State.deleted)
+_RUNNING = Verdict(State.running)
+_NOT_BILLABLE = Verdict(State.not_billable)
+_NO_PROJECT = Verdict(State.attention, Reason.no_project)
+_NO_CLIENT = Verdict(State.attention, Reason.no_client)
+_UNASSIGNED_CLIENT = Verdict(State.attention, Reason.unassigned_client)
+
+
 class Judge:
     """Judges entries by the rules of one dossier. Each client and each set of tags is looked into once."""
 
@@ -83,39 +92,44 @@ class Judge:
                 self._numbered[customer.number].append(customer)
         self._billed: dict[tuple[int, str], _Billed] = {}
         self._tagged: dict[tuple[str, ...], _Tagged] = {}
+        self._verdicts: dict[tuple[tuple[str, ...], int, str], Verdict] = {}
 
     def verdict(self, entry: Entry) -> Verdict:
         """The state of an entry, and the first reason met in the order of design section 5.
 
         Whose books an entry is in comes first: a deleted or running entry, too, is in one dossier's books only."""
         if entry.day < self._rules.start or not self._in_these_books(entry.client_id):
-            return Verdict(None)
+            return _OUTSIDE
         if entry.deleted:
-            return Verdict(State.deleted)
+            return _DELETED
         if entry.running or entry.seconds < 0:
-            return Verdict(State.running)
+            return _RUNNING
         tagged = self._tagged.get(entry.tags)
         if tagged is None:
             tagged = self._tagged[entry.tags] = self._read_tags(entry.tags)
         if entry.seconds == 0 or not tagged.bill or (self._rules.billable == "flagged" and not entry.billable):
-            return Verdict(State.not_billable)
+            return _NOT_BILLABLE
         if entry.project_id is None:
-            return Verdict(State.attention, Reason.no_project)
+            return _NO_PROJECT
         if entry.client_id is None:
-            return Verdict(State.attention, Reason.no_client)
+            return _NO_CLIENT
         if self._rules.clients is not None and entry.client_id not in self._rules.clients:
-            return Verdict(State.attention, Reason.unassigned_client)
-        client = (entry.client_id, entry.client_name)
+            return _UNASSIGNED_CLIENT
+        billed_as = (entry.tags, entry.client_id, entry.client_name)
+        verdict = self._verdicts.get(billed_as)
+        if verdict is None:
+            verdict = self._verdicts[billed_as] = self._combine(tagged, entry.client_id, entry.client_name)
+        if verdict.reason is None and not entry.is_confirmed and (doubt := self._doubt(entry)) is not None:
+            return replace(verdict, state=State.attention, reason=doubt)
+        return verdict
+
+    def _combine(self, tagged: _Tagged, client_id: int, client_name: str) -> Verdict:
+        """What R3, R4 and R6 say of such tags with such a client."""
+        client = (client_id, client_name)
         billed = self._billed.get(client)
         if billed is None:
             billed = self._billed[client] = self._find_buyer(*client)
-        reason = (
-            billed.reason
-            or tagged.reason
-            or billed.unfit
-            or self._no_vat(billed, tagged)
-            or (None if entry.is_confirmed else self._doubt(entry))
-        )
+        reason = billed.reason or tagged.reason or billed.unfit or self._no_vat(billed, tagged)
         state = State.attention if reason else State.open
         return Verdict(state, reason, tagged.product, billed.buyer, tagged.ignored)
 

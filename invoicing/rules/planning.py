@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
 from invoicing.rules.differences import corrected_texts
 from invoicing.rules.grouping import Group, group_of, line_texts
@@ -136,8 +137,7 @@ class Plan:
 _Key = tuple[str, str, str, bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(NamedTuple):
     """An open entry with what it is billed as."""
 
     entry: Entry
@@ -305,7 +305,7 @@ def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
         seconds=sum(entry.seconds for entry in entries),
         late=terms.late_through is not None and any(entry.day <= terms.late_through for entry in entries),
         entries=entries,
-        ignored_tags=_by_key(tag for work in works for tag in work.ignored_tags),
+        ignored_tags=_by_key(tag for ignored in {work.ignored_tags for work in works} for tag in ignored),
     )
 
 

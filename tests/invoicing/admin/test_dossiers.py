@@ -103,6 +103,17 @@ def test_tag_mapping_saved_as_it_was_is_no_event(firm: Firm) -> None:
     assert marked(row.dossier) == 0
 
 
+def test_tag_mapping_that_was_contradicted_says_so_and_is_settled_by_saving_it(firm: Firm) -> None:
+    other = {"tag": "int\u00adern", "bill": False, "product": "", "priority": None}
+    row = TagMappingFactory(dossier__firm=firm, tag="intern", contradicted_by=[other])
+    page = staff(firm).get(address(TagMapping, "change", row.pk)).content.decode()
+    assert "“int\u00adern” → do not bill" in page
+    form = {"tag": "intern", "bill": "on", "product_reference": "ADV", "priority": ""}
+    assert staff(firm).post(address(TagMapping, "change", row.pk), form).status_code == 302
+    row.refresh_from_db()
+    assert (row.product_reference, row.contradicted_by) == ("ADV", [])
+
+
 def test_tag_mappings_deleted_at_once_are_audited_each(firm: Firm, dossier: Dossier) -> None:
     rows = [TagMappingFactory(dossier=dossier) for _ in range(2)]
     form = {"action": "delete_selected", "_selected_action": [row.pk for row in rows], "post": "yes"}

@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.ledger import decisions, derive
 from invoicing.models import LedgerRow
-from tests.factories import EntryFactory, LedgerRowFactory, WorkspaceFactory
+from tests.factories import EntryFactory, WorkspaceFactory
 from tests.invoicing.after_billing import ids, the
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import WORKSPACE, entry
@@ -134,9 +133,3 @@ def test_workspaces_know_nothing_of_each_other(scene: Make) -> None:
     assert other.workspace.remote_id != WORKSPACE
     derive.derive_marked(now=timezone.now())
     assert not LedgerRow.objects.filter(twin__isnull=False).exists()
-
-
-def test_the_database_wants_the_twin_of_a_duplicate() -> None:
-    row = LedgerRowFactory(reason="no_tag")
-    with pytest.raises(IntegrityError, match="ledger_duplicate_has_twin"), transaction.atomic():
-        LedgerRow.objects.filter(pk=row.pk).update(reason="duplicate_entry")

@@ -80,6 +80,26 @@ def test_dossier_with_any_other_day_that_no_schedule_has(every: str, day: int | 
         Dossier.objects.filter(pk=row.pk).update(every=every, day=day)
 
 
+@refuses(Dossier, "dossier_says_its_limit")
+def test_dossier_that_posts_by_itself_without_a_word_on_its_limit() -> None:
+    row = DossierFactory(auto_limit=5)
+    Dossier.objects.filter(pk=row.pk).update(mode="post")
+    Dossier.objects.filter(pk=row.pk).update(auto_limit=None)
+
+
+@pytest.mark.parametrize("mode", ["post", "send"])
+def test_dossier_that_goes_out_by_itself_without_a_word_on_its_limit(mode: str) -> None:
+    row = DossierFactory()
+    with pytest.raises(IntegrityError, match="dossier_says_its_limit"), transaction.atomic():
+        Dossier.objects.filter(pk=row.pk).update(mode=mode)
+
+
+@refuses(Dossier, "dossier_limit_or_none")
+def test_dossier_with_a_limit_and_none() -> None:
+    row = DossierFactory(mode="send", no_limit=True)
+    Dossier.objects.filter(pk=row.pk).update(auto_limit=5000)
+
+
 @refuses(Dossier, "dossier_known_codes")
 def test_dossier_that_waits_in_words() -> None:
     row = DossierFactory(waiting="quota_used_up", reconcile_problem="busy")
@@ -181,6 +201,12 @@ def test_acceptance_of_hours_that_are_not_billed() -> None:
     row = LedgerRowFactory()
     with pytest.raises(IntegrityError, match="ledger_correction_after_billing"), transaction.atomic():
         LedgerRow.objects.filter(pk=row.pk).update(accepted_seconds=60)
+
+
+@refuses(LedgerRow, "ledger_duplicate_has_twin")
+def test_duplicate_of_nothing() -> None:
+    row = LedgerRowFactory(reason="no_tag")
+    LedgerRow.objects.filter(pk=row.pk).update(reason="duplicate_entry")
 
 
 @refuses(LedgerRow, "ledger_decision_has_reason")
