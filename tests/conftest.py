@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import json
 import os
@@ -21,12 +22,13 @@ from pytest_django import Settings
 
 from integrations.connections import stopping
 from integrations.sandbox.process import Process, start
+from tests import emptying
 from tests.queues import Queue, broker
 from tests.worlds import NOW
-from toggbill.database import triggers
-from toggbill.firms.models import AuditEvent, Firm, Membership
+from toggbill.firms.models import Firm
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what does not belong to this run: a skip stands for a test that should have run and could not."""
     here = {
@@ -40,6 +42,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if out:
         config.hook.pytest_deselected(items=out)
         items[:] = [item for item in items if item not in set(out)]
+    # What takes long comes first, file by file: at the end no process of the run waits for another.
+    items.sort(key=lambda item: str(item.path) if {"browser", "slow"} & set(item.keywords) else "~")
+
+
+def pytest_collection_finish() -> None:
+    """What is imported by now stays to the end: the garbage collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 50)
 
 
 @pytest.fixture(autouse=True)
@@ -51,8 +62,15 @@ def _in_english() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """pytest-django's own; what a thread or a process of a test still holds open is ended before the database goes."""
-    yield
+    """pytest-django's own, but for two ends: of a test with real transactions, and of the whole run.
+
+    What a thread or a process of a test still holds open is ended before the database goes.
+    """
+    with django_db_blocker.unblock():
+        teardown = emptying.teardown()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
     with django_db_blocker.unblock():
         if connection.vendor == "postgresql":
             with connection.cursor() as cursor:
@@ -68,20 +86,10 @@ def _cheap_passwords(settings: Settings) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
-@pytest.fixture(autouse=True, scope="session")
-def _empty_the_audit_log_between_tests() -> Iterator[None]:
-    """A test with real transactions ends by emptying every table; those that refuse it let it happen."""
-    teardown = getattr(TransactionTestCase, "_fixture_teardown")  # noqa: B009 - untyped
-
-    def empty(case: TransactionTestCase) -> None:
-        for model in (AuditEvent, Membership):
-            triggers.remove(connection, model._meta.db_table)
-        teardown(case)
-        triggers.install(connection)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
-        yield
+@pytest.fixture(autouse=True)
+def _static_files_when_asked(settings: Settings) -> None:
+    """Every new client of Django's would look for all static files first."""
+    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)

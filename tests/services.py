@@ -321,6 +321,8 @@ def main(arguments: list[str]) -> int:
         environment = os.environ | {"CHROMIUM": browser, "DEBUG": os.environ.get("DEBUG", "1")}
         environment.pop("DATABASE_URL", None)
         environment.pop("REDIS_URL", None)
+        # Where it is set, every process that a test starts would compile all modules of the product anew.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with contextlib.ExitStack() as stack:
             if not options.sqlite:
                 environment |= stack.enter_context(services())

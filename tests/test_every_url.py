@@ -202,7 +202,6 @@ READING = {"mfa_index", "mfa_list_webauthn"}
 @pytest.fixture
 def scene(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Scene:
     """Ours has two dossiers, `bakery` and `hidden`; theirs is the outsider's; the third is nobody's here."""
-    settings.WHITENOISE_AUTOREFRESH = True
     settings.TOGGL_URL = settings.BILLIT_API_URL = settings.BILLIT_LOGIN_URL = "http://127.0.0.1:9"
     settings.ACCOUNT_RATE_LIMITS = False
     # Asking every address may take longer than a proof is fresh.

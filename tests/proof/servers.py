@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from django.db import connection
 
 from tests import services
+from tests.proof.processes import database_url
 
 
 @dataclass
@@ -98,6 +99,16 @@ def postgresql_server(programs: Path) -> Iterator[Server]:
             createdb = [str(programs / "createdb"), *address, "toggbill"]
             services.run_to_end(user, createdb, folder=folder, log=folder / "createdb.log")
             yield server
+
+
+def copy_to(url: str) -> None:
+    """Has the empty database of the address hold what this test's holds, which has just been migrated, say."""
+    programs = services.postgresql_folder()
+    assert programs is not None
+    dump = [str(programs / "pg_dump"), "--no-owner", "--dbname", database_url()]
+    restore = [str(programs / "psql"), "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--dbname", url]
+    held = subprocess.run(dump, stdout=subprocess.PIPE, check=True).stdout
+    subprocess.run(restore, input=held, stdout=subprocess.DEVNULL, check=True)
 
 
 @contextmanager

@@ -29,7 +29,7 @@ from tests.proof.locks.world import World, build
 from tests.toggbill.leaving import test_closed_verbs
 from toggbill.leaving import closing
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 # SQLite lets one transaction write at a time: nobody waits crosswise.
 only_where_rows_are_locked = pytest.mark.postgresql
 

@@ -16,7 +16,7 @@ from tests import services
 from tests.proof.assertions import prove
 from tests.proof.conftest import empty_broker
 from tests.proof.processes import Place
-from tests.proof.servers import database_at, postgresql_server, redis_server
+from tests.proof.servers import copy_to, database_at, postgresql_server, redis_server
 from toggbill.firms.models import Firm
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -70,18 +70,19 @@ def test_postgresql_that_is_ended_while_orders_are_under_way_loses_and_doubles_n
     programs = services.postgresql_folder()
     if programs is None:
         pytest.skip("the programs of PostgreSQL are not on this machine; its server is elsewhere")
-    with postgresql_server(programs) as server, database_at(server.url):
-        place.database_url = server.url
-        call_command("migrate", verbosity=0)
-        firm = _ready(due, place)
-        with place.at_work():
-            place.until(_orders(place, 2))
-            # In order: it takes leave of whoever is connected.
-            server.restart(signal.SIGINT, after=0.3)
-            place.until(_orders(place, 4))
-            # At once, as when the power fails: it recovers from its log.
-            server.restart(signal.SIGQUIT, after=0.3)
-            connection.close()
-            place.until(lambda: _all_read(firm))
-        found = prove(firm, place.sandbox)
+    with postgresql_server(programs) as server:
+        copy_to(server.url)
+        with database_at(server.url):
+            place.database_url = server.url
+            firm = _ready(due, place)
+            with place.at_work():
+                place.until(_orders(place, 2))
+                # In order: it takes leave of whoever is connected.
+                server.restart(signal.SIGINT, after=0.3)
+                place.until(_orders(place, 4))
+                # At once, as when the power fails: it recovers from its log.
+                server.restart(signal.SIGQUIT, after=0.3)
+                connection.close()
+                place.until(lambda: _all_read(firm))
+            found = prove(firm, place.sandbox)
     assert (found.invoices, found.orders, found.unknown) == (CLIENTS, CLIENTS, 0)

@@ -124,6 +124,7 @@ def test_what_the_earlier_code_said_has_every_state() -> None:
     assert {name for name, count in _ours(said["rows"]).items() if not count} == set()
 
 
+@pytest.mark.slow
 def test_books_invoices_and_mappings_are_what_they_were(vendor: str, url: str, tmp_path: Path) -> None:
     before = restored.before(COMMIT, vendor)
     *seen, migrated, todays, secrets, rows, said = _run(
