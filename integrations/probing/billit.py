@@ -14,7 +14,7 @@ from urllib.parse import quote
 from integrations.clients.answers import Answer
 from integrations.clients.billit_rows import ZONE
 from integrations.clients.transport import ServiceError
-from integrations.probing import sent_documents
+from integrations.probing import receivers, sent_documents
 from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 
 _ORDERS = "/v1/orders"
@@ -44,7 +44,7 @@ def probe(
     asker = Asker(service="Billit", url=url, secret=key, headers={"ApiKey": key, "PartyID": str(party_id)}, pace=pace)
     try:
         run = _Run(asker, party_id, now)
-        for question in (run.ids, run.filters, run.lists, run.companies, run.sent):
+        for question in (run.ids, run.filters, run.lists, run.companies, run.sent, run.receivers):
             _one(asker, question)
         if writes:
             run.begin_writing()
@@ -168,6 +168,10 @@ class _Run:
     def sent(self) -> None:
         """What the documents of invoices that went out over Peppol say."""
         sent_documents.ask(self.asker, sent_documents.latest(self.asker))
+
+    def receivers(self) -> None:
+        """Billit's own test receiver at Peppol."""
+        receivers.ask(self.asker)
 
     # --- orders that are made and taken away --------------------------------------------------------------------------
 
@@ -327,6 +331,15 @@ class _Run:
             ),
             ("What does deleting a sent order answer?", "nothing is ever sent", "billit_sent_delete_code"),
             ("What of one id of several that cannot be sent?", "nothing is ever sent", "billit_send_partial"),
+            (
+                "Is it told that a company may not send yet?",
+                "it takes a company that is not verified",
+                "billit_unverified_told",
+            ),
+            ("Does Unit HUR reach the UBL?", "nothing is ever sent", "billit_unit_in_ubl"),
+            ("What does the UBL of a negative price say?", "nothing is ever sent", "billit_negative_price"),
+            ("What does the UBL of code 22 say?", "nothing is ever sent", "billit_outside_scope"),
+            ("Does the UBL give reasons for 0 %?", "nothing is ever sent", "billit_exemption_reasons"),
             ("What of VAT of a small enterprise?", "it takes such a company", "billit_small_enterprise"),
             ("Is a send refused by the official rules?", "nothing is ever sent", "billit_peppol_rules"),
             ("What does a used refresh token answer?", "it would end the connection", "billit_refresh_reuse_status"),

@@ -28,6 +28,7 @@ def world() -> Record:
     second = {**made["billit"]["companies"][0], "PartyID": SECOND_COMPANY, "Name": "Second SRL"}
     made["billit"]["companies"].append(second)
     made["billit"]["users"][0]["companies"] = [COMPANY, SECOND_COMPANY]
+    made["billit"]["peppol"].append({"number": "BE0563846944"})
     return made
 
 
@@ -86,6 +87,8 @@ BILLIT_READS = [
     ("billit_next_link_past_top", True, False),
     ("billit_missing_party", "first", "refuse"),
     ("billit_context_party", "equal", "ignore"),
+    ("billit_peppol_scheme", "both", "9925"),
+    ("billit_participant_by_vat", "9925", "0208"),
 ]
 # Told by what an invoice that was sent says: the line of its order, and the rules that would refuse it are not asked.
 BILLIT_SENT: list[tuple[str, Any, Any, Record]] = [

@@ -14,7 +14,8 @@ Transport and authentication
     billit_refresh_reuse_revokes, billit_refresh_grace_seconds; its answer lost: fault cut_after on /OAuth2/token
  6  PartyID, 401 for others' companies: access.py `_company`; billit_missing_party
  7  accountInformation: lookups.py `account`; ContextPartyID: access.py `_check_context`, billit_context_party
- 8  participantInformation without credentials: lookups.py `participant`
+ 8  participantInformation without credentials: lookups.py `participant`; billit_participant_by_vat,
+    billit_peppol_scheme (sending/receivers.py; "schemes" of a receiver)
  9  unknown path 404 as HTML: access.py `_answer`
 Orders
 10  200 and a bare integer: orders/orders.py `create`; ids grow over all companies: store.py `next_order_id`
@@ -38,7 +39,8 @@ Lists
 26  pages of 120, NextPageLink: rules/odata.py `page`, lists.py; billit_next_link_past_top
 27  filter grammar and whitelist: rules/odata.py, orders/reading.py; billit_product_filter,
     billit_filter_or, billit_longest_query
-28  summary rows, ordered by OrderID: orders/reading.py `summary`; billit_summary_external_id
+28  summary rows, ordered by OrderID: orders/reading.py `summary`; billit_summary_external_id,
+    billit_summary_delivery
 Idempotency
 29  access.py `refuse_used_key`, `burn_key`; billit_idempotency_header, billit_idempotency_scope,
     billit_idempotency_seconds, billit_idempotency_concurrent
@@ -46,8 +48,9 @@ Idempotency
 Sending and delivery
 31  spellings, 401, empty 200, Pending: sending/sending.py `send`
 32  scripted receivers: sending/sending.py `_by_peppol`, sending/delivery.py; "behaviour" of a receiver is deliver,
-    pays, late_failure,
-    pending or demands_po, "documents" what it takes; billit_delivery_seconds
+    pays, refuses, late_failure, pending or demands_po, "documents" what it takes; billit_delivery_seconds,
+    billit_response_seconds, billit_refused_status; a company that may not send ("verified": false):
+    billit_unverified_told
 33  transports, strictness, outbox: sending/sending.py `_planned`; billit_peppol_fallback
 34  guard time: sending/sending.py `_guard`, billit_resend_guard_minutes; several ids: billit_send_partial
 35  the sending of 09:00: sending/delivery.py `send_at_nine`; a company's "auto_send"

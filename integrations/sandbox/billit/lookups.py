@@ -7,6 +7,7 @@ from urllib.parse import unquote
 from integrations.sandbox.billit.access import Call, open_router, router
 from integrations.sandbox.billit.rules import names
 from integrations.sandbox.billit.rules.refusals import generic
+from integrations.sandbox.billit.sending import receivers
 from integrations.sandbox.billit.store import plain_number
 from integrations.sandbox.http.wire import Answer, Record, json_answer
 
@@ -33,13 +34,19 @@ def account(call: Call) -> Answer:
             "LastName": last,
             "Companies": companies,
             "UserCompanyRoles": roles,
-            "LoginOrRegisterNeeded": False,
+            "LoginOrRegisterNeeded": _is_unverified(call, numbers),
         }
     )
 
 
+def _is_unverified(call: Call, numbers: list[int]) -> bool:
+    """Whether one of the companies ("verified": false) may not send yet, if the switch says that this is told."""
+    unverified = [number for number in numbers if call.store.companies[number].get("verified") is False]
+    return bool(unverified) and bool(call.switches["billit_unverified_told"])
+
+
 def _company(call: Call, company: Record) -> Record:
-    row = {name: value for name, value in company.items() if name not in {"decimals", "auto_send"}}
+    row = {name: value for name, value in company.items() if name not in {"decimals", "auto_send", "verified"}}
     row.setdefault("APIAllowed", True)
     row.setdefault("DefaultCurrencyTC", "EUR")
     row["DisplayName"] = row["TabNameAlias"] = row["Name"]
@@ -78,14 +85,12 @@ def company_search(call: Call, keywords: str) -> Answer:
 def participant(call: Call, given: str) -> Answer:
     """Answered without credentials. An unknown number is no error: 200 with Registered false."""
     text = unquote(given).strip()
-    scheme, colon, value = text.partition(":")
-    number = plain_number(value if colon else text)
-    if (colon and scheme == "0208") or number.isdigit():
-        number = f"BE{number}"
+    scheme, number = _asked(text, str(call.switches["billit_participant_by_vat"]))
     row = call.store.peppol.get(number)
-    if row is None:
+    found = receivers.schemes_of(call, row) if row is not None else ()
+    if row is None or (scheme and scheme not in found):
         return json_answer({"Registered": False, "Identifier": text, "DocumentTypes": [], "ServiceDetails": []})
-    identifier = f"0208:{number[2:]}" if number.startswith("BE") else number
+    identifier = receivers.identifier(number, scheme or found[0])
     documents = list(row.get("documents", ["BISv3Invoice", "BISv3CreditNote"]))
     endpoint = {"EndpointURL": "https://ap.example.com/as4", "TransportProfile": "peppol-transport-as4-v2_0"}
     process = {
@@ -111,3 +116,19 @@ def participant(call: Call, given: str) -> Answer:
             "ServiceProviderName": "Sandbox Access Point",
         }
     )
+
+
+def _asked(text: str, by_vat: str) -> tuple[str, str]:
+    """The scheme that is asked for ("" for any) and the number with its country, of a number or `scheme:id`.
+
+    `by_vat`: the switch that says under what a bare Belgian VAT number is looked up.
+    """
+    scheme, colon, value = text.partition(":")
+    number = plain_number(value if colon else text)
+    if not colon:
+        scheme = receivers.ENTERPRISE if number.isdigit() else ""
+        if number.startswith("BE"):
+            scheme = by_vat
+    if number.isdigit():
+        number = f"BE{number}"
+    return scheme, number

@@ -21,6 +21,13 @@ def plain_number(text: Any) -> str:
     return re.sub(r"[^A-Z0-9]", "", str(text or "").upper())
 
 
+def _is_awaited(order: Record) -> bool:
+    """Whether its receiver has not said the last word on it."""
+    details = order.get("CurrentDocumentDeliveryDetails", {})
+    refuses = order.get("_behaviour") == "refuses" and "DocumentRefusedDate" not in details
+    return refuses or details.get("DocumentDeliveryStatus") == "Pending"
+
+
 class Store:
     """Everything of one imitation of Billit, built from the "billit" part of a world and a saved state."""
 
@@ -47,10 +54,7 @@ class Store:
         self.refreshes: dict[str, Record] = dict(state.get("refreshes", {}))
         self.settled_at: str | None = state.get("settled_at")  # Brussels time up to which nine o'clocks are dealt with
         self.pending: set[int] = {
-            number
-            for number, order in self.orders.items()
-            if "_sent_at" in order
-            and order.get("CurrentDocumentDeliveryDetails", {}).get("DocumentDeliveryStatus") == "Pending"
+            number for number, order in self.orders.items() if "_sent_at" in order and _is_awaited(order)
         }
         self.burned: dict[str, float] = {}  # when each key had its success, by the machine's steady clock
 

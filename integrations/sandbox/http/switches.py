@@ -111,6 +111,20 @@ BILLIT: dict[str, Switch] = {
     ),
     "billit_peppol_rules": Switch(default=True, meaning="a send over Peppol is refused by the official rules"),
     "billit_delivery_seconds": Switch(0, "from the send to the receiver's answer"),
+    "billit_unverified_told": Switch(
+        default=True, meaning="LoginOrRegisterNeeded of the account tells that its company is not verified"
+    ),
+    "billit_response_seconds": Switch(0, "from the delivery to the receiver's refusal (Invoice Response)"),
+    "billit_refused_status": Switch(
+        "Delivered", "DocumentDeliveryStatus of what was delivered and then refused", ("Delivered", "Error")
+    ),
+    "billit_summary_delivery": Switch(default=False, meaning="list rows carry CurrentDocumentDeliveryDetails"),
+    "billit_peppol_scheme": Switch(
+        "both", "under which number a Belgian receiver is registered at Peppol", ("both", "0208", "9925")
+    ),
+    "billit_participant_by_vat": Switch(
+        "9925", "under what a Belgian VAT number alone is looked up at Peppol", ("9925", "0208")
+    ),
     "billit_resend_guard_minutes": Switch(5, "how long a second send is refused"),
     "billit_send_partial": Switch("nothing", "one id of several cannot be sent", ("nothing", "valid")),
     "billit_peppol_fallback": Switch(default=False, meaning="Peppol without registration falls back to e-mail"),

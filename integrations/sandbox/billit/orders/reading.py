@@ -103,7 +103,7 @@ def _overdue(call: Call, order: Record) -> Record:
 def full(call: Call, order: Record) -> Record:
     """The order as GET by id answers it: parties in full, absent values left out."""
     customer = parties.with_delivery_address(parties.shown(call.store.parties[order["_customer"]]))
-    company = {name: value for name, value in call.company.items() if name not in {"decimals", "auto_send"}}
+    company = {name: value for name, value in call.company.items() if name not in {"decimals", "auto_send", "verified"}}
     row = {name: value for name, value in order.items() if not name.startswith("_")}
     if not files.pdf_is_ready(call, order):
         del row["OrderPDF"]
@@ -115,6 +115,8 @@ def full(call: Call, order: Record) -> Record:
 def summary(call: Call, order: Record) -> Record:
     """The order as a row of a list: no lines, the counter-party instead of customer and supplier."""
     row = {name: order[name] for name in _SUMMARY if name in order}
+    if call.switches["billit_summary_delivery"]:
+        row["CurrentDocumentDeliveryDetails"] = order["CurrentDocumentDeliveryDetails"]
     party = call.store.parties[order["_customer"]]
     row["CounterParty"] = {name: party[name] for name in ("PartyID", "Name", "VATNumber", "PartyType") if name in party}
     row["CounterParty"]["DisplayName"] = party.get("Name", "")

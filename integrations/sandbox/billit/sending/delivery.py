@@ -19,11 +19,17 @@ def settle_answers(billit: Billit) -> None:
     for number in sorted(store.pending):
         order = store.orders[number]
         details = order["CurrentDocumentDeliveryDetails"]
-        if details.get("DocumentDeliveryStatus") != "Pending" or order.get("_behaviour") == "pending":
+        if order.get("_behaviour") == "pending":
             continue
-        if (now - datetime.fromisoformat(order["_sent_at"])).total_seconds() >= seconds:
-            store.pending.discard(number)
+        age = (now - datetime.fromisoformat(order["_sent_at"])).total_seconds()
+        if details.get("DocumentDeliveryStatus") == "Pending" and age >= seconds:
+            if order.get("_behaviour") != "refuses":
+                store.pending.discard(number)
             _settle(billit, order, details)
+        is_refused = order.get("_behaviour") == "refuses" and details.get("DocumentDeliveryStatus") == "Delivered"
+        if is_refused and age >= seconds + float(billit.switches["billit_response_seconds"]):
+            store.pending.discard(number)
+            _refuse(billit, order, details)
 
 
 def _settle(billit: Billit, order: Record, details: Record) -> None:
@@ -55,7 +61,25 @@ def _settle(billit: Billit, order: Record, details: Record) -> None:
     billit.notices.order(order, "U")
 
 
-def _receiver_says(billit: Billit, order: Record, text: str, moment: str, sent: Record) -> None:
+def _refuse(billit: Billit, order: Record, details: Record) -> None:
+    """The receiver's own no (Invoice Response) to what was delivered."""
+    moment = billit.store.stamp()
+    order["LastModified"] = moment
+    details.update(
+        DocumentDeliveryStatus=str(billit.switches["billit_refused_status"]),
+        DocumentDeliveryInfo="Refused",
+        DocumentRefusedDate=moment,
+        DocumentRefusedReasonTC="InvalidInvoice",
+        DocumentRefusedInfo="The hours were agreed otherwise.",
+    )
+    sent = next(row for row in reversed(order["Messages"]) if row["MessageDirection"] == "Outgoing")
+    _receiver_says(billit, order, "RE: Document rejected", moment, sent, "Refused")
+    billit.notices.order(order, "U")
+
+
+def _receiver_says(
+    billit: Billit, order: Record, text: str, moment: str, sent: Record, state: str = "Delivered"
+) -> None:
     """An incoming message of the receiver's access point (IMR)."""
     order["Messages"].append(
         {
@@ -68,7 +92,7 @@ def _receiver_says(billit: Billit, order: Record, text: str, moment: str, sent: 
             "MessageDirection": "Incoming",
         }
     )
-    billit.notices.message(order, len(order["Messages"]) - 1, "I", "Delivered")
+    billit.notices.message(order, len(order["Messages"]) - 1, "I", state)
 
 
 def send_at_nine(billit: Billit) -> None:

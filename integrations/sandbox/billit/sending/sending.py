@@ -9,7 +9,7 @@ from integrations.sandbox.billit.access import Call, router
 from integrations.sandbox.billit.orders.reading import own_order
 from integrations.sandbox.billit.rules import names, peppol, ubl
 from integrations.sandbox.billit.rules.refusals import Refusal, generic
-from integrations.sandbox.billit.store import plain_number
+from integrations.sandbox.billit.sending.receivers import identifier, receiver, schemes_of
 from integrations.sandbox.billit.store import stamp as stamped
 from integrations.sandbox.http.wire import Answer, Record, RejectedError
 
@@ -51,17 +51,13 @@ def send_one(call: Call, order: Record, *, transport: str | None, at: datetime) 
     _sent(call, order, way, destination, behaviour, at)
 
 
-def receiver(call: Call, party: Record) -> Record | None:
-    """The Peppol registration of a party: {"number", "documents", "behaviour"}, None when it has none."""
-    number = plain_number(party.get("VATNumber"))
-    return call.store.peppol.get(number) if number else None
-
-
 def _planned(call: Call, order: Record, transport: Any, *, strict: bool) -> tuple[str, str, str]:
     """Transport, destination and the receiver's behaviour. Raises RejectedError with what forbids it."""
     party = call.store.parties[order["_customer"]]
     if order["OrderStatus"] == "Draft":
         raise call.refuse(generic("The order is still a draft."))
+    if call.company.get("verified") is False:
+        raise call.refuse(generic("The identity of your company has not been verified yet."))
     if transport is None:
         registered = receiver(call, party)
         transport = "Peppol" if registered else "SMTP"
@@ -94,9 +90,7 @@ def _by_peppol(call: Call, order: Record, party: Record) -> tuple[str, str, str]
     for rule in peppol.broken(order, supplier=call.company, customer=party, writing=writing):
         if call.switches["billit_peppol_rules"] or rule == peppol.NO_BUYER_REFERENCE:
             raise call.refuse(generic(peppol.told(rule)))
-    number = str(registered["number"])
-    scheme = f"0208:{number[2:]}" if number.startswith("BE") else number
-    return "Peppol", scheme, behaviour
+    return "Peppol", identifier(str(registered["number"]), schemes_of(call, registered)[0]), behaviour
 
 
 def _by_mail(call: Call, party: Record) -> tuple[str, str, str]:
