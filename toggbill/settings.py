@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from toggbill import keys, masking
+from toggbill import keys, mail_url, masking
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -97,6 +97,7 @@ INSTALLED_APPS = [
     "django.contrib.humanize",  # the templates of allauth's applications load it
     "csp",
     "import_export",
+    "anymail",
     "toggbill",
     "toggbill.firms",
     "integrations",
@@ -312,7 +313,7 @@ MFA_TOTP_TOLERANCE = 1  # steps of thirty seconds: a clock may be a little off
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEBUG
 
 # --- mail -------------------------------------------------------------------------------------------------------------
-vars().update(env.email_url_config(env.str("EMAIL_URL", default="") or "consolemail://"))
+vars().update(mail_url.settings_of(env.str("EMAIL_URL", default="")))
 EMAIL_TIMEOUT = 10  # seconds; a person waits for it before a page
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="toggbill@localhost")
 
