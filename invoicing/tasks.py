@@ -14,14 +14,25 @@ from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
-from invoicing.due import comparisons, lost_connections, order_changes, posts, runs, wrong_clocks
+from invoicing.due import (
+    comparisons,
+    deliveries,
+    delivery_mails,
+    digests,
+    lost_connections,
+    order_changes,
+    posts,
+    runs,
+    wrong_clocks,
+)
 from invoicing.ledger import derive as ledger
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
-from invoicing.posting import send
+from invoicing.posting import send, way
 from toggbill.database import clock
 from toggbill.firms.audit import Actor, nightly
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.models import Firm
 
 logger = logging.getLogger(__name__)
 
@@ -61,9 +72,12 @@ def tick_sync(**_: object) -> None:
 
 @shared_task(base=Tick)
 def tick_runs(**_: object) -> None:
-    """Enqueue the dossiers whose run is due."""
+    """Enqueue the dossiers whose run is due, and the mails on what will go out by itself."""
     for dossier_id in Dossier.objects.due(clock.now()).values_list("pk", flat=True):
         run_dossier.delay(dossier_id=dossier_id)
+    digests.count(now=clock.now())
+    for firm_id in digests.due(now=clock.now()):
+        tell_week.delay(firm_id=firm_id)
 
 
 @shared_task(base=Tick)
@@ -88,6 +102,12 @@ def tick_delivery(**_: object) -> None:
         read_back.delay(company_id=company_id)
     for company_id in order_changes.due(now=now):
         read_order_changes.delay(company_id=company_id)
+    for company_id in deliveries.due(now=now):
+        read_deliveries.delay(company_id=company_id)
+    for company_id in way.unasked(now=now):
+        ask_ways.delay(company_id=company_id)
+    for firm_id in delivery_mails.untold():
+        tell_deliveries.delay(firm_id=firm_id)
     for connection_id in lost_connections.untold():
         tell_lost_connection.delay(connection_id=connection_id)
 
@@ -182,6 +202,46 @@ def read_order_changes(*, company_id: int, **_: object) -> None:
         order_changes.read(company=company, now=clock.now())
     except ServiceError:
         order_changes.postpone(company=company, now=clock.now())
+
+
+@shared_task
+def read_deliveries(*, company_id: int, **_: object) -> None:
+    """Read what became of a company's sent invoices that are due; where Billit does not answer, some minutes later."""
+    company = Company.objects.select_related("connection").get(pk=company_id)
+    try:
+        deliveries.read(company=company, now=clock.now())
+    except ServiceError:
+        return
+
+
+@shared_task
+def ask_ways(*, company_id: int, **_: object) -> None:
+    """Ask by which way a company's unsent invoices would go, for who is to send them."""
+    company = Company.objects.select_related("connection").get(pk=company_id)
+    try:
+        way.ask(company=company, now=clock.now())
+    except ServiceError:
+        return
+
+
+@shared_task
+def tell_deliveries(*, firm_id: int, **_: object) -> None:
+    """Mail who sent them which invoices do not arrive; a mail that did not go is tried at the next tick."""
+    firm = Firm.objects.get(pk=firm_id)
+    try:
+        delivery_mails.tell(firm=firm, now=clock.now())
+    except OSError as error:
+        logger.warning("The mail on deliveries of firm %s could not be handed over: %s", firm.slug, error)
+
+
+@shared_task
+def tell_week(*, firm_id: int, **_: object) -> None:
+    """Mail owners and managers what goes out by itself this week; a mail that did not go is tried at the next tick."""
+    firm = Firm.objects.get(pk=firm_id)
+    try:
+        digests.tell(firm=firm, now=clock.now())
+    except OSError as error:
+        logger.warning("The weekly mail of firm %s could not be handed over: %s", firm.slug, error)
 
 
 @shared_task

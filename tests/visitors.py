@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import time
 from html.parser import HTMLParser
@@ -77,6 +78,12 @@ def text(client: Client, path: str) -> str:
     return re.sub(r"\s+", " ", words.replace("\u00a0", " ").replace("&nbsp;", " "))
 
 
+def words(page: bytes) -> str:
+    """What a person reads on a page that was answered."""
+    text = html.unescape(re.sub(r"<[^>]+>", " ", page.decode()))
+    return re.sub(r"\s+", " ", text.replace("\u00a0", " ").replace("\u202f", " "))
+
+
 class Served(Client):
     """A browser whose requests go through what ``toggbill.wsgi`` has in front of Django, as those of a server do."""
 
@@ -133,7 +140,8 @@ def read_of(*rows: Invoice | Correction | LedgerRow) -> str:
     found: dict[str, Figures] = {}
     for row in rows:
         if isinstance(row, Invoice):
-            shown = [figures.of_invoice(Invoice.objects.get(pk=row.pk))]
+            now = Invoice.objects.get(pk=row.pk)
+            shown = [figures.of_invoice(now), figures.of_sending(now)]
         elif isinstance(row, Correction):
             (case,) = options.cases(Correction.objects.filter(pk=row.pk))
             shown = list(case.read.figures.values())

@@ -24,6 +24,9 @@ _BEGINNING: Mapping[str, Mapping[str, Any]] = {
         "post_requested_by": "",
         "send_requested_at": None,
         "send_requested_by": "",
+        "delivered_at": None,
+        "delivery_due_at": None,
+        "tell_delivery_at": None,
     },
     "invoicing.LedgerRow": {"correction_seconds": 0, "correction_text": "", "accepted_seconds": 0},
 }

@@ -232,8 +232,12 @@ CELERY_TASK_ROUTES = {
     for app, queue, tasks in (
         ("integrations", "sync", ["sync_workspace", "sync_company"]),
         ("invoicing", "sync", ["run_dossier", "reconcile_dossier"]),
-        ("invoicing", "post", ["post_invoices", "read_back", "read_order_changes", "recover_replacement"]),
-        ("invoicing", "send", ["send_invoice", "tell_lost_connection"]),
+        (
+            "invoicing",
+            "post",
+            ["post_invoices", "read_back", "read_order_changes", "read_deliveries", "ask_ways", "recover_replacement"],
+        ),
+        ("invoicing", "send", ["send_invoice", "tell_lost_connection", "tell_deliveries"]),
         ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
         ("invoicing", "ticks", ["derive", "derive_marked"]),
     )

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from integrations.clients import billit_rows
 from integrations.clients.answers import Answer, Row, Unreadable
 from integrations.clients.billit_orders import Address, NewCustomer, Order, OrderLine, encode, order_body
-from integrations.clients.billit_rows import Company, Customer, FoundCompany, OrderSummary, Participant, Product
+from integrations.clients.billit_rows import (
+    Account,
+    Company,
+    Customer,
+    DeliveryDetails,
+    FoundCompany,
+    OrderSummary,
+    Participant,
+    Product,
+)
 from integrations.clients.billit_sign_in import ApiKey, Bearer, Credential
 from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
 from integrations.clients.transport import TIMEOUT, BadCredentials, Call, Refused, RetryLater, ServiceError, Transport
@@ -29,6 +37,7 @@ __all__ = [
     "Company",
     "Credential",
     "Customer",
+    "DeliveryDetails",
     "FoundCompany",
     "NewCustomer",
     "Order",
@@ -37,7 +46,6 @@ __all__ = [
     "Participant",
     "Product",
     "account",
-    "companies",
     "encode",
     "order_body",
 ]
@@ -52,25 +60,6 @@ _CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accessto
 Found = TypeVar("Found")
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Whose credential it is (the name, else the e-mail address), and the companies that it opens."""
-
-    owner: str
-    companies: tuple[Company, ...]
-
-
-def companies(
-    *,
-    url: str,
-    credential: Credential,
-    pace: Callable[[], None] | None = None,
-    timeout: tuple[float, float] = TIMEOUT,
-) -> list[Company]:
-    """All companies that the credential opens. Billit docs: account/accountInformation."""
-    return list(account(url=url, credential=credential, pace=pace, timeout=timeout).companies)
-
-
 def account(
     *,
     url: str,
@@ -83,10 +72,7 @@ def account(
     transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
     try:
         answer = transport.send("GET", "/v1/account/accountInformation", purpose=purpose)
-        body = transport.read(answer, purpose=purpose)
-        row = Row(body, what="account")
-        owner = f"{row.text('FirstName')} {row.text('LastName')}".strip() or row.text("Email")
-        return Account(owner, tuple(billit_rows.company(found) for found in row.rows("Companies")))
+        return billit_rows.account(Row(transport.read(answer, purpose=purpose), what="account"))
     except Unreadable as error:
         raise transport.nonsense(purpose, error.detail) from error
     finally:
@@ -171,7 +157,8 @@ class Api:
             self._unreadable(purpose, error)
 
     def participant(self, number: str) -> Participant:
-        """What the receiver with this VAT or enterprise number takes over Peppol; asked without the credential.
+        """What a receiver takes over Peppol; asked without the credential. ``number``: a VAT or enterprise number, or
+        `scheme:id` such as `0208:0563846944`.
 
         Billit docs: how-do-i-know-who-is-a-peppol-receiver.
         """
@@ -180,10 +167,19 @@ class Api:
         purpose = Message(Asked.PEPPOL, {"number": number})
         anonymous = dict.fromkeys(self._credential.headers)
         answer = self._transport.send(
-            "GET", "/v1/peppol/participantInformation/" + quote(number), purpose=purpose, headers=anonymous
+            "GET", "/v1/peppol/participantInformation/" + quote(number, safe=":"), purpose=purpose, headers=anonymous
         )
         try:
             return billit_rows.participant(Row(self._transport.read(answer, purpose=purpose), what="registration"))
+        except Unreadable as error:
+            self._unreadable(purpose, error)
+
+    def sending_open(self) -> bool:
+        """Whether Billit lets the companies of this credential send, as far as it tells. Billit docs: account."""
+        purpose = Message(Asked.COMPANIES)
+        body = self._get("/v1/account/accountInformation", purpose)
+        try:
+            return billit_rows.sending_open(Row(body, what="account"))
         except Unreadable as error:
             self._unreadable(purpose, error)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -16,7 +16,8 @@ ZONE = ZoneInfo("Europe/Brussels")
 @dataclass(frozen=True, slots=True)
 class Company:
     """A company that the credential can bill for; `api_allowed` is False when Billit says that the API may not,
-    `small_enterprise` is true when it charges no VAT by the scheme for them."""
+    `small_enterprise` is true when it charges no VAT by the scheme for them. `sending_open` is False when Billit wants
+    its user to sign in or register once more first, as far as it tells (`LoginOrRegisterNeeded` of the account)."""
 
     party_id: int
     name: str
@@ -24,6 +25,15 @@ class Company:
     api_allowed: bool
     language: str
     small_enterprise: bool = False
+    sending_open: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Whose credential it is (the name, else the e-mail address), and the companies that it opens."""
+
+    owner: str
+    companies: tuple[Company, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +74,38 @@ class FoundCompany:
 
 
 @dataclass(frozen=True, slots=True)
+class DeliveryDetails:
+    """What became of a sent document. `status` as Billit writes it (Pending, Delivered, Error), "" when absent.
+
+    `refused_*`: the refusal by the receiver (Invoice Response) or by the rules; Billit docs: status-content-of-a-sales-
+    invoice. A refusal may come after the delivery.
+    """
+
+    is_delivered: bool
+    status: str
+    delivered_at: datetime | None
+    info: str
+    refused_at: datetime | None
+    refused_code: str
+    refused_info: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the receiver, or the rules, refused it: any of the three members says so."""
+        return self.refused_at is not None or bool(self.refused_code or self.refused_info)
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether Billit gave it up: refused, or not deliverable."""
+        return self.is_refused or self.status.lower() == "error"
+
+
+@dataclass(frozen=True, slots=True)
 class OrderSummary:
-    """An order as Billit has it. Totals in euro, 0 when absent; texts "" when absent; `last_modified` in UTC."""
+    """An order as Billit has it. Totals in euro, 0 when absent; texts "" when absent; `last_modified` in UTC.
+
+    `delivery` is None when the row does not say what became of it: a list may leave that out, a whole order has it.
+    """
 
     id: int
     number: str
@@ -80,6 +120,7 @@ class OrderSummary:
     customer_vat: str
     external_id: str
     last_modified: datetime | None
+    delivery: DeliveryDetails | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +129,18 @@ class Participant:
 
     registered: bool
     document_types: frozenset[str]
+
+
+def account(row: Row) -> Account:
+    """The answer of accountInformation."""
+    owner = f"{row.text('FirstName')} {row.text('LastName')}".strip() or row.text("Email")
+    found = (company(each) for each in row.rows("Companies"))
+    return Account(owner, tuple(replace(each, sending_open=sending_open(row)) for each in found))
+
+
+def sending_open(row: Row) -> bool:
+    """Whether an account's companies may send, as far as it tells."""
+    return row.flag("LoginOrRegisterNeeded") is not True
 
 
 def company(row: Row) -> Company:
@@ -165,6 +218,22 @@ def order(row: Row) -> OrderSummary:
         customer_vat=party.text("VATNumber") if party else "",
         external_id=row.text("ExternalProviderID"),
         last_modified=row.moment_or_none("LastModified", zone=ZONE),
+        delivery=_delivery(row.row_or_none("CurrentDocumentDeliveryDetails")),
+    )
+
+
+def _delivery(row: Row | None) -> DeliveryDetails | None:
+    if row is None:
+        return None
+    return DeliveryDetails(
+        is_delivered=row.flag("IsDocumentDelivered") is True
+        or row.text("DocumentDeliveryStatus").lower() == "delivered",
+        status=row.text("DocumentDeliveryStatus"),
+        delivered_at=row.moment_or_none("DocumentDeliveryDate", zone=ZONE),
+        info=row.text("DocumentDeliveryInfo"),
+        refused_at=row.moment_or_none("DocumentRefusedDate", zone=ZONE),
+        refused_code=row.text("DocumentRefusedReasonTC"),
+        refused_info=row.text("DocumentRefusedInfo"),
     )
 
 

@@ -273,6 +273,7 @@ def take_company(*, connection: Connection, found: billit.Company, now: datetime
         "vat_number": found.vat_number[:30],
         "api_allowed": found.api_allowed,
         "small_enterprise": found.small_enterprise,
+        "sending_open": found.sending_open,
     }
     row, is_new = Company.objects.get_or_create(
         firm_id=connection.firm_id, party_id=found.party_id, defaults={**values, "next_sync_at": now}

@@ -235,6 +235,7 @@ class Company(FirmOwned):
     api_allowed = models.BooleanField(_("Billit lets the API in"), default=True)
     # As it stands in Billit: the scheme of small enterprises (VAT code, art. 56bis).
     small_enterprise = models.BooleanField(_("charges no VAT (small enterprise)"), default=False)
+    sending_open = models.BooleanField(_("Billit lets it send"), default=True)
     next_sync_at = models.DateTimeField(_("next sync"), null=True, blank=True, db_index=True)
     claimed_at = models.DateTimeField(null=True, blank=True, editable=False)
     synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)

@@ -115,6 +115,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             _("When and how far"),
             {"fields": ("every", "day", "mode", "auto_limit", "no_limit", "due_at", "waiting_words")},
         ),
+        (_("Guards"), {"fields": ("four_eyes", "deviation")}),
         (_("The invoice"), {"fields": ("payment_days", "email_allowed")}),
     )
 

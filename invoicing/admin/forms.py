@@ -114,6 +114,8 @@ class DossierForm(_DossierForm):
             "auto_limit",
             "no_limit",
             "longest_hours",
+            "four_eyes",
+            "deviation",
             "payment_days",
             "email_allowed",
         )

@@ -73,7 +73,7 @@ def why_not(about: Invoice, waiting: Invoice | None) -> str:
     words = {"invoice": about, "note": waiting}
     if about.status != Invoice.Status.POSTED or about.delivery in (_Delivery.NOT_SENT, _Delivery.FAILED):
         return gettext("Invoice %(invoice)s is not sent: replace it rather than credit it.") % words
-    if about.delivery not in (_Delivery.SENT, _Delivery.DELIVERED):
+    if about.delivery not in (_Delivery.SENT, _Delivery.DELIVERED, _Delivery.REFUSED):
         return (
             gettext("It is not clear yet whether invoice %(invoice)s was sent. Wait until it is, then credit it.")
             % words

@@ -64,6 +64,23 @@ def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> 
     )
 
 
+def of_sending(invoice: Invoice) -> Figures:
+    """What a sending rests on: the document, its receiver, the way there and the amounts as they count legally."""
+    return Figures.of(
+        f"sending {invoice.reference}",
+        {
+            "customer": invoice.customer_name,
+            **_state(invoice),
+            "number": invoice.customer_vat,
+            "way": [invoice.way, invoice.way_to],
+            "attention": [invoice.attention, invoice.attention_facts],
+            "excl": _number(invoice.excl),
+            "vat": _number(invoice.vat),
+            "incl": _number(invoice.incl),
+        },
+    )
+
+
 def of_replacement(invoice: Invoice, corrections: Iterable[Correction]) -> Figures:
     """What replacing an order rests on: the invoice, and all corrections of it that nobody settled (with entries)."""
     found = sorted(corrections, key=lambda correction: correction.pk)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.utils import formats
 from django.utils.translation import gettext
 
+from invoicing.deciding import guards
 from invoicing.models import Dossier, Invoice
 from toggbill.firms.access import RIGHTS, NotAllowed, holds
 from toggbill.firms.audit import Actor, Authority
@@ -42,6 +43,11 @@ def demand_approval(by: Actor, invoice: Invoice) -> None:
     """Raises ``NotAllowed`` unless who acts may approve this invoice, its amount included."""
     dossier = invoice.dossier
     demand(by, "approve", dossier)
+    if by.authority == Authority.SCHEDULE and guards.deviation(invoice) is not None:
+        raise NotAllowed(
+            gettext("Invoice %(invoice)s lies too far above the customer’s latest ones: a person approves it.")
+            % {"invoice": invoice}
+        )
     if not passes_limit(by, invoice):
         raise NotAllowed(
             gettext(

@@ -153,6 +153,8 @@ class DossierRow(Row):
     auto_limit: Annotated[Decimal | None, BeforeValidator(_amount)] = None
     no_limit: Flag = None
     longest_hours: Number = None
+    four_eyes: Flag = None
+    deviation: Number = None
     price_decimals: Number = None
     payment_days: Number = None
     default_product: Text = None

@@ -60,6 +60,8 @@ def _connections(dossier: Dossier, now: datetime) -> list[str]:
         found.append(_("The Toggl token is not an admin's, so hours of others are missing."))
     if not dossier.company.api_allowed:
         found.append(_("Billit does not let its API in for this company."))
+    if not dossier.company.sending_open:
+        found.append(_("Billit does not let this company send yet: sign in there and finish what it asks for."))
     synced = dossier.workspace.synced_at
     if synced is None:
         found.append(_("The workspace was never read."))

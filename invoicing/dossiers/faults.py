@@ -43,6 +43,9 @@ WORDS: Mapping[str, str] = {
         "or say no_limit."
     ),
     "limit_and_none": _("stands beside auto_limit; give the limit, or say that there is none."),
+    "four_eyes_sends": _(
+        "stands beside mode send, by which invoices go out unseen; choose mode post, and a person sends."
+    ),
     "taken": _("the firm already has a dossier of this short name: choose another one."),
     "invoiced": _("stays %(old)s, since dossier %(dossier)s has invoiced; make another dossier."),
     "clients_elsewhere": _("%(clients)s: dossier %(dossier)s of this workspace bills that too."),

@@ -39,6 +39,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "price_decimals": (2, 5),
     "payment_days": (0, 365),
     "longest_hours": (0, 1000),
+    "deviation": (0, 1000),
 }
 """The least and the most of a whole number among the rules."""
 
@@ -64,7 +65,8 @@ class DossierRules:
     (1 = Monday) or month, where ``every`` wants one (R9). ``email_allowed``: e-mail where Peppol does not reach (R11).
     ``auto_limit``: euro excluding VAT, above which a person approves; with a mode that lets invoices out by themselves
     it is given, or ``no_limit`` says that there is none (R9). ``payment_days``: days from the invoice date (R10).
-    ``longest_hours``: of a longer entry a person is asked, 0 for never (R4).
+    ``longest_hours``: of a longer entry a person is asked, 0 for never (R4). ``four_eyes``: who approved does not send;
+    ``deviation``: per cent above the customer's usual at which a person looks, 0 for never (R11).
     """
 
     key: str
@@ -84,6 +86,8 @@ class DossierRules:
     auto_limit: Decimal | None = None
     no_limit: bool = False
     longest_hours: int = 16
+    four_eyes: bool = False
+    deviation: int = 0
     price_decimals: int = 2
     payment_days: int = 30
     default_product: str = ""
@@ -284,6 +288,8 @@ def _own(rules: DossierRules) -> Iterator[Fault]:
     if not days.FIRST <= rules.start <= days.LAST:
         facts = {"value": rules.start.isoformat(), "least": days.FIRST.year, "most": days.LAST.year}
         yield Fault("start", "day_out_of_range", facts)
+    if rules.four_eyes and rules.mode == Dossier.Mode.SEND:
+        yield Fault("four_eyes", "four_eyes_sends", beside=("mode",))
     limit = rules.auto_limit
     if limit is not None and not (0 <= limit < _MOST and limit == round(limit, 2)):
         yield Fault("auto_limit", "not_an_amount", {"value": str(limit)})

@@ -1,4 +1,4 @@
-"""What became of posted orders at Billit, once it says that some changed: number, payment and legal totals.
+"""What became of posted orders at Billit, once it says that some changed: number, payment, delivery and legal totals.
 
 A webhook of Billit marks the company (``Company.orders_due_at``), a tick finds the mark, and this reads. What a call
 said is not looked at: the orders are asked for by their own ids. Without webhooks the same stands in ``reconcile``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from integrations.models import Company
+from invoicing.due import deliveries
 from invoicing.models import Invoice
 from invoicing.posting import read_back
 
@@ -30,11 +31,14 @@ def read(*, company: Company, now: datetime) -> int:
     The mark goes first: a call that comes meanwhile makes one of its own.
     """
     Company.objects.filter(pk=company.pk, orders_due_at__lte=now).update(orders_due_at=None)
+    deliveries.hasten(company=company, now=now)
     rows = Invoice.objects.posted().filter(
         payment=Invoice.Payment.OPEN,
         posted_at__gt=now - timedelta(days=READ_DAYS),
     )
-    return read_back.read_back(company=company, invoices=rows, now=now)
+    read = read_back.read_back(company=company, invoices=rows, now=now)
+    deliveries.read(company=company, now=now)
+    return read
 
 
 def postpone(*, company: Company, now: datetime) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext
 
 from integrations.clients.transport import ServiceError
 from integrations.connections.stopping import Stopping
-from invoicing.deciding import figures, rights
+from invoicing.deciding import figures, guards, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
 from invoicing.posting import post, recover
@@ -47,10 +47,29 @@ def request(*, invoice: Invoice, send: bool, by: Actor, now: datetime, read: Rea
 @transaction.atomic
 def request_send(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Ask the workers to send a posted invoice that was not sent yet. Raises as ``request``."""
-    row = _to_ask(invoice, ["send"], by, read)
-    if row.status != _Status.POSTED or row.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
-        raise NotPossible(gettext("Only a posted invoice that was not sent yet can be sent."))
-    Invoice.objects.filter(pk=row.pk).update(send_requested_at=now, send_requested_by=by.name)
+    request_sends(invoices=[invoice], by=by, now=now, read=read)
+
+
+@transaction.atomic
+def request_sends(*, invoices: Sequence[Invoice], by: Actor, now: datetime, read: Read | None = None) -> None:
+    """The same for several of one firm, all or none. ``read``: way, receiver and amount of each, as they were read.
+
+    By the way that was read they are sent, and by no other (``posting.way``).
+    """
+    firm = invoices[0].firm
+    audit.check_open(firm)
+    lock_firm(firm)
+    lock_rows(Invoice.objects.filter(firm=firm, pk__in=[invoice.pk for invoice in invoices]))
+    rows = [post.fresh(invoice) for invoice in invoices]
+    for row in rows:
+        rights.demand(by, "send", row.dossier)
+        guards.demand_other_eyes(by, row)
+    check(read, lambda: [figures.of_sending(row) for row in rows], by=by)
+    for row in rows:
+        if row.status != _Status.POSTED or row.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
+            raise NotPossible(gettext("Only a posted invoice that was not sent yet can be sent."))
+    ids = [row.pk for row in rows]
+    Invoice.objects.filter(pk__in=ids).update(send_requested_at=now, send_requested_by=by.name)
 
 
 def _to_ask(invoice: Invoice, rights_needed: Sequence[str], by: Actor, read: Read | None) -> Invoice:
@@ -61,6 +80,8 @@ def _to_ask(invoice: Invoice, rights_needed: Sequence[str], by: Actor, read: Rea
     row = post.fresh(invoice)
     for right in rights_needed:
         rights.demand(by, right, row.dossier)
+    if "send" in rights_needed:
+        guards.demand_other_eyes(by, row)
     check(read, lambda: [figures.of_invoice(row)], by=by)
     return row
 

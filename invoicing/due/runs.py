@@ -12,7 +12,7 @@ from integrations.connections import quota
 from integrations.connections.stopping import Stopping
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
-from invoicing.deciding import rights
+from invoicing.deciding import guards, rights
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import derive
@@ -104,8 +104,12 @@ def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -
     if dossier.mode == Dossier.Mode.REVIEW:
         return []
     waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
-    sound = (invoice for invoice in waiting if not invoice.attention)
-    return [_carry_on(invoice, dossier, by, now) for invoice in sound if rights.within_limit(invoice)]
+    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if _goes_on(invoice)]
+
+
+def _goes_on(invoice: Invoice) -> bool:
+    """Whether nothing is noted on it, and limit (R9) and guard (R11) of the dossier let it pass without a person."""
+    return not invoice.attention and rights.within_limit(invoice) and guards.deviation(invoice) is None
 
 
 def _carry_on(invoice: Invoice, dossier: Dossier, by: Actor, now: datetime) -> Invoice:

@@ -23,6 +23,8 @@ from integrations.connections import circuit, quota, tokens
 from integrations.models import Company, Connection, Quota, Workspace
 from invoicing.due.order_changes import PAUSE
 from invoicing.models import Attempt, Dossier, Invoice
+from invoicing.posting import way
+from invoicing.rules import delivery
 from toggbill.firms.locks import lock_rows
 
 SLACK = timedelta(minutes=1)
@@ -76,6 +78,9 @@ def bounds() -> Sequence[Bound]:
         Bound(Invoice, "posting_since"),
         Bound(Invoice, "sending_since"),
         Bound(Invoice, "replacing_since"),
+        Bound(Invoice, "way_asked_at", back=way.HOLDS),
+        Bound(Invoice, "sent_at", only=Q(delivery=Invoice.Delivery.SENT)),
+        Bound(Invoice, "delivery_due_at", delivery.DAILY),
         Bound(Attempt, "started_at", only=unanswered),
         Bound(Attempt, "left_at", only=unanswered),
         Bound(Attempt, "finished_at", only=unanswered),

@@ -44,6 +44,8 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
         "auto_limit": None if limit is None else f"{limit:.2f}",
         "no_limit": dossier.no_limit,
         "longest_hours": dossier.longest_hours,
+        "four_eyes": dossier.four_eyes,
+        "deviation": dossier.deviation,
         "price_decimals": dossier.price_decimals,
         "payment_days": dossier.payment_days,
         "default_product": dossier.default_product,

@@ -1,9 +1,9 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
 from invoicing.models.attempts import Attempt
-from invoicing.models.claims import Claim
-from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, TagMapping
-from invoicing.models.invoices import NEEDS_PERSON, Invoice, InvoiceLine, Run
+from invoicing.models.claims import Claim, InvoiceLine
+from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
+from invoicing.models.invoices import NEEDS_PERSON, Invoice
 from invoicing.models.ledger import Correction, LedgerRow
 from invoicing.models.reconciliation import Drift, ReportedMonth
 

@@ -1,16 +1,63 @@
-"""Claims: which entry stands on which line."""
+"""Lines of invoices, and claims: which entry stands on which line."""
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar, Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
-from invoicing.models.invoices import Invoice, InvoiceLine
+from invoicing.models.dossiers import ClientMapping
+from invoicing.models.invoices import Invoice
 from toggbill.firms.models import FirmOwned, FirmQuerySet
+
+
+class InvoiceLine(FirmOwned):
+    """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims.
+
+    One that takes hours of an earlier invoice off has a negative quantity and negative seconds, as EN 16931 wants it
+    (BR-27); the lines of a credit note are positive.
+    """
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
+    position = models.PositiveIntegerField(_("position"))
+    product_reference = models.CharField(_("product"), max_length=200, blank=True)
+    description = models.CharField(_("description"), max_length=512)
+    description_extended = models.CharField(_("further description"), max_length=512, blank=True)
+    quantity = models.DecimalField(_("hours"), max_digits=12, decimal_places=2)
+    unit_price = models.DecimalField(_("price"), max_digits=16, decimal_places=5)
+    vat_rate = models.DecimalField(_("VAT rate"), max_digits=5, decimal_places=2)
+    ventilation_code = models.PositiveSmallIntegerField(_("ventilation code"))
+    treatment = models.CharField(_("VAT treatment"), max_length=16, choices=ClientMapping.Treatment)
+    total = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
+    seconds = models.IntegerField(_("seconds"))
+    is_late = models.BooleanField(_("late"), default=False)
+    # Tags of its entries that lead to no product, beside one that does (R4).
+    ignored_tags = models.JSONField(_("tags without a product"), default=list, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = _("line")
+        verbose_name_plural = _("lines")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
+            models.CheckConstraint(
+                condition=Q(quantity__gt=0, seconds__gt=0, unit_price__gte=0)
+                | Q(quantity__lt=0, seconds__lt=0, unit_price__gte=0),
+                name="line_has_hours",
+            ),
+            # Half a cent and a hair: SQLite multiplies decimals as floating point.
+            models.CheckConstraint(
+                condition=Q(total__lte=F("quantity") * F("unit_price") + Decimal("0.00501"))
+                & Q(total__gte=F("quantity") * F("unit_price") - Decimal("0.00501")),
+                name="line_quantity_times_price",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invoice_id}/{self.position}"
 
 
 class ClaimQuerySet(FirmQuerySet["Claim"]):

@@ -1,9 +1,9 @@
-"""Dossiers: one workspace billed by one company, with the rules and mappings for it."""
+"""Dossiers: one workspace billed by one company, with the rules and mappings for it, and the runs over it."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
@@ -128,6 +128,15 @@ class Dossier(FirmOwned):
         validators=[MaxValueValidator(1000)],
         help_text=_("A longer entry waits for a person. 0: none does."),
     )
+    four_eyes = models.BooleanField(
+        _("four eyes"), default=False, help_text=_("Who approved an invoice does not send it; somebody else does.")
+    )
+    deviation = models.PositiveSmallIntegerField(
+        _("deviation in per cent"),
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text=_("An invoice so far above the mean of the customer’s latest six waits for a person. 0: not asked."),
+    )
     price_decimals = models.PositiveSmallIntegerField(
         _("decimals of prices"), default=2, validators=[MinValueValidator(2), MaxValueValidator(5)]
     )
@@ -176,6 +185,11 @@ class Dossier(FirmOwned):
             models.CheckConstraint(
                 condition=Q(no_limit=False) | Q(auto_limit__isnull=True), name="dossier_limit_or_none"
             ),
+            # What goes out by itself has been before the eyes of nobody.
+            models.CheckConstraint(
+                condition=Q(four_eyes=False) | ~Q(mode="send"), name="dossier_four_eyes_sends_by_hand"
+            ),
+            models.CheckConstraint(condition=Q(deviation__lte=1000), name="dossier_deviation_in_range"),
             known_codes("waiting", "reconcile_problem", constraint="dossier_known_codes"),
         ]
 
@@ -294,3 +308,25 @@ class CustomerPin(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.number} = {self.party_id}"
+
+
+class Run(FirmOwned):
+    """One pass of drafting over a dossier, for a cut-off day (the last day included, firm's time zone)."""
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="runs", verbose_name=_("dossier"))
+    cut_off = models.DateField(_("through"))
+    started_at = models.DateTimeField(_("when"))
+    started_by = models.CharField(_("who"), max_length=254)
+    mirror_as_of = models.DateTimeField(_("hours as of"), null=True, blank=True)
+    # The drafts that this pass made, redrew or left as they were: while one of them waits, its hours are not late (R8).
+    invoices: models.ManyToManyField[Any, Any] = models.ManyToManyField("Invoice", related_name="runs", blank=True)
+
+    class Meta:
+        verbose_name = _("run")
+        verbose_name_plural = _("runs")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["dossier", "cut_off"], name="run_once_per_cut_off"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dossier_id} {self.cut_off}"

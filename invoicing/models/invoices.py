@@ -1,7 +1,8 @@
-"""Runs, and invoices with their lines."""
+"""Invoices."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Self
 
@@ -10,35 +11,13 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Company
-from invoicing.models.dossiers import ClientMapping, Dossier
+from integrations.models.connections import served_through
+from invoicing.models.dossiers import Dossier
 from invoicing.models.problems import known_codes
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
-
-class Run(FirmOwned):
-    """One pass of drafting over a dossier, for a cut-off day (the last day included, firm's time zone)."""
-
-    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="runs", verbose_name=_("dossier"))
-    cut_off = models.DateField(_("through"))
-    started_at = models.DateTimeField(_("when"))
-    started_by = models.CharField(_("who"), max_length=254)
-    mirror_as_of = models.DateTimeField(_("hours as of"), null=True, blank=True)
-    # The drafts that this pass made, redrew or left as they were: while one of them waits, its hours are not late (R8).
-    invoices: models.ManyToManyField[Invoice, Any] = models.ManyToManyField("Invoice", related_name="runs", blank=True)
-
-    class Meta:
-        verbose_name = _("run")
-        verbose_name_plural = _("runs")
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["dossier", "cut_off"], name="run_once_per_cut_off"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.dossier_id} {self.cut_off}"
-
-
 # Billit said no, or did not answer: of the order, or of its delivery.
-_STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "in_doubt"])
+_STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "refused", "in_doubt"])
 NO_POST_ASKED: dict[str, Any] = {"post_requested_at": None, "post_requested_by": ""}
 NO_SEND_ASKED: dict[str, Any] = {"send_requested_at": None, "send_requested_by": ""}
 """Columns of an invoice that nobody wants posted, or sent, any more."""
@@ -98,6 +77,23 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
         """All but those whose order is being deleted at Billit, to be replaced."""
         return self.filter(replacing_since__isnull=True)
 
+    def unsent(self) -> Self:
+        """Orders at Billit that can be sent: not sent yet, or in vain, and not being replaced."""
+        return self.posted().filter(delivery__in=["not_sent", "failed"], replacing_since__isnull=True)
+
+    def sent(self) -> Self:
+        """Those that left Billit for the customer, whatever became of them."""
+        return self.filter(delivery__in=[Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED, Invoice.Delivery.REFUSED])
+
+    def delivery_due(self, now: datetime) -> Self:
+        """Those of which it is to be read what became of them: due, or sent in Billit by hand and not looked at yet."""
+        served = self.filter(served_through("company__connection__"), firm__closed_at__isnull=True)
+        return served.filter(Q(delivery_due_at__lte=now) | Q(delivery="sent", sent_at__isnull=True))
+
+    def delivery_to_tell(self) -> Self:
+        """Those of which somebody is to be told by mail that they do not arrive."""
+        return self.filter(tell_delivery_at__isnull=False, firm__closed_at__isnull=True)
+
     def stuck(self) -> Self:
         """Those that Billit refused or did not answer, or did not deliver."""
         return self.filter(_STUCK)
@@ -140,8 +136,16 @@ class Invoice(FirmOwned):
         SENDING = "sending", _("being sent")
         SENT = "sent", _("sent")
         DELIVERED = "delivered", _("delivered")
+        REFUSED = "refused", _("refused by the receiver")
         FAILED = "failed", _("failed")
         IN_DOUBT = "in_doubt", _("in doubt")
+
+    class Way(models.TextChoices):
+        """R11: how the customer gets it."""
+
+        PEPPOL = "peppol", _("Peppol")
+        EMAIL = "email", _("e-mail")
+        NONE = "none", _("none is open")
 
     class Payment(models.TextChoices):
         """Read back from Billit."""
@@ -212,6 +216,17 @@ class Invoice(FirmOwned):
     sending_since = models.DateTimeField(null=True, blank=True, editable=False)
     delivery_problem = models.CharField(_("what Billit said of the delivery"), max_length=40, blank=True)
     delivery_problem_facts = models.JSONField(default=dict, blank=True, editable=False)
+    # The way to the customer as it was asked for last; ``way_to``: `0208:...`, or an address of e-mail.
+    way = models.CharField(_("way to the customer"), max_length=6, choices=Way, blank=True)
+    way_to = models.CharField(_("receiver"), max_length=320, blank=True)
+    way_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # What becomes of a sent one is read back (R11): when next, and which state of the order was read last.
+    sent_at = models.DateTimeField(_("sent on"), null=True, blank=True)
+    delivered_at = models.DateTimeField(_("delivered on"), null=True, blank=True)
+    delivery_due_at = models.DateTimeField(_("next look at its delivery"), null=True, blank=True, editable=False)
+    delivery_read_of = models.DateTimeField(null=True, blank=True, editable=False)
+    # Who sent it is to be told by mail that it does not arrive; empty again once that is done.
+    tell_delivery_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[InvoiceManager[Invoice]] = InvoiceManager()
 
@@ -280,6 +295,21 @@ class Invoice(FirmOwned):
                 condition=Q(delivery="not_sent") | Q(status="posted"), name="invoice_sent_only_when_posted"
             ),
             models.CheckConstraint(
+                condition=(~Q(delivery="delivered") | Q(delivered_at__isnull=False))
+                & (~Q(delivery="refused") | ~Q(delivery_problem="")),
+                name="invoice_delivery_has_its_facts",
+            ),
+            models.CheckConstraint(
+                condition=Q(way__in=["", "none"], way_to="") | (Q(way__in=["peppol", "email"]) & ~Q(way_to="")),
+                name="invoice_way_leads_somewhere",
+            ),
+            # Nothing is awaited, nor told, of what was not sent.
+            models.CheckConstraint(
+                condition=Q(delivery__in=["sent", "delivered", "refused"])
+                | Q(delivery_due_at__isnull=True, tell_delivery_at__isnull=True, delivered_at__isnull=True),
+                name="invoice_delivery_of_what_was_sent",
+            ),
+            models.CheckConstraint(
                 condition=Q(payment="open", paid_date__isnull=True) | Q(payment="paid", status="posted"),
                 name="invoice_paid_only_when_posted",
             ),
@@ -287,6 +317,20 @@ class Invoice(FirmOwned):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["firm", "-drafted_at"], name="invoice_newest"),
             models.Index(fields=["status"], name="invoice_by_status"),
+            models.Index(
+                fields=["delivery_due_at"], condition=Q(delivery_due_at__isnull=False), name="invoice_delivery_due"
+            ),
+            models.Index(
+                fields=["company"], condition=Q(delivery="sent", sent_at__isnull=True), name="invoice_sent_elsewhere"
+            ),
+            models.Index(
+                fields=["company"], condition=Q(status="posted", delivery="not_sent"), name="invoice_to_be_sent"
+            ),
+            models.Index(
+                fields=["tell_delivery_at"],
+                condition=Q(tell_delivery_at__isnull=False),
+                name="invoice_delivery_to_tell",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -330,48 +374,3 @@ class Invoice(FirmOwned):
     def incl(self) -> Decimal:
         """Total including VAT: Billit's figure once it was read back."""
         return self.total_incl if self.legal_incl is None else self.legal_incl
-
-
-class InvoiceLine(FirmOwned):
-    """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims.
-
-    One that takes hours of an earlier invoice off has a negative quantity and negative seconds, as EN 16931 wants it
-    (BR-27); the lines of a credit note are positive.
-    """
-
-    invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
-    position = models.PositiveIntegerField(_("position"))
-    product_reference = models.CharField(_("product"), max_length=200, blank=True)
-    description = models.CharField(_("description"), max_length=512)
-    description_extended = models.CharField(_("further description"), max_length=512, blank=True)
-    quantity = models.DecimalField(_("hours"), max_digits=12, decimal_places=2)
-    unit_price = models.DecimalField(_("price"), max_digits=16, decimal_places=5)
-    vat_rate = models.DecimalField(_("VAT rate"), max_digits=5, decimal_places=2)
-    ventilation_code = models.PositiveSmallIntegerField(_("ventilation code"))
-    treatment = models.CharField(_("VAT treatment"), max_length=16, choices=ClientMapping.Treatment)
-    total = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
-    seconds = models.IntegerField(_("seconds"))
-    is_late = models.BooleanField(_("late"), default=False)
-    # Tags of its entries that lead to no product, beside one that does (R4).
-    ignored_tags = models.JSONField(_("tags without a product"), default=list, blank=True, editable=False)
-
-    class Meta:
-        verbose_name = _("line")
-        verbose_name_plural = _("lines")
-        constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
-            models.CheckConstraint(
-                condition=Q(quantity__gt=0, seconds__gt=0, unit_price__gte=0)
-                | Q(quantity__lt=0, seconds__lt=0, unit_price__gte=0),
-                name="line_has_hours",
-            ),
-            # Half a cent and a hair: SQLite multiplies decimals as floating point.
-            models.CheckConstraint(
-                condition=Q(total__lte=F("quantity") * F("unit_price") + Decimal("0.00501"))
-                & Q(total__gte=F("quantity") * F("unit_price") - Decimal("0.00501")),
-                name="line_quantity_times_price",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.invoice_id}/{self.position}"

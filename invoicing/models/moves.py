@@ -169,7 +169,7 @@ _D = Invoice.Delivery
 DELIVERY = Table(
     Invoice,
     "delivery",
-    ends=frozenset({_D.SENT}),
+    ends=frozenset({_D.SENT, _D.DELIVERED, _D.REFUSED}),
     moves=(
         Move(BEGIN, _D.NOT_SENT, None, Who.WORKER, "made with the invoice"),
         Move(
@@ -188,6 +188,10 @@ DELIVERY = Table(
         Move(_D.FAILED, _D.NOT_SENT, "invoice_void", Who.PERSON, "its order is replaced"),
         *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.LATE, "Billit took it"),
         *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.PERSON, "sent in Billit by hand"),
+        Move(_D.SENT, _D.DELIVERED, "invoice_delivered", Who.WORKER, "Billit shows it as delivered"),
+        Move(_D.SENT, _D.REFUSED, "invoice_delivery_refused", Who.WORKER, "it could not be delivered, or was refused"),
+        Move(_D.DELIVERED, _D.REFUSED, "invoice_delivery_refused", Who.WORKER, "the receiver refused it later"),
+        Move(_D.REFUSED, _D.DELIVERED, "invoice_delivered", Who.WORKER, "Billit shows it as delivered after all"),
     ),
 )
 

@@ -8,6 +8,8 @@ sentence is made when somebody reads it, in the language in force. What the clie
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from functools import reduce
@@ -29,6 +31,10 @@ class Code(StrEnum):
     # an invoice needs a person
     PEPPOL_REFUSES = "peppol_refuses"
     NO_WAY_TO_SEND = "no_way_to_send"
+    NOT_DELIVERED = "not_delivered"
+    SAME_EYES = "same_eyes"
+    OTHER_WAY = "other_way"
+    SENDING_CLOSED = "sending_closed"
     SEVERAL_CUSTOMERS = "several_customers"
     TOTALS_DIFFER = "totals_differ"
     SENT_MEANWHILE = "sent_meanwhile"
@@ -37,6 +43,9 @@ class Code(StrEnum):
     WORKER_ENDED = "worker_ended"
     NOT_ADOPTED = "not_adopted"
     NOT_SENT_AFTER_ALL = "not_sent_after_all"
+    # it was sent, and does not arrive
+    RECEIVER_REFUSED = "receiver_refused"
+    NOT_DELIVERABLE = "not_deliverable"
     # what came of an attempt
     TAKEN_AS_ORDER = "taken_as_order"
     SENT_OVER_PEPPOL = "sent_over_peppol"
@@ -89,6 +98,22 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
         "%(customer)s (%(number)s) does not receive invoices over Peppol, and e-mail is not open for it. "
         "Have the customer register at Peppol, or allow e-mail in the dossier and add an address."
     ),
+    Code.NOT_DELIVERED: gettext_noop(
+        "Sent on %(on_day)s, and not delivered after one working day. Open it in Billit: if it waits in the queue, "
+        "let it wait; if not, ask %(customer)s whether its registration at Peppol has changed. An invoice counts as "
+        "issued only once it arrives."
+    ),
+    Code.SAME_EYES: gettext_noop(
+        "The dossier wants four eyes: %(who)s approved the invoice and asked for its sending. "
+        "Have somebody else send it."
+    ),
+    Code.SENDING_CLOSED: gettext_noop(
+        "Billit does not let %(company)s send yet: sign in to Billit and finish what it asks for, such as proving the "
+        "identity of the legal representative (itsme) and the address of e-mail. Then send again."
+    ),
+    Code.OTHER_WAY: gettext_noop(
+        "It was to go to %(to)s, and now only another way is open: %(now)s. Look at it, then send it again."
+    ),
     Code.SEVERAL_CUSTOMERS: gettext_noop(
         "Billit has %(n)s customers with number %(number)s (PartyID %(ids)s). "
         "Map the Toggl client to one of them, then draft again."
@@ -108,6 +133,14 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.NOT_ADOPTED: gettext_noop("%(found)s Look at Billit, then adopt it there by hand or post anew."),
     Code.NOT_SENT_AFTER_ALL: gettext_noop(
         "Billit says that the key was used, but shows the order as not sent. Look there, then send again."
+    ),
+    Code.RECEIVER_REFUSED: gettext_noop(
+        "%(customer)s refused it on %(on_day)s: %(reason)s. Billit has numbered it, so it is not changed any more: "
+        "settle the reason with the customer, then credit it and bill its hours again."
+    ),
+    Code.NOT_DELIVERABLE: gettext_noop(
+        "Billit could not deliver it to %(customer)s: %(reason)s. Mend the customer in Billit and send it from there "
+        "once more, or credit it and bill its hours again. A PDF by e-mail is no legal invoice between Belgian firms."
     ),
     Code.TAKEN_AS_ORDER: gettext_noop("Billit has it as order %(order)s."),
     Code.SENT_OVER_PEPPOL: gettext_noop("Billit sends it over Peppol."),
@@ -207,4 +240,8 @@ def known_codes(*names: str, constraint: str) -> models.CheckConstraint:
 def _written(name: str, value: Any) -> str:
     if name in _AMOUNTS and not (translation.get_language() or "en").startswith("en"):
         return formats.number_format(Decimal(value), 2)
+    if name == "on_day":
+        month = "M" if (translation.get_language() or "en").startswith("en") else "b"
+        with suppress(ValueError):
+            return formats.date_format(date.fromisoformat(value), f"j {month} Y")
     return str(value)

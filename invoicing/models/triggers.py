@@ -1,4 +1,5 @@
-"""The triggers of the tables in ``moves``: the database itself refuses an undeclared move, whoever writes it.
+"""The triggers of the tables in ``moves``: the database itself refuses an undeclared move, whoever writes it; and that
+of four eyes.
 
 An UPDATE that leaves the state as it is costs one comparison. A row that an upsert only updates is no new row, so the
 first state is looked at after the INSERT.
@@ -8,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from invoicing.models.dossiers import Dossier
+from invoicing.models.invoices import Invoice
 from invoicing.models.moves import TABLES, Table
-from toggbill.database.triggers import PREFIX, Trigger, register
+from toggbill.database.triggers import PREFIX, Trigger, register, trigger
 
 
 @register
@@ -58,3 +61,25 @@ def _refusal(vendor: str, table: Table, kind: str, when: str, refuse_if: str, or
             f"{create} EXECUTE FUNCTION {PREFIX}{name}()",
         ]
     return Trigger(name, rows, {rows: ["id", column]}, tuple(statements))
+
+
+@register
+def four_eyes(vendor: str) -> Iterator[Trigger]:
+    """Refuse that an invoice is sent for whoever approved it, where its dossier wants four eyes (R11)."""
+    rows, dossiers = Invoice._meta.db_table, Dossier._meta.db_table
+    wants = f"EXISTS (SELECT 1 FROM {dossiers} d WHERE d.id = NEW.dossier_id AND d.four_eyes)"
+    same = f"NEW.delivery = 'sending' AND NEW.send_requested_by = NEW.approved_by AND {wants}"
+    whens = {"update": "BEFORE UPDATE OF delivery, send_requested_by, approved_by", "insert": "BEFORE INSERT"}
+    for name, when in whens.items():
+        yield trigger(
+            vendor,
+            name=f"four_eyes_{name}_{rows}",
+            table=rows,
+            reads={
+                rows: ["delivery", "send_requested_by", "approved_by", "dossier_id"],
+                dossiers: ["id", "four_eyes"],
+            },
+            when=when,
+            refuse_if=same,
+            message=f"{rows}: the dossier wants four eyes",
+        )

@@ -39,7 +39,7 @@ def read_back(*, company: Company, invoices: InvoiceQuerySet | None = None, now:
         return 0
     with open_billit(company) as api:
         read = 0
-        for together in _read_together(rows, by_day=invoices is None):
+        for together in read_together(rows, by_day=invoices is None):
             part = {row.order_id: row for row in together}
             ids = [order_id for order_id in part if order_id is not None]
             for order in api.orders_between(min(ids), max(ids)):
@@ -49,7 +49,7 @@ def read_back(*, company: Company, invoices: InvoiceQuerySet | None = None, now:
         return read
 
 
-def _read_together(rows: Sequence[Invoice], *, by_day: bool) -> Iterator[Sequence[Invoice]]:
+def read_together(rows: Sequence[Invoice], *, by_day: bool) -> Iterator[Sequence[Invoice]]:
     """Portions of at most 120, in the order of their order ids.
 
     ``by_day``: none spans two days of posting. An order that is gone stays unread: the range that is asked for must not

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Literal
 
 from django.conf import settings
 from django.db import transaction
@@ -16,24 +15,23 @@ from integrations.clients.transport import BadCredentials, NoAnswer, Refused, Re
 from integrations.connections import hindrances
 from integrations.connections.opening import open_billit
 from integrations.connections.stopping import Stopping
-from integrations.models import Customer
-from invoicing.deciding import rights
+from invoicing.deciding import guards, rights
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, Step
-from invoicing.models.problems import Code, Detail, columns, words
+from invoicing.models.problems import Code, columns
 from invoicing.posting.attempts import GivenUp, finish, leaves, never_left
+from invoicing.posting.deliveries import awaited
 from invoicing.posting.post import asked, fresh, news_of
+from invoicing.posting.way import Way, choose, stop
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
-from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 _PAUSE = 60.0
 _SENT_BY = {"Peppol": Code.SENT_OVER_PEPPOL, "SMTP": Code.SENT_BY_EMAIL}
-DOCUMENT_TYPES = {Invoice.Kind.INVOICE: "BISv3Invoice", Invoice.Kind.CREDIT_NOTE: "BISv3CreditNote"}
 
 
 def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False) -> Invoice:
@@ -47,6 +45,7 @@ def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False
     invoice = fresh(invoice)
     if not background:
         rights.demand(by, "send", invoice.dossier)
+        guards.demand_other_eyes(by, invoice)
     order_id = invoice.order_id
     if invoice.status != Invoice.Status.POSTED or order_id is None or invoice.replacing_since is not None:
         return invoice
@@ -66,8 +65,12 @@ def send(*, invoice: Invoice, by: Actor, now: datetime, background: bool = False
 
 
 def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: datetime, *, asked_only: bool) -> None:
-    way = _way(invoice, api)
-    attempt = _claim(invoice, way, by, now, asked_only=asked_only)
+    if asked_only and guards.has_same_eyes(invoice, invoice.send_requested_by):
+        stop(invoice, Message(Code.SAME_EYES, {"who": invoice.approved_by}))
+    as_read = asked_only and invoice.send_requested_by != Actor.schedule().name
+    chosen = choose(invoice, api, as_read=as_read)
+    way = chosen.transport
+    attempt = _claim(invoice, chosen, by, now, asked_only=asked_only)
     if attempt is None:
         return
     try:
@@ -89,7 +92,7 @@ def _send(invoice: Invoice, order_id: int, api: billit.Api, by: Actor, now: date
             hindrances.refused(invoice.company.connection, error.message)
         _settle(invoice, attempt, _Delivery.FAILED, _Outcome.REFUSED, error.message, by, now, **NO_SEND_ASKED)
     else:
-        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now)
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ACCEPTED, Message(_SENT_BY[way]), by, now, **awaited(now))
 
 
 def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoice:
@@ -106,7 +109,8 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
         return fresh(invoice)
     attempt.refresh_from_db()
     if api.order(invoice.order_id).is_sent:
-        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, Message(Code.SHOWN_AS_SENT), by, now)
+        shown, taken = Message(Code.SHOWN_AS_SENT), awaited(attempt.started_at)
+        _settle(invoice, attempt, _Delivery.SENT, _Outcome.ADOPTED, shown, by, now, **taken)
     elif now - attempt.asked_at < timedelta(seconds=settings.IN_DOUBT_SECONDS):
         pass
     elif attempt.http_status == 409:
@@ -119,23 +123,8 @@ def _look(invoice: Invoice, api: billit.Api, by: Actor, now: datetime) -> Invoic
     return fresh(invoice)
 
 
-def _way(invoice: Invoice, api: billit.Api) -> Literal["Peppol", "SMTP"]:
-    if invoice.customer_vat:
-        participant = api.participant(invoice.customer_vat)
-        if participant.registered and DOCUMENT_TYPES[Invoice.Kind(invoice.kind)] in participant.document_types:
-            return "Peppol"
-    customer = Customer.objects.filter(company=invoice.company, party_id=invoice.customer_party_id or 0).first()
-    if invoice.dossier.email_allowed and customer is not None and customer.email:
-        return "SMTP"
-    number = invoice.customer_vat or Message(Detail.NO_NUMBER)
-    no_way = Message(Code.NO_WAY_TO_SEND, {"customer": invoice.customer_name, "number": number})
-    unsent = Invoice.objects.filter(pk=invoice.pk, delivery__in=[_Delivery.NOT_SENT, _Delivery.FAILED])
-    unsent.update(**columns("attention", no_way), **NO_SEND_ASKED)
-    raise NotPossible(words(no_way))
-
-
 @transaction.atomic
-def _claim(invoice: Invoice, way: str, by: Actor, now: datetime, *, asked_only: bool) -> Attempt | None:
+def _claim(invoice: Invoice, way: Way, by: Actor, now: datetime, *, asked_only: bool) -> Attempt | None:
     lock_firm(invoice.firm)
     number = invoice.send_key_number or invoice.key_number + 1
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
@@ -147,11 +136,12 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime, *, asked_only: 
         sending_since=now,
         send_key_number=number,
         not_before=None,
+        **way.columns(now),
         **columns("attention", None),
     )
     if not claimed:
         return None
-    body = f"{way} {invoice.order_id}"
+    body = f"{way.transport} {invoice.order_id}"
     attempt = Attempt.objects.create(
         firm_id=invoice.firm_id,
         invoice=invoice,
@@ -162,7 +152,7 @@ def _claim(invoice: Invoice, way: str, by: Actor, now: datetime, *, asked_only: 
         started_at=now,
     )
     event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENDING)
-    news = [news_of(event, invoice, key=attempt.key, way=way)]
+    news = [news_of(event, invoice, key=attempt.key, way=way.transport, to=way.to)]
     audit.record(firm=invoice.firm, news=news, by=by, now=now)
     return attempt
 

@@ -77,7 +77,7 @@ def moved_on(changes: Iterable[tuple[Figures, Figures]]) -> bool:
 
 def _title(found: Figures) -> str:
     kind, _blank, name = found.subject.partition(" ")
-    if kind in {"invoice", "replacement"}:
+    if kind in {"invoice", "replacement", "sending"}:
         return f"{found.shown['customer']} · {short(name)}"
     if kind == "client":
         return str(found.shown["client"])
@@ -160,6 +160,11 @@ def _corrections(rows: Iterable[Mapping[str, Any]]) -> str:
     return _all(f"{_('entry')} {row['entry']}: {difference(row['seconds'])}" for row in rows)
 
 
+def _way(value: Sequence[str]) -> str:
+    way, receiver = value
+    return f"{Invoice.Way(way).label} {receiver}".strip() if way else ""
+
+
 _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "status": (gettext_lazy("Status"), lambda value: Invoice.Status(value).label),
     "delivery": (gettext_lazy("Delivery"), lambda value: Invoice.Delivery(value).label),
@@ -169,6 +174,7 @@ _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "problem": (gettext_lazy("What Billit said"), _problem),
     "attention": (gettext_lazy("Needs attention"), _problem),
     "delivery_problem": (gettext_lazy("Not delivered"), _problem),
+    "way": (gettext_lazy("Way to the customer"), _way),
     "state": (gettext_lazy("State"), lambda value: LedgerRow.State(value).label),
     "reason": (gettext_lazy("Reason"), _reason),
     "decision_text": (gettext_lazy("Reason of the decision"), str),

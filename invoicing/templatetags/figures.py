@@ -207,6 +207,9 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_sending": gettext_lazy("Being sent"),
     "invoice_not_sent": gettext_lazy("Not sent, later again"),
     "invoice_sent": gettext_lazy("Sent"),
+    "invoice_delivered": gettext_lazy("Delivered"),
+    "invoice_delivery_refused": gettext_lazy("Refused, or not deliverable"),
+    "invoice_not_delivered": gettext_lazy("Not delivered after one working day"),
     "invoice_paid": gettext_lazy("Paid"),
     "invoice_void": gettext_lazy("Dropped"),
     "invoice_credited": gettext_lazy("Credited"),
@@ -259,6 +262,8 @@ _STATUS_COLOUR = {
 @register.filter
 def colour(invoice: Invoice) -> str:
     """The state colour of an invoice."""
+    if invoice.delivery == Invoice.Delivery.REFUSED or invoice.attention == problems.Code.NOT_DELIVERED:
+        return "attention"
     return _STATUS_COLOUR[Invoice.Status(invoice.status)]
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from integrations.connections import hindrances
 from invoicing.models import Dossier, Invoice
-from invoicing.models.problems import words
+from invoicing.models.problems import Code, words
 
 
 def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
@@ -26,6 +26,8 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
         (_("Then"), _mode(dossier)),
         (_("Payment"), _("within %(n)d days") % {"n": dossier.payment_days}),
     ]
+    if guarded := _guards(dossier):
+        rows.insert(-1, (_("Guards"), guarded))
     if dossier.default_product:
         rows.insert(1, (_("Without a tag"), _("product %(reference)s") % {"reference": dossier.default_product}))
     return rows
@@ -111,6 +113,16 @@ def _mode(dossier: Dossier) -> str:
     return _("%(rule)s, whatever the amount") % {"rule": text}
 
 
+def _guards(dossier: Dossier) -> str:
+    found = []
+    if dossier.four_eyes:
+        found.append(_("who approves does not send"))
+    if dossier.deviation:
+        text = _("a person looks at what is more than %(n)d %% above the customer’s latest six invoices")
+        found.append(text % {"n": dossier.deviation})
+    return "; ".join(found)
+
+
 class Step(NamedTuple):
     """A step of an invoice's life. `how`: done, now, trouble, todo."""
 
@@ -147,14 +159,17 @@ def _posted(invoice: Invoice) -> Step:
 
 
 def _sent(invoice: Invoice) -> list[Step]:
-    delivered = Step(_("Delivered"), "todo", None)
+    delivered, sent = Step(_("Delivered"), "todo", None), Step(_("Sent"), "done", invoice.sent_at)
     match invoice.delivery:
         case Invoice.Delivery.SENDING:
             return [Step(_("Being sent"), "now", invoice.sending_since), delivered]
         case Invoice.Delivery.SENT:
-            return [Step(_("Sent"), "done", None), delivered]
+            is_late = invoice.attention == Code.NOT_DELIVERED
+            return [sent, Step(_("Not delivered"), "trouble", None) if is_late else delivered]
         case Invoice.Delivery.DELIVERED:
-            return [Step(_("Sent"), "done", None), Step(_("Delivered"), "done", None)]
+            return [sent, Step(_("Delivered"), "done", invoice.delivered_at)]
+        case Invoice.Delivery.REFUSED:
+            return [sent, Step(_("Refused by the receiver"), "trouble", None)]
         case Invoice.Delivery.FAILED:
             return [Step(_("Not delivered"), "trouble", None), delivered]
         case Invoice.Delivery.IN_DOUBT:

@@ -14,17 +14,18 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.transport import ServiceError
-from invoicing.corrections import options, replace
+from integrations.models import Entry
+from invoicing.corrections import decide, options, replace
 from invoicing.deciding import figures as deciding
-from invoicing.deciding import rights
+from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.models import NEEDS_PERSON, Attempt, Dossier, Drift, Invoice
+from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import recover
 from invoicing.rules import rating
-from invoicing.tasks import post_invoices, send_invoice
+from invoicing.tasks import post_invoices
 from invoicing.web import descriptions, figures
 from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import invoice_of, paged
@@ -58,12 +59,21 @@ def invoices(request: FirmRequest) -> HttpResponse:
             "total": sum(counts.values()),
             "needing": needing,
             "drafts": drafts,
+            "unsent": _unsent(request, key),
             "draft_count": counts.get(Invoice.Status.DRAFT, 0),
             "status": status,
             "key": key,
             "dossiers": visible(request.membership, Dossier.objects.all()).order_by("name", "pk"),
         },
     )
+
+
+def _unsent(request: FirmRequest, key: str) -> int:
+    """How many can be sent, for who may."""
+    if not may(request.membership, "post"):
+        return 0
+    rows = visible(request.membership, Invoice.objects.unsent().filter(send_requested_at__isnull=True))
+    return figures.invoices_of(rows, dossier=key).count()
 
 
 @member_required()
@@ -86,6 +96,9 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             .filter(subject=f"invoice {row.reference}")
             .order_by("-number"),
             "steps": _possible_steps(request, row),
+            "can_send": may(request.membership, "post") and _is_sendable(row),
+            "same_eyes": guards.same_eyes(row) if guards.has_same_eyes(row, actor(request).name) else "",
+            "deviation": guards.deviation(row) if row.status == Invoice.Status.DRAFT else None,
             "progress": descriptions.progress(row, timezone.now()),
             "read": Read.of([deciding.of_invoice(row, lines)]).pack(),
             "cases": options.cases(
@@ -132,13 +145,11 @@ def _bill_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
     ) % {"n": len(made)}
 
 
-def _send(request: FirmRequest, row: Invoice, read: Read) -> str:
-    posts.request_send(invoice=row, by=actor(request), now=timezone.now(), read=read)
-    hasten(send_invoice, invoice_id=row.pk)
-    return _("Billit is asked to send the invoice. This page shows the outcome in a moment.")
+def _credit(request: FirmRequest, row: Invoice, read: Read) -> str:
+    entries = Entry.objects.filter(pk__in=Claim.objects.live().of_entries().filter(line__invoice=row).values("entry"))
+    decide.credit(entries=list(entries), rebill=True, by=actor(request), now=timezone.now(), read=read)
+    return _("A credit note is drafted, among the invoices. Approve and post it: then its hours are open again.")
 
-
-_SENDABLE = frozenset({Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED})
 
 # What a person can do to an invoice: the right that it needs, the statuses that it starts from, how it is done.
 _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Read], str]]] = {
@@ -151,7 +162,7 @@ _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Rea
     "post": ("post", frozenset({Invoice.Status.APPROVED}), _post),
     "post-anew": ("post", frozenset({Invoice.Status.IN_DOUBT}), _post_anew),
     "bill-anew": ("post", frozenset({Invoice.Status.POSTED}), _bill_anew),
-    "send": ("post", frozenset({Invoice.Status.POSTED}), _send),
+    "credit": ("hold", frozenset({Invoice.Status.POSTED}), _credit),
 }
 
 
@@ -168,8 +179,8 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
         for name, (right, statuses, _done) in _STEPS.items()
         if row.status in statuses and _may_step(request, row, right)
     }
-    if row.delivery not in _SENDABLE:
-        steps.discard("send")
+    if row.delivery != Invoice.Delivery.REFUSED or row.kind != Invoice.Kind.INVOICE or _is_credited(row):
+        steps.discard("credit")
     if not row.needs_person:
         steps.discard("post-anew")
     if row.post_requested_at is not None:
@@ -181,10 +192,20 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     return steps
 
 
+def _is_sendable(row: Invoice) -> bool:
+    return row.send_requested_at is None and Invoice.objects.unsent().filter(pk=row.pk).exists()
+
+
+def _is_credited(row: Invoice) -> bool:
+    """Whether a credit note about it waits, or nothing of it is left to credit."""
+    left = Claim.objects.live().of_entries().filter(line__invoice=row)
+    return row.credit_notes.waiting().exists() or not left.exists()
+
+
 @member_required()
 @require_POST
 def step(request: FirmRequest, reference: str, step: str) -> HttpResponse:
-    """Take an invoice one step further, as it was read (field `read`): approve, drop, post, send.
+    """Take an invoice one step further, as it was read (field `read`): approve, drop, post, credit.
 
     Refused without the right for it (403), and when it changed since (409).
     """

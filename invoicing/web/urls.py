@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, hours, invoices
+from invoicing.web import attention, comparisons, corrections, dossiers, hours, invoices, sending
 from invoicing.web.exports import downloads
 
 urlpatterns = [
@@ -20,6 +20,7 @@ urlpatterns = [
     path("corrections/export.<slug:kind>", downloads.corrections, name="corrections_export"),
     path("corrections/<id:pk>/<slug:remedy>/", corrections.decide, name="decide"),
     path("months/export.<slug:kind>", downloads.months, name="months_export"),
+    path("sending/", sending.sending, name="sending"),
     path("invoices/", invoices.invoices, name="invoices"),
     path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),
     path("invoices/<str:reference>/", invoices.invoice, name="invoice"),

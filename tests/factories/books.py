@@ -202,6 +202,13 @@ class InvoiceFactory(WalkingFactory[Invoice]):
     problem = LazyAttribute(lambda o: {"refused": "other", "in_doubt": "worker_ended"}.get(o.status, ""))
     problem_facts = LazyAttribute(lambda o: {"said": "The VAT rate is not allowed."} if o.problem == "other" else {})
 
+    sent_at = LazyAttribute(lambda o: NOW if getattr(o, "delivery", "") in {"sent", "delivered", "refused"} else None)
+    delivered_at = LazyAttribute(lambda o: NOW if getattr(o, "delivery", "") == "delivered" else None)
+    delivery_problem = LazyAttribute(lambda o: "not_deliverable" if getattr(o, "delivery", "") == "refused" else "")
+    delivery_problem_facts = LazyAttribute(
+        lambda o: {"customer": o.customer_name, "reason": "Unknown"} if o.delivery_problem else {}
+    )
+
     @post_generation
     def with_line(self: Invoice, create: bool, wanted: bool | None, **more: Any) -> None:
         """One line of all the hours, on one entry."""

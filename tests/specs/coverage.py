@@ -22,12 +22,13 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "toggl.Api.projects": ("GET /api/v9/workspaces/{workspace_id}/projects", ""),
     "toggl.Api.entries": (_REPORT, ""),
     "toggl.Api.total_seconds": (f"{_REPORT}/totals", ""),
-    "billit.companies": ("GET /v1/account/accountInformation", ""),
+    "billit.account": ("GET /v1/account/accountInformation", ""),
     "billit.Api.products": ("GET /v1/products", ""),
     "billit.Api.customers": ("GET /v1/parties", r"^\$filter=PartyType eq 'Customer'$"),
     "billit.Api.find_customers": ("GET /v1/parties", "VATNumber eq"),
     "billit.Api.search_companies": ("GET /v1/misc/companysearch/{Keywords}", ""),
     "billit.Api.participant": ("GET /v1/peppol/participantInformation/{VATorCBE}", ""),
+    "billit.Api.sending_open": ("GET /v1/account/accountInformation", ""),
     "billit.Api.order": ("GET /v1/orders/{orderID}", ""),
     "billit.Api.find_orders": ("GET /v1/orders", "ExternalProviderID eq"),
     "billit.Api.find_deleted_orders": ("GET /v1/orders/deleted", "ExternalProviderID eq"),
@@ -71,7 +72,7 @@ def methods() -> set[str]:
         for name, member in inspect.getmembers(subscriptions, inspect.isfunction)
         if member.__module__ == subscriptions.__name__ and not name.startswith("_")
     }
-    return found | told | {"billit.companies"} | SIGN_IN
+    return found | told | {"billit.account"} | SIGN_IN
 
 
 def unseen(rows: Iterable[Record]) -> set[str]:

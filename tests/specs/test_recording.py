@@ -43,7 +43,7 @@ def test_a_request_and_its_answer_are_one_line(process: Process, recording: Path
 def test_no_secret_is_recorded(process: Process, recording: Path) -> None:
     toggl.Api(url=process.toggl_url, token=TOKEN).workspaces()
     for credential in (billit.ApiKey(API_KEY), billit.Bearer("sandbox-bearer-1")):
-        assert len(billit.companies(url=process.billit_url, credential=credential)) == 1
+        assert len(billit.account(url=process.billit_url, credential=credential).companies) == 1
     body = {"text": f"the key is {API_KEY}", "client_secret": 'quo"xyzzy', "nested": [{"refresh_token": "r-1234"}]}
     requests.post(f"{process.billit_url}/v1/orders", json=body, headers={"ApiKey": API_KEY}, timeout=5)
     text = "".join(file.read_text(encoding="utf-8") for file in recording.iterdir())

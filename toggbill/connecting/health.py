@@ -146,6 +146,15 @@ def _billit_warnings(row: Connection, companies: Sequence[Company]) -> list[str]
         for company in companies
         if not company.api_allowed
     ]
+    found += [
+        _(
+            "Billit does not let “%(company)s” send yet: sign in to Billit and finish what it asks for, such as "
+            "proving the identity of the legal representative (itsme) and the address of e-mail."
+        )
+        % {"company": company.name}
+        for company in companies
+        if not company.sending_open
+    ]
     found.append(
         _(
             "If “Automatically send your invoices” is on in Billit's settings, Billit sends every unsent invoice at "

@@ -16,6 +16,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from integrations.clients import billit
 from integrations.clients.transport import ServiceError
 from integrations.connections import credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
@@ -175,10 +176,16 @@ def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[st
             "chosen": taken.get(company.party_id) == row.key,
             "elsewhere": taken.get(company.party_id, row.key) != row.key and taken[company.party_id],
             "plan": company.vat_number,
-            "problem": "" if company.api_allowed else _("Billit does not let the API in"),
+            "problem": _problem_of(company),
         }
         for company in access.companies.values()
     ]
+
+
+def _problem_of(company: billit.Company) -> str:
+    if not company.api_allowed:
+        return _("Billit does not let the API in")
+    return "" if company.sending_open else _("Billit does not let it send yet")
 
 
 # --- what is done to it ---------------------------------------------------------------------------------------------

@@ -35,6 +35,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may use the admin"), default=False)
     joined_at = models.DateTimeField(_("joined"), auto_now_add=True)
+    # Chosen on a page; mails are written in it, else in the firm's (``mails``).
+    language = models.CharField(max_length=2, blank=True, default="", editable=False)
     # The name of the firm that a stranger asked for: made once the address is proven, "" from then on.
     asked_firm = models.CharField(max_length=200, blank=True, default="", editable=False)
 
@@ -79,6 +81,8 @@ class Firm(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # The firm left: its secrets are destroyed, and its books are only read from then on (``audit.record`` sees to it).
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
+    # When owners and managers are told next what goes out by itself (``invoicing.due.digests``).
+    digest_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     # The head of the audit chain (design section 9).
     audit_number = models.PositiveBigIntegerField(default=0, editable=False)
     audit_hash = models.CharField(max_length=64, default="0" * 64, editable=False)

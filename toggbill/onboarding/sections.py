@@ -206,6 +206,8 @@ class DossierTable(Table):
     auto_limit: Amount = None
     no_limit: Flag = None
     longest_hours: Number = None
+    four_eyes: Flag = None
+    deviation: Number = None
     price_decimals: Number = None
     payment_days: Number = None
     default_product: Text = None

@@ -22,6 +22,7 @@ from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
 from invoicing.posting import send as sending
 from invoicing.tasks import enqueue_posts, send_invoice
+from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
@@ -148,12 +149,12 @@ class Command(JsonCommand):
                 self.say(f"The totals of company {company} are not read back yet: {error}")
 
     def _send(self, mine: InvoiceQuerySet) -> None:
-        done = [Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED]
+        done = [Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED, Invoice.Delivery.REFUSED]
         for invoice in mine.posted().exclude(delivery__in=done):
             before = invoice.delivery
             try:
                 found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
-            except (ServiceError, NotPossible) as error:
+            except (ServiceError, NotPossible, NotAllowed) as error:
                 self.say(f"Invoice {invoice}: {error}")
                 self._judge(error)
                 continue
@@ -175,7 +176,7 @@ class Command(JsonCommand):
         """Whether workers were asked; they were not when the invoice moved on meanwhile."""
         try:
             request(invoice=invoice, by=self._by, **how)
-        except NotPossible as error:
+        except (NotPossible, NotAllowed) as error:
             self.say(f"Invoice {invoice}: {error}")
             return False
         return True

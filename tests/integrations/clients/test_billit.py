@@ -67,11 +67,11 @@ def test_companies_lists_what_the_credential_opens(server: Server) -> None:
             }
         )
     )
-    assert billit.companies(url=server.url, credential=billit.ApiKey(KEY)) == [
+    assert billit.account(url=server.url, credential=billit.ApiKey(KEY)).companies == (
         billit.Company(7001, "Een", NUMBER, True, "NL"),
         billit.Company(7002, "Twee", "", False, "FR"),
         billit.Company(7003, "", "", True, ""),
-    ]
+    )
     (asked,) = server.asked
     assert server.lines == ["GET /v1/account/accountInformation"]
     assert asked.headers["apikey"] == KEY
@@ -81,20 +81,20 @@ def test_companies_lists_what_the_credential_opens(server: Server) -> None:
 @pytest.mark.parametrize("body", [b"{}", b'{"Companies":null}'])
 def test_companies_without_any_is_empty(server: Server, body: bytes) -> None:
     server.will_answer(Scripted(200, body))
-    assert billit.companies(url=server.url, credential=billit.ApiKey(KEY)) == []
+    assert billit.account(url=server.url, credential=billit.ApiKey(KEY)).companies == ()
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b'{"Companies":[{"Name":"x"}]}', b'{"Companies":7}', b"<html>"])
 def test_companies_of_another_shape_is_later(server: Server, body: bytes) -> None:
     server.will_answer(Scripted(200, body))
     with pytest.raises(RetryLater, match="Billit answered the list of companies with something"):
-        billit.companies(url=server.url, credential=billit.ApiKey(KEY))
+        billit.account(url=server.url, credential=billit.ApiKey(KEY))
 
 
 def test_companies_bad_key_is_bad_credentials(server: Server) -> None:
     server.will_answer(as_json({"errors": [{"Code": "ApiKeyNotValid"}]}, 401))
     with pytest.raises(BadCredentials):
-        billit.companies(url=server.url, credential=billit.ApiKey(KEY))
+        billit.account(url=server.url, credential=billit.ApiKey(KEY))
 
 
 # --- lists ----------------------------------------------------------------------------------------------------------

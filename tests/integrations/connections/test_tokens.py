@@ -36,7 +36,7 @@ def products(company: Company) -> list[Product]:
 def test_sign_in_gives_a_pair_that_opens_the_companies(signed: Callable[[], Connection], sandbox: Process) -> None:
     row = signed()
     with time_machine.travel(NOW, tick=False):
-        found = billit.companies(url=sandbox.billit_url, credential=tokens.credential(row, now=NOW))
+        found = billit.account(url=sandbox.billit_url, credential=tokens.credential(row, now=NOW)).companies
     assert [company.party_id for company in found] == [7001]
     assert stored(row).expires_at == NOW + timedelta(hours=1)
 
@@ -132,7 +132,7 @@ def test_a_lost_answer_leaves_the_old_token_in_use_to_its_end(
     at = NOW + timedelta(minutes=55)
     given = tokens.credential(row, now=at)
     assert given == billit.Bearer(row.secret)
-    found = billit.companies(url=sandbox.billit_url, credential=given)
+    found = billit.account(url=sandbox.billit_url, credential=given).companies
     assert [company.party_id for company in found] == [7001]
 
 

@@ -86,6 +86,8 @@ def test_a_number_read_in_the_name_that_comes_back_is_not_stated(firm: Firm, dos
         ("start", "٢٠٢٦-09-01", "is not a day"),
         ("start", "2026-02-30", "“2026-02-30” is not a day"),
         ("email_allowed", "perhaps", "“perhaps” is neither yes nor no."),
+        ("four_eyes", "perhaps", "“perhaps” is neither yes nor no."),
+        ("deviation", "1001", "“1001” is out of range; use a whole number from 0 to 1000."),
         ("workspace", "9223372036854775808", "is out of range; use a whole number from 1 on."),
         ("clients", "501 501", "needs ids, each once"),
         ("name", "a\tb", "holds control characters"),

@@ -65,6 +65,10 @@ def _invoice(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"invoice": InvoiceFactory(dossier=dossier, **fields)}
 
 
+def _invoices(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
+    return lambda dossier: {"invoices": [InvoiceFactory(dossier=dossier, **fields) for _ in range(2)]}
+
+
 def _deleted_at_billit(dossier: Dossier) -> dict[str, Any]:
     invoice = InvoiceFactory(dossier=dossier, status="posted")
     DriftFactory(dossier=dossier, reference=invoice.reference, order_id=invoice.order_id)
@@ -100,6 +104,7 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     "void": (runs.void, "draft", _invoice(), {}),
     "request": (posts.request, "post", _invoice(status="approved"), {"send": True}),
     "request_send": (posts.request_send, "post", _invoice(status="posted"), {}),
+    "request_sends": (posts.request_sends, "post", _invoices(status="posted"), {}),
     "post": (post.post, "post", _invoice(status="approved"), {}),
     "post_anew": (recover.post_anew, "post", _invoice(status="in_doubt", needs_person=True), {}),
     "send": (send.send, "post", _invoice(status="posted"), {}),
@@ -124,6 +129,7 @@ def _read(what: dict[str, Any]) -> Read:
         return Read.of([figures.of_client(client, None)])
     rows: list[Invoice | Correction | LedgerRow]
     rows = [row for row in what.values() if isinstance(row, Invoice | Correction)]
+    rows += what.get("invoices", [])
     rows += LedgerRow.objects.filter(entry__in=what.get("entries", []))
     return _as_read(*rows)
 

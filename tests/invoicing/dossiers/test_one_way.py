@@ -45,6 +45,7 @@ def by_form(made: Scene, _folder: Path) -> None:
         "email_allowed": "on",
         "rounding_minutes": 15,
     }
+    fields |= {"four_eyes": "on", "deviation": 50}
     form = dossier_form(dossier, **fields, every="weekly", day=5) | managed("tag_mappings", rows, before=len(rows))
     for number, row in enumerate(dossier.client_mappings.order_by("pk")):
         fields = {"id": row.pk, "client_remote_id": row.client_remote_id, "number": row.number}
@@ -56,8 +57,8 @@ def by_form(made: Scene, _folder: Path) -> None:
 
 def by_sheet(made: Scene, _folder: Path) -> None:
     browser = staff(made.firm)
-    columns = "key,workspace,company,start,mode,no_limit,email_allowed,rounding_minutes,every,day"
-    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,15,weekly,5\n")
+    columns = "key,workspace,company,start,mode,no_limit,email_allowed,four_eyes,deviation,rounding_minutes,every,day"
+    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,yes,50,15,weekly,5\n")
     imported(browser, TagMapping, "dossier,tag,product\nsmall,Advice,FIS\n")
 
 
@@ -66,6 +67,7 @@ def by_onboarding(made: Scene, folder: Path) -> None:
     old = path.read_text(encoding="utf-8")
     assert "start = 2026-09-01" in old
     start = 'start = 2026-08-01\nmode = "post"\nno_limit = true\nemail_allowed = true\nrounding = { minutes = 15 }'
+    start += "\nfour_eyes = true\ndeviation = 50"
     new = old.replace("start = 2026-09-01", f'{start}\nschedule = {{ every = "weekly", weekday = 5 }}')
     path.write_text(new.replace('"ADV"', '"FIS"'), encoding="utf-8")
     assert made.command("onboard", str(path)).code == 0
@@ -101,6 +103,8 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "auto_limit": None,
         "no_limit": False,
         "longest_hours": 16,
+        "four_eyes": False,
+        "deviation": 0,
         "price_decimals": 2,
         "payment_days": 30,
         "default_product": "",
@@ -112,6 +116,8 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "mode": "post",
         "no_limit": True,
         "email_allowed": True,
+        "four_eyes": True,
+        "deviation": 50,
     }
     rules = [(event.subject, event.data) for event in made.events("rule_changed")]
     assert rules == [

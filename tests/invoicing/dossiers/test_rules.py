@@ -32,6 +32,8 @@ def test_new_dossier_is_written_with_its_rules_and_told() -> None:
         day=28,
         email_allowed=True,
         auto_limit=Decimal("5000.00"),
+        four_eyes=True,
+        deviation=50,
         default_product="ADV",
     )
     dossier.refresh_from_db()
@@ -69,6 +71,8 @@ def test_new_dossier_is_written_with_its_rules_and_told() -> None:
                     "auto_limit": "5000.00",
                     "no_limit": False,
                     "longest_hours": 16,
+                    "four_eyes": True,
+                    "deviation": 50,
                     "price_decimals": 2,
                     "payment_days": 30,
                     "default_product": "ADV",
@@ -212,6 +216,9 @@ def faults(*wanted: Wanted, stands: Standing | None = None) -> list[list[tuple[s
         ({"every": "monthly", "day": 29}, ("day", "out_of_range")),
         ({"every": "monthly", "day": 0}, ("day", "out_of_range")),
         ({"auto_limit": Decimal("-0.01")}, ("auto_limit", "not_an_amount")),
+        ({"deviation": 1001}, ("deviation", "out_of_range")),
+        ({"deviation": -1}, ("deviation", "out_of_range")),
+        ({"four_eyes": True, "mode": "send"}, ("four_eyes", "four_eyes_sends")),
         ({"auto_limit": Decimal("0.001")}, ("auto_limit", "not_an_amount")),
         ({"auto_limit": Decimal(10**12)}, ("auto_limit", "not_an_amount")),
     ],

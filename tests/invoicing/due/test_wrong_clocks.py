@@ -64,6 +64,9 @@ NOT_WAITED_FOR = {
     "invoicing.invoice.post_requested_at": "asked whether it is there",
     "invoicing.invoice.send_requested_at": "asked whether it is there",
     "invoicing.invoice.posted_at": "an order at Billit is read back for days from it on",
+    "invoicing.invoice.delivered_at": "told to a person",
+    "invoicing.invoice.delivery_read_of": "of Billit's clock",
+    "invoicing.invoice.tell_delivery_at": "asked whether it is there",
     "invoicing.claim.started_at": "of Toggl's clock",
     "invoicing.claim.released_at": "asked whether it is there",
     "invoicing.correction.opened_at": "told to a person",
@@ -113,6 +116,9 @@ def _invoice(column: str, moment: datetime) -> Invoice:
         "posting_since": {"status": "posting"},
         "sending_since": {"status": "posted", "delivery": "sending"},
         "replacing_since": {"status": "posted"},
+        "way_asked_at": {"status": "posted"},
+        "sent_at": {"status": "posted", "delivery": "sent"},
+        "delivery_due_at": {"status": "posted", "delivery": "sent"},
         "not_before": {"status": "approved", "post_requested_at": NOW},
     }
     made: Invoice = InvoiceFactory(**states[column], **{column: moment})

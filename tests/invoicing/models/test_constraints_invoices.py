@@ -176,6 +176,41 @@ def test_day_of_payment_of_what_is_not_paid() -> None:
         Invoice.objects.filter(pk=row.pk).update(paid_date=NOW.date())
 
 
+@refuses(Invoice, "invoice_delivery_has_its_facts")
+def test_delivered_without_a_moment() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted", delivery="sent").pk).update(delivery="delivered")
+
+
+def test_delivery_refused_without_a_reason() -> None:
+    row = InvoiceFactory(status="posted", delivery="sent")
+    with pytest.raises(IntegrityError, match="invoice_delivery_has_its_facts"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(delivery="refused")
+
+
+@refuses(Invoice, "invoice_way_leads_somewhere")
+def test_way_without_a_receiver() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(way="peppol")
+
+
+@pytest.mark.parametrize("fields", [{"way": "none", "way_to": "0208:1"}, {"way": "letter", "way_to": "Street 1"}])
+def test_receiver_without_a_way(fields: dict[str, str]) -> None:
+    row = InvoiceFactory(status="posted")
+    with pytest.raises(IntegrityError, match="invoice_way_leads_somewhere"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(**fields)
+
+
+@refuses(Invoice, "invoice_delivery_of_what_was_sent")
+def test_delivery_awaited_of_what_was_not_sent() -> None:
+    Invoice.objects.filter(pk=InvoiceFactory(status="posted").pk).update(delivery_due_at=NOW)
+
+
+@pytest.mark.parametrize("column", ["tell_delivery_at", "delivered_at"])
+def test_delivery_told_of_what_was_not_sent(column: str) -> None:
+    row = InvoiceFactory(status="posted")
+    with pytest.raises(IntegrityError, match="invoice_delivery_of_what_was_sent"), transaction.atomic():
+        Invoice.objects.filter(pk=row.pk).update(**{column: NOW})
+
+
 @refuses(InvoiceLine, "line_position_once")
 def test_two_lines_in_one_place() -> None:
     invoice = InvoiceFactory()

@@ -100,6 +100,16 @@ def test_dossier_with_a_limit_and_none() -> None:
     Dossier.objects.filter(pk=row.pk).update(auto_limit=5000)
 
 
+@refuses(Dossier, "dossier_four_eyes_sends_by_hand")
+def test_dossier_of_four_eyes_that_sends_by_itself() -> None:
+    Dossier.objects.filter(pk=DossierFactory(mode="send").pk).update(four_eyes=True)
+
+
+@refuses(Dossier, "dossier_deviation_in_range")
+def test_dossier_with_a_deviation_of_more_than_tenfold() -> None:
+    Dossier.objects.filter(pk=DossierFactory().pk).update(deviation=1001)
+
+
 @refuses(Dossier, "dossier_known_codes")
 def test_dossier_that_waits_in_words() -> None:
     row = DossierFactory(waiting="quota_used_up", reconcile_problem="busy")

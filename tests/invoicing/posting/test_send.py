@@ -37,7 +37,7 @@ def test_peppol_when_the_receiver_is_registered_for_the_document(scene: Make) ->
     key = f"{invoice.reference}-2"
     assert (headers["idempotency-key"], headers["idempotent-key"], headers["stricttransporttype"]) == (key, key, "true")
     assert headers["partyid"] == "7001"
-    (looked_up,) = books.asked("GET", f"/v1/peppol/participantInformation/{GARAGE_NUMBER}")
+    (looked_up,) = books.asked("GET", f"/v1/peppol/participantInformation/0208:{GARAGE_NUMBER[2:]}")
     assert "apikey" not in looked_up["headers"]
     assert looked_up["n"] < request["n"]
     assert sent_ways(books) == [("Peppol", f"0208:{GARAGE_NUMBER[2:]}")]

@@ -74,7 +74,7 @@ def test_objects_of_another_firm_are_not_found(firm: Firm, dossier: Dossier) -> 
     ]
     assert [client.get(path).status_code for path in paths] == [404, 404, 404]
     posts = [f"/dossiers/{theirs.dossier.key}/draft/"]
-    posts += [f"/invoices/{theirs.reference}/{step}/" for step in ("approve", "drop", "post", "post-anew", "send")]
+    posts += [f"/invoices/{theirs.reference}/{step}/" for step in ("approve", "drop", "post", "post-anew", "credit")]
     assert {client.post(path, {"through": "2026-11-20"}).status_code for path in posts} == {404}
     theirs.refresh_from_db()
     assert theirs.status == "draft"
@@ -97,7 +97,6 @@ def test_lists_show_nothing_of_another_firm(firm: Firm, dossier: Dossier) -> Non
         ("approve", "draft", ["owner", "manager", "bookkeeper"]),
         ("drop", "draft", ["owner", "manager", "bookkeeper"]),
         ("post", "approved", ["owner", "manager"]),
-        ("send", "posted", ["owner", "manager"]),
     ],
 )
 @pytest.mark.parametrize("role", ROLES)
@@ -217,14 +216,6 @@ def test_hours_of_an_order_deleted_in_billit_are_billed_anew_from_its_page(scene
     answer = client.post(f"/invoices/{old.reference}/bill-anew/", {"read": read_of(old)}, follow=True)
     assert "The hours stand on 1 new invoice, approved and not posted yet." in answer.content.decode()
     assert list(books.invoices().order_by("pk").values_list("status", flat=True)) == ["void", "approved"]
-
-
-def test_send_of_a_sent_invoice_is_refused(firm: Firm) -> None:
-    invoice = InvoiceFactory(dossier__firm=firm, status="posted", delivery="sent")
-    answer = signed_in(firm).post(f"/invoices/{invoice.reference}/send/", {"read": read_of(invoice)}, follow=True)
-    assert "Only a posted invoice that was not sent yet can be sent." in answer.content.decode()
-    invoice.refresh_from_db()
-    assert invoice.send_requested_at is None
 
 
 def test_unknown_step_is_not_found(firm: Firm) -> None:

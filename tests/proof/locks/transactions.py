@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
-from integrations.clients import billit
+from integrations.clients import billit, billit_rows
 from integrations.clients.billit_sign_in import Pair
 from integrations.clients.failures import Message
 from integrations.clients.transport import NoAnswer, Refused, RetryLater
@@ -21,7 +21,7 @@ from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
 from invoicing.ledger.facts import Facts
 from invoicing.models import Attempt, Dossier, Drift, Invoice
-from invoicing.posting import post
+from invoicing.posting import post, way
 from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
 from invoicing.reconciliation.findings import Finding
@@ -271,7 +271,7 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.due.runs._draft": _by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
     "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
     "invoicing.due.posts.request": _by(lambda w: {"invoice": w.one("approved"), "send": True}),
-    "invoicing.due.posts.request_send": _by(lambda w: {"invoice": w.one("unsent")}),
+    "invoicing.due.posts.request_sends": _by(lambda w: {"invoices": w.all("unsent")}),
     "invoicing.due.comparisons._later": lambda w: {
         "claimed": w.all("dossiers"),
         "until": NOW,
@@ -302,7 +302,9 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.posting.recover._back_to_approved": _by(
         lambda w: {"invoice": w.one("in doubt"), "attempt": w.one("in doubt's attempt")}
     ),
-    "invoicing.posting.send._claim": _by(lambda w: {"invoice": w.one("unsent"), "way": "Peppol", "asked_only": False}),
+    "invoicing.posting.send._claim": _by(
+        lambda w: {"invoice": w.one("unsent"), "way": way.Way(Invoice.Way.PEPPOL, "0208:1"), "asked_only": False}
+    ),
     "invoicing.posting.send._settle": _by(
         lambda w: {
             "invoice": w.one("sending"),
@@ -315,6 +317,11 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.posting.read_back.note_order": lambda w: {
         "invoice": w.one("unsent"),
         "order": answers.summary(w.one("unsent")),
+        "now": NOW,
+    },
+    "invoicing.posting.deliveries._note_news": lambda w: {
+        "invoice": w.one("sent"),
+        "details": billit_rows.DeliveryDetails(True, "Delivered", NOW, "", None, "", ""),
         "now": NOW,
     },
     "invoicing.corrections.decide.accept": _by(lambda w: {"correction": w.one("unsent's correction")}),

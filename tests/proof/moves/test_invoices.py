@@ -14,6 +14,7 @@ from integrations.clients import billit
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import replace
 from invoicing.drafting import runs
+from invoicing.due import deliveries
 from invoicing.models import Correction, Invoice
 from invoicing.models.moves import DELIVERY, PAYMENT, STATUS
 from invoicing.posting import post, recover
@@ -30,7 +31,7 @@ ORDERS: dict[str, Any] = {"method": "GET", "path": "^/v1/orders$"}
 
 
 def test_every_move_of_an_invoice_is_made_by_the_verbs(recorder: Recorder, scene: Make) -> None:
-    count = 30
+    count = 34
     books = scene(**many(count) | {"peppol": [{"number": enterprise_number(100 + n)} for n in range(count)]})
     books.draft()
     recorder.take()
@@ -233,3 +234,24 @@ class Invoices:
             with pytest.raises(Exception, match="sent"):
                 self.replace(invoice)
             self.at(invoice, delivery="sent")
+
+    # --- what becomes of it -------------------------------------------------------------------------------------------
+
+    def walk_delivered_refused_and_delivered_after_all(self) -> None:
+        first, second = self.sent(), self.sent()
+        self.answered(second, DocumentDeliveryStatus="Error")
+        self.at(second, delivery="refused")
+        self.at(first, delivery="delivered")
+        self.answered(first, DocumentDeliveryStatus="Error")
+        self.at(first, delivery="refused")
+        self.answered(second, IsDocumentDelivered=True)
+        self.at(second, delivery="delivered")
+
+    def sent(self) -> Invoice:
+        return self.at(self.books.send(self.posted()), delivery="sent")
+
+    def answered(self, invoice: Invoice, **details: object) -> None:
+        """The receiver answers, and a worker looks at it a day later."""
+        self.books.control.change_order(invoice.order_id or 0, CurrentDocumentDeliveryDetails=details)
+        self.books.later(days=1)
+        deliveries.read(company=invoice.company, now=timezone.now())

@@ -95,6 +95,17 @@ def test_billit_is_connected_by_key(firm: Firm, sandbox: Process) -> None:
     assert API_KEY not in words
 
 
+def test_a_company_that_may_not_send_yet_is_seen_at_connecting(firm: Firm, sandbox: Process) -> None:
+    sandbox.control.put_billit("companies", {"PartyID": 7001, "verified": False})
+    browser = signed_in(firm)
+    browser.post("/connections/add/billit/", {"key": "main", "secret": API_KEY})
+    assert "Billit does not let it send yet" in text(browser, "/connections/billit/main/choose/")
+    browser.post("/connections/billit/main/choose/", {"chosen": ["7001"]})
+    assert not Company.objects.get().sending_open
+    words = text(browser, "/connections/billit/main/")
+    assert "send yet: sign in to Billit and finish what it asks for, such as proving the identity" in words
+
+
 @pytest.mark.parametrize("service", ["toggl", "billit"])
 def test_a_wrong_secret_is_refused_with_a_sentence_and_not_shown(service: str, firm: Firm, sandbox: Process) -> None:
     page = signed_in(firm).post(f"/connections/add/{service}/", {"key": "main", "secret": "f" * 32})

@@ -216,6 +216,7 @@ CASES: dict[str, Case] = {
     "invoicing.ledger.decisions.bill": Case(
         lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, reason="implausible").entry]}
     ),
+    "invoicing.due.posts.request_sends": Case(lambda dossier: {"invoices": [_invoice("posted")(dossier)["invoice"]]}),
     "invoicing.ledger.decisions.hold": Case(_reasoned("open")),
     "invoicing.ledger.decisions.release": Case(_entries("held")),
     "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),

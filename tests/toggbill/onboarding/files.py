@@ -61,6 +61,8 @@ schedule = {{ every = "weekly", weekday = 7 }}
 mode = "send"
 email_allowed = true
 auto_limit = "5000.5"
+longest_hours = 24
+deviation = 40
 price_decimals = 4
 payment_days = 14
 default_product = "ADV"

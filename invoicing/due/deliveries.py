@@ -1,0 +1,52 @@
+"""What became of sent invoices: read at Billit when the row says so, in bulk for each company (R11, design D4)."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from integrations.connections.opening import open_billit
+from integrations.models import Company
+from invoicing.models import Invoice
+from invoicing.posting import deliveries, read_back
+
+PAUSE = timedelta(minutes=15)
+"""Until Billit is asked again when it did not answer, or its worker died."""
+
+
+def due(*, now: datetime) -> list[int]:
+    """The companies (row ids) of which sent invoices are to be looked at now."""
+    rows = Invoice.objects.posted().delivery_due(now)
+    return sorted(set(rows.values_list("company", flat=True)))
+
+
+def read(*, company: Company, now: datetime) -> int:
+    """Read what became of the company's sent invoices that are due; returns how many were read.
+
+    They are claimed first: a second worker finds nothing to do. One whose order is gone is looked at again later, as
+    any; ``reconcile`` names it. Raises the client's ``ServiceError``.
+    """
+    rows = Invoice.objects.posted().filter(company=company)
+    ids = list(rows.delivery_due(now).values_list("pk", flat=True))
+    mine = Invoice.objects.filter(pk__in=ids)
+    until = now + PAUSE
+    if not mine.sent().delivery_due(now).update(delivery_due_at=until):
+        return 0
+    read = 0
+    waiting = mine.sent().filter(delivery_due_at=until).select_related("firm").order_by("order_id")
+    with open_billit(company) as api:
+        for together in read_back.read_together(list(waiting), by_day=True):
+            part = {row.order_id: row for row in together}
+            ids = [order_id for order_id in part if order_id is not None]
+            for order in api.orders_between(min(ids), max(ids)):
+                if (invoice := part.pop(order.id, None)) is not None:
+                    read_back.note_order(invoice=invoice, order=order, now=now)
+                    deliveries.read(invoice=invoice, order=order, api=api, now=now)
+                    read += 1
+            for invoice in part.values():
+                deliveries.note(invoice=invoice, details=None, now=now)
+    return read
+
+
+def hasten(*, company: Company, now: datetime) -> None:
+    """Billit says that something changed: what is awaited of the company's sent invoices is due at once."""
+    Invoice.objects.sent().filter(company=company, delivery_due_at__gt=now).update(delivery_due_at=now)

@@ -1,0 +1,78 @@
+"""Mails to members: one template as text and one as HTML for each kind, in the member's language.
+
+A kind has `templates/mails/<kind>.txt` and `.html`; the HTML one extends `mails/frame.html`. Each names its kind as a
+tag, by which services that send mails (django-anymail) count them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import Any
+
+from anymail.message import AnymailMessage
+from django.conf import settings
+from django.core.mail import get_connection
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone, translation
+
+from toggbill.firms.models import Membership
+from toggbill.firms.requests.addresses import in_firm
+
+
+class Kind(StrEnum):
+    """What a mail is about."""
+
+    DELIVERY = "delivery"
+    WEEK = "week"
+
+
+def language_of(member: Membership) -> str:
+    """The language in which a member is written to: the one that they chose on a page, else the firm's."""
+    return str(member.user.language or member.firm.language)
+
+
+def write(*, kind: Kind, member: Membership, title: str, facts: Mapping[str, Any]) -> AnymailMessage:
+    """A mail to one member, not sent yet. ``title`` may hold line breaks of names, which no header takes.
+
+    The language, the zone and the addresses of the firm are to be in force (``within``), as they were for the facts.
+    """
+    subject = " ".join(title.split())
+    known = {"firm": member.firm, "member": member, "title": subject, "language": language_of(member), **facts}
+    mail = AnymailMessage(
+        subject=subject,
+        body=render_to_string(f"mails/{kind}.txt", known).strip() + "\n",
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[member.user.email],
+        tags=[str(kind)],
+    )
+    mail.attach_alternative(render_to_string(f"mails/{kind}.html", known), "text/html")
+    return mail
+
+
+@contextmanager
+def within(member: Membership) -> Iterator[None]:
+    """Language of the member, zone and addresses of the firm, for all that is written to them."""
+    firm = member.firm
+    with translation.override(language_of(member)), timezone.override(firm.zone), in_firm(firm.slug):
+        yield
+
+
+def page(name: str, *args: object) -> str:
+    """The whole address of a page of the firm in force, for a mail."""
+    return f"{settings.PUBLIC_URL}{reverse(name, args=args)}"
+
+
+def send(mails: Iterable[AnymailMessage]) -> int:
+    """Hand mails over, one by one, so that no address is shown to another; returns how many were.
+
+    Raises OSError (of which SMTPException is one) or ``anymail.exceptions.AnymailError`` for the first that was not.
+    """
+    sent = 0
+    with get_connection() as server:
+        for mail in mails:
+            mail.connection = server
+            sent += mail.send()
+    return sent
