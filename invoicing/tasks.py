@@ -28,10 +28,9 @@ from invoicing.due import (
 from invoicing.ledger import derive as ledger
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
-from invoicing.posting import send, way
+from invoicing.posting import way
 from toggbill.database import clock
 from toggbill.firms.audit import Actor, nightly
-from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import Firm
 
 logger = logging.getLogger(__name__)
@@ -93,9 +92,7 @@ def tick_delivery(**_: object) -> None:
     now = clock.now()
     due = posts.take_due(now=now)
     enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
-    for invoice in due:
-        if invoice.status == Invoice.Status.POSTED:
-            send_invoice.delay(invoice_id=invoice.pk)
+    enqueue_sends(invoice for invoice in due if invoice.status == Invoice.Status.POSTED)
     for invoice_id in replace.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
     for company_id in reading_back.unread(now=now):
@@ -122,6 +119,12 @@ def enqueue_posts(invoices: Iterable[Invoice]) -> None:
     """Have the workers post invoices: a message names a few of one company, which one worker posts together."""
     for part in posts.portions(invoices):
         post_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
+
+
+def enqueue_sends(invoices: Iterable[Invoice]) -> None:
+    """Have the workers send posted invoices, or look up what became of it; those of a message share one reading."""
+    for part in posts.portions(invoices):
+        send_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
 @shared_task
@@ -159,19 +162,15 @@ def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("post_requested_by", "pk")
     for name, part in groupby(rows, key=lambda invoice: invoice.post_requested_by):
         posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
-    for invoice in rows.posted().filter(send_requested_at__isnull=False):
-        send_invoice.delay(invoice_id=invoice.pk)
+    enqueue_sends(rows.posted().filter(send_requested_at__isnull=False))
 
 
 @shared_task
-def send_invoice(*, invoice_id: int, **_: object) -> None:
-    """Have one posted invoice delivered; whatever comes of it stands in its row."""
-    invoice = Invoice.objects.get(pk=invoice_id)
-    try:
-        by = Actor(invoice.send_requested_by or "schedule", "worker")
-        send.send(invoice=invoice, by=by, now=clock.now(), background=True)
-    except (ServiceError, NotPossible) as error:
-        posts.put_off(invoice=invoice, why=error, now=clock.now())
+def send_invoices(*, invoice_ids: list[int], **_: object) -> None:
+    """Have posted invoices of one company delivered; whatever comes of it stands in their rows."""
+    rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("send_requested_by", "pk")
+    for name, part in groupby(rows, key=lambda invoice: invoice.send_requested_by):
+        posts.send_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
 
 
 @shared_task

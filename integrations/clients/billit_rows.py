@@ -12,6 +12,11 @@ from integrations.clients.answers import Row
 ZONE = ZoneInfo("Europe/Brussels")
 """Billit's timestamps have no offset and are taken as Belgian local time; the docs do not say."""
 
+STATE = frozenset({"IsSent", "Paid", "TotalExcl", "TotalVAT", "TotalIncl", "PartyID"})
+"""What tells how an order stands, by the names of Billit's fields."""
+COMPARED = STATE | {"VATNumber"}
+"""What an order is compared by: its state, and the customer's number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Company:
@@ -105,6 +110,8 @@ class OrderSummary:
     """An order as Billit has it. Totals in euro, 0 when absent; texts "" when absent; `last_modified` in UTC.
 
     `delivery` is None when the row does not say what became of it: a list may leave that out, a whole order has it.
+    `lacks`: the fields of `COMPARED` that the row does not have. A list's row may lack any of them, and what it lacks
+    is not known (Billit docs: retrieve-list-of-invoices shows a summary).
     """
 
     id: int
@@ -121,6 +128,7 @@ class OrderSummary:
     external_id: str
     last_modified: datetime | None
     delivery: DeliveryDetails | None = None
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +212,10 @@ def order(row: Row) -> OrderSummary:
     """An order; a list gives CounterParty, a whole order Customer too (Billit docs: retrieve-list-of-invoices)."""
     party = row.row_or_none("Customer") or row.row_or_none("CounterParty")
     party_id = party.integer_or_none("PartyID") if party else None
+    customer_id = party_id or row.integer_or_none("CustomerID") or row.integer_or_none("CounterPartyID")
+    customer_vat = party.text("VATNumber") if party else ""
+    known = {name for name in STATE if row.has(name)}
+    known |= {name for name, value in (("PartyID", customer_id), ("VATNumber", customer_vat)) if value}
     return OrderSummary(
         id=row.integer("OrderID"),
         number=row.text("OrderNumber"),
@@ -214,10 +226,11 @@ def order(row: Row) -> OrderSummary:
         total_excl=row.amount("TotalExcl") or Decimal(0),
         total_vat=row.amount("TotalVAT") or Decimal(0),
         total_incl=row.amount("TotalIncl") or Decimal(0),
-        customer_id=party_id or row.integer_or_none("CustomerID") or row.integer_or_none("CounterPartyID"),
-        customer_vat=party.text("VATNumber") if party else "",
+        customer_id=customer_id,
+        customer_vat=customer_vat,
         external_id=row.text("ExternalProviderID"),
         last_modified=row.moment_or_none("LastModified", zone=ZONE),
+        lacks=COMPARED - known,
         delivery=_delivery(row.row_or_none("CurrentDocumentDeliveryDetails")),
     )
 

@@ -32,6 +32,7 @@ WRITTEN: tuple[tuple[str, str | None], ...] = (
     ("How are half cents rounded?", "billit_rounding"),
     ("Are explicit nulls in a POST accepted?", "billit_nulls"),
     ("Do list rows carry ExternalProviderID?", "billit_summary_external_id"),
+    ("What do list rows of orders lack?", "billit_summary_rows"),
     ("In which time zone are timestamps?", None),
     ("What of a line with a negative Quantity?", "billit_negative_quantity"),
 )
@@ -242,6 +243,7 @@ class _Run:
         rows = rows_of(self.listed(_ORDERS, filter=f"ExternalProviderID eq '{again}'"), member="Items")
         if rows:
             self.tell(WRITTEN[9][0], "ExternalProviderID" in rows[0], "a row of the list", switch=WRITTEN[9][1])
+            self.rows(rows[0])
         question, switch = WRITTEN[2]
         first, second = self.post(OrderNumber=again), self.post(OrderNumber=again)
         if first.status != 200:
@@ -249,6 +251,20 @@ class _Run:
         else:
             found = "accept" if second.status == 200 else "refuse"
             self.tell(question, found, seen(second), switch=switch)
+
+    def rows(self, row: dict[str, Any]) -> None:
+        """What the list says of an order beside what its own page says of it."""
+        question, switch = WRITTEN[10]
+        whole = json_of(self.asker.ask("GET", f"{_ORDERS}/{row.get('OrderID')}"))
+        lacks = [name for name in ("IsSent", "Paid", "TotalExcl", "TotalVAT", "TotalIncl") if name not in row]
+        if lacks:
+            self.tell(question, "bare", f"without {', '.join(lacks)}", switch=switch)
+        elif "VATNumber" in (row.get("CounterParty") or {}):
+            self.tell(question, "full", "a row of the list", switch=switch)
+        elif isinstance(whole, dict) and "VATNumber" in (whole.get("Customer") or {}):
+            self.tell(question, "without_number", "the customer of the whole order has one", switch=switch)
+        else:
+            self.leave(question, "the customer of the order has no number", switch=switch)
 
     def updates(self) -> None:
         """An update by POST, the zone of the timestamps, and the number after a deletion: all from one order."""
@@ -278,15 +294,15 @@ class _Run:
         try:
             moment = datetime.fromisoformat(created)
         except ValueError:
-            self.leave(WRITTEN[10][0], f"Created is {created!r}")
+            self.leave(WRITTEN[11][0], f"Created is {created!r}")
             return
         if moment.tzinfo is not None:
-            self.tell(WRITTEN[10][0], "their own", f"Created carries {moment.tzinfo}")
+            self.tell(WRITTEN[11][0], "their own", f"Created carries {moment.tzinfo}")
             return
         ahead = (moment - self.now.replace(tzinfo=None)).total_seconds() / 3600
         offset = (self.now.utcoffset() or timedelta()).total_seconds() / 3600
         found = "Europe/Brussels" if abs(ahead) < 0.5 else "UTC" if abs(ahead + offset) < 0.5 else None
-        self.tell(WRITTEN[10][0], found, f"Created is {ahead:+.1f} hours from Brussels")
+        self.tell(WRITTEN[11][0], found, f"Created is {ahead:+.1f} hours from Brussels")
 
     def amounts(self) -> None:
         order = self.read(self.post(OrderLines=[line(Quantity=0.337, UnitPriceExcl=100)]))
@@ -303,7 +319,7 @@ class _Run:
 
     def negative(self) -> None:
         """A line that takes something off, as EN 16931 wants it (BR-27): fewer, not cheaper."""
-        question, switch = WRITTEN[11]
+        question, switch = WRITTEN[12]
         answer = self.post(OrderLines=[line(Quantity=2), line(Quantity=-1)])
         total = str(float(self.read(answer).get("TotalExcl", 0)))
         found = "accept" if total == "1.0" else "refuse" if answer.status == 400 else None

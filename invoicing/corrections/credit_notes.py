@@ -15,6 +15,8 @@ from integrations.models import Entry
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
+from invoicing.models.problems import words
+from invoicing.posting import read_first
 from invoicing.rules import planning, rating
 from invoicing.rules.differences import credited_hours, credited_texts, line_hours
 from toggbill.firms.audit import News
@@ -34,6 +36,8 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     later = _later_claims(claims)
     made = _credit_note(about, rebill, now)
     _write(made, _credit_lines(made, claims, later))
+    if (why := read_first.too_large(made)) is not None:
+        raise NotPossible(words(why))
     return made, claims
 
 
@@ -42,7 +46,7 @@ def _in_order(claims: QuerySet[Claim]) -> QuerySet[Claim]:
 
 
 def billing_invoice(ids: Sequence[int]) -> Invoice:
-    """The one posted invoice that bills all these entries (row ids), locked."""
+    """The one posted invoice that bills all these entries (row ids). Raises ``NotPossible``."""
     posted = _in_order(Claim.objects.live().of_entries().posted().filter(entry__in=ids))
     found = {claim.line.invoice_id for claim in posted}
     if len(found) != 1:
@@ -52,8 +56,13 @@ def billing_invoice(ids: Sequence[int]) -> Invoice:
             else gettext("These entries are on %(n)s invoices: a credit note is about one. Credit them one by one.")
             % {"n": len(found)}
         )
+    return Invoice.objects.select_related("firm", "dossier__firm", "company__connection").get(pk=found.pop())
+
+
+def locked(invoice: Invoice) -> Invoice:
+    """The same row, locked, as it is now."""
     rows = Invoice.objects.select_for_update(of=("self",), no_key=True)
-    return rows.select_related("firm", "dossier__firm", "company").get(pk=found.pop())
+    return rows.select_related("firm", "dossier__firm", "company").get(pk=invoice.pk)
 
 
 def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
@@ -66,22 +75,24 @@ def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
         )
     if why := why_not(about, about.credit_notes.waiting().first()):
         raise NotPossible(why)
+    if (finding := read_first.hindrance(about)) is not None:
+        raise NotPossible(words(finding))
 
 
 def why_not(about: Invoice, waiting: Invoice | None) -> str:
     """Why nothing of an invoice can be credited now, "" when it can; ``waiting``: its credit note that waits."""
-    words = {"invoice": about, "note": waiting}
+    named = {"invoice": about, "note": waiting}
     if about.status != Invoice.Status.POSTED or about.delivery in (_Delivery.NOT_SENT, _Delivery.FAILED):
-        return gettext("Invoice %(invoice)s is not sent: replace it rather than credit it.") % words
+        return gettext("Invoice %(invoice)s is not sent: replace it rather than credit it.") % named
     if about.delivery not in (_Delivery.SENT, _Delivery.DELIVERED, _Delivery.REFUSED):
         return (
             gettext("It is not clear yet whether invoice %(invoice)s was sent. Wait until it is, then credit it.")
-            % words
+            % named
         )
     if waiting is not None:
         return (
             gettext("Credit note %(note)s about invoice %(invoice)s waits already: have it posted, or drop it, first.")
-            % words
+            % named
         )
     return ""
 

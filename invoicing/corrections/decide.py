@@ -13,6 +13,7 @@ from decimal import Decimal
 from django.db import transaction
 from django.utils.translation import gettext
 
+from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.corrections import credit_notes
 from invoicing.deciding import figures, rights
@@ -20,6 +21,8 @@ from invoicing.deciding.read import Figures, Read, check
 from invoicing.ledger import derive, differences, locks
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Correction, Invoice
+from invoicing.models.problems import words
+from invoicing.posting import read_first
 from invoicing.rules.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -41,16 +44,25 @@ def accept(*, correction: Correction, by: Actor, now: datetime, note: str = "", 
     return _decided(found, _Decision.ACCEPTED, by, now, note)
 
 
-@transaction.atomic
 def bill_next(
     *, correction: Correction, by: Actor, now: datetime, note: str = "", read: Read | None = None
 ) -> Correction:
     """Bill the difference on the customer's next invoice, or take it off there.
 
-    It is drafted by the next run. Raises ``NotPossible`` for another product or customer (no difference in hours says
-    that), for a difference that the rounding hides, and as ``accept``.
+    It is drafted by the next run. Before hours are taken off, the order that billed them is read, as by ``credit``.
+    Raises ``NotPossible`` for another product or customer (no difference in hours says that), for a difference that the
+    rounding hides, for hours of an order with an open finding, and as ``accept``; ``ServiceError`` as ``credit``.
     """
+    if correction.seconds < 0:
+        _read_order(_checked(correction, by, read).invoice, by, None, now)
+    return _bill_next(correction=correction, by=by, now=now, note=note, read=read)
+
+
+@transaction.atomic
+def _bill_next(*, correction: Correction, by: Actor, now: datetime, note: str, read: Read | None) -> Correction:
     found = _to_decide(correction, by, now, read)
+    if found.seconds < 0 and (finding := read_first.hindrance(found.invoice)) is not None:
+        raise NotPossible(words(finding))
     seconds = differences.settled_seconds(found.claim.line_id)
     why, _hours = next_invoice(found, seconds)
     if why:
@@ -113,7 +125,6 @@ def changed_since(entry: Entry) -> str:
     }
 
 
-@transaction.atomic
 def credit(
     *,
     correction: Correction | None = None,
@@ -128,16 +139,46 @@ def credit(
     as an invoice is. ``read``: the correction, or the invoice of the entries.
 
     All that is billed of these entries is taken back, later differences too. When it is posted, exactly they are
-    released: open again with ``rebill``, else credited until a person opens them. Raises ``NotPossible`` when the
-    invoice is not sent, has a waiting credit note, or nothing would be left to credit; else as ``accept``.
+    released: open again with ``rebill``, else credited until a person opens them. The order is read before: what Billit
+    sent can be credited, whoever had it sent. Raises ``NotPossible`` when the invoice is not sent, has a waiting credit
+    note or an open finding, when nothing would be left to credit or less than that is; the client's ``ServiceError``
+    when Billit cannot be asked; else as ``accept``.
     """
     ids = [correction.entry_id] if correction is not None else [entry.pk for entry in entries]
+    if correction is not None:
+        # Before anything is asked, or said of it; once more below, under the locks.
+        _checked(correction, by, read)
+    _read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now)
+    return _credit(correction=correction, ids=ids, rebill=rebill, by=by, now=now, note=note, read=read)
+
+
+def _read_order(invoice: Invoice, by: Actor, read: Read | None, now: datetime) -> None:
+    """Take over what Billit says of the order (design D13), for who may decide on it. Raises ``ServiceError``."""
+    audit.check_open(invoice.firm)
+    rights.demand(by, "hold", invoice.dossier)
+    if read is not None:
+        check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    with open_billit(invoice.company) as api:
+        read_first.take_over(seen=read_first.read(invoices=[invoice], api=api), now=now)
+
+
+@transaction.atomic
+def _credit(
+    *,
+    correction: Correction | None,
+    ids: Sequence[int],
+    rebill: bool,
+    by: Actor,
+    now: datetime,
+    note: str,
+    read: Read | None,
+) -> Invoice:
     if (firm := Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm")).first()) is not None:
         lock_firm(firm)
     if correction is not None:
         # Before anything else is said of it; once more below, with its entry locked and judged.
         _checked(correction, by, read)
-    about = credit_notes.billing_invoice(ids)
+    about = credit_notes.locked(credit_notes.billing_invoice(ids))
     # All at once: the correction's entry is one of them.
     locks.lock_entries(ids)
     if correction is not None:

@@ -30,10 +30,12 @@ from invoicing.drafting import runs
 from invoicing.ledger import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
-from invoicing.models.moves import DELIVERY, STATUS, Step
+from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code, columns, words
+from invoicing.posting import read_first
 from invoicing.posting.attempts import GivenUp, finish, leaves, never_left
 from invoicing.posting.post import fresh
+from invoicing.posting.read_first import Place
 from toggbill.database.limits import wait_for_locks
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -74,9 +76,7 @@ def replace(*, correction: Correction, by: Actor, now: datetime, read: Read | No
         raise NotPossible(under_way(invoice))
     _replaceable(correction, invoice)
     with open_billit(invoice.company) as api:
-        place = _place(invoice, api)
-        if place == _Place.sent:
-            _note_sent(invoice, by, now)
+        place = _place(invoice, api, now)
         if place in (_Place.sent, _Place.nowhere):
             raise NotPossible(words(_where(invoice, place)))
         attempt = _claim(correction, invoice, by, now, read)
@@ -97,7 +97,7 @@ def bill_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None =
         raise NotPossible(under_way(invoice))
     _replaceable(None, invoice)
     with open_billit(invoice.company) as api:
-        if _place(invoice, api) != _Place.deleted:
+        if _place(invoice, api, now) != _Place.deleted:
             raise NotPossible(
                 gettext(
                     "Billit does not show order %(order)s of invoice %(invoice)s as deleted: its hours are not billed "
@@ -105,10 +105,7 @@ def bill_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None =
                 )
                 % {"order": invoice.order_id, "invoice": invoice}
             )
-    made = _settle(invoice, _claim(None, invoice, by, now, read), _Outcome.ADOPTED, by, now)
-    settled = Drift.objects.standing().filter(dossier=invoice.dossier, reference=invoice.reference)
-    settled.filter(kind=Drift.Kind.ORDER_DELETED).update(gone_at=now)
-    return made
+    return _settle(invoice, _claim(None, invoice, by, now, read), _Outcome.ADOPTED, by, now)
 
 
 def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
@@ -127,12 +124,11 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
         return []
     attempt.refresh_from_db()
     with open_billit(invoice.company) as api:
-        place = _place(invoice, api)
+        place = _place(invoice, api, now)
     if place == _Place.deleted:
         return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
     late_enough = now - attempt.asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if place == _Place.sent:
-        _note_sent(invoice, by, now)
         _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
     elif place == _Place.unsent and late_enough:
         _give_up(invoice, attempt, _Outcome.ABSENT, Message(Code.NOT_DELETED), now)
@@ -174,12 +170,13 @@ def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now:
     return _settle(invoice, attempt, _Outcome.ACCEPTED, by, now)
 
 
-def _place(invoice: Invoice, api: billit.Api) -> _Place:
-    live = [order for order in api.find_orders(invoice.reference) if order.id == invoice.order_id]
-    if live:
-        return _Place.sent if live[0].is_sent else _Place.unsent
-    deleted = any(order.id == invoice.order_id for order in api.find_deleted_orders(invoice.reference))
-    return _Place.deleted if deleted else _Place.nowhere
+def _place(invoice: Invoice, api: billit.Api, now: datetime) -> _Place:
+    """Where Billit has the order; what else it says of it is taken over. That it is gone is settled by the verb."""
+    ((_, seen),) = found = read_first.read(invoices=[invoice], api=api)
+    if seen.order is None:
+        return _Place.deleted if seen.place == Place.DELETED else _Place.nowhere
+    read_first.take_over(seen=found, now=now)
+    return _Place.sent if seen.is_sent else _Place.unsent
 
 
 def _where(invoice: Invoice, place: _Place) -> Message:
@@ -267,6 +264,8 @@ def _claim(
         )
     # What was looked at before the claim is looked at once more under it; no run and no decision is under way now.
     _replaceable(correction, fresh(invoice))
+    if (why := read_first.hindrance(invoice, but=[Drift.Kind.ORDER_DELETED])) is not None:
+        raise NotPossible(words(why))
     body = f"DELETE {invoice.order_id}"
     attempt = Attempt.objects.create(
         firm_id=invoice.firm_id,
@@ -300,6 +299,8 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
     ):
         return []
     finish(attempt, outcome, attempt.http_status, Message(Code.ORDER_GONE), now)
+    findings = Drift.objects.standing().filter(dossier=invoice.dossier, reference=invoice.reference)
+    findings.filter(kind=Drift.Kind.ORDER_DELETED).update(gone_at=now)
     billed = list(Correction.objects.undecided().filter(invoice=invoice).select_related("entry", "invoice"))
     differing = Claim.objects.live().of_differences().filter(line__invoice=invoice)
     on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
@@ -347,22 +348,4 @@ def _doubt(invoice: Invoice, attempt: Attempt, error: NoAnswer, by: Actor, now: 
     if Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait):
         finish(attempt, _Outcome.NO_ANSWER, error.status, error.message, now)
         news = News("invoice_replacing_in_doubt", f"invoice {invoice.reference}", {"reason": error.message.data()})
-        audit.record(firm=invoice.firm, news=[news], by=by, now=now)
-
-
-@transaction.atomic
-def _note_sent(invoice: Invoice, by: Actor, now: datetime) -> None:
-    """Billit shows it as sent, by hand or by its own clock: from now on it can only be credited."""
-    wait_for_locks()
-    lock_firm(invoice.firm)
-    if moves.move(
-        Invoice.objects.posted().filter(pk=invoice.pk),
-        delivery=Step(_UNSENT, _Delivery.SENT),
-        replacing_since=None,
-        **NO_SEND_ASKED,
-        **columns("delivery_problem", None),
-    ):
-        event = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENT)
-        answer = Message(Code.SHOWN_AS_SENT).data()
-        news = News(event, f"invoice {invoice.reference}", {"answer": answer})
         audit.record(firm=invoice.firm, news=[news], by=by, now=now)

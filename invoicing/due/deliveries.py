@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice
-from invoicing.posting import deliveries, read_back
+from invoicing.posting import deliveries, read_back, read_first
 
 PAUSE = timedelta(minutes=15)
 """Until Billit is asked again when it did not answer, or its worker died."""
@@ -34,15 +34,16 @@ def read(*, company: Company, now: datetime) -> int:
     read = 0
     waiting = mine.sent().filter(delivery_due_at=until).select_related("firm").order_by("order_id")
     with open_billit(company) as api:
-        for together in read_back.read_together(list(waiting), by_day=True):
-            part = {row.order_id: row for row in together}
-            ids = [order_id for order_id in part if order_id is not None]
-            for order in api.orders_between(min(ids), max(ids)):
-                if (invoice := part.pop(order.id, None)) is not None:
-                    read_back.note_order(invoice=invoice, order=order, now=now)
-                    deliveries.read(invoice=invoice, order=order, api=api, now=now)
+        for together in read_first.portions(list(waiting)):
+            seen = read_back.listed(together, api)
+            read_first.take_over(seen=seen, now=now)
+            gone = {row.pk: row for row in together}
+            for invoice, state in seen:
+                del gone[invoice.pk]
+                if state.order is not None:
+                    deliveries.read(invoice=invoice, order=state.order, api=api, now=now)
                     read += 1
-            for invoice in part.values():
+            for invoice in gone.values():
                 deliveries.note(invoice=invoice, details=None, now=now)
     return read
 

@@ -16,8 +16,10 @@ from integrations.connections.stopping import Stopping
 from invoicing.deciding import figures, guards, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
-from invoicing.posting import post, recover
+from invoicing.models.problems import words
+from invoicing.posting import post, read_first, recover, send
 from toggbill.firms import audit
+from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
@@ -68,6 +70,8 @@ def request_sends(*, invoices: Sequence[Invoice], by: Actor, now: datetime, read
     for row in rows:
         if row.status != _Status.POSTED or row.delivery not in (_Delivery.NOT_SENT, _Delivery.FAILED):
             raise NotPossible(gettext("Only a posted invoice that was not sent yet can be sent."))
+        if (why := read_first.hindrance(row)) is not None:
+            raise NotPossible(words(why))
     ids = [row.pk for row in rows]
     Invoice.objects.filter(pk__in=ids).update(send_requested_at=now, send_requested_by=by.name)
 
@@ -103,6 +107,13 @@ def work_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:
             put_off(invoice=invoice, why=late[invoice.pk], now=now)
 
 
+def send_off(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -> None:
+    """A worker's turn with posted invoices of one company: doubts are looked up, and what was asked for is sent."""
+    rows = {invoice.pk: invoice for invoice in invoices}
+    for pk, why in send.send_together(invoices=invoices, by=by, now=now, background=True).items():
+        put_off(invoice=rows[pk], why=why, now=now)
+
+
 def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
     """What is worked off together: at most so many, of one company."""
     by_company: defaultdict[int, list[Invoice]] = defaultdict(list)
@@ -136,7 +147,7 @@ def take_due(*, now: datetime) -> list[Invoice]:
     return found
 
 
-def put_off(*, invoice: Invoice, why: ServiceError | NotPossible, now: datetime) -> None:
+def put_off(*, invoice: Invoice, why: ServiceError | NotPossible | NotAllowed, now: datetime) -> None:
     """Not at every tick again; but what only the end of this process hindered is due at once, for another one."""
     if isinstance(why, Stopping):
         Invoice.objects.filter(pk=invoice.pk, not_before__gt=now).update(not_before=now)

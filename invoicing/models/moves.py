@@ -187,7 +187,7 @@ DELIVERY = Table(
         Move(_D.FAILED, _D.SENDING, "invoice_sending", Who.PERSON, "sent again", was_silent=True),
         Move(_D.FAILED, _D.NOT_SENT, "invoice_void", Who.PERSON, "its order is replaced"),
         *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.LATE, "Billit took it"),
-        *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.PERSON, "sent in Billit by hand"),
+        *_each([_D.NOT_SENT, _D.FAILED], [_D.SENT], "invoice_sent", Who.PERSON, "sent in Billit itself"),
         Move(_D.SENT, _D.DELIVERED, "invoice_delivered", Who.WORKER, "Billit shows it as delivered"),
         Move(_D.SENT, _D.REFUSED, "invoice_delivery_refused", Who.WORKER, "it could not be delivered, or was refused"),
         Move(_D.DELIVERED, _D.REFUSED, "invoice_delivery_refused", Who.WORKER, "the receiver refused it later"),

@@ -39,6 +39,14 @@ class Code(StrEnum):
     TOTALS_DIFFER = "totals_differ"
     SENT_MEANWHILE = "sent_meanwhile"
     ORDER_NOWHERE = "order_nowhere"
+    ORDER_WAS_DELETED = "order_was_deleted"
+    ORDER_WAS_CHANGED = "order_was_changed"
+    ORDER_OF_ANOTHER = "order_of_another"
+    ORDER_TWICE = "order_twice"
+    PAID_UNSENT = "paid_unsent"
+    CUSTOMER_GONE = "customer_gone"
+    CUSTOMER_RENUMBERED = "customer_renumbered"
+    CREDIT_TOO_LARGE = "credit_too_large"
     # posting and sending are not done, or in doubt
     WORKER_ENDED = "worker_ended"
     NOT_ADOPTED = "not_adopted"
@@ -51,6 +59,7 @@ class Code(StrEnum):
     SENT_OVER_PEPPOL = "sent_over_peppol"
     SENT_BY_EMAIL = "sent_by_email"
     SHOWN_AS_SENT = "shown_as_sent"
+    SENT_ELSEWHERE = "sent_elsewhere"
     SHOWN_AS_NOT_SENT = "shown_as_not_sent"
     ORDER_GONE = "order_gone"
     NOT_DELETED = "not_deleted"
@@ -60,6 +69,7 @@ class Code(StrEnum):
     DROPPED = "dropped"
     NO_HOURS_LEFT = "no_hours_left"
     REPLACED = "replaced"
+    REDRAWN = "redrawn"
 
 
 class Detail(StrEnum):
@@ -129,6 +139,38 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
         "Billit shows order %(order)s of invoice %(invoice)s neither among its orders nor among the deleted ones. "
         "Find out in Billit what became of it before anything is billed again."
     ),
+    Code.ORDER_WAS_DELETED: gettext_noop(
+        "Order %(order)s of invoice %(invoice)s was deleted in Billit. Bill its hours anew on the invoice’s page, "
+        "or bring the order back in Billit."
+    ),
+    Code.ORDER_WAS_CHANGED: gettext_noop(
+        "Order %(order)s of invoice %(invoice)s was changed in Billit: it amounts to %(incl)s there, to %(our_incl)s "
+        "here. Nothing was done. Set the order right in Billit, or decide on the difference first."
+    ),
+    Code.ORDER_OF_ANOTHER: gettext_noop(
+        "Order %(order)s of invoice %(invoice)s has another customer in Billit: party %(theirs)s there, %(ours)s here. "
+        "Nothing was done. Give the order its customer back in Billit, or decide on the difference first."
+    ),
+    Code.ORDER_TWICE: gettext_noop(
+        "Billit has another order, %(other)s, with the reference of order %(order)s of invoice %(invoice)s. "
+        "Nothing was done. Delete the one that is too many in Billit."
+    ),
+    Code.PAID_UNSENT: gettext_noop(
+        "Order %(order)s of invoice %(invoice)s was paid in Billit before it was sent, so it was not sent. "
+        "Send it again if the customer shall still receive it."
+    ),
+    Code.CUSTOMER_GONE: gettext_noop(
+        "Billit does not have customer %(customer)s (PartyID %(party)s) any more: it was deleted or merged there. "
+        "Map the Toggl client to the customer that is left, then draft again."
+    ),
+    Code.CUSTOMER_RENUMBERED: gettext_noop(
+        "Customer %(customer)s (PartyID %(party)s) has number %(number)s in Billit by now, and %(ours)s here. "
+        "Map the Toggl client to its customer, then draft again."
+    ),
+    Code.CREDIT_TOO_LARGE: gettext_noop(
+        "The credit note comes to %(excl)s excl. VAT, and order %(order)s of invoice %(invoice)s has %(left)s left in "
+        "Billit, earlier credit notes taken off. Credit fewer hours, or set the order right in Billit."
+    ),
     Code.WORKER_ENDED: gettext_noop("The worker that posted it ended before it could note Billit's answer."),
     Code.NOT_ADOPTED: gettext_noop("%(found)s Look at Billit, then adopt it there by hand or post anew."),
     Code.NOT_SENT_AFTER_ALL: gettext_noop(
@@ -146,6 +188,7 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.SENT_OVER_PEPPOL: gettext_noop("Billit sends it over Peppol."),
     Code.SENT_BY_EMAIL: gettext_noop("Billit sends it by e-mail."),
     Code.SHOWN_AS_SENT: gettext_noop("Billit shows it as sent"),
+    Code.SENT_ELSEWHERE: gettext_noop("It was sent in Billit itself, by a person or by its daily run."),
     Code.SHOWN_AS_NOT_SENT: gettext_noop("Billit shows it as not sent"),
     Code.ORDER_GONE: gettext_noop("Billit has the order no more."),
     Code.NOT_DELETED: gettext_noop("Billit still has the order: it was not deleted."),
@@ -154,6 +197,7 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.DROPPED: gettext_noop("dropped by a person"),
     Code.NO_HOURS_LEFT: gettext_noop("no hours left on it"),
     Code.REPLACED: gettext_noop("replaced"),
+    Code.REDRAWN: gettext_noop("drawn anew for the customer that its hours have now"),
     Detail.KEY_USED: gettext_noop("Billit says that the key was used, but has no order of this reference."),
     Detail.ORDER_DELETED: gettext_noop("Order %(order)s of this reference was deleted in Billit."),
     Detail.SEVERAL_ORDERS: gettext_noop("Billit has %(n)s orders of this reference: %(orders)s."),
@@ -211,7 +255,7 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
 CODES = ("", *sorted(str(code) for code in (*failures.Code, *Code)))
 """What a column may hold; "" for nothing."""
 
-_AMOUNTS = frozenset({"excl", "vat", "incl", "our_excl", "our_vat", "our_incl"})
+_AMOUNTS = frozenset({"excl", "vat", "incl", "our_excl", "our_vat", "our_incl", "left"})
 
 
 def words(message: Message) -> str:

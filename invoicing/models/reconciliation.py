@@ -71,6 +71,11 @@ class Drift(FirmOwned):
     def __str__(self) -> str:
         return f"{self.kind} {self.about}"
 
+    @staticmethod
+    def about_of(*, entry: int | None = None, order_id: int | None = None, reference: str | None = None) -> str:
+        """What a difference is about, the same each time it is found."""
+        return f"{entry or ''}/{order_id or ''}/{reference or ''}"
+
 
 class ReportedMonthQuerySet(FirmQuerySet["ReportedMonth"]):
     """Months as Toggl reported them."""

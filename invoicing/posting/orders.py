@@ -27,6 +27,8 @@ def orders_of(
     """The orders to post, and by row id why some cannot be asked for: when Billit is unwell, neither are the rest."""
     orders: list[tuple[Invoice, billit.Order]] = []
     errors: dict[int, ServiceError | NotPossible] = {}
+    if not invoices:
+        return [], {}
     known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
     for number, invoice in enumerate(invoices):
         try:

@@ -34,9 +34,10 @@ from integrations.models import Company, Entry
 from invoicing.deciding import rights
 from invoicing.ledger import transitions
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
+from invoicing.posting import read_first
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
@@ -97,8 +98,9 @@ def post_together(
             api = stack.enter_context(open_billit(company))
         except ServiceError as error:
             return dict.fromkeys((row.pk for row in rows), error)
-        orders, errors = orders_of(rows, api, now)
-        return errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
+        held = read_first.read_credited(rows=rows, api=api, now=now)
+        orders, errors = orders_of([row for row in rows if row.pk not in held], api, now)
+        return held | errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
 
 
 def _to_post(invoices: Sequence[Invoice], *, asked_only: bool) -> list[Invoice]:
@@ -225,7 +227,7 @@ def _claim(
     claimed = [
         _Claimed(invoice, order, _attempt(invoice, order, now))
         for invoice, order in orders
-        if free.get(invoice.pk) == invoice.key_number
+        if free.get(invoice.pk) == invoice.key_number and read_first.held_back(invoice) is None
     ]
     if not claimed:
         return []
@@ -379,6 +381,15 @@ def news_of(type: str, invoice: Invoice, **data: object) -> News:
 
 def fresh(invoice: Invoice) -> Invoice:
     """The row as it stands now, with what a step needs of its dossier and company."""
+    return _with_all().get(pk=invoice.pk)
+
+
+def fresh_of(invoices: Sequence[Invoice]) -> list[Invoice]:
+    """The same for several, by row id."""
+    return list(_with_all().filter(pk__in=[invoice.pk for invoice in invoices]).order_by("pk"))
+
+
+def _with_all() -> InvoiceQuerySet:
     return Invoice.objects.select_related(
         "firm", "about", "dossier__workspace__firm", "company__connection", "company__firm"
-    ).get(pk=invoice.pk)
+    )

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Prefetch
 from django.utils.translation import gettext
 
-from integrations.clients import billit
+from integrations.clients import billit, billit_rows
 from integrations.clients.failures import Message
 from integrations.clients.transport import ServiceError
 from integrations.connections import stopping
@@ -21,6 +21,7 @@ from invoicing.deciding.read import Read, check
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns
+from invoicing.posting import read_first
 from invoicing.posting.attempts import NOT_POSTED, finish, never_left
 from invoicing.posting.look_up import Found, look_up
 from invoicing.posting.post import fresh, mark_in_doubt, news_of, settle
@@ -168,9 +169,13 @@ def _leave_to_person(invoice: Invoice, found: Message) -> None:
 
 
 def _agrees(invoice: Invoice, order: billit.OrderSummary, api: billit.Api) -> bool:
-    """Whether an order that was found is ours: the same totals and the same customer."""
-    if order.customer_id is None and not order.customer_vat:
-        order = api.order(order.id)
+    """Whether an order that was found is ours: the same totals and the same customer.
+
+    A row of a list may lack what that takes, the number of a customer that Billit has just made above all.
+    """
+    by_number = invoice.customer_party_id is None or "PartyID" in order.lacks
+    needed = billit_rows.COMPARED if by_number else billit_rows.STATE
+    order = read_first.completed(order, needed, api)
     totals = (order.total_excl, order.total_vat, order.total_incl)
     if totals != (invoice.total_excl, invoice.total_vat, invoice.total_incl):
         return False

@@ -36,7 +36,7 @@ class Finding:
     @property
     def about(self) -> str:
         """What it is about, the same each time it is found."""
-        return f"{self.entry or ''}/{self.order_id or ''}/{self.reference or ''}"
+        return Drift.about_of(entry=self.entry, order_id=self.order_id, reference=self.reference)
 
     @property
     def sentence(self) -> str:
@@ -94,7 +94,7 @@ def sentence(kind: Drift.Kind, facts: Facts) -> str:
                 "Billit has order %(order)s (%(number)s) with a reference of ours, but no invoice here is posted as it."
             )
         case _Kind.ORDER_SENT:
-            text = _("Order %(order)s of invoice %(invoice)s was sent in Billit by hand.")
+            text = _("Order %(order)s of invoice %(invoice)s was sent in Billit itself.")
     return text % values
 
 
@@ -127,7 +127,7 @@ def action(kind: Drift.Kind, facts: Facts) -> str:
         case _Kind.ORDER_UNKNOWN:
             return _("Look at it in Billit before anything is posted again, and delete it there if it is a double.")
         case _Kind.ORDER_SENT:
-            return _("Do not send the invoice again here: the customer has it.")
+            return _("Nothing: it counts as sent here, too, and is not sent again.")
 
 
 def _values(facts: Facts) -> dict[str, Any]:

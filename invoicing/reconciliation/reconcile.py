@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 
-from integrations.clients import billit
+from integrations.clients import billit, billit_rows
 from integrations.clients.failures import Message
 from integrations.clients.transport import QuotaExhausted, Refused
 from integrations.connections import quota
@@ -24,7 +24,8 @@ from invoicing.ledger import derive, invariants
 from invoicing.ledger.invariants import Broken
 from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
-from invoicing.posting import read_back
+from invoicing.posting import read_first
+from invoicing.posting.read_first import Place, Seen
 from invoicing.reconciliation import toggl_totals
 from invoicing.reconciliation.findings import Finding
 from toggbill.firms.locks import lock_rows
@@ -94,7 +95,9 @@ def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) 
     for finding in found:
         row = standing.pop((finding.dossier, finding.kind, finding.about), None)
         if row is None:
-            fresh.append(_row(finding, firms[finding.dossier], now))
+            # What was sent in Billit is taken over at once: it is on record, and nothing is left to decide.
+            gone_at = now if finding.kind == _Kind.ORDER_SENT else None
+            fresh.append(_row(finding, firms[finding.dossier], now, gone_at))
         else:
             Drift.objects.filter(pk=row.pk).update(facts=finding.facts, last_seen_at=now)
     # Another comparison may have found the same meanwhile.
@@ -103,7 +106,7 @@ def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) 
     gone.update(gone_at=now)
 
 
-def _row(finding: Finding, firm_id: int, now: datetime) -> Drift:
+def _row(finding: Finding, firm_id: int, now: datetime, gone_at: datetime | None) -> Drift:
     return Drift(
         firm_id=firm_id,
         dossier_id=finding.dossier,
@@ -115,6 +118,7 @@ def _row(finding: Finding, firm_id: int, now: datetime) -> Drift:
         facts=finding.facts,
         first_seen_at=now,
         last_seen_at=now,
+        gone_at=gone_at,
     )
 
 
@@ -229,22 +233,21 @@ def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: 
         posted = list(ours.select_related("firm").order_by("pk"))
         at_billit = {order.id: order for order in api.orders_with_prefix(OUR_PREFIX)}
         report.checked["orders"] += len(at_billit)
-        for invoice in posted:
-            report.checked["invoices"] += 1
-            order = at_billit.get(invoice.order_id or 0)
-            if order is None:
-                yield _gone(invoice, api)
-            else:
-                yield from _differs(invoice, order)
-                read_back.note_order(invoice=invoice, order=_news_of(invoice, order), now=now)
+        report.checked["invoices"] += len(posted)
+        seen = [(invoice, _seen(invoice, at_billit.get(invoice.order_id or 0), api)) for invoice in posted]
+        sent = read_first.take_over(seen=seen, now=now)
+        for invoice, state in seen:
+            for kind, facts in read_first.differences(invoice, state):
+                yield _of_order(kind, invoice, facts)
+            if invoice.pk in sent:
+                yield _of_order(_Kind.ORDER_SENT, invoice, {"invoice": str(invoice)})
         yield from _unknown(company, dossiers, at_billit.values())
 
 
-def _news_of(invoice: Invoice, order: billit.OrderSummary) -> billit.OrderSummary:
-    """What may be noted of an order: once its totals were read back, others are drift until a person decides."""
-    if invoice.legal_excl is None:
-        return order
-    return replace(order, total_excl=invoice.excl, total_vat=invoice.vat, total_incl=invoice.incl)
+def _seen(invoice: Invoice, listed: billit.OrderSummary | None, api: billit.Api) -> Seen:
+    if listed is None:
+        return read_first.gone(invoice, api)
+    return Seen(Place.STANDS, read_first.completed(listed, billit_rows.STATE, api))
 
 
 def _unknown(company: Company, dossiers: Sequence[Dossier], orders: Iterable[billit.OrderSummary]) -> Iterator[Finding]:
@@ -269,26 +272,5 @@ def _unknown(company: Company, dossiers: Sequence[Dossier], orders: Iterable[bil
             )
 
 
-def _gone(invoice: Invoice, api: billit.Api) -> Finding:
-    kind = _Kind.ORDER_DELETED if api.find_deleted_orders(invoice.reference) else _Kind.ORDER_MISSING
-    return _of_order(kind, invoice)
-
-
-def _differs(invoice: Invoice, order: billit.OrderSummary) -> Iterator[Finding]:
-    totals_there = (order.total_excl, order.total_vat, order.total_incl)
-    if totals_there != (invoice.excl, invoice.vat, invoice.incl):
-        yield _of_order(_Kind.ORDER_CHANGED, invoice, amounts=[f"{order.total_incl:.2f}", f"{invoice.incl:.2f}"])
-    elif None not in (invoice.customer_party_id, order.customer_id) and invoice.customer_party_id != order.customer_id:
-        yield _of_order(_Kind.ORDER_CHANGED, invoice, parties=[order.customer_id, invoice.customer_party_id])
-    if order.is_sent and invoice.delivery == Invoice.Delivery.NOT_SENT:
-        yield _of_order(_Kind.ORDER_SENT, invoice)
-
-
-def _of_order(kind: Drift.Kind, invoice: Invoice, **facts: Any) -> Finding:
-    return Finding(
-        kind,
-        invoice.dossier_id,
-        order_id=invoice.order_id,
-        reference=invoice.reference,
-        facts={"invoice": str(invoice), **facts},
-    )
+def _of_order(kind: Drift.Kind, invoice: Invoice, facts: dict[str, Any]) -> Finding:
+    return Finding(kind, invoice.dossier_id, order_id=invoice.order_id, reference=invoice.reference, facts=facts)

@@ -211,6 +211,7 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_delivery_refused": gettext_lazy("Refused, or not deliverable"),
     "invoice_not_delivered": gettext_lazy("Not delivered after one working day"),
     "invoice_paid": gettext_lazy("Paid"),
+    "invoice_renumbered": gettext_lazy("Numbered anew in Billit"),
     "invoice_void": gettext_lazy("Dropped"),
     "invoice_credited": gettext_lazy("Credited"),
     "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),

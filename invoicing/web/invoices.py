@@ -23,7 +23,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice
 from invoicing.models.problems import words
-from invoicing.posting import recover
+from invoicing.posting import read_first, recover
 from invoicing.rules import rating
 from invoicing.tasks import post_invoices
 from invoicing.web import descriptions, figures
@@ -147,7 +147,10 @@ def _bill_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 def _credit(request: FirmRequest, row: Invoice, read: Read) -> str:
     entries = Entry.objects.filter(pk__in=Claim.objects.live().of_entries().filter(line__invoice=row).values("entry"))
-    decide.credit(entries=list(entries), rebill=True, by=actor(request), now=timezone.now(), read=read)
+    try:
+        decide.credit(entries=list(entries), rebill=True, by=actor(request), now=timezone.now(), read=read)
+    except ServiceError as error:
+        raise NotPossible(words(error.message)) from error
     return _("A credit note is drafted, among the invoices. Approve and post it: then its hours are open again.")
 
 
@@ -193,7 +196,8 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
 
 
 def _is_sendable(row: Invoice) -> bool:
-    return row.send_requested_at is None and Invoice.objects.unsent().filter(pk=row.pk).exists()
+    is_unsent = row.send_requested_at is None and Invoice.objects.unsent().filter(pk=row.pk).exists()
+    return is_unsent and read_first.hindrance(row) is None
 
 
 def _is_credited(row: Invoice) -> bool:

@@ -19,7 +19,8 @@ from invoicing.deciding.read import Read
 from invoicing.due import posts
 from invoicing.models import Invoice
 from invoicing.models.problems import Code, words
-from invoicing.tasks import send_invoice
+from invoicing.posting import read_first
+from invoicing.tasks import send_invoices
 from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import paged
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
@@ -69,6 +70,8 @@ def _sendable(request: FirmRequest) -> QuerySet[Invoice]:
 def _why_not(request: FirmRequest, invoice: Invoice) -> str:
     if guards.has_same_eyes(invoice, actor(request).name):
         return guards.same_eyes(invoice)
+    if (finding := read_first.hindrance(invoice)) is not None:
+        return words(finding)
     if not invoice.company.sending_open:
         return words(Message(Code.SENDING_CLOSED, {"company": invoice.company.name}))
     if not invoice.way:
@@ -97,8 +100,8 @@ def _send(request: FirmRequest, chosen: list[Invoice], references: list[str]) ->
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:sending")
-    for invoice in chosen:
-        hasten(send_invoice, invoice_id=invoice.pk)
+    for part in posts.portions(chosen):
+        hasten(send_invoices, invoice_ids=[invoice.pk for invoice in part])
     if len(chosen) == 1:
         messages.success(request, _("Billit is asked to send the invoice. This page shows the outcome in a moment."))
         return redirect("firm:invoice", reference=chosen[0].reference)

@@ -111,6 +111,8 @@ BILLIT_WRITES = [
     ("billit_nulls", "accept", "refuse"),
     ("billit_negative_quantity", "accept", "refuse"),
     ("billit_summary_external_id", True, False),
+    ("billit_summary_rows", "full", "without_number"),
+    ("billit_summary_rows", "full", "bare"),
 ]
 
 

@@ -21,7 +21,7 @@ from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.ledger import transitions
 from invoicing.models import Attempt, Claim, LedgerRow
-from invoicing.posting import post, read_back, recover
+from invoicing.posting import post, read_first, recover
 from invoicing.posting import send as sending
 from toggbill.firms import audit
 
@@ -138,10 +138,13 @@ MISSING = {
 }
 READING_BACK = {
     "before the totals are read": _wrap(billit.Api, "orders_between", when="before"),
-    "while totals are noted": _wrap(read_back, "note_order", when="after", nth=2),
+    "while totals are noted": _wrap(read_first, "note_order", when="after", nth=2),
 }
 
 SENDING = {
+    "before the orders to send are read": _wrap(read_first, "read", when="before"),
+    "after the orders to send were read": _wrap(read_first, "read", when="after"),
+    "after what they say was taken over": _wrap(read_first, "take_over", when="after"),
     "before the claim of a sending": _wrap(sending, "_claim", when="before", nth=2),
     "after the claim of a sending": _wrap(sending, "_claim", when="after", nth=2),
     "before a sending is asked": _wrap(requests.Session, "send", when="before", nth=2, only=_sending),
@@ -151,8 +154,8 @@ SENDING = {
 }
 # The answer to the second sending was lost, or that sending never arrived.
 FINDING_A_SENDING = {
-    "before the look-up of a sending": _wrap(billit.Api, "order", when="before"),
-    "after the look-up of a sending": _wrap(billit.Api, "order", when="after"),
+    "before the look-up of a sending": _wrap(sending, "_look", when="before"),
+    "after the look-up of a sending": _wrap(sending, "_look", when="after"),
     "inside the adoption of a sending": _wrap(Attempt, "save", when="after", only=_adopted),
 }
 MISSING_A_SENDING = {

@@ -18,11 +18,19 @@ WORKSPACE, COMPANY, CLIENT, PROJECT, PARTY = 4001, 7001, 510_001, 610_001, 81_00
 
 
 def proof_world(
-    *, workspaces: int = 1, dossiers: int = 1, clients: int = 4, entries: int = 3, group_by: str = "entry", **rules: str
+    *,
+    workspaces: int = 1,
+    dossiers: int = 1,
+    clients: int = 4,
+    entries: int = 3,
+    group_by: str = "entry",
+    known: bool = True,
+    **rules: str,
 ) -> Record:
     """So many workspaces (each with a company), dossiers of each, clients of each dossier and entries of each client.
 
-    Each dossier is due daily and posts by itself. Every other keyword is a key of the dossiers' onboarding table.
+    Each dossier is due daily and posts by itself. ``known``: whether Billit has their customers, or makes them with the
+    orders. Every other keyword is a key of the dossiers' onboarding table.
     """
     world = small_world(clients=[], projects=[], products=[], parties=[], entries=[], peppol=[], dossiers=[])
     toggl, billit = world["toggl"], world["billit"]
@@ -70,6 +78,8 @@ def proof_world(
             }
             | rules
         )
+    if not known:
+        billit["parties"] = []
     return world
 
 

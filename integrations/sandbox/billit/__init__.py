@@ -40,7 +40,7 @@ Lists
 27  filter grammar and whitelist: rules/odata.py, orders/reading.py; billit_product_filter,
     billit_filter_or, billit_longest_query
 28  summary rows, ordered by OrderID: orders/reading.py `summary`; billit_summary_external_id,
-    billit_summary_delivery
+    billit_summary_delivery, billit_summary_rows
 Idempotency
 29  access.py `refuse_used_key`, `burn_key`; billit_idempotency_header, billit_idempotency_scope,
     billit_idempotency_seconds, billit_idempotency_concurrent

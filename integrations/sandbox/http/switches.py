@@ -86,6 +86,11 @@ BILLIT: dict[str, Switch] = {
     "billit_sent_delete_code": Switch("GenericError", "the code when a sent order is deleted"),
     "billit_unknown_id_status": Switch(401, "status for an id of others or of nothing: 401 or 404"),
     "billit_summary_external_id": Switch(default=True, meaning="list rows carry ExternalProviderID"),
+    "billit_summary_rows": Switch(
+        "full",
+        "list rows of orders: as documented, without the customer's number, or ids, number and status alone",
+        ("full", "without_number", "bare"),
+    ),
     "billit_party_vat_filter": Switch("accept", "VATNumber in a filter on parties", ("accept", "refuse")),
     "billit_product_filter": Switch("accept", "Reference in a filter on products", ("accept", "refuse")),
     "billit_product_items_answer": Switch(

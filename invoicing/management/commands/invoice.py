@@ -21,7 +21,7 @@ from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
 from invoicing.posting import send as sending
-from invoicing.tasks import enqueue_posts, send_invoice
+from invoicing.tasks import enqueue_posts, enqueue_sends
 from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
@@ -150,16 +150,17 @@ class Command(JsonCommand):
 
     def _send(self, mine: InvoiceQuerySet) -> None:
         done = [Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED, Invoice.Delivery.REFUSED]
-        for invoice in mine.posted().exclude(delivery__in=done):
-            before = invoice.delivery
-            try:
-                found = sending.send(invoice=invoice, by=self._by, now=timezone.now())
-            except (ServiceError, NotPossible, NotAllowed) as error:
-                self.say(f"Invoice {invoice}: {error}")
-                self._judge(error)
-                continue
-            if found.delivery != before or found.delivery in (Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT):
-                self._note([found])
+        for part in posts.portions(mine.posted().exclude(delivery__in=done)):
+            errors = sending.send_together(invoices=part, by=self._by, now=timezone.now())
+            for invoice in part:
+                if (error := errors.get(invoice.pk)) is not None:
+                    self.say(f"Invoice {invoice}: {error}")
+                    self._judge(error)
+                    continue
+                found = posting.fresh(invoice)
+                stuck = (Invoice.Delivery.FAILED, Invoice.Delivery.IN_DOUBT)
+                if found.delivery != invoice.delivery or found.delivery in stuck:
+                    self._note([found])
 
     def _enqueue(self, mine: InvoiceQuerySet, *, post: bool, send: bool) -> None:
         now = timezone.now()
@@ -168,9 +169,8 @@ class Command(JsonCommand):
             asked = [row for row in waiting if self._ask(posts.request, row, send=send, now=now)]
             enqueue_posts(asked)
         if send:
-            for invoice in mine.posted().filter(delivery=Invoice.Delivery.NOT_SENT):
-                if self._ask(posts.request_send, invoice, now=now):
-                    send_invoice.delay(invoice_id=invoice.pk)
+            unsent = mine.posted().filter(delivery=Invoice.Delivery.NOT_SENT)
+            enqueue_sends([row for row in unsent if self._ask(posts.request_send, row, now=now)])
 
     def _ask(self, request: Callable[..., None], invoice: Invoice, **how: Any) -> bool:
         """Whether workers were asked; they were not when the invoice moved on meanwhile."""

@@ -80,8 +80,9 @@ def test_refused_credit_note_can_be_approved_again_or_dropped(scene: Make) -> No
 def test_number_is_read_when_nobody_did_yet(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.send(books.posted())
-    assert invoice.order_number == ""
-    posted = post(books, credit(1))
+    (note,) = books.approve(credit(1))
+    Invoice.objects.filter(pk=invoice.pk).update(order_number="")
+    posted = books.post(note)
     number = at_billit(books, invoice)["OrderNumber"]
     assert at_billit(books, posted)["AboutInvoiceNumber"] == number
     assert posting.fresh(invoice).order_number == number

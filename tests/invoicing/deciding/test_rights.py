@@ -316,6 +316,7 @@ OTHERS = {
     "dossiers.mappings.unmap_tags",
     "dossiers.rules.create",
     "dossiers.rules.set_dossiers",
+    "due.posts.send_off",
     "due.posts.work_off",
     "due.runs.serve",
     "ledger.differences.decide",
@@ -327,6 +328,7 @@ OTHERS = {
     "posting.recover.recover",
     "posting.recover.recover_together",
     "posting.send.send",
+    "posting.send.send_together",
 }
 
 

@@ -330,7 +330,7 @@ def test_each_flag_does_its_own_step_and_implies_no_other(scene: Make, queue: Qu
         messages = sorted((task.rpartition(".")[2], keywords) for _, task, keywords in queue.waiting())
         assert messages == [
             ("post_invoices", {"invoice_ids": sorted(wanted)}),
-            ("send_invoice", {"invoice_id": rows["posted"]}),
+            ("send_invoices", {"invoice_ids": [rows["posted"]]}),
         ]
     else:
         # What a person has posted or sent here and now was asked for herewith, by name.

@@ -15,6 +15,7 @@ from pytest_django import Settings
 from integrations.clients.transport import RetryLater
 from invoicing.models import Attempt, Invoice
 from invoicing.posting import post, recover
+from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, in_thread, until
 from tests.worlds import (
     BAKERY_PARTY,
@@ -245,6 +246,32 @@ def test_hits_are_found_by_the_filter_when_the_rows_lack_the_field(scene: Make) 
     books.control.switch(billit_summary_external_id=False)
     doubtful, order_id = _lost(books)
     assert books.recover(doubtful).order_id == order_id
+
+
+@pytest.mark.parametrize("rows", ["without_number", "bare"])
+@pytest.mark.parametrize("is_new", [True, False], ids=["new customer", "known customer"])
+def test_an_order_is_read_whole_where_its_row_lacks_what_is_compared(scene: Make, rows: str, is_new: bool) -> None:
+    books = scene(entries=[entry(1)], **({"parties": []} if is_new else {}))
+    books.control.switch(billit_summary_rows=rows)
+    doubtful, order_id = _lost(books)
+    books.control.clear_log()
+    adopted = books.recover(doubtful)
+    assert (adopted.status, adopted.order_id) == ("posted", order_id)
+    read_whole = bool(books.asked("GET", f"/v1/orders/{order_id}"))
+    # Of a customer that is known by its id, no number is needed.
+    assert read_whole == (is_new or rows == "bare")
+    assert len(books.control.orders()) == 1
+
+
+@pytest.mark.parametrize("rows", ["without_number", "bare"])
+def test_an_order_of_another_new_customer_is_not_adopted_by_a_bare_row(scene: Make, rows: str) -> None:
+    books = scene(entries=[entry(1)], parties=[])
+    books.control.switch(billit_summary_rows=rows)
+    doubtful, _ = _lost(books)
+    (made,) = {order["CustomerID"] for order in books.control.orders()}
+    books.control.put_billit("parties", {"PartyID": made, "VATNumber": enterprise_number(99)})
+    left = books.recover(doubtful)
+    assert (left.status, left.needs_person) == ("in_doubt", True)
 
 
 def test_lookup_that_billit_cannot_answer_decides_nothing(scene: Make) -> None:

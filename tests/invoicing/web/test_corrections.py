@@ -136,8 +136,8 @@ def test_second_credit_note_is_refused_while_one_waits(scene: Make) -> None:
 @pytest.mark.parametrize("is_sent", [False, True])
 def test_verb_agrees_with_what_is_offered(scene: Make, remedy: str, is_sent: bool) -> None:
     books = longer(scene)
+    books.read_back()
     if is_sent:
-        books.read_back()
         books.send(post.fresh(Invoice.objects.get()))
     why_not = offered()[remedy]
     said = decide(reader(books), remedy)

@@ -24,6 +24,7 @@ from invoicing.models import Attempt, Dossier, Drift, Invoice
 from invoicing.posting import post, way
 from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
+from invoicing.posting.read_first import Place, Seen
 from invoicing.reconciliation.findings import Finding
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import NOW
@@ -314,9 +315,11 @@ TRANSACTIONS: dict[str, Make] = {
             "outcome": Attempt.Outcome.ACCEPTED,
         }
     ),
-    "invoicing.posting.read_back.note_order": lambda w: {
-        "invoice": w.one("unsent"),
-        "order": answers.summary(w.one("unsent")),
+    "invoicing.posting.read_first.take_over": lambda w: {
+        "seen": [
+            *((fresh(row), Seen(Place.STANDS, answers.summary(row))) for row in w.all("unsent")),
+            *((fresh(row), Seen(Place.DELETED)) for row in w.all("sent")),
+        ],
         "now": NOW,
     },
     "invoicing.posting.deliveries._note_news": lambda w: {
@@ -325,10 +328,28 @@ TRANSACTIONS: dict[str, Make] = {
         "now": NOW,
     },
     "invoicing.corrections.decide.accept": _by(lambda w: {"correction": w.one("unsent's correction")}),
-    "invoicing.corrections.decide.bill_next": _by(lambda w: {"correction": w.one("unsent's correction")}),
+    "invoicing.corrections.decide._bill_next": _by(
+        lambda w: {"correction": w.one("unsent's correction"), "note": "", "read": None}
+    ),
     "invoicing.corrections.decide.withdraw": _by(lambda w: {"correction": w.one("decided")}),
-    "invoicing.corrections.decide.credit": _by(lambda w: {"correction": w.one("sent's correction"), "rebill": True}),
-    "invoicing.corrections.decide.credit entries": _by(lambda w: {"entries": _billed(w.one("sent")), "rebill": False}),
+    "invoicing.corrections.decide._credit": _by(
+        lambda w: {
+            "correction": w.one("sent's correction"),
+            "ids": [w.one("sent's correction").entry_id],
+            "rebill": True,
+            "note": "",
+            "read": None,
+        }
+    ),
+    "invoicing.corrections.decide._credit entries": _by(
+        lambda w: {
+            "correction": None,
+            "ids": [entry.pk for entry in _billed(w.one("sent"))],
+            "rebill": False,
+            "note": "",
+            "read": None,
+        }
+    ),
     "invoicing.corrections.replace._claim": _by(
         lambda w: {"correction": w.one("unsent's correction"), "invoice": w.one("unsent"), "read": None}
     ),
@@ -337,7 +358,6 @@ TRANSACTIONS: dict[str, Make] = {
         _replacing(w) | {"outcome": Attempt.Outcome.ABSENT, "answer": Message("not_deleted"), "now": NOW}
     ),
     "invoicing.corrections.replace._doubt": _by(lambda w: _replacing(w) | {"error": NoAnswer(Message("no_answer"))}),
-    "invoicing.corrections.replace._note_sent": _by(lambda w: {"invoice": w.one("unsent")}),
 }
 
 INSIDE = {
@@ -350,6 +370,8 @@ INSIDE = {
     "toggbill.firms.accounts.bad_tries._record",
     "toggbill.firms.admin.looks._record",
     "toggbill.firms.membership.signup.SignupForm.save",
+    "toggbill.database.bulk.insert",
+    "toggbill.database.bulk.upsert",
     # Verbs of the table above, in one transaction.
     "invoicing.admin.records.InvoiceAdmin._each",
     "invoicing.admin.sheets.SheetResource.import_data_inner",
@@ -372,10 +394,13 @@ INSIDE = {
 SEVERAL = {
     # Verbs of several transactions, all of which stand above, with questions to a service in between.
     "integrations.connections.webhook_addresses.open_for",
+    "invoicing.corrections.decide.bill_next",
+    "invoicing.corrections.decide.credit",
     "invoicing.corrections.replace.bill_anew",
     "invoicing.corrections.replace.recover_replacement",
     "invoicing.corrections.replace.replace",
     "invoicing.drafting.runs.draft",
+    "invoicing.due.posts.send_off",
     "invoicing.due.posts.work_off",
     "invoicing.due.runs.serve",
     "invoicing.posting.post.post",
@@ -383,6 +408,7 @@ SEVERAL = {
     "invoicing.posting.recover.recover",
     "invoicing.posting.recover.recover_together",
     "invoicing.posting.send.send",
+    "invoicing.posting.send.send_together",
     # An event alone.
     "toggbill.leaving.archive.write",
     # Parts, under the locks of the transactions that they are in.

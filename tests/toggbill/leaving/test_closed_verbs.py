@@ -177,6 +177,10 @@ def _together(dossier: Dossier) -> Made:
     return {"invoices": [InvoiceFactory(dossier=dossier, status="approved")]}
 
 
+def _to_send(dossier: Dossier) -> Made:
+    return {"invoices": [InvoiceFactory(dossier=dossier, status="posted")]}
+
+
 def _due(dossier: Dossier) -> Made:
     Dossier.objects.filter(pk=dossier.pk).update(due_at=NOW, every="daily")
     dossier.refresh_from_db()
@@ -203,13 +207,14 @@ CASES: dict[str, Case] = {
     ),
     "invoicing.corrections.decide.accept": Case(_correction()),
     "invoicing.corrections.decide.bill_next": Case(_correction()),
-    "invoicing.corrections.decide.credit": Case(_credit),
+    "invoicing.corrections.decide.credit": Case(_credit, asks=True),
     "invoicing.corrections.decide.withdraw": Case(_decided),
     "invoicing.posting.post.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
     "invoicing.posting.post.post_together": Case(_together, refusal=None, asks=True),
     "invoicing.posting.recover.recover": Case(_in_doubt, refusal=BadCredentials, asks=True),
     "invoicing.posting.recover.recover_together": Case(_doubtful, refusal=None, asks=True),
     "invoicing.due.posts.work_off": Case(_together, refusal=None, asks=True),
+    "invoicing.due.posts.send_off": Case(_to_send, refusal=None, asks=True),
     "invoicing.posting.recover.post_anew": Case(_in_doubt),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
     "invoicing.due.posts.request_send": Case(_invoice("posted")),
@@ -245,6 +250,7 @@ CASES: dict[str, Case] = {
     "invoicing.drafting.runs.draft": Case(_drafting),
     "invoicing.drafting.runs.void": Case(_invoice("draft")),
     "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.posting.send.send_together": Case(_to_send, refusal=None, asks=True),
     "toggbill.firms.audit.chain.record": Case(
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),

@@ -78,6 +78,8 @@ _SUMMARY = [
     "RemindersSent",
 ]
 
+_BARE = frozenset(["OrderID", "OrderNumber", "OrderStatus", "OrderType", "LastModified", "CounterParty"])
+
 
 def own_order(call: Call, identity: int) -> Record:
     order = call.store.own_order(call.company_id, identity)
@@ -144,7 +146,13 @@ def _page(call: Call, orders: list[Record]) -> Answer:
     rows = [summary(call, order) for order in orders]
     if search := call.request.query.get("fullTextSearch", "").strip().casefold():
         rows = [row for row in rows if _meets(row, search)]
-    hidden = () if call.switches["billit_summary_external_id"] else ("ExternalProviderID",)
+    hidden = set() if call.switches["billit_summary_external_id"] else {"ExternalProviderID"}
+    said = call.switches["billit_summary_rows"]
+    if said != "full":
+        for row in rows:
+            row["CounterParty"].pop("VATNumber", None)
+    if said == "bare":
+        hidden |= set().union(*rows) - _BARE
     return listed(call, rows, properties=_PROPERTIES, type_name=_TYPE, hidden=hidden)
 
 
