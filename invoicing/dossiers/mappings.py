@@ -18,6 +18,7 @@ from integrations.models import Client, Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
+from invoicing.ledger.derive import forget_changed_pin
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, Reason, TagRule, Treatment, normalise_number, read_number
@@ -136,7 +137,10 @@ def map_clients(
         if rule.number or rule.party_id is not None or not was_read or not keep_read:
             same = was_read and row is not None and rule.proposed and rule.number == row.number
             values |= {"number": rule.number, "customer_party_id": rule.party_id, "is_proposed": same}
-        outcomes[_write(dossier, row or ClientMapping(), values, news)] += 1
+        outcome = _write(dossier, row or ClientMapping(), values, news)
+        if outcome != "unchanged" and rule.number and not rule.proposed:
+            forget_changed_pin(company=dossier.company, number=rule.number, now=now)
+        outcomes[outcome] += 1
     _told(dossier, news, by, now)
     return outcomes
 

@@ -67,6 +67,8 @@ def says_the_same(standing: Invoice, planned: planning.PlannedInvoice, known: Ma
     header = (standing.buyer_key, standing.customer_name, standing.customer_language, standing.title)
     if header != (buyer.key, buyer.name[:500], buyer.language, planned.title[:200]):
         return False
+    if standing.customer_vat != buyer.number:
+        return False
     if standing.rounding != rounding_of(standing.dossier).frozen():
         return False
     refused = columns("attention", refusal(standing, standing.lines.all(), known))

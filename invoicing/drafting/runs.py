@@ -18,10 +18,11 @@ from invoicing.drafting import drafts
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
 from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.rules import planning
+from invoicing.rules.judge import Judge
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -87,7 +88,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
         .get(pk=dossier.pk)
     )
     # Nobody approves or drops a draft while it is redrawn.
-    lock_rows(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
+    lock_rows(_unposted(dossier))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
     sheet = _Sheet.read(dossier, cut_off, now)
@@ -107,8 +108,12 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
     claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     taken_off = Claim.objects.filter(line__invoice__in=[*(invoice for invoice, _ in changes if invoice.pk), *dropped])
     locks.lock_entries({*claimed, *taken_off.values_list("entry_id", flat=True)})
+    # Hours that go from a draft that is dropped to another one are judged again, too.
+    moved_on = set(claimed).intersection(taken_off.filter(line__invoice__in=dropped).values_list("entry_id", flat=True))
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
-    news = [_void_news(invoice, Code.NO_HOURS_LEFT) for invoice in dropped]
+    news = [
+        _void_news(invoice, Code.REDRAWN if invoice in sheet.remapped else Code.NO_HOURS_LEFT) for invoice in dropped
+    ]
     redrawn = {invoice.reference for invoice, _ in changes if invoice.pk}
     for invoice, planned in changes:
         drafts.header(invoice, planned, sheet.known)
@@ -141,7 +146,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
         )
     )
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
-    derive.derive_entries(entries=set(released) - set(claimed), now=now)
+    derive.derive_entries(entries=set(released) - set(claimed) | moved_on, now=now)
     return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
@@ -255,10 +260,14 @@ def draft_again(
 
 @dataclass(slots=True)
 class _Sheet:
-    """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers."""
+    """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
+
+    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now.
+    """
 
     cut_off: date
     drafts: list[Invoice]
+    remapped: list[Invoice]
     plan: planning.Plan
     known: Mapping[int, Customer]
 
@@ -268,26 +277,24 @@ class _Sheet:
         lines = InvoiceLine.objects.order_by("position").prefetch_related(
             Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
         )
-        drafts = list(
-            Invoice.objects.drafts()
-            .filter(dossier=dossier, kind=Invoice.Kind.INVOICE)
-            .order_by("pk")
-            .select_related("dossier", "firm", "company")
-            .prefetch_related(Prefetch("lines", lines))
-        )
+        unposted = _unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
+        found = list(unposted.prefetch_related(Prefetch("lines", lines)))
+        drafts = [invoice for invoice in found if invoice.status == _Status.DRAFT]
+        judge = books.judges[dossier.pk]
+        remapped = [each for each in found if each not in drafts and _is_anothers(each, books, judge)]
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
-        claims = Claim.objects.live().of_entries().filter(line__invoice__in=drafts)
+        claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*drafts, *remapped])
         rows = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
         held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
             (books.entry(row, row.ledger_row) for row in rows),
-            judge=books.judges[dossier.pk],
+            judge=judge,
             terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier), now=now),
             held=held,
             differences=differences.to_bill(dossier),
         )
         parties = {row.customer_party_id for row in drafts} | {planned.buyer.party_id for planned in plan.invoices}
-        return cls(cut_off, drafts, plan, known_customers(dossier.company, parties))
+        return cls(cut_off, drafts, remapped, plan, known_customers(dossier.company, parties))
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
         """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""
@@ -295,11 +302,27 @@ class _Sheet:
 
     def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
         """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
-        return tuple(invoice for invoice in self.drafts if invoice.pk not in matched and self._touches(invoice))
+        unmatched = [*(invoice for invoice in self.drafts if invoice.pk not in matched), *self.remapped]
+        return tuple(invoice for invoice in unmatched if self._touches(invoice))
 
     def _touches(self, invoice: Invoice) -> bool:
         """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
         return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
+
+
+def _unposted(dossier: Dossier) -> InvoiceQuerySet:
+    """What a run may draw anew: drafts, and what Billit refused or is not to get because its customer changed."""
+    stuck = Q(status=_Status.APPROVED, attention__in=[Code.CUSTOMER_GONE, Code.CUSTOMER_RENUMBERED])
+    return Invoice.objects.filter(
+        Q(status__in=[_Status.DRAFT, _Status.REFUSED]) | stuck, dossier=dossier, kind=Invoice.Kind.INVOICE
+    )
+
+
+def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:
+    """Whether an hour of an invoice has another customer by now: its client was mapped anew."""
+    claims = [claim for line in invoice.lines.all() for claim in line.claims.all() if claim.released_at is None]
+    buyers = (judge.verdict(books.entry(claim.entry)).buyer for claim in claims)
+    return any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in buyers)
 
 
 def _late_through(dossier: Dossier) -> date | None:

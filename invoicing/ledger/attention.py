@@ -78,6 +78,13 @@ WORDS: dict[str, Words] = {
         _("Customer gone from Billit"),
         _("The client is mapped to a customer that Billit does not have: choose another one in the client mapping."),
     ),
+    Reason.customer_changed: Words(
+        _("Customer changed in Billit"),
+        _(
+            "The customer that was found for this number is gone from Billit, or has another number there: "
+            "map the client to the customer that it is now."
+        ),
+    ),
     Reason.no_tag: Words(
         _("No tag"),
         _("Give these entries a tag in Toggl, or set a default product in the dossier."),
@@ -184,6 +191,7 @@ ABOUT_CLIENT = frozenset(
         Reason.client_vat_changed,
         Reason.several_customers,
         Reason.unknown_customer,
+        Reason.customer_changed,
         Reason.foreign_vat,
         Reason.treatment_number,
     }

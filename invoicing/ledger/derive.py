@@ -13,13 +13,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Min, Q, QuerySet
 
-from integrations.models import Company, Entry, Workspace
+from integrations.models import Company, Customer, Entry, Workspace
 from invoicing.ledger import differences, twins
-from invoicing.ledger.facts import Facts, in_scope, stands_as
+from invoicing.ledger.facts import Facts, changed_customer, in_scope, known_customers, stands_as
 from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
+from invoicing.models.problems import Code, columns
 from invoicing.rules import mapping
 from toggbill.database import bulk
 from toggbill.firms import audit
@@ -46,6 +47,7 @@ _WRITTEN = [
     "correction_seconds",
     "correction_text",
 ]
+_OF_CUSTOMERS = (Code.CUSTOMER_GONE, Code.CUSTOMER_RENUMBERED)
 _SETTLED = [_State.INVOICED, _State.CREDITED, _State.WRITTEN_OFF]
 
 
@@ -81,16 +83,34 @@ def derive_marked(*, now: datetime, firm: Firm | None = None) -> int:
 
 @transaction.atomic
 def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
-    """Products or customers changed: the unbilled entries of every workspace that the company bills are marked."""
+    """Products or customers changed: the unbilled entries of every workspace that the company bills are marked.
+
+    What waits to be posted to a customer that is gone, or is another one by now, says so (R3).
+    """
     marked = Company.objects.marked().filter(dossiers__workspace=workspace)
     if not marked.exists():
         return
     # Entries of several workspaces: who marks those of one after the other holds the firm, too.
     lock_firm(workspace.firm)
     changed = lock_rows(marked)
+    _tell_invoices(changed)
     unbilled = Entry.objects.filter(workspace__dossiers__company__in=changed).exclude(ledger_row__state__in=_SETTLED)
     unbilled.mark(now=now)
     Company.objects.filter(pk__in=changed).update(marked_at=None)
+
+
+def _tell_invoices(companies: Iterable[int]) -> None:
+    """The invoices that Billit does not have yet, of these companies (row ids): whether their customer changed."""
+    unposted = [Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED]
+    waiting = Invoice.objects.filter(company__in=companies, status__in=unposted, customer_party_id__isnull=False)
+    lock_rows(waiting)
+    for company in Company.objects.filter(pk__in=companies):
+        rows = list(waiting.filter(company=company).order_by("pk"))
+        known = known_customers(company, (row.customer_party_id for row in rows))
+        for row in rows:
+            found = changed_customer(row, known)
+            if found is not None or row.attention in _OF_CUSTOMERS:
+                Invoice.objects.filter(pk=row.pk).update(**columns("attention", found))
 
 
 @transaction.atomic
@@ -267,6 +287,19 @@ def _pin(pins: _Pins, firm: Firm, now: datetime) -> None:
         ],
         ignore_conflicts=True,
     )
+
+
+def forget_changed_pin(*, company: Company, number: str, now: datetime) -> None:
+    """A person stated this number anew: where its pinned party is gone or another one, it is looked up once more (R3).
+
+    Under the firm's lock.
+    """
+    for pin in CustomerPin.objects.filter(company=company, number=number):
+        row = Customer.objects.filter(company=company, party_id=pin.party_id).first()
+        theirs = "" if row is None else mapping.customer_number(row.vat_number)
+        if row is not None and (row.deleted_at is not None or mapping.is_another(number, theirs)):
+            pin.delete()
+            Company.objects.filter(pk=company.pk).update(marked_at=now)
 
 
 def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mapping.Verdict, decision: str) -> LedgerRow:

@@ -178,10 +178,27 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         products=products_of(dossier.company),
         customers=customers_of(dossier.company),
         pins=dict(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id")),
+        gone=_gone(dossier.company),
         default_product=dossier.default_product,
         price_decimals=dossier.price_decimals,
         small_enterprise=dossier.company.small_enterprise,
         longest_hours=dossier.longest_hours,
+    )
+
+
+def _gone(company: Company) -> frozenset[int]:
+    """The pinned parties that the latest reading of the company's customers did not show any more."""
+    mirrored = dict(Customer.objects.filter(company=company).values_list("party_id", "deleted_at"))
+    pins = CustomerPin.objects.filter(company=company).values_list("party_id", "pinned_at")
+    return frozenset(
+        party_id
+        for party_id, pinned_at in pins
+        if (
+            mirrored[party_id] is not None
+            if party_id in mirrored
+            # One that Billit has just made was not read yet.
+            else company.synced_at is not None and pinned_at < company.synced_at
+        )
     )
 
 
@@ -220,11 +237,28 @@ def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[i
     return {row.party_id: row for row in rows}
 
 
+def changed_customer(invoice: Invoice, known: Mapping[int, Customer]) -> Message | None:
+    """What is said of an invoice whose customer is gone from Billit, or has another number by now (R3), else None."""
+    row = known.get(invoice.customer_party_id or 0)
+    if row is None:
+        return None
+    number = mapping.customer_number(row.vat_number)
+    if row.deleted_at is None and not mapping.is_another(invoice.customer_vat, number):
+        return None
+    facts = {"customer": invoice.customer_name, "party": row.party_id}
+    if row.deleted_at is not None:
+        return Message(Code.CUSTOMER_GONE, facts)
+    return Message(Code.CUSTOMER_RENUMBERED, facts | {"number": number, "ours": invoice.customer_vat})
+
+
 def refusal(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, Customer]) -> Message | None:
-    """Why Peppol would refuse an invoice with these lines (R11): the first check that fails, None when all pass.
+    """Why an invoice with these lines is not posted: its customer changed (R3), or Peppol would refuse it (R11): the
+    first check that fails, None when all pass.
 
     ``known``: its customer, by PartyID, as ``known_customers`` gives it.
     """
+    if (changed := changed_customer(invoice, known)) is not None:
+        return changed
     writing = einvoice.Writing(
         outside_scope=settings.BILLIT_OUTSIDE_SCOPE,
         exemption_reasons=settings.BILLIT_EXEMPTION_REASONS,

@@ -20,6 +20,7 @@ from invoicing.rules.mapping import (
     TagRule,
     Treatment,
     Verdict,
+    is_another,
     normalise_number,
     read_number,
 )
@@ -174,8 +175,11 @@ class Judge:
         own_name = rest_of_name(client_name) or number
         pinned = self._rules.pins.get(number)
         if pinned is not None:
+            party = self._parties.get(pinned)
+            if pinned in self._rules.gone or (party is not None and is_another(number, party.number)):
+                return _Billed(reason=Reason.customer_changed)
             # A party that Billit has just made may be pinned before it is read among the customers.
-            return self._bill(rule, number, self._parties.get(pinned) or Customer(pinned, own_name, number, ""))
+            return self._bill(rule, number, party or Customer(pinned, own_name, number, ""))
         known = self._numbered.get(number, [])
         if len(known) > 1:
             return _Billed(reason=Reason.several_customers)

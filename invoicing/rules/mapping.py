@@ -29,6 +29,7 @@ class Reason(StrEnum):
     client_vat_changed = auto()
     several_customers = auto()
     unknown_customer = auto()
+    customer_changed = auto()
     unassigned_client = auto()
     no_tag = auto()
     unknown_tag = auto()
@@ -160,8 +161,9 @@ class Rules:
 
     `clients` are the Toggl clients that the dossier names (None: it bills all of its workspace), `named_elsewhere`
     those that the other dossiers of the workspace name, `takes_unassigned` is true for the workspace's first dossier.
-    `pins` leads from a normalised number to the PartyID that is already pinned for it at the company. Of an entry with
-    more than `longest_hours` a person is asked (0: never).
+    `pins` leads from a normalised number to the PartyID that is already pinned for it at the company; `gone` are those
+    of them that the company does not have any more. Of an entry with more than `longest_hours` a person is asked (0:
+    never).
     `small_enterprise`: the company charges no VAT (scheme of small enterprises).
     """
 
@@ -179,6 +181,7 @@ class Rules:
     price_decimals: int = 2
     small_enterprise: bool = False
     longest_hours: int = 16
+    gone: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +223,14 @@ class NumberReading:
     number: str
     reason: Reason | None
     numbers: tuple[str, ...]
+
+
+def is_another(number: str, theirs: str) -> bool:
+    """Whether a party with the number `theirs` (as `customer_number` gives it) is another one than that of `number`.
+
+    One without a number may be known by an identifier: it is none.
+    """
+    return bool(number and theirs) and number != theirs
 
 
 VAT_RATES = frozenset({Decimal(0), Decimal(6), Decimal(12), Decimal(21)})

@@ -36,6 +36,7 @@ from tests.factories.mirror import (
     EntryFactory,
     FirmFactory,
     WorkspaceFactory,
+    number_of_party,
 )
 
 Row = TypeVar("Row")
@@ -178,7 +179,7 @@ class InvoiceFactory(WalkingFactory[Invoice]):
     reference = LazyFunction(lambda: f"tb-{uuid.uuid4()}")
     status = Invoice.Status.DRAFT
     buyer_key = Sequence(lambda n: f"party:{88_001 + n}")
-    customer_vat = Sequence(lambda n: enterprise_number(3000 + n))
+    customer_vat = LazyAttribute(lambda o: number_of_party(int(o.buyer_key.removeprefix("party:"))))
     customer_name = "Garage Voorbeeld SRL"
     customer_party_id = LazyAttribute(lambda o: int(o.buyer_key.removeprefix("party:")))
     customer_language = "FR"

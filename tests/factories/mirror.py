@@ -195,6 +195,11 @@ class ProductFactory(DjangoModelFactory[Product]):
     vat_rate = Decimal("21.00")
 
 
+def number_of_party(party_id: int) -> str:
+    """The VAT number of a party, the same wherever it is named."""
+    return enterprise_number(2000 + (party_id - 88_001) % 1_000)
+
+
 class CustomerFactory(DjangoModelFactory[Customer]):
     """A Billit customer."""
 
@@ -205,5 +210,5 @@ class CustomerFactory(DjangoModelFactory[Customer]):
     company = SubFactory(CompanyFactory)
     party_id = Sequence(lambda n: 88_001 + n)
     name = Sequence(lambda n: f"Customer {n}")
-    vat_number = Sequence(lambda n: enterprise_number(2000 + n))
+    vat_number = LazyAttribute(lambda o: number_of_party(o.party_id))
     language = "FR"
