@@ -66,8 +66,7 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     judged = 0
     while part := list(marked.order_by("remote_id").values_list("pk", flat=True)[:_CHUNK]):
         also = twins.reached(workspace=workspace, entries=part)
-        still_marked = Q(pk__in=part, marked_at__isnull=False)
-        judged += _judge(books, Entry.objects.filter(still_marked | Q(pk__in=also)), workspace, now)
+        judged += _judge(books, marked.filter(pk__in=part) | Entry.objects.filter(pk__in=also), workspace, now)
     return judged
 
 

@@ -5,10 +5,11 @@ An entry that changes may make a twin of another, or free one: both are to be ju
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from typing import NamedTuple
+
+from django.db.models import Count
 
 from integrations.models import Entry, Workspace
 from invoicing.ledger.facts import Facts
@@ -55,10 +56,13 @@ def reached(*, workspace: Workspace, entries: Collection[int]) -> set[int]:
 
 def _alike(workspace: Workspace, starts: set[datetime]) -> Iterator[list[_Found]]:
     """The entries that begin together, last as long, and are of one person and project; by Toggl's id, two at least."""
-    groups: defaultdict[tuple[object, ...], list[_Found]] = defaultdict(list)
     there = Entry.objects.present().filter(workspace=workspace, started_at__in=starts, is_running=False, seconds__gt=0)
-    for row in there.values_list(*_Found._fields):
-        groups[row[2:]].append(_Found(*row))
+    twice = there.order_by().values_list(*_Found._fields[2:]).annotate(entries=Count("pk")).filter(entries__gt=1)
+    groups: dict[tuple[object, ...], list[_Found]] = {tuple(row[:-1]): [] for row in twice}
+    if not groups:
+        return
+    for row in there.filter(started_at__in={row[0] for row in groups}).values_list(*_Found._fields):
+        if (said := row[2:]) in groups:
+            groups[said].append(_Found(*row))
     for group in groups.values():
-        if len(group) > 1:
-            yield sorted(group, key=lambda each: each.remote_id)
+        yield sorted(group, key=lambda each: each.remote_id)

@@ -136,6 +136,7 @@ class Migration(migrations.Migration):
             name="contradicted_by",
             field=models.JSONField(blank=True, default=list, editable=False, verbose_name="contradicted by"),
         ),
+        migrations.RunPython(read_anew, migrations.RunPython.noop),
         migrations.AddIndex(
             model_name="ledgerrow",
             index=models.Index(condition=models.Q(("twin__isnull", False)), fields=["twin"], name="ledger_by_twin"),

@@ -33,7 +33,7 @@ def spelled(draw: st.DrawFn, text: str, *, in_any_case: bool = True) -> str:
         else:
             other = character.swapcase() if in_any_case and draw(st.booleans()) else character
             # The wide forms of Chinese and Japanese keyboards.
-            is_wide = "!" <= other <= "~" and draw(st.integers(0, 4)) == 0
+            is_wide = len(other) == 1 and "!" <= other <= "~" and draw(st.integers(0, 4)) == 0
             characters.append(chr(ord(other) + 0xFEE0) if is_wide else other)
         characters += draw(st.lists(st.sampled_from(UNSEEN), max_size=1))
     typed = "".join(characters)

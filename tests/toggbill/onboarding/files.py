@@ -61,6 +61,7 @@ schedule = {{ every = "weekly", weekday = 7 }}
 mode = "send"
 email_allowed = true
 auto_limit = "5000.5"
+no_limit = false
 longest_hours = 24
 deviation = 40
 price_decimals = 4
