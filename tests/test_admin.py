@@ -25,7 +25,7 @@ from toggbill.firms.models import Firm, FirmOwned, Membership, User
 pytestmark = pytest.mark.django_db
 
 OWNED = [model for model in apps.get_models() if issubclass(model, FirmOwned)]
-CHANGED_HERE = {"connection", "dossier", "tagmapping", "clientmapping", "membership"}
+CHANGED_HERE = {"connection", "dossier", "tagmapping", "clientmapping", "membership", "productprice"}
 READ_ONLY = [model for model in OWNED if model._meta.model_name not in CHANGED_HERE]
 NAMES = {model: str(model._meta.model_name) for model in OWNED}
 
@@ -60,6 +60,7 @@ def dossier_form(dossier: Dossier, **more: Any) -> dict[str, Any]:
         "mode": "review",
         "price_decimals": 2,
         "longest_hours": 16,
+        "price_day": "draft",
         "payment_days": 30,
     }
     for prefix in ("tag_mappings", "client_mappings", "named_clients"):

@@ -242,7 +242,7 @@ SENTENCES: dict[str, str] = {
     Code.WORKER_STOPS: gettext_noop("The worker is being ended, so it was not sent. Another worker goes on at once."),
     Code.BUSY: gettext_noop("%(what)s is being read by another process at this moment. Try again in a minute."),
     Code.QUOTA_USED_UP: gettext_noop(
-        "Toggl's hourly quota for workspace %(workspace)s is used up until %(time)s UTC. It is not read before then."
+        "Toggl takes no more requests for workspace %(workspace)s until %(time)s UTC. It is not read before then."
     ),
     Code.NO_LONGER_ADMIN: gettext_noop(
         "The token of %(connection)s is no longer an admin's in Toggl workspace %(workspace)s, so it shows only "

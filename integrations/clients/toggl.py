@@ -34,7 +34,7 @@ LONGEST_SPAN = 366
 
 _TRACK = "/api/v9"
 _REPORTS = "/reports/api/v3"
-_PROJECTS_A_PAGE = 200
+_ROWS_A_PAGE = 200
 _ENTRIES_A_PAGE = 1000
 _QUOTA_UNKNOWN = 3600.0
 
@@ -150,36 +150,21 @@ class Api:
             self._unreadable(purpose, error)
 
     def tags(self, workspace_id: int) -> dict[int, str]:
-        """The name of each tag by its id. Toggl docs: api/tags."""
-        purpose = Message(Asked.TAGS, {"id": workspace_id})
-        body, _ = self._get(f"/workspaces/{workspace_id}/tags", purpose)
+        """The name of each tag by its id, page after page. Toggl docs: api/tags."""
+        path, purpose = f"/workspaces/{workspace_id}/tags?", Message(Asked.TAGS, {"id": workspace_id})
         try:
-            rows = [Row(value, what="tag") for value in listed(body, what="list")]
-            return {row.integer("id"): row.text("name") for row in rows}
+            return {row.integer("id"): row.text("name") for row in self._rows(path, purpose, what="tag")}
         except Unreadable as error:
             self._unreadable(purpose, error)
 
     def projects(self, workspace_id: int) -> list[Project]:
         """All projects, archived ones too, page after page. Toggl docs: api/projects."""
+        path = f"/workspaces/{workspace_id}/projects?active=both&"
         purpose = Message(Asked.PROJECTS, {"id": workspace_id})
-        found: dict[int, Project] = {}
-        page = 1
-        while True:
-            body, answer = self._get(
-                f"/workspaces/{workspace_id}/projects?active=both&per_page={_PROJECTS_A_PAGE}&page={page}", purpose
-            )
-            try:
-                rows = [toggl_rows.project(Row(value, what="project")) for value in listed(body, what="list")]
-            except Unreadable as error:
-                self._unreadable(purpose, error)
-            known = len(found)
-            for project in rows:
-                found.setdefault(project.id, project)
-            # Toggl names no last page, only the size of a full one, which may be less than what was asked for.
-            full = min(_PROJECTS_A_PAGE, answer.header_number("X-Page-Size") or _PROJECTS_A_PAGE)
-            if len(rows) < full or len(found) == known:
-                return list(found.values())
-            page += 1
+        try:
+            return [toggl_rows.project(row) for row in self._rows(path, purpose, what="project", largest=_ROWS_A_PAGE)]
+        except Unreadable as error:
+            self._unreadable(purpose, error)
 
     def entries(self, workspace_id: int, *, start: date, end: date, newest_first: bool = False) -> Iterator[Page]:
         """The entries of all members that start on the days `start` to `end`, page after page.
@@ -240,6 +225,29 @@ class Api:
             if not following:
                 return
             cursor = following
+
+    def _rows(self, path: str, purpose: Purpose, *, what: str, largest: int | None = None) -> list[Row]:
+        """Every row of a list once, page after page, each with its `id` and as it came first.
+
+        Toggl names no last page. A page is one when it is empty, brings nothing new (a server that knows no pages gives
+        the whole list each time), or is shorter than a full one, as far as its size is known: by the header
+        X-Page-Size, else by `largest`, the most rows that Toggl's documents say a page may have.
+        """
+        found: dict[int, Row] = {}
+        page = 1
+        while True:
+            body, answer = self._get(f"{path}per_page={_ROWS_A_PAGE}&page={page}", purpose)
+            try:
+                rows = [Row(value, what=what) for value in listed(body, what="list")]
+                known = len(found)
+                for row in rows:
+                    found.setdefault(row.integer("id"), row)
+            except Unreadable as error:
+                self._unreadable(purpose, error)
+            size = answer.header_number("X-Page-Size") or largest
+            if len(found) == known or (size is not None and len(rows) < min(_ROWS_A_PAGE, size)):
+                return list(found.values())
+            page += 1
 
     def _get(self, path: str, purpose: Purpose) -> tuple[Any, Answer]:
         answer = self._transport.send("GET", _TRACK + path, purpose=purpose)

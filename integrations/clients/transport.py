@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import ssl
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,9 @@ TIMEOUT = (5.0, 30.0)
 USER_AGENT = "toggbill (hours of Toggl Track to Billit)"
 LONGEST_PAUSE = 10
 """Seconds of a Retry-After that a read waits out by itself; a longer one goes to the caller."""
+
+MOST_PAUSES = 2
+"""How often one call waits because the service asks for fewer requests (429)."""
 
 LONGEST_RETRY_AFTER = 3600
 """Seconds of a Retry-After that are believed: who asks for more, or has another clock, is asked again then."""
@@ -61,6 +65,10 @@ class RetryLater(ServiceError):
     def __init__(self, message: Message, *, after: float | None = None) -> None:
         super().__init__(message)
         self.after = after
+
+
+class TooManyRequests(RetryLater):
+    """The service asks for fewer requests (429), for longer than a read waits: `after` is its Retry-After."""
 
 
 class QuotaExhausted(RetryLater):
@@ -112,6 +120,7 @@ class Transport:
 
     `refusal` reads a 4xx answer (but 409 to a write, and 429) into an error; `observe` sees every answer first;
     `pace` is called before each request, also before each repetition. `secret` is what an error may never show.
+    `sleep` (an attribute) waits so many seconds; whoever has to be stopped meanwhile sets another one.
     """
 
     def __init__(
@@ -130,6 +139,7 @@ class Transport:
         self.service = service
         self.url = url.rstrip("/")
         self.calls = 0
+        self.sleep: Callable[[float], None] = time.sleep
         self._secret = secret
         self._refusal = refusal
         self._observe = observe
@@ -170,14 +180,20 @@ class Transport:
         """
         call = Call(method, path, purpose, method == "GET" if safe is None else safe)
         # urllib3 repeats a GET by itself; a read by POST gets the one more try that it may have from here.
-        tries = 2 if call.safe and method != "GET" else 1
+        tries = 1 if call.safe and method != "GET" else 0
+        pauses = MOST_PAUSES if call.safe else 0
         while True:
-            tries -= 1
             try:
                 return self._send_once(call, body, headers, leaving)
-            except RetryLater as error:
-                if tries == 0 or error.after is not None or not isinstance(error, _Interrupted):
+            except TooManyRequests as error:
+                if pauses == 0 or error.after is None or error.after > LONGEST_PAUSE:
                     raise
+                pauses -= 1
+                self.sleep(error.after)
+            except _Interrupted as error:
+                if tries == 0 or error.after is not None:
+                    raise
+                tries -= 1
 
     def read(self, answer: Answer, *, purpose: Purpose) -> Any:
         """The JSON of a read's answer, `RetryLater` when it is none."""
@@ -250,7 +266,7 @@ class Transport:
         code, _ = answer.said()
         wait = retry_after(answer.headers.get("retry-after"))
         if answer.status == 429:
-            return RetryLater(self._message(Code.TOO_MANY_REQUESTS, call.purpose), after=wait)
+            return TooManyRequests(self._message(Code.TOO_MANY_REQUESTS, call.purpose), after=wait)
         if answer.status == 409 and not call.safe:
             return self.unclear(call.purpose, Message(Detail.USED_BEFORE), status=409, code=self._masked(code))
         if 400 <= answer.status < 500 and not (call.safe and answer.status == 408):

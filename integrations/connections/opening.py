@@ -48,6 +48,7 @@ def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetim
         pace=_before_each(connection, settings.TOGGL_REQUESTS_PER_SECOND),
         observe=observe,
     )
+    api.transport.sleep = stopping.sleep
     try:
         yield api
     finally:
@@ -75,6 +76,7 @@ def open_billit(company: Company) -> Iterator[billit.Api]:
         pace=_before_each(connection, settings.BILLIT_REQUESTS_PER_SECOND),
         expired=partial(tokens.expired, connection) if connection.method == Connection.Method.SIGN_IN else None,
     )
+    api.transport.sleep = stopping.sleep
     try:
         yield api
     finally:

@@ -7,14 +7,23 @@ an entry's time stamp, so the window of what is not invoiced is read whole once 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 
 from integrations.clients import toggl
 from integrations.clients.failures import Code, Message, english
-from integrations.clients.transport import BadCredentials, QuotaExhausted, Refused, RetryLater, ServiceError
+from integrations.clients.transport import (
+    BadCredentials,
+    QuotaExhausted,
+    Refused,
+    RetryLater,
+    ServiceError,
+    TooManyRequests,
+)
 from integrations.connections import quota, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.mirror import writing
@@ -27,8 +36,8 @@ DICTIONARIES_AFTER = timedelta(hours=1)
 RETRY_AFTER = timedelta(minutes=5)
 LEASE = timedelta(minutes=15)
 LONGEST_SPAN = timedelta(days=365)  # Toggl refuses a report over more than 366 days, both ends included
-_NOON = time(12, tzinfo=UTC)
-_MIDNIGHT = time(0, tzinfo=UTC)
+_NOON = time_of_day(12, tzinfo=UTC)
+_MIDNIGHT = time_of_day(0, tzinfo=UTC)
 
 
 class Busy(Exception):
@@ -41,7 +50,10 @@ class Busy(Exception):
 
 @dataclass(frozen=True, slots=True)
 class WorkspaceSync:
-    """What a reading came to; ``workspace`` is Toggl's id, ``deferred_until`` is set when the quota said no."""
+    """What a reading came to; ``workspace`` is Toggl's id.
+
+    ``deferred_until`` is set when the quota said no, or Toggl asked for fewer requests.
+    """
 
     workspace: int
     calls: int
@@ -69,7 +81,8 @@ def sync_workspace(
     """Read a workspace. ``full`` re-reads everything from ``since`` (default: where its books begin) to find deletions.
 
     A first reading, and one a day after the latest full one, is full by itself. Raises ``Busy``, and the clients'
-    ``ServiceError`` after noting it on the connection; a used-up quota is no error but ``deferred_until``.
+    ``ServiceError`` after noting it on the connection. A used-up quota, and a 429 that is not waited out, are no errors
+    but ``deferred_until``; the workspace is left alone until then.
     """
     organization = workspace.organization_id
     left = quota.remaining(connection=workspace.connection, organization_id=organization, now=now)
@@ -114,10 +127,14 @@ class _Reading:
     deferred_until: datetime | None = None
 
     def read_or_defer(self, *, full: bool, since: date | None) -> None:
-        """Read, as far as the quota goes: what it does not allow any more is deferred, and that is noted."""
-        row = self.workspace
+        """Read, as far as Toggl allows: what it does not any more is deferred, and a quota that is used up is noted."""
+        row, began = self.workspace, time.monotonic()
         try:
             self.read(full=full, since=since)
+        except TooManyRequests as error:
+            # It counts from the answer on, and a first reading may have lasted for minutes.
+            wait = int(time.monotonic() - began) + (error.after or RETRY_AFTER.total_seconds())
+            self.deferred_until = self.now + timedelta(seconds=wait)
         except QuotaExhausted as error:
             wait = error.after or 3600
             self.deferred_until = self.now + min(timedelta(seconds=wait), quota.LONGEST_WINDOW)

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from django.db import models, transaction
 
 from integrations.clients import billit, toggl
-from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from toggbill.database import bulk
 from toggbill.firms.locks import lock_rows
 
@@ -191,7 +191,24 @@ def products(*, company: Company, read: Iterable[billit.Product], now: datetime)
     }
     fields = ["reference", "description", "price", "vat_rate"]
     _company(company, Product, "remote_id", rows, fields, now)
+    _prices(company, now)
     return len(rows)
+
+
+def _prices(company: Company, now: datetime) -> None:
+    """Keep each price that is new, with the firm's local day; of those of one day the last."""
+    products = Product.objects.present().filter(company=company)
+    latest = dict(
+        ProductPrice.objects.filter(product__company=company).order_by("since").values_list("product_id", "price")
+    )
+    differ = [row for row in products if row.pk not in latest or latest[row.pk] != row.price]
+    today = now.astimezone(company.firm.zone).date()
+    ProductPrice.objects.bulk_create(
+        [ProductPrice(firm_id=row.firm_id, product=row, price=row.price, since=today) for row in differ],
+        update_conflicts=True,
+        unique_fields=["product", "since"],
+        update_fields=["price"],
+    )
 
 
 @transaction.atomic

@@ -1,7 +1,7 @@
 """What is stored of Toggl and Billit. One import for all of it: ``from integrations.models import Entry``."""
 
 from integrations.models.connections import Connection, Quota
-from integrations.models.mirror import Client, Company, Customer, Entry, Product, Project, Workspace
+from integrations.models.mirror import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from integrations.models.webhooks import Webhook
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Customer",
     "Entry",
     "Product",
+    "ProductPrice",
     "Project",
     "Quota",
     "Webhook",

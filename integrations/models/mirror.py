@@ -281,6 +281,27 @@ class Product(FirmOwned):
         return self.reference or self.description
 
 
+class ProductPrice(FirmOwned):
+    """A price of a product (euro, excluding VAT; None for none) and the firm's local day on which it was first seen.
+
+    It is in force from that day on, until the next one; the earliest one before its day, too, as nothing else is known.
+    """
+
+    product = models.ForeignKey(Product, on_delete=models.CASCADE, related_name="prices", verbose_name=_("product"))
+    price = models.DecimalField(_("price excl. VAT"), max_digits=16, decimal_places=6, null=True, blank=True)
+    since = models.DateField(_("in force since"))
+
+    class Meta:
+        verbose_name = _("price of a product")
+        verbose_name_plural = _("prices of products")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["product", "since"], name="product_price_once_a_day"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.product} {self.since}"
+
+
 class Customer(FirmOwned):
     """A Billit party with PartyType Customer, mirrored. ``vat_number`` and ``country`` stand as Billit gives them."""
 

@@ -105,7 +105,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
         (None, {"fields": ("name", "key", "workspace", "company", "start_date")}),
         (
             _("What is billed"),
-            {"fields": ("billable", "longest_hours", "default_product", "price_decimals", "group_by")},
+            {"fields": ("billable", "longest_hours", "default_product", "price_decimals", "price_day", "group_by")},
         ),
         (
             _("Rounding"),

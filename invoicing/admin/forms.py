@@ -103,6 +103,7 @@ class DossierForm(_DossierForm):
             "billable",
             "default_product",
             "price_decimals",
+            "price_day",
             "group_by",
             "rounding_minutes",
             "rounding_direction",

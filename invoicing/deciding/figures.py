@@ -59,6 +59,7 @@ def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> 
             "excl": _number(invoice.excl),
             "vat": _number(invoice.vat),
             "incl": _number(invoice.incl),
+            "earlier": [invoice.earlier_seconds, _number(invoice.earlier_difference), invoice.at_their_day],
             "lines": [_line(line) for line in (lines_of(invoice) if lines is None else lines)],
         },
     )

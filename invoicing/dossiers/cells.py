@@ -1,18 +1,21 @@
-"""The rows of a sheet with their columns and types: a text is taken as what the column shall hold, or is a fault."""
+"""The rows of a sheet with their columns and types: a cell is taken as what the column shall hold, or is a fault."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
-from typing import Annotated, ClassVar, Self
+from enum import StrEnum, auto
+from typing import Annotated, ClassVar, NamedTuple, Self
 
+from django.utils.translation import gettext_noop as _
 from pydantic import AfterValidator, BeforeValidator
 
 from invoicing.dossiers.faults import word
-from invoicing.dossiers.parsing import AMOUNT, Id, Section, raise_first, wrong
-from invoicing.rules.cells import plain
+from invoicing.dossiers.parsing import Id, Section, raise_first, wrong
+from invoicing.rules.cells import neutral, plain
 from invoicing.rules.mapping import Treatment
 from invoicing.rules.text import same_case_key, text_key
 
@@ -20,10 +23,35 @@ _YES = frozenset({"yes", "true", "1", "oui", "vrai", "ja", "waar"})
 _NO = frozenset({"no", "false", "0", "non", "faux", "nee", "onwaar"})
 # Python's own readers of numbers and days take 1_000 and the digits of any script.
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
-_DAYS = (
-    (re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}"), "%Y-%m-%d"),
-    (re.compile(r"[0-9]{2}/[0-9]{2}/[0-9]{4}"), "%d/%m/%Y"),
-)
+_ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+# As Belgian spreadsheets write it: the day first, and not always two digits.
+_DAY = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})")
+_EURO = re.compile(r"(?:€|eur)\s*|\s*(?:€|eur)", re.IGNORECASE)
+_AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,2})?")
+_GROUPED = re.compile(r"-?[0-9]{1,3}(?P<by>[ .,])[0-9]{3}(?:(?P=by)[0-9]{3}){0,5}(?P<cents>(?!(?P=by))[.,][0-9]{1,2})?")
+_EITHER = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
+
+
+class Cell(NamedTuple):
+    """What a cell holds, as it is shown: see ``files.reader`` for the kinds. A CSV file knows text alone."""
+
+    text: str
+    kind: str = "text"
+
+
+EMPTY = Cell("", "empty")
+
+
+class Holds(StrEnum):
+    """What the cells of a column hold. ``vat``: a text or a number, whose check digits tell whether it is whole."""
+
+    text = auto()
+    vat = auto()
+    whole = auto()
+    ids = auto()
+    amount = auto()
+    day = auto()
+    flag = auto()
 
 
 def _whole(value: str) -> int:
@@ -39,20 +67,32 @@ def _flag(value: str) -> bool:
 
 
 def _day(value: str) -> date:
-    for form, pattern in _DAYS:
-        if form.fullmatch(value):
-            try:
-                return datetime.strptime(value, pattern).date()  # noqa: DTZ007 - a day has no zone
-            except ValueError:
-                break
-    raise wrong("not_a_day", value=value)
+    if found := _ISO_DAY.fullmatch(value):
+        year, month, day = map(int, found.groups())
+    elif found := _DAY.fullmatch(value):
+        day, month, year = int(found[1]), int(found[3]), int(found[4])
+    else:
+        raise wrong("not_a_day", value=value)
+    try:
+        return date(year, month, day)
+    except ValueError:
+        raise wrong("not_a_day", value=value) from None
 
 
-def _amount(value: str) -> Decimal:
-    text = value.replace(",", ".")
-    if not AMOUNT.fullmatch(text):
-        raise wrong("not_an_amount", value=value)
-    return Decimal(text)
+def amount(value: str) -> Decimal:
+    """An amount in euro as people write it: 1500,00 or 1500.00, 1.500,00, 1 500,00 or 1,500.00, with a € or without.
+
+    Raises a fault for what is none, or could be one of two (1.500).
+    """
+    text = _EURO.sub("", value.replace("\N{MINUS SIGN}", "-")).strip()
+    if _EITHER.fullmatch(text):
+        raise wrong("either_amount", value=value)
+    if _AMOUNT.fullmatch(text):
+        return Decimal(text.replace(",", "."))
+    if found := _GROUPED.fullmatch(text):
+        cents = found["cents"] or ""
+        return Decimal(text.removesuffix(cents).replace(found["by"], "") + cents.replace(",", "."))
+    raise wrong("not_an_amount", value=value)
 
 
 def _clients(value: str) -> frozenset[int]:
@@ -68,42 +108,101 @@ def _treatment(value: str) -> str:
     return value
 
 
-Text = str | None
-Word = Annotated[str | None, AfterValidator(text_key)]
-Number = Annotated[int | None, BeforeValidator(_whole)]
-IdCell = Annotated[Id, BeforeValidator(_whole)]
-Flag = Annotated[bool | None, BeforeValidator(_flag)]
+Text = Annotated[str | None, Holds.text]
+Word = Annotated[str | None, AfterValidator(text_key), Holds.text]
+VatNumber = Annotated[str | None, Holds.vat]
+Number = Annotated[int | None, BeforeValidator(_whole), Holds.whole]
+IdCell = Annotated[Id, BeforeValidator(_whole), Holds.whole]
+Flag = Annotated[bool | None, BeforeValidator(_flag), Holds.flag]
+Amount = Annotated[Decimal | None, BeforeValidator(amount), Holds.amount]
+
+_MISFITS: Mapping[str, str] = {
+    "number": _("holds the number %(value)s: format the column as text, then type it again."),
+    "day": _("holds the date %(value)s: format the column as text, then type it again."),
+    "moment": _("holds the date and time %(value)s: format the column as text, then type it again."),
+    "time": _("holds the time %(value)s: format the column as text, then type it again."),
+    "flag": _("holds the value %(value)s: format the column as text, then type it again."),
+}
+_NOWHERE: Mapping[str, str] = {
+    "error": _("shows the error %(value)s: mend its formula, or type what it shall hold."),
+    "formula": _("holds a formula without a result: open the file in your spreadsheet, save it, or type the result."),
+    "long": _(
+        "holds a number of more than 15 digits (%(value)s), of which a spreadsheet changes the last ones: format the "
+        "column as text, then type it again."
+    ),
+}
 
 
 class Row(Section):
     """A row: an empty cell is not given, and so is a column that the file does not have, unless the row stands.
 
-    Then it stays as it is (design section 12). ``as_typed``: the columns of which the cell is kept as it is; the others
-    hold keys, words and numbers, which a blank of another width does not change.
+    Then it stays as it is (design section 12). ``identity``: the columns that say which row it is. ``as_typed``: those
+    of which the cell is kept as it is; the others hold keys, words and numbers, which a blank of another width does not
+    change.
     """
 
+    identity: ClassVar[tuple[str, ...]] = ()
     as_typed: ClassVar[tuple[str, ...]] = ()
+    words: ClassVar[Mapping[str, str]] = {
+        **_MISFITS,
+        **_NOWHERE,
+        "not_an_amount": _("“%(value)s” is not an amount: write it such as 1500,00."),
+        "either_amount": _("“%(value)s” can be read in two ways: write it with its cents, such as 1500,00 or 1,50."),
+        "no_column": _("missing, and a new row needs it: add the column %(name)s to the file."),
+    }
 
     @classmethod
-    def read(cls, cells: Mapping[str, str], stands: Mapping[str, str] | None = None) -> Self:
+    def read(cls, cells: Mapping[str, Cell], stands: Mapping[str, str] | None = None) -> Self:
         """The row of these cells, by column; ``stands``: the cells of the row that it changes."""
-        whole = {**(stands or {}), **cls.normalised(cells)}
-        return cls.model_validate({name: text for name, text in whole.items() if name in cls.model_fields and text})
+        texts = cls.normalised(cells)
+        for name in cls.as_typed:
+            # One that differs in its composition or the width of its blanks alone is the one that stands.
+            if name in texts and stands and text_of(Cell(neutral(stands[name]))) == texts[name]:
+                texts[name] = stands[name]
+        whole = {**(stands or {}), **texts}
+        row = cls.model_validate({name: text for name, text in whole.items() if name in cls.model_fields and text})
+        for name, cell in cells.items():
+            if name in cls.model_fields and _misfits(cls.holds(name), cell):
+                row.note_instead(name, row.says(cell.kind, {"value": cell.text}))
+        for name in cls.needed:
+            if name not in whole:
+                row.note_instead(name, row.says("no_column", {"name": name}))
+        return row
 
     @classmethod
-    def normalised(cls, cells: Mapping[str, str]) -> dict[str, str]:
-        """The cells, but for those kept as they are in one spelling."""
-        return {name: text if name in cls.as_typed else same_case_key(text) for name, text in cells.items()}
+    def holds(cls, name: str) -> Holds:
+        """What the cells of a column hold."""
+        return next(each for each in cls.model_fields[name].metadata if isinstance(each, Holds))
+
+    @classmethod
+    def normalised(cls, cells: Mapping[str, Cell]) -> dict[str, str]:
+        """The texts of the cells, but for those kept as they are in one spelling."""
+        texts = {name: text_of(cell) for name, cell in cells.items()}
+        return {name: text if name in cls.as_typed else same_case_key(text) for name, text in texts.items()}
 
     def note_missing(self, name: str) -> None:
         """Its column is there, and its cell is empty."""
         self.note(name, self.says("empty", {}))
 
 
+def _misfits(holds: Holds, cell: Cell) -> bool:
+    """Whether a cell can be nothing that its column holds; the others say for themselves what they cannot read."""
+    of_text = holds == Holds.text or (holds == Holds.vat and cell.kind != "number")
+    return cell.kind in _NOWHERE or (of_text and cell.kind in _MISFITS)
+
+
+def text_of(cell: Cell) -> str:
+    """What a person typed, whatever the spreadsheet made of it: composed, on one line of common blanks."""
+    text = cell.text[:10] if cell.kind == "moment" else cell.text
+    blanks = "".join(" " if unicodedata.category(sign) == "Zs" else sign for sign in unicodedata.normalize("NFC", text))
+    return plain(blanks)
+
+
 class TagRow(Row):
     """A tag mapping."""
 
-    needed: ClassVar[tuple[str, ...]] = ("dossier", "tag")
+    identity: ClassVar[tuple[str, ...]] = ("dossier", "tag")
+    needed: ClassVar[tuple[str, ...]] = identity
     as_typed: ClassVar[tuple[str, ...]] = ("tag", "product")
 
     dossier: Text = None
@@ -116,12 +215,13 @@ class TagRow(Row):
 class ClientRow(Row):
     """A client mapping."""
 
-    needed: ClassVar[tuple[str, ...]] = ("dossier", "client")
+    identity: ClassVar[tuple[str, ...]] = ("dossier", "client")
+    needed: ClassVar[tuple[str, ...]] = identity
     as_typed: ClassVar[tuple[str, ...]] = ("po", "buyer_reference")
 
     dossier: Text = None
     client: IdCell = None
-    vat: Text = None
+    vat: VatNumber = None
     customer: IdCell = None
     vat_treatment: Annotated[Word, AfterValidator(_treatment)] = None
     po: Text = None
@@ -131,6 +231,7 @@ class ClientRow(Row):
 class DossierRow(Row):
     """A dossier with its rules; workspace and company are named by the ids of Toggl and Billit."""
 
+    identity: ClassVar[tuple[str, ...]] = ("key",)
     needed: ClassVar[tuple[str, ...]] = ("key", "workspace", "company", "start")
     as_typed: ClassVar[tuple[str, ...]] = ("name", "default_product")
 
@@ -138,8 +239,8 @@ class DossierRow(Row):
     name: Text = None
     workspace: IdCell = None
     company: IdCell = None
-    start: Annotated[date | None, BeforeValidator(_day)] = None
-    clients: Annotated[frozenset[int] | None, BeforeValidator(_clients)] = None
+    start: Annotated[date | None, BeforeValidator(_day), Holds.day] = None
+    clients: Annotated[frozenset[int] | None, BeforeValidator(_clients), Holds.ids] = None
     billable: Word = None
     group_by: Word = None
     rounding_minutes: Number = None
@@ -150,22 +251,12 @@ class DossierRow(Row):
     day: Number = None
     mode: Word = None
     email_allowed: Flag = None
-    auto_limit: Annotated[Decimal | None, BeforeValidator(_amount)] = None
+    auto_limit: Amount = None
     no_limit: Flag = None
     longest_hours: Number = None
     four_eyes: Flag = None
     deviation: Number = None
     price_decimals: Number = None
+    price_day: Word = None
     payment_days: Number = None
     default_product: Text = None
-
-
-def cell(value: object) -> str:
-    """What a person typed, whatever the spreadsheet made of it: 10.0 is 10, and a date is a day."""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    if isinstance(value, datetime):
-        return value.date().isoformat()
-    return value.isoformat() if isinstance(value, date) else plain(value)

@@ -138,6 +138,10 @@ class Section(BaseModel):
         if self.sound(name or fault.field, *fault.beside):
             self.note(name or fault.field, self.says(fault.code, fault.facts))
 
+    def note_instead(self, name: str, text: str) -> None:
+        """Note what is wrong with a key, instead of what was noted of it and is no fault of its own."""
+        self._noted[name] = [text]
+
     def note_missing(self, name: str) -> None:
         """Note that a key is not there."""
         self.note(name, f"missing; it needs {self._words(name).wanted}.")

@@ -50,6 +50,7 @@ WORDS: Mapping[str, Sequence[str]] = {
     "rounding_level": Dossier.Level.values,
     "every": Dossier.Every.values,
     "mode": Dossier.Mode.values,
+    "price_day": Dossier.PriceDay.values,
 }
 """The words of which a rule is one."""
 
@@ -66,7 +67,8 @@ class DossierRules:
     ``auto_limit``: euro excluding VAT, above which a person approves; with a mode that lets invoices out by themselves
     it is given, or ``no_limit`` says that there is none (R9). ``payment_days``: days from the invoice date (R10).
     ``longest_hours``: of a longer entry a person is asked, 0 for never (R4). ``four_eyes``: who approved does not send;
-    ``deviation``: per cent above the customer's usual at which a person looks, 0 for never (R11).
+    ``deviation``: per cent above the customer's usual at which a person looks, 0 for never (R11). ``price_day``: hours
+    are billed at the price of the day of the draft, or of their own day (section 11).
     """
 
     key: str
@@ -89,6 +91,7 @@ class DossierRules:
     four_eyes: bool = False
     deviation: int = 0
     price_decimals: int = 2
+    price_day: str = Dossier.PriceDay.DRAFT.value
     payment_days: int = 30
     default_product: str = ""
 

@@ -17,8 +17,9 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Company, Workspace
 from invoicing.dossiers import mappings, rules
-from invoicing.dossiers.cells import ClientRow, DossierRow, Row, TagRow
+from invoicing.dossiers.cells import EMPTY, Cell, ClientRow, DossierRow, Row, TagRow, text_of
 from invoicing.dossiers.faults import Fault
+from invoicing.dossiers.files.known import Known
 from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Pairing, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
@@ -71,6 +72,7 @@ class Sheet(ABC):
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
+        self.known = Known()
 
     @classmethod
     def columns(cls) -> tuple[str, ...]:
@@ -78,7 +80,7 @@ class Sheet(ABC):
         return tuple(cls.row.model_fields)
 
     @abstractmethod
-    def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
+    def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
         """All rows, faults and all."""
 
     @abstractmethod
@@ -94,9 +96,27 @@ class Sheet(ABC):
 
     def _dossier(self, row: TagRow | ClientRow) -> Dossier | None:
         found = self.scope.dossiers.get(row.dossier or "")
-        if row.dossier and found is None:
+        if row.dossier and found is None and row.sound("dossier"):
             row.note("dossier", _("the firm has no dossier “%(key)s”.") % {"key": row.dossier[:60]})
         return found
+
+    def _product(self, row: Row, column: str, company: Company, old: Mapping[str, str] | None) -> None:
+        """A product that the row newly names is one that the company has."""
+        reference = row.given.get(column) or ""
+        if not reference or not row.sound(column) or (old or {}).get(column) == reference:
+            return
+        if not self.known.has_product(company, reference):
+            words = {"reference": reference[:60], "company": company.name}
+            row.note(
+                column, _("company %(company)s has no product “%(reference)s” in Billit: check its reference.") % words
+            )
+
+    def _clients(self, row: Row, column: str, clients: Iterable[int], workspace: Workspace, old: str) -> None:
+        """Toggl clients that the row newly names are the workspace's; ``old``: its cell as it stands."""
+        new = sorted(set(clients) - {int(each) for each in old.split()})
+        if unknown := [client for client in new if row.sound(column) and not self.known.has_client(workspace, client)]:
+            words = {"workspace": workspace.name, "client": ", ".join(map(str, unknown))[:60]}
+            row.note(column, _("workspace %(workspace)s has no client %(client)s in Toggl: check its id.") % words)
 
 
 _Rule = TypeVar("_Rule", TagRule, ClientRule)
@@ -122,6 +142,10 @@ def _by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
     return found
 
 
+def _key(cells: Mapping[str, Cell], column: str) -> str:
+    return text_of(cells.get(column, EMPTY))
+
+
 def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -138,7 +162,7 @@ class TagSheet(Sheet):
         product = instance.product_reference
         return self._cells(instance.dossier.key, instance.tag, instance.bill, product, instance.priority)
 
-    def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
+    def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
         """As the onboarding file's ``tags``."""
         standing = {
             (row.dossier.key, row.tag_key): self.cells_of(row)
@@ -148,12 +172,14 @@ class TagSheet(Sheet):
         }
         found = []
         for cells in rows:
-            key = same_case_key(cells.get("dossier", "")), text_key(cells.get("tag", ""))
-            old = standing.get(key)
+            old = standing.get((same_case_key(_key(cells, "dossier")), text_key(_key(cells, "tag"))))
             row = TagRow.read(cells, old)
             rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority)
             new = self._cells(row.dossier, rule.tag, rule.bill, rule.product, rule.priority)
-            found.append(Read(row, old, new, (self._dossier(row), rule)))
+            dossier = self._dossier(row)
+            if dossier is not None and rule.bill:
+                self._product(row, "product", dossier.company, old)
+            found.append(Read(row, old, new, (dossier, rule)))
         _check(found, mappings.check_tags)
         return found
 
@@ -180,7 +206,7 @@ class ClientSheet(Sheet):
             instance.buyer_reference,
         )
 
-    def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
+    def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
         """As the onboarding file's ``client_map``."""
         of_dossiers = ClientMapping.objects.filter(dossier__in=self.scope.dossiers.values()).select_related("dossier")
         standing = {(row.dossier.key, row.client_remote_id): row for row in of_dossiers}
@@ -210,7 +236,10 @@ class ClientSheet(Sheet):
                 rule.purchase_order,
                 rule.buyer_reference,
             )
-            found.append(Read(row, old, new, (self._dossier(row), rule)))
+            dossier = self._dossier(row)
+            if dossier is not None:
+                self._named(row, rule, dossier, old)
+            found.append(Read(row, old, new, (dossier, rule)))
         _check(found, mappings.check_clients)
         return found
 
@@ -218,6 +247,17 @@ class ClientSheet(Sheet):
         """One call of the verb for each dossier."""
         for dossier, stated in _by_dossier(read).items():
             mappings.map_clients(dossier=dossier, rules=stated, keep_read=False, by=by, now=now)
+
+    def _named(self, row: ClientRow, rule: ClientRule, dossier: Dossier, old: Mapping[str, str] | None) -> None:
+        """The client that a new row names is the workspace's, and the customer that it newly names the company's."""
+        if old is None and rule.client_id:
+            self._clients(row, "client", [rule.client_id], dossier.workspace, "")
+        party, company = rule.party_id, dossier.company
+        if party is None or not row.sound("customer") or (old or {}).get("customer") == str(party):
+            return
+        if not self.known.has_customer(company, party):
+            words = {"customer": str(party), "company": company.name}
+            row.note("customer", _("company %(company)s has no customer %(customer)s in Billit: check its id.") % words)
 
 
 class DossierSheet(Sheet):
@@ -232,7 +272,7 @@ class DossierSheet(Sheet):
             instance.workspace.remote_id, instance.company.party_id, rules.stated(instance, clients=clients)
         )
 
-    def read(self, rows: Sequence[Mapping[str, str]]) -> list[Read]:
+    def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
         """As the onboarding file's ``dossiers``, without their mappings, and judged against what stands."""
         firm = self.scope.firm
         dossiers = Dossier.objects.for_firm(firm).select_related("workspace", "company")
@@ -241,7 +281,7 @@ class DossierSheet(Sheet):
         companies = {row.party_id: row for row in Company.objects.for_firm(firm)}
         found, wanted = [], []
         for cells in rows:
-            old = stand.get(same_case_key(cells.get("key", "")))
+            old = stand.get(same_case_key(_key(cells, "key")))
             row = DossierRow.read(cells, old)
             stated = DossierRules.of(row.given)
             workspace, company = workspaces.get(row.workspace or 0), companies.get(row.company or 0)
@@ -249,6 +289,10 @@ class DossierSheet(Sheet):
                 row.note("workspace", _("no connection opens this workspace: choose it on the page Connections."))
             if company is None and row.sound("company"):
                 row.note("company", _("no connection opens this company: choose it on the page Connections."))
+            if workspace is not None:
+                self._clients(row, "clients", stated.clients, workspace, (old or {}).get("clients", ""))
+            if company is not None:
+                self._product(row, "default_product", company, old)
             new = self._of(row.workspace or 0, row.company or 0, stated)
             wanted.append(Wanted(row.workspace or 0, row.company or 0, stated))
             found.append(Read(row, old, new, (workspace, company, stated)))

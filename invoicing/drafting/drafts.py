@@ -56,6 +56,7 @@ def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[in
         planned.total_vat,
         planned.total_incl,
     )
+    invoice.earlier_seconds, invoice.earlier_difference, invoice.at_their_day = _earlier(planned)
     for name, value in columns("attention", refusal(invoice, map(_line, planned.lines), known)).items():
         setattr(invoice, name, value)
     return invoice
@@ -71,10 +72,22 @@ def says_the_same(standing: Invoice, planned: planning.PlannedInvoice, known: Ma
         return False
     if standing.rounding != rounding_of(standing.dossier).frozen():
         return False
+    if (standing.earlier_seconds, standing.earlier_difference, standing.at_their_day) != _earlier(planned):
+        return False
     refused = columns("attention", refusal(standing, standing.lines.all(), known))
     if refused != {"attention": standing.attention, "attention_facts": standing.attention_facts}:
         return False
     return [_written(line) for line in standing.lines.all()] == [_planned(line) for line in planned.lines]
+
+
+def key_of(invoice: Invoice) -> planning.InvoiceKey:
+    """What an invoice is made for, as the plan has it."""
+    return invoice.buyer_key, invoice.purchase_order, invoice.buyer_reference, invoice.outside_scope
+
+
+def _earlier(planned: planning.PlannedInvoice) -> tuple[int, Decimal, bool]:
+    found = planned.earlier
+    return (0, Decimal(0), False) if found is None else (found.seconds, found.difference, found.billed)
 
 
 def _written(line: InvoiceLine) -> tuple[object, ...]:
@@ -224,6 +237,8 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
             "total_incl": str(invoice.total_incl),
             "hours": {reference: str(quantity) for reference, quantity in sorted(hours.items())},
             **_differences_news(planned),
+            **({"earlier_seconds": invoice.earlier_seconds} if invoice.earlier_seconds else {}),
+            **({"at_their_day": True} if invoice.at_their_day else {}),
             "entries": sorted(entry.id for line in planned.lines if line.difference is None for entry in line.entries),
         },
     )

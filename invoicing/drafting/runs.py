@@ -15,6 +15,7 @@ from integrations.models import Customer, Entry, Project
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
+from invoicing.drafting.drafts import key_of
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
@@ -159,7 +160,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
     ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
-    invoice = _locked(invoice)
+    invoice = locked(invoice)
     rights.demand(by, "approve", invoice.dossier)
     check(read, lambda: [figures.of_invoice(invoice)], by=by)
     rights.demand_approval(by, invoice)
@@ -168,7 +169,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
             gettext("Invoice %(invoice)s is %(status)s: only a draft or a refused one can be approved.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
         )
-    if invoice.status == _Status.DRAFT and (changed := _changed_since(invoice)):
+    if invoice.status == _Status.DRAFT and (changed := changed_since(invoice)):
         raise NotPossible(
             gettext(
                 "Invoice %(invoice)s: %(n)s of its entries changed in Toggl since it was drafted. "
@@ -196,7 +197,7 @@ def void(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None
     Raises ``NotPossible``, ``NotAllowed``, ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
-    invoice = _locked(invoice)
+    invoice = locked(invoice)
     rights.demand(by, "draft", invoice.dossier)
     check(read, lambda: [figures.of_invoice(invoice)], by=by)
     if invoice.status not in figures.DROPPABLE:
@@ -230,7 +231,7 @@ def draft_again(
     plan = planning.plan(
         (books.entry(row, row.ledger_row) for row in free.select_related("ledger_row")),
         judge=books.judges[dossier.pk],
-        terms=terms(dossier, cut_off=today, late_through=_late_through(dossier), now=now),
+        terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )
     same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
@@ -289,9 +290,10 @@ class _Sheet:
         plan = planning.plan(
             (books.entry(row, row.ledger_row) for row in rows),
             judge=judge,
-            terms=terms(dossier, cut_off=cut_off, late_through=_late_through(dossier), now=now),
+            terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
             held=held,
             differences=differences.to_bill(dossier),
+            at_their_day={key_of(row) for row in drafts if row.at_their_day},
         )
         parties = {row.customer_party_id for row in drafts} | {planned.buyer.party_id for planned in plan.invoices}
         return cls(cut_off, drafts, remapped, plan, known_customers(dossier.company, parties))
@@ -325,7 +327,7 @@ def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:
     return any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in buyers)
 
 
-def _late_through(dossier: Dossier) -> date | None:
+def late_through(dossier: Dossier) -> date | None:
     """R8: the latest cut-off of the runs so far whose drafts no longer wait."""
     runs = Run.objects.filter(dossier=dossier).exclude(invoices__status=_Status.DRAFT).order_by("-cut_off")
     return runs.values_list("cut_off", flat=True).first()
@@ -357,14 +359,16 @@ def _drop(invoice: Invoice, now: datetime) -> list[int]:
     return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
 
 
-def _locked(invoice: Invoice) -> Invoice:
-    locked = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related(
+def locked(invoice: Invoice) -> Invoice:
+    """The invoice as it is now, which nobody changes until the transaction ends."""
+    found = Invoice.objects.select_for_update(of=("self",), no_key=True).select_related(
         "firm", "dossier__workspace__firm", "company"
     )
-    return locked.get(pk=invoice.pk)
+    return found.get(pk=invoice.pk)
 
 
-def _changed_since(invoice: Invoice) -> int:
+def changed_since(invoice: Invoice) -> int:
+    """How many entries of an invoice are otherwise in Toggl now than when it was drafted."""
     live = Claim.objects.live().filter(line__invoice=invoice)
     claims = live.of_entries().select_related("entry")
     # A project that went to another client changes the customer, and neither the entry nor the project's id.

@@ -6,13 +6,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from integrations.clients.failures import Message
-from integrations.models import Client, Company, Customer, Entry, Product, Project, Workspace
+from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from invoicing.deciding.read import digest_of
 from invoicing.models import (
     ClientMapping,
@@ -130,6 +131,7 @@ def terms(dossier: Dossier, *, cut_off: date, late_through: date | None, now: da
         language=dossier.firm.language,
         exempt_code=settings.BILLIT_SMALL_ENTERPRISE_CODE if dossier.company.small_enterprise else None,
         now=now,
+        price_decimals=dossier.price_decimals,
     )
 
 
@@ -183,6 +185,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         price_decimals=dossier.price_decimals,
         small_enterprise=dossier.company.small_enterprise,
         longest_hours=dossier.longest_hours,
+        price_day=cast(Literal["draft", "work"], dossier.price_day),
     )
 
 
@@ -217,8 +220,13 @@ def _client_rule(row: ClientMapping) -> mapping.ClientRule:
 def products_of(company: Company) -> tuple[mapping.Product, ...]:
     """The company's products, by id."""
     rows = Product.objects.present().filter(company=company).order_by("remote_id")
+    prices = defaultdict[int, list[tuple[date, Decimal | None]]](list)
+    kept = ProductPrice.objects.filter(product__company=company).order_by("since")
+    for product, since, price in kept.values_list("product_id", "since", "price"):
+        prices[product].append((since, price))
     return tuple(
-        mapping.Product(row.remote_id, row.reference, row.description, row.price, row.vat_rate) for row in rows
+        mapping.Product(row.remote_id, row.reference, row.description, row.price, row.vat_rate, tuple(prices[row.pk]))
+        for row in rows
     )
 
 

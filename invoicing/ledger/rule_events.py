@@ -47,6 +47,7 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
         "four_eyes": dossier.four_eyes,
         "deviation": dossier.deviation,
         "price_decimals": dossier.price_decimals,
+        "price_day": str(dossier.price_day),
         "payment_days": dossier.payment_days,
         "default_product": dossier.default_product,
     }

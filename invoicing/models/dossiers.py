@@ -79,6 +79,12 @@ class Dossier(FirmOwned):
         WEEKLY = "weekly", _("every week")
         MONTHLY = "monthly", _("every month")
 
+    class PriceDay(models.TextChoices):
+        """Section 11: of which day the price is at which hours are billed."""
+
+        DRAFT = "draft", _("the day of the draft")
+        WORK = "work", _("the day of the work")
+
     class Mode(models.TextChoices):
         """R9: how far a scheduled run goes by itself."""
 
@@ -140,6 +146,7 @@ class Dossier(FirmOwned):
     price_decimals = models.PositiveSmallIntegerField(
         _("decimals of prices"), default=2, validators=[MinValueValidator(2), MaxValueValidator(5)]
     )
+    price_day = models.CharField(_("price of"), max_length=5, choices=PriceDay, default=PriceDay.DRAFT)
     payment_days = models.PositiveSmallIntegerField(_("payment term in days"), default=30)
     default_product = models.CharField(_("default product"), max_length=200, blank=True)
     email_allowed = models.BooleanField(
@@ -190,6 +197,7 @@ class Dossier(FirmOwned):
                 condition=Q(four_eyes=False) | ~Q(mode="send"), name="dossier_four_eyes_sends_by_hand"
             ),
             models.CheckConstraint(condition=Q(deviation__lte=1000), name="dossier_deviation_in_range"),
+            models.CheckConstraint(condition=Q(price_day__in=["draft", "work"]), name="dossier_price_day"),
             known_codes("waiting", "reconcile_problem", constraint="dossier_known_codes"),
         ]
 

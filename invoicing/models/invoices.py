@@ -185,6 +185,11 @@ class Invoice(FirmOwned):
     total_excl = models.DecimalField(_("total excl. VAT"), max_digits=14, decimal_places=2)
     total_vat = models.DecimalField(_("VAT"), max_digits=14, decimal_places=2)
     total_incl = models.DecimalField(_("total incl. VAT"), max_digits=14, decimal_places=2)
+    # Raw seconds of hours from before a price changed, what today's prices make of the total for them, and whether they
+    # are billed at the price of their own day instead (section 11).
+    earlier_seconds = models.PositiveIntegerField(default=0, editable=False)
+    earlier_difference = models.DecimalField(max_digits=14, decimal_places=2, default=Decimal(0), editable=False)
+    at_their_day = models.BooleanField(default=False, editable=False)
     legal_excl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     legal_vat = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)
     legal_incl = models.DecimalField(max_digits=14, decimal_places=2, null=True, blank=True)

@@ -6,6 +6,7 @@ Pure, as ``mapping`` is: no clock, database or setting is read.
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 
 from invoicing.rules.mapping import (
     VAT_RATES,
@@ -93,7 +94,8 @@ class Judge:
                 self._numbered[customer.number].append(customer)
         self._billed: dict[tuple[int, str], _Billed] = {}
         self._tagged: dict[tuple[str, ...], _Tagged] = {}
-        self._verdicts: dict[tuple[tuple[str, ...], int, str], Verdict] = {}
+        self._verdicts: dict[tuple[tuple[str, ...], int, str, Decimal | None], Verdict] = {}
+        self._by_day = rules.price_day == "work"
 
     def verdict(self, entry: Entry) -> Verdict:
         """The state of an entry, and the first reason met in the order of design section 5.
@@ -116,10 +118,12 @@ class Judge:
             return _NO_CLIENT
         if self._rules.clients is not None and entry.client_id not in self._rules.clients:
             return _UNASSIGNED_CLIENT
-        billed_as = (entry.tags, entry.client_id, entry.client_name)
+        price = tagged.product.price_on(entry.day) if self._by_day and tagged.product else None
+        billed_as = (entry.tags, entry.client_id, entry.client_name, price)
         verdict = self._verdicts.get(billed_as)
         if verdict is None:
-            verdict = self._verdicts[billed_as] = self._combine(tagged, entry.client_id, entry.client_name)
+            verdict = self._combine(self._priced(tagged, price), entry.client_id, entry.client_name)
+            self._verdicts[billed_as] = verdict
         if verdict.reason is None and not entry.is_confirmed and (doubt := self._doubt(entry)) is not None:
             return replace(verdict, state=State.attention, reason=doubt)
         return verdict
@@ -133,6 +137,12 @@ class Judge:
         reason = billed.reason or tagged.reason or billed.unfit or self._no_vat(billed, tagged)
         state = State.attention if reason else State.open
         return Verdict(state, reason, tagged.product, billed.buyer, tagged.ignored)
+
+    def _priced(self, tagged: _Tagged, price: Decimal | None) -> _Tagged:
+        """The same at the price of the day of the work, where the dossier bills that (section 11)."""
+        if not self._by_day or tagged.product is None:
+            return tagged
+        return self._only([replace(tagged.product, price=price)], tagged.ignored)
 
     def _no_vat(self, billed: _Billed, tagged: _Tagged) -> Reason | None:
         """A company under the scheme of small enterprises charges no VAT: its products have to say so (R6)."""

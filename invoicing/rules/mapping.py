@@ -109,13 +109,23 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """A Billit product: `price` in euro per hour without VAT, `vat_rate` in per cent."""
+    """A Billit product: `price` in euro per hour without VAT, `vat_rate` in per cent.
+
+    `prices`: those that it had, in the order of the days since which each was in force; today's is the last.
+    """
 
     id: int
     reference: str
     description: str
     price: Decimal | None
     vat_rate: Decimal | None
+    prices: tuple[tuple[date, Decimal | None], ...] = ()
+
+    def price_on(self, day: date) -> Decimal | None:
+        """The price in force on a day (section 11): before the first one that is known, that one."""
+        if len(self.prices) < 2:
+            return self.price
+        return next((price for since, price in reversed(self.prices) if since <= day), self.prices[0][1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +174,8 @@ class Rules:
     `pins` leads from a normalised number to the PartyID that is already pinned for it at the company; `gone` are those
     of them that the company does not have any more. Of an entry with more than `longest_hours` a person is asked (0:
     never).
-    `small_enterprise`: the company charges no VAT (scheme of small enterprises).
+    `small_enterprise`: the company charges no VAT (scheme of small enterprises). `price_day`: hours are billed at the
+    price of the day of the draft, or of their own day.
     """
 
     start: date
@@ -182,6 +193,7 @@ class Rules:
     small_enterprise: bool = False
     longest_hours: int = 16
     gone: frozenset[int] = frozenset()
+    price_day: Literal["draft", "work"] = "draft"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ durations are raw seconds, amounts are Decimals in euro.
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
@@ -16,6 +16,7 @@ from invoicing.rules.differences import corrected_texts
 from invoicing.rules.grouping import Group, group_of, line_texts
 from invoicing.rules.judge import Judge
 from invoicing.rules.mapping import Buyer, Entry, Product, State, Treatment, Verdict
+from invoicing.rules.prices import EarlierPrice, price_of_day
 from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals, vat_of
 from invoicing.rules.text import text_key
 
@@ -33,12 +34,17 @@ _MONTHS = {
 }
 
 
+InvoiceKey = tuple[str, str, str, bool]
+"""What one invoice is made for (R7): the buyer, the two references, and whether it is outside the scope of VAT."""
+
+
 @dataclass(frozen=True, slots=True)
 class Terms:
     """How one run bills: `cut_off` is the last day included; entries on or before `late_through`, the cut-off of the
     latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one;
     `exempt_code` is the VentilationCode of a company that charges no VAT, None for all others. What ends after `now`,
-    the moment of the run, waits (None: everything is over)."""
+    the moment of the run, waits (None: everything is over). A price with more than `price_decimals` is none that can be
+    billed."""
 
     group_by: str
     rounding: Rounding
@@ -47,6 +53,7 @@ class Terms:
     language: str
     exempt_code: int | None = None
     now: datetime | None = None
+    price_decimals: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +114,12 @@ class PlannedInvoice:
     total_excl: Decimal
     total_vat: Decimal
     total_incl: Decimal
+    earlier: EarlierPrice | None = None
+
+    @property
+    def key(self) -> InvoiceKey:
+        """What it is made for."""
+        return _key(self.buyer, self.lines[0].treatment)
 
     @property
     def outside_scope(self) -> bool:
@@ -133,10 +146,6 @@ class Plan:
     not_over: tuple[int, ...] = ()
 
 
-# The buyer, the two references, and whether it is outside the scope of VAT.
-_Key = tuple[str, str, str, bool]
-
-
 class _Work(NamedTuple):
     """An open entry with what it is billed as."""
 
@@ -156,15 +165,17 @@ def plan(
     terms: Terms,
     held: Collection[int] = (),
     differences: Iterable[Difference] = (),
+    at_their_day: Collection[InvoiceKey] = (),
 ) -> Plan:
     """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
 
     Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
-    the invoice holds waits. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
+    the invoice holds waits. Hours of the invoices `at_their_day` are billed at the price of their own day, however the
+    dossier bills. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
     held = frozenset(held)
     skipped: list[Skipped] = []
     not_over: list[int] = []
-    invoices: defaultdict[_Key, list[_Work]] = defaultdict(list)
+    invoices: defaultdict[InvoiceKey, list[_Work]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
         if entry.day > terms.cut_off:
             continue
@@ -178,14 +189,26 @@ def plan(
         elif verdict.state is State.open:
             work = _work(entry, verdict, terms.group_by)
             invoices[_key(work.buyer, work.buyer.treatment)].append(work)
-    billed: dict[_Key, tuple[Buyer, list[PlannedLine]]] = {}
+    billed: dict[InvoiceKey, tuple[Buyer, list[PlannedLine]]] = {}
+    earlier: dict[InvoiceKey, EarlierPrice] = {}
     for key, works in invoices.items():
         lines, zero = _lines(works, terms)
+        if (dated := _dated(works, terms)) != works:
+            then, zero_then = _lines(dated, terms)
+            is_billed = key in at_their_day
+            earlier[key] = EarlierPrice(
+                seconds=sum(work.entry.seconds for work, other in zip(works, dated, strict=True) if work != other),
+                difference=sum((line.total for line in lines), Decimal(0)) - sum(line.total for line in then),
+                billed=is_billed,
+            )
+            lines, zero = (then, zero_then) if is_billed else (lines, zero)
         skipped.extend(Skipped(entry.id, ROUNDS_TO_ZERO) for entry in zero)
         if lines:
             billed[key] = min((work.buyer for work in works), key=_fullest), lines
     skipped.extend(_correct(billed, differences, terms))
-    planned = [_invoice(buyer, lines, terms) for buyer, lines in billed.values()]
+    planned = [
+        replace(_invoice(buyer, lines, terms), earlier=earlier.get(key)) for key, (buyer, lines) in billed.items()
+    ]
     return Plan(
         tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
@@ -193,7 +216,7 @@ def plan(
     )
 
 
-def _key(buyer: Buyer, treatment: Treatment) -> _Key:
+def _key(buyer: Buyer, treatment: Treatment) -> InvoiceKey:
     """What one invoice is made for (R7)."""
     return buyer.key, buyer.purchase_order, buyer.buyer_reference, treatment is Treatment.outside_scope
 
@@ -204,6 +227,14 @@ def _work(entry: Entry, verdict: Verdict, group_by: str) -> _Work:
         raise ValueError(f"Entry {entry.id} is judged open without a customer, a product, a price or a VAT rate.")
     group = group_of(entry, group_by)
     return _Work(entry, product, product.price, product.vat_rate, buyer, group, verdict.ignored_tags)
+
+
+def _dated(works: list[_Work], terms: Terms) -> list[_Work]:
+    """The same at the price of the day of each entry, as far as that is a price that can be billed."""
+    if all(len(work.product.prices) < 2 for work in works):
+        return works
+    decimals = terms.price_decimals
+    return [work._replace(price=price_of_day(work.product, work.entry.day, decimals) or work.price) for work in works]
 
 
 def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], list[Entry]]:
@@ -223,7 +254,7 @@ def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], lis
 
 
 def _correct(
-    billed: dict[_Key, tuple[Buyer, list[PlannedLine]]],
+    billed: dict[InvoiceKey, tuple[Buyer, list[PlannedLine]]],
     differences: Iterable[Difference],
     terms: Terms,
 ) -> Iterable[Skipped]:
@@ -244,7 +275,7 @@ def _correct(
             yield Skipped(difference.entry.id, CORRECTION_WAITS)
 
 
-def _invoice_of(difference: Difference, billed: Collection[_Key]) -> _Key:
+def _invoice_of(difference: Difference, billed: Collection[InvoiceKey]) -> InvoiceKey:
     """The customer's invoice with the same references; else another of theirs, since there may never be one."""
     own = _key(difference.buyer, difference.treatment)
     others = (key for key in billed if (key[0], key[-1]) == (own[0], own[-1]))

@@ -139,6 +139,14 @@ def _problem(pair: Sequence[Any]) -> str:
     return problems.words_of(code, facts)
 
 
+def _earlier(found: Sequence[Any]) -> str:
+    seconds, difference_made, is_billed = found
+    if not seconds:
+        return ""
+    price = _("at the price of their day") if is_billed else _("at today’s price")
+    return f"{clock(seconds)} {price} ({money(Decimal(difference_made))})"
+
+
 def _reason(code: str) -> Text:
     return attention.words(code).title if code else ""
 
@@ -203,6 +211,7 @@ _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "excl": (gettext_lazy("Total excl. VAT"), _amount),
     "vat": (gettext_lazy("VAT"), _amount),
     "incl": (gettext_lazy("Total"), _amount),
+    "earlier": (gettext_lazy("Hours from before a price changed"), _earlier),
     "more_lines": (gettext_lazy("More lines"), str),
 }
 """By the name of a figure (``invoicing.deciding.figures``): what it is called, and how it is said."""

@@ -26,6 +26,8 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
         (_("Then"), _mode(dossier)),
         (_("Payment"), _("within %(n)d days") % {"n": dossier.payment_days}),
     ]
+    if dossier.price_day == Dossier.PriceDay.WORK:
+        rows.insert(3, (_("Price"), _("in force on the day of the work")))
     if guarded := _guards(dossier):
         rows.insert(-1, (_("Guards"), guarded))
     if dossier.default_product:

@@ -19,7 +19,7 @@ from invoicing.corrections import decide, options, replace
 from invoicing.deciding import figures as deciding
 from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
-from invoicing.drafting import runs
+from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice
 from invoicing.models.problems import words
@@ -119,6 +119,11 @@ def _drop(request: FirmRequest, row: Invoice, read: Read) -> str:
     return _("Invoice dropped. Its hours are free again.")
 
 
+def _bill_at_their_day(request: FirmRequest, row: Invoice, read: Read) -> str:
+    prices.bill_at_their_day(invoice=row, by=actor(request), now=timezone.now(), read=read)
+    return _("The hours from before the price changed are billed at the price of their day.")
+
+
 def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
     posts.request(invoice=row, send=False, by=actor(request), now=timezone.now(), read=read)
     hasten(post_invoices, invoice_ids=[row.pk])
@@ -162,6 +167,7 @@ _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Rea
         frozenset({Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED}),
         _drop,
     ),
+    "at-their-day": ("draft", frozenset({Invoice.Status.DRAFT}), _bill_at_their_day),
     "post": ("post", frozenset({Invoice.Status.APPROVED}), _post),
     "post-anew": ("post", frozenset({Invoice.Status.IN_DOUBT}), _post_anew),
     "bill-anew": ("post", frozenset({Invoice.Status.POSTED}), _bill_anew),
@@ -184,6 +190,8 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     }
     if row.delivery != Invoice.Delivery.REFUSED or row.kind != Invoice.Kind.INVOICE or _is_credited(row):
         steps.discard("credit")
+    if not row.earlier_seconds or row.at_their_day:
+        steps.discard("at-their-day")
     if not row.needs_person:
         steps.discard("post-anew")
     if row.post_requested_at is not None:

@@ -126,6 +126,7 @@ _BY_ANY = {
     "integrations.workspace": "dossiers",
     "integrations.company": "dossiers",
     "integrations.product": "company__dossiers",
+    "integrations.productprice": "product__company__dossiers",
 }
 # What dossiers share: names of clients and customers. A restricted member sees it if all of them are theirs.
 _BY_ALL = {

@@ -209,6 +209,7 @@ class DossierTable(Table):
     four_eyes: Flag = None
     deviation: Number = None
     price_decimals: Number = None
+    price_day: Text = None
     payment_days: Number = None
     default_product: Text = None
     tags: Annotated[list[TagTable] | None, _tables(TagTable)] = None

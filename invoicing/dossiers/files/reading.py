@@ -13,7 +13,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from invoicing.dossiers.files.reader import Cell
+from invoicing.dossiers.cells import EMPTY, Cell
 
 Kind = Literal["csv", "xlsx"]
 _PROGRAM = Path(__file__).with_name("reader.py")
@@ -46,7 +46,7 @@ class Limits:
     @property
     def answer(self) -> int:
         """The most bytes of JSON that the rows can come to: six for a character, and what stands around cells."""
-        return 6 * self.characters + 32 * self.cells + 4 * self.rows + 1024
+        return 6 * self.characters + 32 * self.cells + 16 * self.rows + 1024
 
 
 LIMITS = Limits()
@@ -69,14 +69,42 @@ SENTENCES: Mapping[str, str] = {
         "Reading the file took too much memory or time, so it was stopped: copy the sheet into a new workbook, or save "
         "it as CSV."
     ),
-    "not_utf8": _("The file is not text in UTF-8: save it as “CSV UTF-8”."),
+    "not_text": _("The file is no text that can be read: save it as “CSV UTF-8”, or as XLSX."),
+    "is_workbook": _("The file is a workbook, not CSV: choose the format XLSX, or save it as “CSV UTF-8”."),
     "no_workbook": _(
         "The file is no XLSX workbook, or has a password: choose the format that the file has, or save it as XLSX "
         "without a password."
     ),
     "unreadable": _("The file is damaged or has another format than the chosen one: save it anew as XLSX or CSV."),
-    "surplus": _("Row %(row)d has more cells than the heading: give each column a name, or empty those cells."),
+    "no_rows": _("The file has no row below its heading: fill in at least one, or choose the file with the rows."),
+    "surplus": _(
+        "Row %(row)d has more cells than the heading: give column %(column)s a name, or empty its cell %(cell)s, which "
+        "holds “%(text)s”."
+    ),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row that is not empty: its number in the sheet, the first being 1, and its cells, as many as the heading's."""
+
+    number: int
+    cells: Sequence[Cell]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """What a file holds: its heading and the rows below it.
+
+    ``sheet``: the title of the sheet that was read, "" for CSV; ``other_sheets``: how many were not; ``hidden``: how
+    many of the rows are hidden.
+    """
+
+    heading: Sequence[str]
+    rows: Sequence[Row]
+    sheet: str = ""
+    other_sheets: int = 0
+    hidden: int = 0
 
 
 class Unreadable(Exception):
@@ -85,7 +113,7 @@ class Unreadable(Exception):
     Nothing of the file is known then.
     """
 
-    def __init__(self, code: str, **facts: int) -> None:
+    def __init__(self, code: str, **facts: int | str) -> None:
         super().__init__(code)
         self.code = code
         self.facts = facts
@@ -94,21 +122,50 @@ class Unreadable(Exception):
         return gettext(SENTENCES[self.code]) % self.facts
 
 
-def read(content: bytes, kind: Kind, limits: Limits = LIMITS) -> list[list[Cell]]:
-    """The rows of a file, the heading first, all as wide as the heading; empty rows at the end are gone.
-
-    A cell is a text, a number, yes or no, or None where it is empty in a row that was too short; a day of a workbook
-    is a text (YYYY-MM-DD). Raises ``Unreadable``.
-    """
+def read(content: bytes, kind: Kind, limits: Limits = LIMITS) -> Table:
+    """The rows of a file below its heading, which is the first row that is not empty. Raises ``Unreadable``."""
     answer = _ask(content, kind, limits)
     if "rows" not in answer:
         raise Unreadable(answer.get("fault", "stopped"), **asdict(limits), megabytes=limits.unpacked // _MEGABYTE)
-    rows: list[list[Cell]] = answer["rows"]
-    width = len(rows[0]) if rows else 0
-    for number, row in enumerate(rows, 1):
-        if len(row) > width:
-            raise Unreadable("surplus", row=number)
-    return [row + [None] * (width - len(row)) for row in rows]
+    every = ((number, [*map(_cell, cells)]) for number, cells in enumerate(answer["rows"], 1))
+    rows = [Row(number, cells) for number, cells in every if any(cell != EMPTY for cell in cells)]
+    if not rows:
+        return Table((), ())
+    first, *below = rows
+    width = len(first.cells)
+    for row in below:
+        filled = (place for place, cell in enumerate(row.cells) if cell != EMPTY)
+        surplus = next((place for place in filled if place >= width or first.cells[place] == EMPTY), None)
+        if surplus is not None:
+            column, text = letters(surplus), row.cells[surplus].text
+            raise Unreadable("surplus", row=row.number, column=column, cell=f"{column}{row.number}", text=text[:60])
+    numbers = {row.number for row in below}
+    return Table(
+        heading=[cell.text.strip() for cell in first.cells],
+        rows=[Row(row.number, [*row.cells, *[EMPTY] * (width - len(row.cells))][:width]) for row in below],
+        sheet=answer["sheet"],
+        other_sheets=answer["sheets"] - 1,
+        hidden=len(numbers.intersection(answer["hidden"])),
+    )
+
+
+def letters(place: int) -> str:
+    """The letters that a spreadsheet gives a column, by its place from 0 on: A, B, ... Z, AA."""
+    found, left = "", place + 1
+    while left:
+        left, digit = divmod(left - 1, 26)
+        found = chr(ord("A") + digit) + found
+    return found
+
+
+def _cell(printed: Any) -> Cell:
+    """What the program printed of a cell; one of blanks alone is empty."""
+    if printed is None or (isinstance(printed, str) and not printed.strip()):
+        return EMPTY
+    if isinstance(printed, str):
+        return Cell(printed)
+    kind, text = printed
+    return Cell(text, kind)
 
 
 def _ask(content: bytes, kind: Kind, limits: Limits) -> dict[str, Any]:

@@ -48,9 +48,8 @@ class Command(JsonCommand):
                 continue
             answer["workspaces"].append(asdict(done))
             if done.deferred_until is not None:
-                self.say(
-                    f"Toggl workspace {workspace}: the hourly quota is used up until {done.deferred_until:%H:%M} UTC."
-                )
+                until = f"{done.deferred_until:%H:%M:%S} UTC"
+                self.say(f"Toggl takes no more requests for workspace {workspace} until {until}; it is read on then.")
         for company in companies:
             read = self._try(partial(sync.sync_company, company=company))
             if read is None:

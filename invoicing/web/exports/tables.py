@@ -2,8 +2,8 @@
 
 A file has a heading and rows, which are read from the database as they are written to the disk, so that a large one
 needs no more memory than a small one, and is whole before its first byte leaves. Texts that a spreadsheet would run are
-neutralised; figures are figures: hours and amounts with a decimal point, days as dates, moments in the firm's time zone
-without it. Reads only.
+neutralised; figures are figures: hours and amounts as numbers (in CSV with the decimal mark of the reader's language),
+days as dates, moments in the firm's time zone without it. Reads only.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ from typing import IO, TypeVar
 from zoneinfo import ZoneInfo
 
 from django.db.models import Model, Prefetch, QuerySet
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from openpyxl import Workbook
 
 from invoicing.corrections import options
 from invoicing.ledger import attention, balance
 from invoicing.models import Correction, Dossier, Invoice, InvoiceLine, LedgerRow
-from invoicing.rules.cells import neutral
+from invoicing.rules.cells import dialect, neutral
 from invoicing.rules.text import xml_text
 from invoicing.web.figures import SHOWN
 
@@ -333,14 +334,18 @@ def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
 
 
 def as_csv(table: Table) -> IO[bytes]:
-    """UTF-8 with the mark by which spreadsheets know it; commas. Written as ``as_xlsx`` is."""
+    """UTF-8 with the mark by which spreadsheets know it, as those of the reader's language write it.
+
+    Written as ``as_xlsx`` is.
+    """
+    own = dialect(get_language() or "en")
 
     def write(file: IO[bytes]) -> None:
         text = io.TextIOWrapper(file, encoding="utf-8-sig", errors="replace", newline="")
-        writer = csv.writer(text)
+        writer = csv.writer(text, delimiter=own.separator)
         writer.writerow([neutral(cell) for cell in table.heading])
         for row in table.rows:
-            writer.writerow([_text(cell) for cell in row])
+            writer.writerow([_text(cell, own.decimal_mark) for cell in row])
         text.detach()
 
     return _written(write)
@@ -374,13 +379,13 @@ def _written(write: Callable[[IO[bytes]], None]) -> IO[bytes]:
     return file
 
 
-def _text(cell: Cell) -> str:
+def _text(cell: Cell, decimal_mark: str) -> str:
     if isinstance(cell, datetime):
         return cell.isoformat(sep=" ", timespec="minutes")
     if isinstance(cell, date):
         return cell.isoformat()
     if isinstance(cell, Decimal):
-        return f"{cell:f}"
+        return f"{cell:f}".replace(".", decimal_mark)
     return str(cell) if isinstance(cell, int) else neutral(cell)
 
 

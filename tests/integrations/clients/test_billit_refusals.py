@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import BadCredentials, Refused, RetryLater
+from integrations.clients.transport import BadCredentials, Refused, TooManyRequests
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     EVERYTHING,
@@ -116,10 +116,10 @@ def test_certain_no_without_reason_is_refused(server: Server, name: str, status:
 
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_429_is_later_and_not_repeated(server: Server, name: str) -> None:
-    server.will_answer(Scripted(429, headers={"Retry-After": "3"}), Scripted(200, b"12"))
+    server.will_answer(Scripted(429, headers={"Retry-After": "11"}), Scripted(200, b"12"))
     error = failure(server, name)
-    assert type(error) is RetryLater
-    assert error.after == 3.0
+    assert type(error) is TooManyRequests
+    assert error.after == 11.0
     assert len(server.asked) == 1
 
 

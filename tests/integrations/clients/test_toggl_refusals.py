@@ -12,6 +12,7 @@ from integrations.clients.transport import (
     Refused,
     RetryLater,
     ServiceError,
+    TooManyRequests,
 )
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_toggl import (
@@ -74,7 +75,7 @@ def test_403_on_a_workspace_tells_token_from_access(
 def test_429_is_later(server: Server, name: str) -> None:
     server.will_answer(Scripted(429, b"<html>429</html>", {"Retry-After": "60"}))
     error = failure(server, name)
-    assert type(error) is RetryLater
+    assert type(error) is TooManyRequests
     assert error.after == 60.0
     assert len(server.asked) == 1
 

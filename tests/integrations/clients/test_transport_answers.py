@@ -9,26 +9,67 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from integrations.clients.answers import Answer, parse_timestamp
-from integrations.clients.transport import Call, NoAnswer, Refused, RetryLater, ServiceError, Transport, retry_after
+from integrations.clients.transport import (
+    Call,
+    NoAnswer,
+    Refused,
+    RetryLater,
+    ServiceError,
+    TooManyRequests,
+    Transport,
+    retry_after,
+)
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_vendor import SECRET, failure, make
 
 # --- what the statuses mean -------------------------------------------------------------------------------------------
 
 
+BUSY = b"<html>Too Many Requests</html>"
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(
     ("headers", "after"),
-    [({}, None), ({"Retry-After": "12"}, 12.0), ({"Retry-After": "1.5"}, 1.5), ({"Retry-After": "later"}, None)],
+    [({}, None), ({"Retry-After": "12"}, 12.0), ({"Retry-After": "10.1"}, 10.1), ({"Retry-After": "later"}, None)],
 )
-def test_429_is_later_and_not_repeated(
+def test_429_that_is_not_over_soon_is_later_and_not_repeated(
     server: Server, method: str, headers: dict[str, str], after: float | None
 ) -> None:
-    server.will_answer(Scripted(429, b"<html>Too Many Requests</html>", headers), as_json("second"))
+    server.will_answer(Scripted(429, BUSY, headers), as_json("second"))
     error = failure(make(server.url), method)
-    assert isinstance(error, RetryLater)
+    assert type(error) is TooManyRequests
     assert error.after == after
     assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_read_waits_out_two_short_429(server: Server, method: str) -> None:
+    transport, slept = make(server.url), list[float]()
+    transport.sleep = slept.append
+    server.will_answer(
+        Scripted(429, BUSY, {"Retry-After": "10"}), Scripted(429, BUSY, {"Retry-After": "1.5"}), as_json("third")
+    )
+    answer = transport.send(method, "/things", purpose="the things", safe=True)
+    assert (answer.json(), slept, transport.calls) == ("third", [10.0, 1.5], 3)
+
+
+def test_a_read_waits_out_no_third_429(server: Server) -> None:
+    transport, slept = make(server.url), list[float]()
+    transport.sleep = slept.append
+    server.will_answer(*[Scripted(429, BUSY, {"Retry-After": "1"})] * 3, as_json("fourth"))
+    with pytest.raises(TooManyRequests) as raised:
+        transport.send("GET", "/things", purpose="the things")
+    assert (raised.value.after, slept, len(server.asked)) == (1.0, [1.0, 1.0], 3)
+
+
+def test_a_write_is_never_repeated_by_itself(server: Server) -> None:
+    transport, slept = make(server.url), list[float]()
+    transport.sleep = slept.append
+    server.will_answer(Scripted(429, BUSY, {"Retry-After": "1"}), as_json("second"))
+    with pytest.raises(TooManyRequests):
+        transport.send("POST", "/things", purpose="the things")
+    assert (slept, len(server.asked)) == ([], 1)
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -130,12 +130,43 @@ def test_every_field_of_an_entry_is_mirrored(mirror: Callable[..., Mirror]) -> N
 # --- when something is wrong ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(("headers", "seconds"), [({"Retry-After": "90"}, 90), ({}, 300)])
+def test_a_reading_that_toggl_puts_off_sleeps_until_then_and_is_no_failure(
+    mirror: Callable[..., Mirror], headers: dict[str, str], seconds: int
+) -> None:
+    small = mirror()
+    small.read()
+    small.later(minutes=10)
+    small.sandbox.control.put_entries(entry(7))
+    small.sandbox.control.faults(
+        {"service": "toggl", "path": "^/reports", "kind": "status", "status": 429, "headers": headers, "times": 1}
+    )
+    done = small.read()
+    late = (done.deferred_until or timezone.now()) - timezone.now()
+    # Whole seconds more on a machine that is slow.
+    assert timedelta(seconds=seconds) <= late <= timedelta(seconds=seconds + 30)
+    workspace = small.workspace
+    assert (workspace.next_sync_at, workspace.claimed_at) == (done.deferred_until, None)
+    assert small.workspace.connection.failure == "none"
+    assert Entry.objects.count() == 6
+    small.later(minutes=6)
+    assert small.read().deferred_until is None
+    assert Entry.objects.count() == 7
+
+
+def test_a_short_429_is_waited_for_within_the_reading(mirror: Callable[..., Mirror]) -> None:
+    small = mirror()
+    short = {"kind": "status", "status": 429, "headers": {"Retry-After": "0.1"}, "times": 2}
+    small.sandbox.control.faults({"service": "toggl", "path": "^/reports", **short})
+    done = small.read()
+    assert (done.deferred_until, done.calls, done.created) == (None, 5, 6)
+
+
 @pytest.mark.parametrize(
     ("fault", "error", "failure"),
     [
         ({"kind": "status", "status": 500, "body": "oops"}, RetryLater, "unreachable"),
         ({"kind": "status", "status": 503}, RetryLater, "unreachable"),
-        ({"kind": "status", "status": 429, "headers": {"Retry-After": "7"}}, RetryLater, "unreachable"),
         ({"kind": "html500"}, RetryLater, "unreachable"),
         ({"kind": "status", "status": 200, "body": "<html>maintenance</html>"}, RetryLater, "unreachable"),
         ({"kind": "status", "status": 200, "body": "[{}]"}, RetryLater, "unreachable"),
@@ -148,7 +179,7 @@ def test_every_field_of_an_entry_is_mirrored(mirror: Callable[..., Mirror]) -> N
             "credentials",
         ),
     ],
-    ids=["500", "503", "429", "html500", "html", "odd", "truncated", "cut", "foreign", "password"],
+    ids=["500", "503", "html500", "html", "odd", "truncated", "cut", "foreign", "password"],
 )
 def test_a_reading_that_fails_names_it_and_keeps_the_mirror(
     mirror: Callable[..., Mirror], fault: dict[str, Any], error: type[ServiceError], failure: str

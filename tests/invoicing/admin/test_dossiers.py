@@ -59,6 +59,7 @@ def dossier_form(dossier: Dossier, **more: Any) -> dict[str, Any]:
         "mode": "review",
         "price_decimals": 2,
         "longest_hours": 16,
+        "price_day": "draft",
         "payment_days": 30,
     }
     for prefix in ("tag_mappings", "client_mappings", "named_clients"):

@@ -11,8 +11,9 @@ from tests.factories import (
     DossierFactory,
     FirmFactory,
     TagMappingFactory,
+    WorkspaceFactory,
 )
-from tests.invoicing.admin.uploads import CSV, XLSX, exported, imported, previewed
+from tests.invoicing.admin.uploads import CSV, XLSX, exported, imported, known, previewed
 from tests.visitors import events, staff
 from toggbill.firms.models import Firm
 
@@ -32,7 +33,9 @@ def firm() -> Firm:
 
 @pytest.fixture
 def dossier(firm: Firm) -> Dossier:
-    return DossierFactory(firm=firm, key="bakery", name="Bakery", workspace__remote_id=4001, company__party_id=7001)
+    return known(
+        DossierFactory(firm=firm, key="bakery", name="Bakery", workspace__remote_id=4001, company__party_id=7001)
+    )
 
 
 def test_a_column_that_the_file_does_not_have_stays_and_an_empty_cell_empties(firm: Firm, dossier: Dossier) -> None:
@@ -77,7 +80,11 @@ def test_a_number_read_in_the_name_that_comes_back_is_not_stated(firm: Firm, dos
     ("column", "cell", "sentence"),
     [
         ("auto_limit", "1_000", "“1_000” is not an amount"),
-        ("auto_limit", "1.500", "“1.500” is not an amount"),
+        ("auto_limit", "1.500", "cell E2: “1.500” can be read in two ways: write it with its cents"),
+        ("auto_limit", "12.500", "“12.500” can be read in two ways"),
+        ("auto_limit", "1.500.00", "“1.500.00” is not an amount"),
+        ("auto_limit", "1.50.000", "“1.50.000” is not an amount"),
+        ("auto_limit", "5000.005", "“5000.005” is not an amount"),
         ("auto_limit", "1e3", "“1e3” is not an amount"),
         ("auto_limit", "٣", "“٣” is not an amount"),
         ("payment_days", "1_0", "“1_0” is not a whole number."),
@@ -117,5 +124,37 @@ def test_what_goes_out_comes_in_again_and_changes_nothing(kind: str, firm: Firm,
     browser = staff(firm)
     for model in (TagMapping, ClientMapping, Dossier):
         page = imported(browser, model, exported(browser, model, kind), kind)
-        assert "0 new, 0 updated, 0 deleted" in page
+        assert "0 new, 0 updated" in page
     assert events(firm) == []
+
+
+@pytest.mark.parametrize(
+    ("cell", "amount"),
+    [
+        ("1500", "1500.00"),
+        ('"1500,00"', "1500.00"),
+        ("1500.00", "1500.00"),
+        ('"1.500,00"', "1500.00"),
+        ('"1,500.00"', "1500.00"),
+        ('"1 500,00"', "1500.00"),
+        ('"1\u202f500,5"', "1500.50"),
+        ('"1\u00a0500,00 €"', "1500.00"),
+        ("€ 1500", "1500.00"),
+        ("EUR 1 500", "1500.00"),
+        ("1.500.000", "1500000.00"),
+        ('"12.345.678,90"', "12345678.90"),
+        ('"0,5"', "0.50"),
+    ],
+)
+def test_an_amount_is_read_as_people_write_it(cell: str, amount: str, firm: Firm, dossier: Dossier) -> None:
+    assert "1 updated" in imported(staff(firm), Dossier, f"key,auto_limit\nbakery,{cell}\n")
+    dossier.refresh_from_db()
+    assert str(dossier.auto_limit) == amount
+
+
+@pytest.mark.parametrize("cell", ["2026-09-01", "01/09/2026", "1/9/2026", "1-09-2026", "1.9.2026"])
+def test_a_day_is_read_as_people_write_it(cell: str, firm: Firm, dossier: Dossier) -> None:
+    WorkspaceFactory(firm=firm, remote_id=4002)
+    content = f"key,workspace,company,start\nshop,4002,7001,{cell}\n"
+    assert "1 new" in imported(staff(firm), Dossier, content)
+    assert str(Dossier.objects.get(key="shop").start_date) == "2026-09-01"

@@ -11,6 +11,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import models
 from django.test import Client
 
+from invoicing.models import Dossier
+from tests.factories import ClientFactory, CustomerFactory, ProductFactory
 from tests.visitors import address
 
 CSV, XLSX = "0", "1"
@@ -50,3 +52,13 @@ def exported(browser: Client, model: type[models.Model], kind: str = CSV) -> byt
     assert answer.status_code == 200
     assert answer["Content-Disposition"].startswith("attachment")
     return bytes(answer.content)
+
+
+def known(dossier: Dossier) -> Dossier:
+    """The dossier, whose services have what the files of the tests name."""
+    for reference in ("ADV", "CPT", "FIS"):
+        ProductFactory(company=dossier.company, reference=reference)
+    for client in (501, 502):
+        ClientFactory(workspace=dossier.workspace, remote_id=client)
+    CustomerFactory(company=dossier.company, party_id=88001)
+    return dossier

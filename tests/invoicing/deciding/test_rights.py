@@ -22,7 +22,7 @@ from invoicing.corrections import decide, replace
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read
 from invoicing.dossiers import mappings
-from invoicing.drafting import runs
+from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
@@ -101,6 +101,7 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         {"cut_off": date(2026, 10, 31)},
     ),
     "approve": (runs.approve, "approve", _invoice(), {}),
+    "bill_at_their_day": (prices.bill_at_their_day, "draft", _invoice(earlier_seconds=3600), {}),
     "void": (runs.void, "draft", _invoice(), {}),
     "request": (posts.request, "post", _invoice(status="approved"), {"send": True}),
     "request_send": (posts.request_send, "post", _invoice(status="posted"), {}),

@@ -106,6 +106,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "four_eyes": False,
         "deviation": 0,
         "price_decimals": 2,
+        "price_day": "draft",
         "payment_days": 30,
         "default_product": "",
     }

@@ -74,6 +74,7 @@ def test_new_dossier_is_written_with_its_rules_and_told() -> None:
                     "four_eyes": True,
                     "deviation": 50,
                     "price_decimals": 2,
+                    "price_day": "draft",
                     "payment_days": 30,
                     "default_product": "ADV",
                 },

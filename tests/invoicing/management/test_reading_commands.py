@@ -87,7 +87,9 @@ def test_sync_without_quota_is_deferred_and_no_failure(small: Firm, command: Com
     assert done.code == 0
     row = done.answer["workspaces"][0]
     assert (row["deferred_until"], row["seen"], row["quota_remaining"]) == ("2026-11-20T09:15:00Z", 0, 0)
-    assert one_sentence(done) == "Toggl workspace Small: the hourly quota is used up until 09:15 UTC."
+    assert (
+        one_sentence(done) == "Toggl takes no more requests for workspace Small until 09:15:00 UTC; it is read on then."
+    )
     assert len(done.answer["companies"]) == 1
 
 

@@ -226,9 +226,10 @@ def test_unknown_kind_of_file_is_not_found(firm: Firm, dossier: Dossier) -> None
 def test_headings_and_words_are_in_the_language_of_the_reader(firm: Firm, dossier: Dossier) -> None:
     Firm.objects.filter(pk=firm.pk).update(language="fr")
     LedgerRowFactory(dossier=dossier)
-    (row,) = rows(signed_in(firm, "viewer"), PATHS[0])
+    answer: Any = signed_in(firm, "viewer").get(PATHS[0])
+    (row,) = csv.DictReader(io.StringIO(content_of(answer).decode("utf-8-sig"), newline=""), delimiter=";")
     assert row["État"] == "ouverte"
-    assert row["Heures"] == "1.00"
+    assert (row["Heures"], row["Prix"]) == ("1,00", "95,00")
 
 
 def test_file_is_written_row_by_row() -> None:

@@ -266,6 +266,10 @@ TRANSACTIONS: dict[str, Make] = {
         }
     ),
     "invoicing.drafting.runs.draft_derived": _by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
+    "invoicing.drafting.prices.bill_at_their_day": _by(lambda w: {"invoice": w.one("earlier")}),
+    "integrations.mirror.prices.correct_day": _by(
+        lambda w: {"price": w.one("prices"), "since": TODAY - timedelta(days=3)}
+    ),
     "invoicing.drafting.runs.approve": _by(lambda w: {"invoice": w.one("drafts")}),
     "invoicing.drafting.runs.void": _by(lambda w: {"invoice": w.one("drafts")}),
     "invoicing.drafting.runs.void a credit note": _by(lambda w: {"invoice": w.one("draft note")}),
@@ -374,7 +378,7 @@ INSIDE = {
     "toggbill.database.bulk.upsert",
     # Verbs of the table above, in one transaction.
     "invoicing.admin.records.InvoiceAdmin._each",
-    "invoicing.admin.sheets.SheetResource.import_data_inner",
+    "invoicing.admin.previews.SheetResource.import_data_inner",
     "invoicing.admin.trial.TrialMixin.changeform_view",
     "toggbill.firms.accounts.urls._with_its_event.together",
     "toggbill.onboarding.writing.write",

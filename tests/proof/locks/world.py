@@ -107,7 +107,11 @@ def _services(firm: Firm, named: dict[str, list[Any]]) -> None:
     companies = [CompanyFactory(firm=firm, connection=signed_in) for _ in range(3)]
     named |= {"workspaces": workspaces[:2], "companies": companies[:2], "spare": workspaces[2:]}
     for company in companies:
-        ProductFactory(company=company, reference="ADV")
+        product = ProductFactory(company=company, reference="ADV")
+        product.prices.create(firm=firm, price=Decimal("80.00"), since=TODAY - timedelta(days=90))
+        named.setdefault("prices", []).append(
+            product.prices.create(firm=firm, price=product.price, since=TODAY - timedelta(days=2))
+        )
         CustomerFactory(company=company, party_id=BUYER)
         CustomerFactory(company=company)
         Company.objects.filter(pk=company.pk).update(marked_at=NOW)
@@ -188,6 +192,12 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     for correction in Correction.objects.all():
         LedgerRow.objects.filter(entry=correction.entry).update(correction_seconds=correction.seconds)
         Entry.objects.filter(pk=correction.entry_id).update(seconds=correction.claim.seconds + correction.seconds)
+    # The waiting draft of the customer that the mapping leads to, with hours from before the price changed.
+    named["earlier"] = [_invoice(dossier, "draft", buyer_key=f"party:{BUYER}", earlier_seconds=10_800)]
+    claims = Claim.objects.filter(line__invoice__in=[row.pk for row in named["earlier"]])
+    client = dossier.workspace.clients.order_by("remote_id")[0]
+    Entry.objects.filter(claims__in=claims).update(project_remote_id=601)
+    claims.update(project_remote_id=601, client_remote_id=client.remote_id)
 
 
 def _note(about: Invoice, status: str) -> Invoice:

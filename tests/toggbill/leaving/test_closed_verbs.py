@@ -27,9 +27,9 @@ from integrations.clients.billit_sign_in import Pair
 from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
 from integrations.connections.credentials import BillitAccess, TogglAccess
-from integrations.models import Connection
+from integrations.models import Connection, Entry
 from invoicing.dossiers import rules
-from invoicing.models import Attempt, Correction, Dossier, LedgerRow
+from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
@@ -38,11 +38,13 @@ from tests.factories import (
     ClientMappingFactory,
     CompanyFactory,
     CorrectionFactory,
+    CustomerFactory,
     DossierFactory,
     FirmFactory,
     InvoiceFactory,
     LedgerRowFactory,
     ProductFactory,
+    ProjectFactory,
     TagMappingFactory,
     WebhookFactory,
     WorkspaceFactory,
@@ -126,6 +128,29 @@ def _drafting(dossier: Dossier) -> Made:
     return {"dossier": dossier, "cut_off": date(2026, 11, 19)}
 
 
+def _priced(dossier: Dossier) -> Made:
+    product = ProductFactory(company=dossier.company, reference="ADV")
+    price = product.prices.create(firm=dossier.firm, price=90, since=date(2026, 11, 18))
+    return {"price": price, "since": date(2026, 11, 17)}
+
+
+def _earlier(dossier: Dossier) -> Made:
+    """A draft of an hour of October, and a price that was raised in November."""
+    product = ProductFactory(company=dossier.company, reference="ADV")
+    product.prices.create(firm=dossier.firm, price=90, since=date(2026, 9, 1))
+    product.prices.create(firm=dossier.firm, price=product.price, since=date(2026, 11, 18))
+    client = ClientFactory(workspace=dossier.workspace)
+    project = ProjectFactory(workspace=dossier.workspace, client_remote_id=client.remote_id)
+    CustomerFactory(company=dossier.company, party_id=88_001)
+    named = {"client_remote_id": client.remote_id, "number": "", "customer_party_id": 88_001}
+    ClientMappingFactory(dossier=dossier, **named)
+    invoice = InvoiceFactory(dossier=dossier, status="draft", buyer_key="party:88001", earlier_seconds=3600)
+    claims = Claim.objects.filter(line__invoice=invoice)
+    Entry.objects.filter(claims__in=claims).update(project_remote_id=project.remote_id)
+    claims.update(project_remote_id=project.remote_id, client_remote_id=client.remote_id)
+    return {"invoice": invoice}
+
+
 def _of(dossier: Dossier) -> Made:
     return {"connection": dossier.workspace.connection}
 
@@ -205,6 +230,8 @@ CASES: dict[str, Case] = {
     "integrations.connections.webhook_addresses.open_for": Case(
         lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
     ),
+    "integrations.mirror.prices.correct_day": Case(_priced),
+    "invoicing.drafting.prices.bill_at_their_day": Case(_earlier),
     "invoicing.corrections.decide.accept": Case(_correction()),
     "invoicing.corrections.decide.bill_next": Case(_correction()),
     "invoicing.corrections.decide.credit": Case(_credit, asks=True),

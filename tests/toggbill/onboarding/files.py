@@ -65,6 +65,7 @@ no_limit = false
 longest_hours = 24
 deviation = 40
 price_decimals = 4
+price_day = "work"
 payment_days = 14
 default_product = "ADV"
 tags = [

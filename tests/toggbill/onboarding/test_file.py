@@ -59,6 +59,7 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                     longest_hours=24,
                     deviation=40,
                     price_decimals=4,
+                    price_day="work",
                     payment_days=14,
                     default_product="ADV",
                 ),
@@ -95,6 +96,7 @@ def test_read_gives_the_defaults_for_what_is_left_out() -> None:
         four_eyes=False,
         deviation=0,
         price_decimals=2,
+        price_day="draft",
         payment_days=30,
         default_product="",
     )
@@ -345,6 +347,7 @@ def test_read_names_the_fault(old: str, new: str, sentence: str) -> None:
         ("deviation = 1001", "deviation: “1001” is out of range; use a whole number from 0 to 1000."),
         ("four_eyes = 1", "four_eyes: needs true or false, not a whole number."),
         ('auto_limit = "-1"', 'auto_limit: “-1” is not an amount; write it such as "5000.00".'),
+        ('price_day = "today"', "price_day: “today” is not known; use draft or work."),
         ("price_decimals = 6", "price_decimals: “6” is out of range; use a whole number from 2 to 5."),
         ("payment_days = -1", "payment_days: “-1” is out of range; use a whole number from 0 to 365."),
         (

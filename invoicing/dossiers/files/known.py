@@ -1,0 +1,44 @@
+"""What the services have that a file may name: the products and customers of a company, the clients of a workspace.
+
+Of a company or workspace that was never read nothing is known, and nothing can be judged: None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+
+from integrations.models import Client, Company, Customer, Product, Workspace
+from invoicing.rules.text import text_key
+
+
+class Known:
+    """Reads each company and workspace once."""
+
+    def __init__(self) -> None:
+        self._products: dict[int, AbstractSet[str] | None] = {}
+        self._customers: dict[int, AbstractSet[int] | None] = {}
+        self._clients: dict[int, AbstractSet[int] | None] = {}
+
+    def has_product(self, company: Company, reference: str) -> bool:
+        """Whether the company has a product of this reference, as tags and references are compared (R4)."""
+        if company.pk not in self._products:
+            found = Product.objects.present().filter(company=company).values_list("reference", flat=True)
+            self._products[company.pk] = {text_key(each) for each in found} if company.synced_at else None
+        known = self._products[company.pk]
+        return known is None or text_key(reference) in known
+
+    def has_customer(self, company: Company, party_id: int) -> bool:
+        """Whether the company has a customer of this PartyID."""
+        if company.pk not in self._customers:
+            found = Customer.objects.present().filter(company=company).values_list("party_id", flat=True)
+            self._customers[company.pk] = set(found) if company.synced_at else None
+        known = self._customers[company.pk]
+        return known is None or party_id in known
+
+    def has_client(self, workspace: Workspace, client: int) -> bool:
+        """Whether the workspace has a client of this id at Toggl, or had it: its hours may still be billed."""
+        if workspace.pk not in self._clients:
+            found = Client.objects.filter(workspace=workspace).values_list("remote_id", flat=True)
+            self._clients[workspace.pk] = set(found) if workspace.synced_at else None
+        known = self._clients[workspace.pk]
+        return known is None or client in known

@@ -1,0 +1,84 @@
+"""Hours of a waiting draft from before a price changed: billed at the price of their own day (design section 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from functools import partial
+
+from django.db import transaction
+from django.utils.translation import gettext
+
+from integrations.models import Entry
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
+from invoicing.drafting import drafts
+from invoicing.drafting.runs import changed_since, late_through, locked
+from invoicing.ledger import differences, locks, transitions
+from invoicing.ledger.facts import Facts, known_customers, terms
+from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.rules import planning
+from toggbill.firms import audit
+from toggbill.firms.audit import Actor
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
+
+
+@transaction.atomic
+def bill_at_their_day(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
+    """Bill the hours of a draft from before a price changed at the price of their day; what it holds stays the same.
+
+    It stays so when the draft is redrawn. Raises ``NotPossible`` where the draft has no such hours, or no longer says
+    what Toggl does, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
+    lock_firm(invoice.firm)
+    invoice = locked(invoice)
+    dossier = invoice.dossier
+    rights.demand(by, "draft", dossier)
+    check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    if invoice.status != Invoice.Status.DRAFT or not invoice.earlier_seconds or invoice.at_their_day:
+        raise NotPossible(
+            gettext("Invoice %(invoice)s is no draft with hours from before a price changed: nothing was changed.")
+            % {"invoice": invoice}
+        )
+    live = Claim.objects.live().filter(line__invoice=invoice)
+    held = {*live.of_entries().values_list("entry_id", flat=True)}
+    corrections = {*live.of_differences().values_list("correction_id", flat=True)}
+    planned = None if changed_since(invoice) else _plan(invoice, held, corrections, now)
+    if planned is None:
+        raise NotPossible(
+            gettext("The hours of invoice %(invoice)s changed since it was drafted: draft again first.")
+            % {"invoice": invoice}
+        )
+    rows = drafts.entry_rows(dossier, [planned])
+    locks.lock_entries(held)
+    last = max(claim.day for claim in live)
+    InvoiceLine.objects.filter(invoice=invoice).delete()
+    drafts.header(invoice, planned, known_customers(dossier.company, [planned.buyer.party_id]))
+    drafts.write([(invoice, planned)], rows)
+    transitions.claimed(entries=sorted(held))
+    audit.record(firm=dossier.firm, news=[drafts.drafted_news(invoice, planned, last, redrawn=True)], by=by, now=now)
+    return invoice
+
+
+def _plan(
+    invoice: Invoice, held: AbstractSet[int], corrections: AbstractSet[int | None], now: datetime
+) -> planning.PlannedInvoice | None:
+    """The same hours and differences at the prices of their days; None when they make another invoice by now."""
+    dossier = invoice.dossier
+    books = Facts.load(dossier.workspace)
+    rows = Entry.objects.filter(pk__in=held).select_related("ledger_row")
+    today = now.astimezone(dossier.firm.zone).date()
+    plan_of = partial(
+        planning.plan,
+        [books.entry(row, row.ledger_row) for row in rows],
+        judge=books.judges[dossier.pk],
+        terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
+        differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
+    )
+    plan = plan_of(at_their_day={planned.key for planned in plan_of().invoices})
+    if len(plan.invoices) != 1 or plan.skipped:
+        return None
+    (planned,) = plan.invoices
+    is_same = drafts.standing([invoice], planned.buyer, outside_scope=planned.outside_scope) is not None
+    return planned if is_same and planned.earlier is not None and planned.earlier.billed else None
