@@ -20,9 +20,10 @@ FOREIGN = tuple(_ABROAD.split())
 NO_SCHEME = ("US123456789", "NO995525828")
 BROKEN_NUMBERS = ("BE0403019262", "BE403019261", "BE04030192610", "UK980780684", "ZZ12345678")
 BROKEN_ABROAD = ("DK1358562",)
+GREECE = "EL"
 NO_NUMBERS = ("", "BTW in aanvraag", "-")
 COUNTRIES = ("", "BE", "NL", "GR", "DE", "US", "1A")
-BROKEN_COUNTRIES = ("EL", "UK", "be", "Belgique", "XK")
+BROKEN_COUNTRIES = ("UK", "be", "Belgique", "XK")
 # A blank to the eye that no rule takes for one, and signs that XML escapes, stand among the sound ones.
 TEXTS = (
     "Conseil",
@@ -60,7 +61,8 @@ def parties(draw: DrawFn, *, is_seller: bool) -> Party:
     """A party. Buyers are from everywhere; sellers are Belgian: other countries have rules of their own for theirs."""
     sound = st.sampled_from(BELGIAN) if is_seller else st.sampled_from(BELGIAN * 5 + FOREIGN)
     number = draw(_mostly(sound, BROKEN_NUMBERS, NO_NUMBERS, () if is_seller else BROKEN_ABROAD + NO_SCHEME))
-    country = draw(_mostly(st.sampled_from(("", "BE") if is_seller else COUNTRIES), BROKEN_COUNTRIES))
+    broken = BROKEN_COUNTRIES if is_seller else (*BROKEN_COUNTRIES, GREECE)
+    country = draw(_mostly(st.sampled_from(("", "BE") if is_seller else COUNTRIES), broken))
     name = draw(texts(may_lack=False)) if draw(st.integers(1, 60)) < 60 else ""
     return Party(name, number, country)
 
