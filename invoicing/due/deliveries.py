@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice
 from invoicing.posting import deliveries, read_back, read_first
+from toggbill.firms.locks import lock_rows
 
 PAUSE = timedelta(minutes=15)
 """Until Billit is asked again when it did not answer, or its worker died."""
@@ -25,14 +28,13 @@ def read(*, company: Company, now: datetime) -> int:
     They are claimed first: a second worker finds nothing to do. One whose order is gone is looked at again later, as
     any; ``reconcile`` names it. Raises the client's ``ServiceError``.
     """
-    rows = Invoice.objects.posted().filter(company=company)
-    ids = list(rows.delivery_due(now).values_list("pk", flat=True))
-    mine = Invoice.objects.filter(pk__in=ids)
     until = now + PAUSE
-    if not mine.sent().delivery_due(now).update(delivery_due_at=until):
+    mine = _claim(company=company, until=until, now=now)
+    if not mine:
         return 0
     read = 0
-    waiting = mine.sent().filter(delivery_due_at=until).select_related("firm").order_by("order_id")
+    waiting = Invoice.objects.sent().filter(pk__in=mine, delivery_due_at=until)
+    waiting = waiting.select_related("firm").order_by("order_id")
     with open_billit(company) as api:
         for together in read_first.portions(list(waiting)):
             seen = read_back.listed(together, api)
@@ -48,6 +50,19 @@ def read(*, company: Company, now: datetime) -> int:
     return read
 
 
+@transaction.atomic
+def _claim(*, company: Company, until: datetime, now: datetime) -> list[int]:
+    """Those that are due (row ids), put off until then; they are locked in order (``firms.locks``)."""
+    due = Invoice.objects.sent().filter(company=company).delivery_due(now)
+    found = lock_rows(due)
+    # What another worker claimed while this one waited for the lock is due no more.
+    mine = list(due.filter(pk__in=found).values_list("pk", flat=True))
+    Invoice.objects.filter(pk__in=mine).update(delivery_due_at=until)
+    return mine
+
+
+@transaction.atomic
 def hasten(*, company: Company, now: datetime) -> None:
     """Billit says that something changed: what is awaited of the company's sent invoices is due at once."""
-    Invoice.objects.sent().filter(company=company, delivery_due_at__gt=now).update(delivery_due_at=now)
+    found = lock_rows(Invoice.objects.sent().filter(company=company, delivery_due_at__gt=now))
+    Invoice.objects.filter(pk__in=found, delivery_due_at__gt=now).update(delivery_due_at=now)

@@ -54,7 +54,8 @@ def tell(*, firm: Firm, now: datetime) -> int:
                     sent += mails.send([_mail(member, mine)])
         except (OSError, AnymailError) as error:
             if not sent:
-                Invoice.objects.sent().filter(pk__in=[row.pk for row in mine]).update(tell_delivery_at=now)
+                for row in mine:
+                    Invoice.objects.sent().filter(pk=row.pk).update(tell_delivery_at=now)
                 raise OSError(str(error)) from error
         told += sent
     return told

@@ -276,6 +276,12 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.due.runs._draft": _by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
     "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
     "invoicing.due.posts.request": _by(lambda w: {"invoice": w.one("approved"), "send": True}),
+    "invoicing.due.deliveries._claim": lambda w: {
+        "company": w.one("sent").company,
+        "until": NOW + timedelta(hours=1),
+        "now": NOW + timedelta(days=1),
+    },
+    "invoicing.due.deliveries.hasten": lambda w: {"company": w.one("sent").company, "now": NOW - timedelta(days=1)},
     "invoicing.due.posts.request_sends": _by(lambda w: {"invoices": w.all("unsent")}),
     "invoicing.due.comparisons._later": lambda w: {
         "claimed": w.all("dossiers"),

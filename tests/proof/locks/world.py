@@ -168,7 +168,7 @@ def _invoices(named: dict[str, list[Any]]) -> None:
         ("posting", "posting", {}),
         ("unsent", "posted", {}),
         ("sending", "posted", {"delivery": "sending", "sending_since": NOW}),
-        ("sent", "posted", {"delivery": "sent"}),
+        ("sent", "posted", {"delivery": "sent", "delivery_due_at": NOW}),
         ("replacing", "posted", {"replacing_since": NOW}),
     ):
         named[name] = [_invoice(dossier, status, **fields) for _ in range(2)]
