@@ -46,7 +46,6 @@ def request(*, invoice: Invoice, send: bool, by: Actor, now: datetime, read: Rea
     Invoice.objects.filter(pk=row.pk).update(**asked)
 
 
-@transaction.atomic
 def request_send(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Ask the workers to send a posted invoice that was not sent yet. Raises as ``request``."""
     request_sends(invoices=[invoice], by=by, now=now, read=read)

@@ -73,6 +73,7 @@ def test_one_is_delivered_and_one_is_refused_by_its_receiver(
     # --- five minutes later Billit says what became of them
     books.later(minutes=5)
     tick()
+    tick()  # what the first one read is told at the next
     page.reload()
     steps = page.get_by_role("list", name="Steps").get_by_role("listitem")
     expect(steps.filter(has_text="Delivered")).to_have_class("life-done")
@@ -81,8 +82,8 @@ def test_one_is_delivered_and_one_is_refused_by_its_receiver(
     expect(page.get_by_role("alert")).to_contain_text(
         "Bakery Deeg BV refused it on 20 Nov 2026: The hours were agreed otherwise."
     )
-    (told,) = mail.outbox
-    assert (told.to, told.subject) == (["odile@example.com"], f"{books.firm.name}: 1 invoice does not arrive")
+    (told,) = [sent for sent in mail.outbox if sent.to == ["odile@example.com"]]
+    assert told.subject == f"{books.firm.name}: 1 invoice does not arrive"
     assert f"{address}/{bakery.reference}/" in told.body
 
     # --- the way out: it is credited, and its hours are open again

@@ -403,6 +403,7 @@ INSIDE = {
 }
 
 SEVERAL = {
+    "invoicing.due.posts.request_send",
     # Verbs of several transactions, all of which stand above, with questions to a service in between.
     "integrations.connections.webhook_addresses.open_for",
     "invoicing.corrections.decide.bill_next",
