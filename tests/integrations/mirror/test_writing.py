@@ -144,8 +144,8 @@ def test_the_number_of_statements_does_not_grow_with_dictionaries(rows: int) -> 
     total, inserting = statements(captured)
     assert inserting == inserts(rows, 6) + inserts(rows, 7) + inserts(rows, 8) + inserts(rows, 8) + inserts(rows, 4)
     # Each of the four: a savepoint and its release around the owner's lock, one SELECT and one UPDATE of the marks. For
-    # the prices of the products: two SELECTs, and one of the firm, whose day it is.
-    assert total - inserting == 23 + 4 * around(rows)
+    # the prices of the products: two SELECTs.
+    assert total - inserting == 22 + 4 * around(rows)
 
 
 def test_only_what_differs_is_written_and_marked() -> None:

@@ -219,7 +219,7 @@ def faults(*wanted: Wanted, stands: Standing | None = None) -> list[list[tuple[s
         ({"auto_limit": Decimal("-0.01")}, ("auto_limit", "not_an_amount")),
         ({"deviation": 1001}, ("deviation", "out_of_range")),
         ({"deviation": -1}, ("deviation", "out_of_range")),
-        ({"four_eyes": True, "mode": "send"}, ("four_eyes", "four_eyes_sends")),
+        ({"four_eyes": True, "mode": "send", "no_limit": True}, ("four_eyes", "four_eyes_sends")),
         ({"auto_limit": Decimal("0.001")}, ("auto_limit", "not_an_amount")),
         ({"auto_limit": Decimal(10**12)}, ("auto_limit", "not_an_amount")),
     ],

@@ -109,7 +109,8 @@ def test_a_dossier_of_the_day_of_the_work_bills_and_values_the_price_of_that_day
         "95.00",
         "99.00",
     ]
-    books.draft(timezone.now().date())
+    # Late enough for the hour of that day to be over.
+    books.draft(books.later(hours=12).date())
     invoice = books.invoices().get()
     assert sorted((line.quantity, line.unit_price) for line in invoice.lines.all()) == [
         (Decimal("1.00"), Decimal("99.00")),
