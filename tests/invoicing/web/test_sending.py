@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
+from invoicing.due import deliveries
 from invoicing.models import Invoice
 from tests.factories import DossierFactory, FirmFactory, InvoiceFactory
-from tests.invoicing.scene import everything
+from tests.invoicing.scene import Scene, everything
 from tests.visitors import inputs, signed_in, text, words
-from tests.worlds import NOW
+from tests.worlds import GARAGE_NUMBER, NOW, entry
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -181,18 +183,14 @@ def test_in_the_language_of_the_reader(language: str, said: str) -> None:
     assert said in text(signed_in(firm), "/sending/")
 
 
-def test_refused_by_the_receiver_is_credited_and_billed_again(firm: Firm) -> None:
-    invoice = InvoiceFactory(
-        dossier__firm=firm,
-        status="posted",
-        delivery="refused",
-        delivery_problem="receiver_refused",
-        delivery_problem_facts={"customer": "Garage Voorbeeld SRL", "on_day": "2026-11-20", "reason": "Wrong hours"},
-    )
-    client = signed_in(firm, "bookkeeper")
+def test_refused_by_the_receiver_is_credited_and_billed_again(scene: Callable[..., Scene]) -> None:
+    books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "behaviour": "refuses"}])
+    invoice = books.send(books.posted())
+    deliveries.read(company=invoice.company, now=books.later(minutes=5))
+    client = signed_in(books.firm, "bookkeeper")
     page = client.get(f"/invoices/{invoice.reference}/")
     said = words(page.content)
-    assert "Refused by the receiver Garage Voorbeeld SRL refused it on 20 Nov 2026: Wrong hours." in said
+    assert "Refused by the receiver Garage Vonk SRL refused it on 20 Nov 2026: The hours were agreed otherwise." in said
     fields = {"read": inputs(page.content.decode(), "read")[0]}
     assert client.post(f"/invoices/{invoice.reference}/credit/", fields).status_code == 302
     note = Invoice.objects.get(kind="credit_note")
