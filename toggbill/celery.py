@@ -1,4 +1,4 @@
-"""The Celery application. Tasks live with their app; beat's ticks are in the settings."""
+"""The Celery application. Tasks live with their app; queues and ticks are in ``queues``."""
 
 import os
 import sys

@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from toggbill import keys, mail_url, masking
+from toggbill.queues import ROUTES, ticks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -226,40 +227,14 @@ CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
-# Every task has its queue here; a worker that posts is never kept waiting by one that reads.
-CELERY_TASK_ROUTES = {
-    f"{app}.tasks.{task}": {"queue": queue}
-    for app, queue, tasks in (
-        ("integrations", "sync", ["sync_workspace", "sync_company"]),
-        ("invoicing", "sync", ["run_dossier", "reconcile_dossier"]),
-        (
-            "invoicing",
-            "post",
-            ["post_invoices", "read_back", "read_order_changes", "read_deliveries", "ask_ways", "recover_replacement"],
-        ),
-        ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries"]),
-        ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
-        ("invoicing", "ticks", ["derive", "derive_marked"]),
-    )
-    for task in tasks
-}
+CELERY_TASK_ROUTES = ROUTES
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "toggbill.beat:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
-# Beat only ticks (design D4). A message has no `expires`: it would compare the clock of beat with that of the worker.
-CELERY_BEAT_SCHEDULE = {
-    name: {"task": task, "schedule": TICK_SECONDS, "options": {"queue": "ticks"}}
-    for name, task in {
-        "sync what is due": "invoicing.tasks.tick_sync",
-        "draft what is due": "invoicing.tasks.tick_runs",
-        "compare what is due": "invoicing.tasks.tick_reconcile",
-        "post, recover and read back": "invoicing.tasks.tick_delivery",
-        "sign the heads of the audit logs": "invoicing.tasks.tick_anchors",
-    }.items()
-}
+CELERY_BEAT_SCHEDULE = ticks(TICK_SECONDS)
 
 # --- who is asking ----------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "firms.User"
