@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from pytest_django import Settings
 
-from invoicing.models import Correction, Dossier, Invoice, LedgerRow
+from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from tests.addresses import Address, addresses, walk
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
@@ -102,6 +102,7 @@ def _named(firm: Firm, mark: str) -> dict[str, Any]:
         "member": Membership.objects.get(firm=firm, user__email=f"{mark}@example.com").pk,
         "invitation": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk,
         "correction": Correction.objects.get(firm=firm, invoice__dossier=dossier).pk,
+        "finding": Drift.objects.filter(firm=firm, dossier=dossier).order_by("pk")[0].pk,
     }
 
 
@@ -130,6 +131,8 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "mfa_remove_webauthn": {"pk": 1},
         "step": {"reference": named["invoice"], "step": "drop"},
         "decide": {"pk": named["correction"], "remedy": "accept"},
+        "decide_alike": {"key": mark, "group": "unknown", "remedy": "accept"},
+        "acknowledge": {"key": mark, "pk": named["finding"]},
         "decide_hours": {"key": mark, "decision": "hold"},
         "take_number": {"key": mark, "client": 501},
     }

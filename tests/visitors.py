@@ -14,10 +14,10 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
-from invoicing.corrections import options
+from invoicing.corrections import options, together
 from invoicing.deciding import figures
 from invoicing.deciding.read import Figures, Read
-from invoicing.models import Correction, Dossier, Invoice, LedgerRow
+from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from tests.factories import MembershipFactory, UserFactory
 from toggbill.firms.models import AuditEvent, Firm, User
 from toggbill.firms.requests.addresses import in_firm
@@ -135,7 +135,7 @@ def inputs(page: str, name: str) -> list[str]:
     return [value for found, value in _Markup(page).inputs if found == name]
 
 
-def read_of(*rows: Invoice | Correction | LedgerRow) -> str:
+def read_of(*rows: Invoice | Correction | LedgerRow | Drift | together.Group) -> str:
     """What a form carries of these, as they are now: the field `read` of a page that was opened at this moment."""
     found: dict[str, Figures] = {}
     for row in rows:
@@ -145,6 +145,10 @@ def read_of(*rows: Invoice | Correction | LedgerRow) -> str:
         elif isinstance(row, Correction):
             (case,) = options.cases(Correction.objects.filter(pk=row.pk))
             shown = list(case.read.figures.values())
+        elif isinstance(row, Drift):
+            shown = [figures.of_finding(Drift.objects.get(pk=row.pk))]
+        elif isinstance(row, together.Group):
+            shown = [together.find(row.dossier, row.name).figures]
         else:
             shown = [figures.of_entry(LedgerRow.objects.select_related("entry").get(pk=row.pk))]
         found |= {each.subject: each for each in shown}

@@ -22,6 +22,7 @@ GARAGE, BAKERY = 501, 502  # Toggl clients
 GARAGE_PROJECT, BAKERY_PROJECT = 601, 602
 GARAGE_NUMBER, BAKERY_NUMBER = enterprise_number(11), enterprise_number(12)
 GARAGE_PARTY, BAKERY_PARTY = 80_011, 80_012  # Billit customers
+ANOTHER_WORKSPACE, ANOTHER_GARAGE, ANOTHER_PROJECT = 4002, 511, 611
 FIRST_ENTRY = 4_300_000_001  # beyond 32 bits, as Toggl's real ids are
 
 __all__ = ["NOW", "entry", "product", "small_world"]
@@ -194,6 +195,19 @@ def small_world(
         "switches": {"toggl_running_in_reports": True} if any(row["stop"] is None for row in toggl["entries"]) else {},
         "dossiers": _or(dossiers, [table]),
     }
+
+
+def with_another_workspace(world: Record) -> Record:
+    """The world with a second workspace, where the garage has a project, and a dossier that bills it as the first."""
+    toggl = world["toggl"]
+    toggl["workspaces"].append({"id": ANOTHER_WORKSPACE, "organization_id": ORGANIZATION, "name": "Another"})
+    for user in toggl["users"]:
+        user["workspaces"].append({"id": ANOTHER_WORKSPACE, "admin": user["token"] == TOKEN})
+    garage = client(ANOTHER_GARAGE, f"Garage Vonk {GARAGE_NUMBER}", workspace_id=ANOTHER_WORKSPACE)
+    toggl["clients"].append(garage)
+    toggl["projects"].append(project(ANOTHER_PROJECT, "Another", ANOTHER_GARAGE, workspace_id=ANOTHER_WORKSPACE))
+    world["dossiers"].append(world["dossiers"][0] | {"key": "another", "workspace": ANOTHER_WORKSPACE})
+    return world
 
 
 def _user(number: int, token: str, email: str, fullname: str, admin: bool) -> Record:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
+from functools import partial
 
 from integrations.clients import toggl
 from integrations.clients.failures import Code, Message, english
@@ -125,6 +126,7 @@ class _Reading:
     background: bool
     changes: writing.Changes
     deferred_until: datetime | None = None
+    tags: frozenset[str] | None = None
 
     def read_or_defer(self, *, full: bool, since: date | None) -> None:
         """Read, as far as Toggl allows: what it does not any more is deferred, and a quota that is used up is noted."""
@@ -167,6 +169,7 @@ class _Reading:
         if self.deferred_until is not None:
             return
         self._unknown_projects()
+        self._lost_projects()
         fields = {"synced_at": self.now, "cursor_at": newest}
         Workspace.objects.filter(pk=row.pk).update(**fields)
         for name, value in fields.items():
@@ -185,8 +188,32 @@ class _Reading:
         named = Project.objects.filter(workspace=row, client_remote_id__isnull=False)
         if set(named.values_list("client_remote_id", flat=True)) - known:
             self._clients()
+        # Of a client that is gone no project tells; one that a person took off is still there.
+        lost = Project.objects.filter(workspace=row, last_client_remote_id__isnull=False)
+        present = Client.objects.present().filter(workspace=row).values("remote_id")
+        if lost.filter(last_client_remote_id__in=present).exists():
+            self._clients()
+            writing.settle_clients(workspace=row)
         row.dictionaries_at = self.now
         Workspace.objects.filter(pk=row.pk).update(dictionaries_at=self.now)
+
+    def _lost_projects(self) -> None:
+        """Entries have no project any more: it was deleted, or a person took it off."""
+        row = self.workspace
+        present = Project.objects.present().filter(workspace=row).values("remote_id")
+        if row.entries.marked().filter(last_project_remote_id__in=present).exists():
+            self._projects()
+            writing.settle_projects(workspace=row)
+
+    def _write(self, page: toggl.Page) -> None:
+        write = partial(
+            writing.entries, workspace=self.workspace, read=page.entries, changes=self.changes, now=self.now
+        )
+        try:
+            write(tags=self.tags)
+        except writing.TagsWanted:
+            self.tags = frozenset(self.api.tags(self.workspace.remote_id).values())
+            write(tags=self.tags)
 
     def _unknown_projects(self) -> None:
         row = self.workspace
@@ -201,7 +228,7 @@ class _Reading:
         first = max(begins - timedelta(days=1), last - LONGEST_SPAN)
         newest, previous, sorted_so_far = cursor, None, True
         for page in self.api.entries(self.workspace.remote_id, start=first, end=last, newest_first=True):
-            writing.entries(workspace=self.workspace, read=page.entries, changes=self.changes, now=self.now)
+            self._write(page)
             for entry in page.entries:
                 sorted_so_far = sorted_so_far and (previous is None or entry.updated_at <= previous)
                 previous = entry.updated_at
@@ -223,7 +250,7 @@ class _Reading:
         while start <= last:
             end = min(last, start + LONGEST_SPAN)
             for page in self.api.entries(self.workspace.remote_id, start=start, end=end):
-                writing.entries(workspace=self.workspace, read=page.entries, changes=self.changes, now=self.now)
+                self._write(page)
                 seen.update(entry.id for entry in page.entries)
                 for entry in page.entries:
                     newest = entry.updated_at if newest is None else max(newest, entry.updated_at)

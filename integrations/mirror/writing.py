@@ -46,37 +46,91 @@ _ENTRY_FIELDS = (
     "changed_at",
     "deleted_at",
 )
+_LAST_FIELDS = ("last_project_remote_id", "last_tags")
+
+
+class TagsWanted(Exception):
+    """An entry of the page lost a tag: whether that is gone from Toggl itself has to be known first."""
 
 
 @transaction.atomic
-def entries(*, workspace: Workspace, read: Sequence[toggl.Entry], changes: Changes, now: datetime) -> None:
-    """Create or update the rows of a page of entries; counts go to ``changes``."""
+def entries(
+    *,
+    workspace: Workspace,
+    read: Sequence[toggl.Entry],
+    changes: Changes,
+    now: datetime,
+    tags: Collection[str] | None = None,
+) -> None:
+    """Create or update the rows of a page of entries; counts go to ``changes``.
+
+    ``tags``: the names of all tags of the workspace, None when they were not read. Raises ``TagsWanted``, with nothing
+    written, when they are needed.
+    """
     # In the order of the ids: two that write the same rows never wait for each other.
     by_id = {entry.id: entry for entry in sorted(read, key=lambda entry: entry.id)}
     standing = {
         row[0]: row[1:]
         for row in Entry.objects.filter(workspace=workspace, remote_id__in=by_id).values_list(
-            "remote_id", *_ENTRY_FIELDS
+            "remote_id", *_ENTRY_FIELDS, *_LAST_FIELDS
         )
     }
     write = []
     for remote_id, entry in by_id.items():
         values = _entry_values(entry)
-        if standing.get(remote_id) == values:
+        before = standing.get(remote_id)
+        if before is not None and before[: len(_ENTRY_FIELDS)] == values:
             continue
         fields: dict[str, Any] = dict(zip(_ENTRY_FIELDS, values, strict=True))
+        if before is not None:
+            fields |= _as_last_was(dict(zip((*_ENTRY_FIELDS, *_LAST_FIELDS), before, strict=True)), fields, tags)
         write.append(
             Entry(firm_id=workspace.firm_id, workspace=workspace, remote_id=remote_id, marked_at=now, **fields)
         )
-    bulk.upsert(write, unique=["workspace", "remote_id"], update=[*_ENTRY_FIELDS, "marked_at"])
+    bulk.upsert(write, unique=["workspace", "remote_id"], update=[*_ENTRY_FIELDS, *_LAST_FIELDS, "marked_at"])
     changes.seen += len(by_id)
     changes.updated += sum(row.remote_id in standing for row in write)
     changes.created += sum(row.remote_id not in standing for row in write)
 
 
+def _as_last_was(before: Mapping[str, Any], now_is: Mapping[str, Any], tags: Collection[str] | None) -> dict[str, Any]:
+    """What an entry had when that was deleted in Toggl. Raises ``TagsWanted``.
+
+    A project that it lost is kept until the projects are read: one that is still there was taken off by a person.
+    """
+    project = None
+    if now_is["project_remote_id"] is None:
+        project = before["project_remote_id"] or before["last_project_remote_id"]
+    had, has = set(before["tags"]), set(now_is["tags"])
+    lost = had - has
+    if lost and tags is None:
+        raise TagsWanted
+    # Who gives an entry another tag has tagged it anew; where a name is new and one is gone, a tag was renamed.
+    last = set(before["last_tags"]) - has if has <= had else set()
+    return {"last_project_remote_id": project, "last_tags": sorted(last | (lost - set(tags or ())))}
+
+
+@transaction.atomic
+def settle_projects(*, workspace: Workspace) -> None:
+    """The projects were read: those that entries lost and Toggl still has were taken off by a person."""
+    still_there = Project.objects.present().filter(workspace=workspace).values("remote_id")
+    lost = Entry.objects.marked().filter(workspace=workspace, last_project_remote_id__in=still_there)
+    Entry.objects.filter(pk__in=lost.lock()).update(last_project_remote_id=None)
+
+
+@transaction.atomic
+def settle_clients(*, workspace: Workspace) -> None:
+    """The clients were read: the same for the clients that projects lost."""
+    lock_rows(Workspace.objects.filter(pk=workspace.pk))
+    still_there = Client.objects.present().filter(workspace=workspace).values("remote_id")
+    lost = Project.objects.filter(workspace=workspace, last_client_remote_id__in=still_there)
+    lost.update(last_client_remote_id=None)
+
+
 def _entry_values(entry: toggl.Entry) -> tuple[Any, ...]:
-    # A running entry has no stop, or a negative duration (R1); its seconds are not known yet.
-    running = entry.stop is None or entry.seconds < 0
+    # A running entry has no stop, or a negative duration (R1); its seconds are not known yet. One of 0 seconds without
+    # a stop was made without either: it is over (observed: read later, it stops when it starts).
+    running = entry.seconds < 0 or (entry.stop is None and entry.seconds != 0)
     return (
         entry.start,
         entry.stop,
@@ -156,25 +210,42 @@ def clients(*, workspace: Workspace, read: Iterable[toggl.Client], now: datetime
         fields=["name", "is_archived"],
         now=now,
     )
-    of_changed = Project.objects.filter(workspace=workspace, client_remote_id__in=changed).values("remote_id")
-    Entry.objects.filter(workspace=workspace, project_remote_id__in=of_changed).mark(now=now)
+    of_changed = models.Q(client_remote_id__in=changed) | models.Q(last_client_remote_id__in=changed)
+    _mark_entries_of(workspace, Project.objects.filter(of_changed, workspace=workspace).values("remote_id"), now)
 
 
 @transaction.atomic
 def projects(*, workspace: Workspace, read: Iterable[toggl.Project], now: datetime) -> None:
     """Mirror all projects of a workspace; the entries of those that changed are marked."""
+    lock_rows(Workspace.objects.filter(pk=workspace.pk))
+    standing = Project.objects.filter(workspace=workspace)
+    had = {
+        remote_id: client or last
+        for remote_id, client, last in standing.values_list("remote_id", "client_remote_id", "last_client_remote_id")
+    }
     changed = _replace(
         Project,
         owner={"workspace": workspace},
         identity="remote_id",
         read={
-            project.id: {"name": project.name[:500], "client_remote_id": project.client_id, "is_active": project.active}
+            project.id: {
+                "name": project.name[:500],
+                "client_remote_id": project.client_id,
+                # Until the clients are read: one that is still there was taken off by a person.
+                "last_client_remote_id": had.get(project.id) if project.client_id is None else None,
+                "is_active": project.active,
+            }
             for project in read
         },
-        fields=["name", "client_remote_id", "is_active"],
+        fields=["name", "client_remote_id", "last_client_remote_id", "is_active"],
         now=now,
     )
-    Entry.objects.filter(workspace=workspace, project_remote_id__in=changed).mark(now=now)
+    _mark_entries_of(workspace, changed, now)
+
+
+def _mark_entries_of(workspace: Workspace, projects: Any, now: datetime) -> None:
+    of_them = models.Q(project_remote_id__in=projects) | models.Q(last_project_remote_id__in=projects)
+    Entry.objects.filter(of_them, workspace=workspace).mark(now=now)
 
 
 @transaction.atomic

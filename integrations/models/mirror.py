@@ -166,6 +166,8 @@ class Project(FirmOwned):
     remote_id = models.BigIntegerField(_("Toggl id"))
     name = models.CharField(_("name"), max_length=500)
     client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
+    # The client that was deleted in Toggl while the project had it; empty again once it has another.
+    last_client_remote_id = models.BigIntegerField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
 
@@ -195,10 +197,14 @@ class Entry(FirmOwned):
     is_running = models.BooleanField(_("running"), default=False)
     description = models.TextField(_("description"), blank=True)
     project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
+    # The project that was deleted in Toggl while the entry had it; empty again once it has another.
+    last_project_remote_id = models.BigIntegerField(null=True, blank=True, editable=False)
     person_remote_id = models.BigIntegerField(_("person"))
     person_name = models.CharField(_("name of the person"), max_length=250, blank=True)
     billable = models.BooleanField(_("billable"), default=False)
     tags = models.JSONField(_("tags"), default=list, blank=True)
+    # Tags that were deleted, or got another name, in Toggl while the entry had them; none once it is tagged anew.
+    last_tags = models.JSONField(default=list, blank=True, editable=False)
     changed_at = models.DateTimeField(_("changed in Toggl"))
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
     # Set when a change may alter what the books say of the entry; cleared by whoever re-derives it.
@@ -215,6 +221,8 @@ class Entry(FirmOwned):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["workspace", "started_at"], name="entry_by_start"),
+            # An entry that is moved to another workspace keeps its id.
+            models.Index(fields=["firm", "remote_id"], name="entry_by_id"),
             # `ledger.derive` asks for the marked ones at each tick.
             models.Index(fields=["workspace"], name="entry_marked", condition=models.Q(marked_at__isnull=False)),
         ]

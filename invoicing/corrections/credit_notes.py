@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext
 
 from integrations.models import Entry
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
@@ -94,6 +94,17 @@ def why_not(about: Invoice, waiting: Invoice | None) -> str:
             gettext("Credit note %(note)s about invoice %(invoice)s waits already: have it posted, or drop it, first.")
             % named
         )
+    return ""
+
+
+def why_not_entries(about: Invoice, entries: Sequence[int]) -> str:
+    """Why these entries (row ids) of an invoice cannot be credited together now, "" when they can."""
+    claims = list(_in_order(Claim.objects.live().of_entries().filter(line__invoice=about, entry__in=entries)))
+    try:
+        _check(about, claims, entries)
+        _credit_lines(about, claims, _later_claims(claims))
+    except NotPossible as refusal:
+        return str(refusal)
     return ""
 
 
@@ -197,7 +208,7 @@ def quantity_of(billed: InvoiceLine, about: Invoice, live: Mapping[int, int], ta
     The line, as far as it is not credited yet, less the line that the other entries alone make. ``live``: seconds by
     claim (row id) of the entries that are still on it.
     """
-    rounding = rating.Rounding(**about.rounding) if about.rounding else rounding_of(about.dossier)
+    rounding = frozen_rounding(about)
     entries = [claim.pk for claim in taken_back if claim.kind == Claim.Kind.ENTRY]
     quantity = credited_hours(live, entries, rounding)
     if sum(live.values()) == billed.seconds:
@@ -228,6 +239,7 @@ def _taking_back(claim: Claim, line: InvoiceLine) -> Claim:
         kind=Claim.Kind.CREDIT,
         takes_back=claim,
         entry=claim.entry,
+        entry_remote_id=claim.entry_remote_id,
         line=line,
         seconds=claim.seconds,
         started_at=claim.started_at,
@@ -238,6 +250,7 @@ def _taking_back(claim: Claim, line: InvoiceLine) -> Claim:
         person_name=claim.person_name,
         description=claim.description,
         tags=claim.tags,
+        billable=claim.billable,
     )
 
 

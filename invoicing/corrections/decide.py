@@ -19,7 +19,7 @@ from invoicing.corrections import credit_notes
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Figures, Read, check
 from invoicing.ledger import derive, differences, locks
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Correction, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first
@@ -54,7 +54,7 @@ def bill_next(
     rounding hides, for hours of an order with an open finding, and as ``accept``; ``ServiceError`` as ``credit``.
     """
     if correction.seconds < 0:
-        _read_order(_checked(correction, by, read).invoice, by, None, now)
+        read_order(_checked(correction, by, read).invoice, by, None, now)
     return _bill_next(correction=correction, by=by, now=now, note=note, read=read)
 
 
@@ -78,7 +78,7 @@ def next_invoice(correction: Correction, settled: dict[int, int]) -> tuple[str, 
     entry = correction.entry.remote_id
     hours = Decimal(0)
     if correction.claim_id in settled:
-        rounding = rounding_of(correction.invoice.dossier)
+        rounding = frozen_rounding(correction.invoice)
         (hours,) = differing_hours(settled, [(correction.claim_id, correction.seconds)], rounding)
     if {"product", "customer"} & set(correction.what):
         return (
@@ -89,10 +89,19 @@ def next_invoice(correction: Correction, settled: dict[int, int]) -> tuple[str, 
             % {"entry": entry, "invoice": correction.invoice},
             hours,
         )
+    if {"day", "billable"} & set(correction.what):
+        return (
+            gettext(
+                "Entry %(entry)s is not billable any more, or stands on another day than on invoice %(invoice)s, and "
+                "hours alone cannot say that. Replace the invoice while it is not sent, else credit the entry."
+            )
+            % {"entry": entry, "invoice": correction.invoice},
+            hours,
+        )
     if not hours:
         why = gettext(
-            "The difference of %(seconds)s seconds of entry %(entry)s comes to 0.00 hours by the rounding of the "
-            "dossier: there is nothing to bill. Accept it."
+            "The difference of %(seconds)s seconds of entry %(entry)s comes to 0.00 hours by the rounding of its "
+            "invoice: there is nothing to bill. Accept it."
         )
         return why % {"seconds": correction.seconds, "entry": entry}, hours
     return "", hours
@@ -148,18 +157,18 @@ def credit(
     if correction is not None:
         # Before anything is asked, or said of it; once more below, under the locks.
         _checked(correction, by, read)
-    _read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now)
+    read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now)
     return _credit(correction=correction, ids=ids, rebill=rebill, by=by, now=now, note=note, read=read)
 
 
-def _read_order(invoice: Invoice, by: Actor, read: Read | None, now: datetime) -> None:
+def read_order(invoice: Invoice, by: Actor, read: Read | None, at: datetime) -> None:
     """Take over what Billit says of the order (design D13), for who may decide on it. Raises ``ServiceError``."""
     audit.check_open(invoice.firm)
     rights.demand(by, "hold", invoice.dossier)
     if read is not None:
         check(read, lambda: [figures.of_invoice(invoice)], by=by)
     with open_billit(invoice.company) as api:
-        read_first.take_over(seen=read_first.read(invoices=[invoice], api=api), now=now)
+        read_first.take_over(seen=read_first.read(invoices=[invoice], api=api), now=at)
 
 
 @transaction.atomic
@@ -186,7 +195,17 @@ def _credit(
     else:
         rights.demand(by, "hold", about.dossier)
         check(read, lambda: [figures.of_invoice(about)], by=by)
-    made, claims = credit_notes.draft_note(about=about, entries=ids, rebill=rebill, now=now)
+    made, news = draft_credit(about=about, entries=ids, rebill=rebill, by=by, now=now, note=note)
+    audit.record(firm=about.firm, news=news, by=by, now=now)
+    return made
+
+
+def draft_credit(
+    *, about: Invoice, entries: Sequence[int], rebill: bool, by: Actor, now: datetime, note: str
+) -> tuple[Invoice, list[News]]:
+    """Draft a credit note for entries (row ids) of an invoice, which settles what was to decide of them; gives it with
+    the events. For the caller's transaction, in which invoice and entries are locked. Raises ``NotPossible``."""
+    made, claims = credit_notes.draft_note(about=about, entries=entries, rebill=rebill, now=now)
     standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
     decided = differences.decide(
         standing.undecided(),
@@ -196,8 +215,7 @@ def _credit(
         note=note,
         settlement=made,
     )
-    audit.record(firm=about.firm, news=[credit_notes.drafted_news(made, claims, note), *decided], by=by, now=now)
-    return made
+    return made, [credit_notes.drafted_news(made, claims, note), *decided]
 
 
 def _to_decide(correction: Correction, by: Actor, now: datetime, read: Read | None) -> Correction:

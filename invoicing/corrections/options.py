@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import QuerySet
@@ -23,6 +24,8 @@ from invoicing.models import Claim, Correction, Invoice
 from invoicing.rules import rating
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
+
+LONGEST_NOTE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,17 @@ class Case:
             return ""
         row = getattr(self.correction.entry, "ledger_row", None)
         return (row.client_name if row is not None else "") or "–"
+
+    @property
+    def day(self) -> date | None:
+        """The local day on which the entry starts now, None when that is no difference."""
+        told = self.correction.mirrored.get("day") if "day" in self.correction.what else None
+        return None if told is None else date.fromisoformat(told)
+
+    @property
+    def is_not_billable(self) -> bool:
+        """Whether the billable flag was taken off."""
+        return "billable" in self.correction.what
 
 
 def open_of(membership: Membership) -> QuerySet[Correction]:

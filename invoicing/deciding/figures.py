@@ -10,12 +10,14 @@ from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from integrations.models import Client
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Claim, ClientMapping, Correction, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Claim, ClientMapping, Correction, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import rating
 from invoicing.rules.mapping import read_number
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""
+_OTHER_THAN_TIME = ("product", "customer", "day", "billable")
+"""What a correction may be about besides the seconds."""
 
 
 def subject(invoice: Invoice) -> str:
@@ -120,9 +122,27 @@ def of_correction(correction: Correction, settled: Mapping[int, int], hours: Dec
     )
 
 
+def of_finding(row: Drift) -> Figures:
+    """What a comparison found, as its sentence says it."""
+    return Figures.of(
+        f"finding {row.pk}",
+        {
+            "kind": row.kind,
+            "finding": {
+                "kind": row.kind,
+                "entry": row.entry_remote_id,
+                "order": row.order_id,
+                "reference": row.reference,
+                **row.facts,
+            },
+            "gone": row.gone_at is not None,
+        },
+    )
+
+
 def _elsewhere(correction: Correction) -> dict[str, Any]:
-    """The product and the customer that the entry leads to now, where that is a difference."""
-    return {name: correction.mirrored.get(name) for name in ("product", "customer") if name in correction.what}
+    """The product and the customer that the entry leads to now, its day and its flag, where that is a difference."""
+    return {name: correction.mirrored.get(name) for name in _OTHER_THAN_TIME if name in correction.what}
 
 
 def _difference(correction: Correction) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def _written(line: InvoiceLine) -> tuple[object, ...]:
             claim.client_remote_id,
             claim.person_name,
             sorted(claim.tags),
+            claim.billable,
         )
         for claim in line.claims.all()
     ]
@@ -121,6 +122,7 @@ def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
             entry.client_id,
             entry.person_name,
             sorted(entry.tags),
+            entry.billable,
         )
         for entry in line.entries
     ]
@@ -182,6 +184,7 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
             Claim(
                 firm_id=line.firm_id,
                 entry_id=rows[entry.id].pk,
+                entry_remote_id=entry.id,
                 line_id=line.pk,
                 **_kind_of(planned.difference, entry),
                 started_at=entry.start,
@@ -192,6 +195,7 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
                 person_name=entry.person_name,
                 description=entry.description,
                 tags=list(entry.tags),
+                billable=rows[entry.id].billable,
             )
             for line, planned in lines
             for entry in planned.entries

@@ -147,7 +147,8 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
         )
     )
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
-    derive.derive_entries(entries=set(released) - set(claimed) | moved_on, now=now)
+    others = {*released, *locks.elsewhere(claimed)} - set(claimed)
+    derive.derive_entries(entries=others | moved_on, now=now)
     return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
@@ -228,8 +229,10 @@ def draft_again(
     books = Facts.load(dossier.workspace)
     today = now.astimezone(dossier.firm.zone).date()
     free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
+    free = free.select_related("ledger_row")
+    elsewhere = books.billed_elsewhere(free)
     plan = planning.plan(
-        (books.entry(row, row.ledger_row) for row in free.select_related("ledger_row")),
+        (books.entry(row, row.ledger_row, elsewhere) for row in free),
         judge=books.judges[dossier.pk],
         terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
@@ -285,10 +288,12 @@ class _Sheet:
         remapped = [each for each in found if each not in drafts and _is_anothers(each, books, judge)]
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
         claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*drafts, *remapped])
-        rows = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
+        rows = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
+        # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
+        elsewhere = books.billed_elsewhere(rows)
         held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
-            (books.entry(row, row.ledger_row) for row in rows),
+            (books.entry(row, row.ledger_row, elsewhere) for row in rows),
             judge=judge,
             terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
             held=held,
@@ -347,6 +352,7 @@ def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime)
     of_redrawn = Claim.objects.filter(line__invoice__in=redrawn)
     freed = list(of_redrawn.values_list("entry_id", flat=True))
     InvoiceLine.objects.filter(invoice__in=redrawn).delete()
+    freed += locks.elsewhere(freed)
     for invoice in dropped:
         freed += _drop(invoice, now)
     return freed

@@ -155,6 +155,14 @@ WORDS: dict[str, Words] = {
             "delete one of them in Toggl, or bill it as it stands."
         ),
     ),
+    Reason.billed_elsewhere: Words(
+        _("Billed in another workspace"),
+        _(
+            "These entries were moved here after another dossier put them on an invoice. Decide there: once its draft "
+            "is redrawn, or its invoice is replaced or credited, they are billed here. If that invoice stays, write "
+            "them off here."
+        ),
+    ),
     # Not attention, but why a run leaves an entry, or its difference, where it is.
     HELD: Words(
         _("Held"),

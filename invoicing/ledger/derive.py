@@ -185,7 +185,7 @@ def _derive_chunk(
     if not rows:
         return 0, {}
     live = Claim.objects.live().of_entries().filter(entry__in=[row.pk for row in rows])
-    claims = {claim.entry_id: claim for claim in live.select_related("line__invoice")}
+    claims = {claim.entry_id: claim for claim in live.select_related("line__invoice__dossier")}
     billed = differences.billed(
         claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
     )
@@ -198,11 +198,12 @@ def _derive_chunk(
             "dossier_id", "client_remote_id"
         )
     )
+    elsewhere = books.billed_elsewhere(row for row in rows if row.pk not in claims)
     written, outside, pins = [], set[int](), _Pins()
     news: list[News] = []
     for row in rows:
         stood = standing[row.pk]
-        entry = books.entry(row, stood)
+        entry = books.as_it_last_was(row) if row.pk in billed else books.entry(row, stood, elsewhere)
         dossier, verdict = books.verdict(entry)
         buyer = verdict.buyer
         of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
@@ -210,7 +211,8 @@ def _derive_chunk(
             pins[dossier.company_id, buyer.number] = buyer.party_id
         claim = claims.get(row.pk)
         if row.pk in billed:
-            difference, events = differences.judge(row, entry, verdict, billed[row.pk], now)
+            product = books.product(entry, billed[row.pk].claim.line.invoice.dossier)
+            difference, events = differences.judge(row, entry, product, buyer, billed[row.pk], now)
             news += events
             written.append(_invoiced_row(row, entry, billed[row.pk].claim, difference))
         elif claim is not None:

@@ -1,9 +1,9 @@
 """After billing (design section 6): an entry as it is mirrored now against what was billed of it. Writes corrections.
 
 ``mirrored`` of a correction holds the facts that it rests on: ``seconds`` (0 when deleted), ``deleted``, ``start``,
-``description``, ``tags``, ``project``, ``client`` (Toggl's ids), ``product`` (reference) and ``customer`` (key) as
-judged, null when there is none, and ``accepted``: the difference that is accepted in all once a person accepts this
-one.
+``day`` (the firm's), ``billable`` (Toggl's flag), ``description``, ``tags``, ``project``, ``client`` (Toggl's ids),
+``product`` (reference) and ``customer`` (key) as judged, null when there is none, and ``accepted``: the difference that
+is accepted in all once a person accepts this one. What was deleted in Toggl counts as it last was.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from integrations.models import Entry
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Claim, Correction, Dossier, Invoice
 from invoicing.rules import mapping, planning
 from invoicing.rules.differences import differing_hours, unsettled
@@ -79,10 +79,16 @@ def billed(claims: Iterable[Claim]) -> dict[int, Billed]:
 
 
 def judge(
-    row: Entry, entry: mapping.Entry, verdict: mapping.Verdict, of: Billed, now: datetime
+    row: Entry,
+    entry: mapping.Entry,
+    product: mapping.Product | None,
+    buyer: mapping.Buyer | None,
+    of: Billed,
+    now: datetime,
 ) -> tuple[Difference, list[News]]:
     """The difference of a billed entry. Opens, follows or closes its correction; gives the events of that.
 
+    ``product`` and ``buyer``: what it leads to now, the product by the rules of the dossier that billed it.
     While a credit note takes the entry back nothing is opened or closed: it will be judged when that is posted or
     dropped.
     """
@@ -93,14 +99,16 @@ def judge(
         "seconds": seconds,
         "deleted": entry.deleted,
         "start": row.started_at.isoformat(),
+        "day": entry.day.isoformat(),
+        "billable": entry.billable,
         "description": row.description,
         "tags": sorted(entry.tags),
         "project": entry.project_id,
         "client": entry.client_id,
-        "product": None if verdict.product is None else verdict.product.reference,
-        "customer": None if verdict.buyer is None else verdict.buyer.key,
+        "product": None if product is None else product.reference,
+        "customer": None if buyer is None else buyer.key,
     }
-    others = _others(facts, verdict, of)
+    others = _others(row, facts, buyer, of)
     difference = Difference(seconds, covered, left, ", ".join(others))
     return difference, [] if of.taken_back else _follow(row, of, left, covered, others, facts, now)
 
@@ -112,23 +120,37 @@ def same_buyer(buyer: mapping.Buyer, invoice: Invoice) -> bool:
     return bool(buyer.number) and buyer.number == invoice.customer_vat
 
 
-def _others(facts: dict[str, Any], verdict: mapping.Verdict, of: Billed) -> list[str]:
-    """What else than the time differs from what was billed, and from what was accepted: product, customer.
+def _others(row: Entry, facts: dict[str, Any], buyer: mapping.Buyer | None, of: Billed) -> list[str]:
+    """What else than the time differs from what was billed, and from what was accepted: product, customer, local day,
+    billable flag.
 
-    Only a change of the entry itself counts; a mapping that changed after billing alters no invoice.
+    Only a change of the entry itself counts; a mapping, a rule or a zone that changed after billing alters no invoice.
     """
-    claim = of.claim
-    where = (facts["tags"], facts["project"], facts["client"])
-    if facts["deleted"] or where == (sorted(claim.tags), claim.project_remote_id, claim.client_remote_id):
+    if facts["deleted"]:
         return []
     known = {} if of.accepted is None else of.accepted.mirrored
+    changed = _elsewhere(facts, buyer, of.claim, known)
+    day = of.claim.day.isoformat()
+    moved = row.started_at != of.claim.started_at and facts["start"] != known.get("start")
+    if moved and facts["day"] not in (day, known.get("day", day)):
+        changed.append("day")
+    flagged = of.claim.line.invoice.dossier.billable == Dossier.Billable.FLAGGED
+    if flagged and of.claim.billable and not facts["billable"] and known.get("billable", True):
+        changed.append("billable")
+    return changed
+
+
+def _elsewhere(facts: dict[str, Any], buyer: mapping.Buyer | None, claim: Claim, known: Mapping[str, Any]) -> list[str]:
+    where = (facts["tags"], facts["project"], facts["client"])
+    if where == (sorted(claim.tags), claim.project_remote_id, claim.client_remote_id):
+        return []
     if where == (known.get("tags"), known.get("project"), known.get("client")):
         return []
     changed = []
     product = facts["product"]
     if product != claim.line.product_reference and not ("product" in known and product == known["product"]):
         changed.append("product")
-    same = verdict.buyer is not None and same_buyer(verdict.buyer, claim.line.invoice)
+    same = buyer is not None and same_buyer(buyer, claim.line.invoice)
     if not same and not ("customer" in known and facts["customer"] == known["customer"]):
         changed.append("customer")
     return changed
@@ -199,19 +221,19 @@ def news(type: str, correction: Correction, row: Entry) -> News:
 def to_bill(dossier: Dossier) -> list[planning.Difference]:
     """What persons decided to bill, or take off, on the next invoice, and what a run may still put on one.
 
-    Both sides are rounded by the dossier's rule, over the line that is corrected: as it is billed so far, and as the
-    difference makes it.
+    Both sides are rounded by the rule that was frozen with the line that is corrected, over all of it: as it is billed
+    so far, and as the difference makes it.
     """
     invoices = Invoice.objects.not_being_replaced().filter(dossier=dossier)
     found = Correction.objects.waiting_for_an_invoice().filter(invoice__in=invoices)
-    found = found.select_related("entry", "claim__line__invoice", "claim__entry")
+    found = found.select_related("entry", "claim__line__invoice__dossier", "claim__entry")
     by_line: defaultdict[int, list[Correction]] = defaultdict(list)
     for correction in found.order_by("claim__started_at", "entry__remote_id", "pk"):
         by_line[correction.claim.line_id].append(correction)
-    rounding = rounding_of(dossier)
     due = []
     for line_id, corrections in by_line.items():
         seconds = settled_seconds(line_id)
+        rounding = frozen_rounding(corrections[0].claim.line.invoice)
         hours = differing_hours(seconds, [(each.claim_id, each.seconds) for each in corrections], rounding)
         due += [_planned(correction, each) for correction, each in zip(corrections, hours, strict=True)]
     return due

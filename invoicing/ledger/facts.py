@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,6 +16,7 @@ from integrations.clients.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from invoicing.deciding.read import digest_of
 from invoicing.models import (
+    Claim,
     ClientMapping,
     CustomerPin,
     Dossier,
@@ -28,10 +29,17 @@ from invoicing.models import (
 from invoicing.models.problems import Code, Detail
 from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
 
+_CHUNK = 2000
+
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that judges the entries of one workspace. ``dossiers`` stand oldest first; ``zone`` is the firm's."""
+    """Everything that judges the entries of one workspace. ``dossiers`` stand oldest first; ``zone`` is the firm's.
+
+    ``shares_ids``: whether the firm has other workspaces, from which entries may be moved; they keep their ids.
+    ``gone_projects``: those that were deleted in Toggl; ``gone_clients``: by project without a client the one that it
+    had when that was deleted.
+    """
 
     zone: ZoneInfo
     dossiers: tuple[Dossier, ...]
@@ -39,6 +47,9 @@ class Facts:
     named: dict[int, Dossier]
     projects: dict[int, tuple[str, int | None]]
     clients: dict[int, str]
+    shares_ids: bool
+    gone_projects: frozenset[int]
+    gone_clients: dict[int, int]
 
     @classmethod
     def load(cls, workspace: Workspace) -> Facts:
@@ -47,23 +58,56 @@ class Facts:
             Dossier.objects.filter(workspace=workspace).select_related("firm", "company").order_by("created_at", "pk")
         )
         named = _named_clients(dossiers)
-        projects = {
-            remote_id: (name, client_id)
-            for remote_id, name, client_id in Project.objects.filter(workspace=workspace).values_list(
-                "remote_id", "name", "client_remote_id"
+        known = list(
+            Project.objects.filter(workspace=workspace).values_list(
+                "remote_id", "name", "client_remote_id", "last_client_remote_id", "deleted_at"
             )
-        }
+        )
+        clients = list(Client.objects.filter(workspace=workspace).values_list("remote_id", "name", "deleted_at"))
+        gone = {client_id for client_id, _name, deleted_at in clients if deleted_at is not None}
         return cls(
             zone=workspace.firm.zone,
             dossiers=dossiers,
             judges={dossier.pk: judge.Judge(_rules(dossier, dossiers, named)) for dossier in dossiers},
             named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
-            projects=projects,
-            clients=dict(Client.objects.filter(workspace=workspace).values_list("remote_id", "name")),
+            projects={remote_id: (name, client_id) for remote_id, name, client_id, _last, _deleted in known},
+            clients={client_id: name for client_id, name, _deleted in clients},
+            shares_ids=Workspace.objects.filter(firm=workspace.firm_id).exclude(pk=workspace.pk).exists(),
+            gone_projects=frozenset(remote_id for remote_id, *_rest, deleted_at in known if deleted_at is not None),
+            gone_clients={
+                remote_id: last
+                for remote_id, _name, client_id, last, _deleted in known
+                if client_id is None and last in gone
+            },
         )
 
-    def entry(self, row: Entry, standing: LedgerRow | None = None) -> mapping.Entry:
-        """A mirrored entry as the rules see it; ``standing``: its row in the ledger, for what is known of it there."""
+    def billed_elsewhere(self, rows: Iterable[Entry]) -> frozenset[int]:
+        """The row ids of those that are on an invoice of the firm already as the entry that they were in another
+        workspace (design section 6)."""
+        if not self.shares_ids:
+            return frozenset()
+        by_firm: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        for row in rows:
+            by_firm[row.firm_id][row.remote_id] = row.pk
+        found = set[int]()
+        for firm_id, own in by_firm.items():
+            ids = sorted(own)
+            for start in range(0, len(ids), _CHUNK):
+                claims = Claim.objects.live().of_entries().filter(firm=firm_id)
+                claims = claims.filter(entry_remote_id__in=ids[start : start + _CHUNK])
+                for entry_id, remote_id in claims.values_list("entry_id", "entry_remote_id"):
+                    if entry_id != own[remote_id]:
+                        found.add(own[remote_id])
+        return frozenset(found)
+
+    def entry(
+        self, row: Entry, standing: LedgerRow | None = None, billed_elsewhere: Collection[int] = ()
+    ) -> mapping.Entry:
+        """A mirrored entry as the rules see it.
+
+        ``standing``: its row in the ledger, for what is known of it there; ``billed_elsewhere``: as the method of this
+        name gives them.
+        """
         project_name, client_id = self.projects.get(row.project_remote_id or 0, ("", None))
         entry = mapping.Entry(
             id=row.remote_id,
@@ -83,10 +127,35 @@ class Facts:
             person_name=row.person_name,
             stop=row.stopped_at,
             is_duplicate=standing is not None and standing.twin_id is not None,
+            billed_elsewhere=row.pk in billed_elsewhere,
         )
         if standing is not None and standing.confirmed_as:
             return replace(entry, is_confirmed=standing.confirmed_as == stands_as(row))
         return entry
+
+    def as_it_last_was(self, row: Entry) -> mapping.Entry:
+        """The same of one that is billed: a client, project or tag that was deleted in Toggl counts as it last was."""
+        entry = self.entry(row)
+        tags = tuple(dict.fromkeys([*entry.tags, *row.last_tags]))
+        project_id = entry.project_id
+        if project_id is None and row.last_project_remote_id in self.gone_projects:
+            project_id = row.last_project_remote_id
+        project_name, client_id = self.projects.get(project_id or 0, ("", None))
+        if client_id is None:
+            client_id = self.gone_clients.get(project_id or 0)
+        return replace(
+            entry,
+            tags=tags,
+            project_id=project_id,
+            project_name=project_name,
+            client_id=client_id,
+            client_name=self.clients.get(client_id or 0, ""),
+        )
+
+    def product(self, entry: mapping.Entry, dossier: Dossier) -> mapping.Product | None:
+        """The product that an entry leads to by the rules of a dossier, whoever the customer is."""
+        judge = self.judges.get(dossier.pk)
+        return None if judge is None else judge.product_of(entry.tags)
 
     def verdict(self, entry: mapping.Entry) -> tuple[Dossier | None, mapping.Verdict]:
         """In whose books an entry stands, and what their rules say of it (R1); None: in nobody's."""
@@ -143,6 +212,11 @@ def rounding_of(dossier: Dossier) -> rating.Rounding:
         level=cast(Literal["entry", "line"], dossier.rounding_level),
         minimum=dossier.rounding_minimum,
     )
+
+
+def frozen_rounding(invoice: Invoice) -> rating.Rounding:
+    """The rule by which an invoice was billed; of one from before that was kept, the dossier's of today."""
+    return rating.Rounding(**invoice.rounding) if invoice.rounding else rounding_of(invoice.dossier)
 
 
 def schedule_of(dossier: Dossier) -> schedule.Schedule:

@@ -60,8 +60,11 @@ class Broken:
         """What a person does about it, in the language in force."""
         if self.rule == toggl_total.__name__:
             return month_action()
-        if self.rule == one_state.__name__:
-            return _("Run a sync; if it stays, tell whoever runs toggbill.")
+        match self.rule:
+            case "one_state":
+                return _("Run a sync; if it stays, tell whoever runs toggbill.")
+            case "one_live_claim":
+                return _("Credit it on one of its two invoices, or replace that one while it is not sent.")
         return _("Bill nothing more of it, and tell whoever runs toggbill.")
 
     def told(self) -> dict[str, str]:
@@ -192,11 +195,9 @@ def deleted_state(scope: Scope) -> Iterator[Broken]:
     """What was never billed is `deleted` exactly when the entry is gone from Toggl."""
     rows = scope.rows().exclude(state__in=_BILLED)
     words = gettext_noop("Entry %(entry)s of %(day)s is in Toggl, and stands in the books as %(state)s.")
-    there = rows.filter(state=_State.DELETED, entry__deleted_at=None)
-    yield from _of_rows(there, words, state="state")
+    yield from _of_rows(rows.filter(state=_State.DELETED, entry__deleted_at=None), words, state="state")
     words = gettext_noop("Entry %(entry)s of %(day)s is gone from Toggl, and stands in the books as %(state)s.")
-    gone = rows.exclude(state=_State.DELETED).exclude(entry__deleted_at=None)
-    yield from _of_rows(gone, words, state="state")
+    yield from _of_rows(rows.exclude(state=_State.DELETED).exclude(entry__deleted_at=None), words, state="state")
 
 
 def state_fits_claim(scope: Scope) -> Iterator[Broken]:
@@ -216,8 +217,9 @@ def state_fits_claim(scope: Scope) -> Iterator[Broken]:
 
 
 def one_live_claim(scope: Scope) -> Iterator[Broken]:
-    """No entry is billed twice."""
-    others = Claim.objects.live().of_entries().filter(entry=OuterRef("entry")).exclude(pk=OuterRef("pk"))
+    """No entry is billed twice, also when it was moved to another workspace of the firm."""
+    same = {"firm": OuterRef("firm"), "entry_remote_id": OuterRef("entry_remote_id")}
+    others = Claim.objects.live().of_entries().filter(**same).exclude(pk=OuterRef("pk"))
     words = gettext_noop("Entry %(entry)s of %(day)s is billed by invoice %(invoice)s, and once more.")
     yield from _of_claims(scope.claims().of_entries().filter(Exists(others)), words)
 
@@ -389,10 +391,8 @@ def _told(value: Any) -> Any:
             return f"{_told(excl)} + {_told(vat)} = {_told(incl)}"
         case str() if value in _State.values:
             return str(_State(value).label)
-        case None:
-            return "–"
         case _other:
-            return value
+            return "–" if value is None else value
 
 
 def _clock(seconds: int) -> str:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db import transaction
 
-from integrations.models import Entry
+from integrations.models import Entry, Workspace
 
 _CHUNK = 2000
 
@@ -27,6 +27,19 @@ def mark(*, entries: Iterable[int], now: datetime) -> None:
     """Entries (row ids) that must be judged again."""
     for part in portions(entries):
         Entry.objects.filter(pk__in=part).mark(now=now)
+
+
+def elsewhere(entries: Iterable[int]) -> list[int]:
+    """The row ids of the same entries in other workspaces of the firm, from which or to which they were moved."""
+    found: list[int] = []
+    for part in portions(entries):
+        own = list(Entry.objects.filter(pk__in=part).values_list("firm_id", "remote_id"))
+        for firm_id in {firm_id for firm_id, _remote_id in own}:
+            if Workspace.objects.filter(firm=firm_id)[1:2].exists():
+                ids = [remote_id for firm, remote_id in own if firm == firm_id]
+                same = Entry.objects.filter(firm=firm_id, remote_id__in=ids).exclude(pk__in=part)
+                found += same.values_list("pk", flat=True)
+    return found
 
 
 def portions(entries: Iterable[int]) -> Iterator[list[int]]:

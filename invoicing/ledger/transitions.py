@@ -11,7 +11,7 @@ from django.db.models import Max, OuterRef, Subquery
 from integrations.models import Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
-from invoicing.ledger.locks import mark
+from invoicing.ledger.locks import elsewhere, mark
 from invoicing.models import Claim, Correction, Invoice, LedgerRow, moves
 from invoicing.models.claims import ClaimQuerySet
 from invoicing.models.moves import STATE, Step
@@ -51,11 +51,15 @@ class _Billed(NamedTuple):
 
     kind: str
     seconds: int
+    started_at: datetime
+    billable: bool
     tags: list[str]
     project_remote_id: int | None
     client_remote_id: int | None
     entry: int
     entry__seconds: int
+    entry__started_at: datetime
+    entry__billable: bool
     entry__deleted_at: datetime | None
     entry__tags: list[str]
     entry__project_remote_id: int | None
@@ -66,8 +70,10 @@ class _Billed(NamedTuple):
         # A difference is settled by this: what is left of it, if anything, is judged anew.
         if self.kind == Claim.Kind.DIFFERENCE or self.entry__deleted_at is not None:
             return True
-        now_is = (self.entry__seconds, sorted(self.entry__tags), self.entry__project_remote_id, self.client_now)
-        return now_is != (self.seconds, sorted(self.tags), self.project_remote_id, self.client_remote_id)
+        now_is = (self.entry__seconds, self.entry__started_at, sorted(self.entry__tags), self.entry__billable)
+        if now_is != (self.seconds, self.started_at, sorted(self.tags), self.billable):
+            return True
+        return (self.entry__project_remote_id, self.client_now) != (self.project_remote_id, self.client_remote_id)
 
 
 def credited(*, note: Invoice, now: datetime) -> list[int]:
@@ -82,7 +88,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
-    derive_entries(entries=entries, now=now)
+    derive_entries(entries=[*entries, *elsewhere(entries)], now=now)
     return sorted(entries.values())
 
 
@@ -100,8 +106,10 @@ def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
 
 
 def release(*, claims: ClaimQuerySet, now: datetime) -> list[int]:
-    """Free the entries of live claims, which stay as history; the entries (row ids) are marked and judged again."""
+    """Free the entries of live claims, which stay as history. The entries, and the same ones in workspaces that they
+    were moved to (row ids), are marked: to be judged again."""
     entries = list(claims.live().values_list("entry_id", flat=True))
     claims.live().update(released_at=now)
+    entries += elsewhere(entries)
     mark(entries=entries, now=now)
     return entries

@@ -92,8 +92,11 @@ ClaimManager = models.Manager.from_queryset(ClaimQuerySet)
 
 
 class Claim(FirmOwned):
-    """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice.
+    """An entry on a line. The one live claim of an entry is a unique row: no hour is billed twice, also when the entry
+    moves to another workspace of the firm, where it keeps Toggl's id.
 
+    ``twice``: 0. Where an earlier version let a second claim of one id through, that has a number of its own: it is
+    told as a broken rule (`one_live_claim`) until one of the two is released, and the database takes no third.
     What was billed is copied: a later change in Toggl never alters it. After billing, a difference that goes on the
     next invoice has a claim of its own (seconds: more or, negative, fewer), and each claim that a credit note takes
     back has one on the credit note, with the same seconds.
@@ -114,6 +117,8 @@ class Claim(FirmOwned):
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_back_by", editable=False
     )
     entry = models.ForeignKey(Entry, on_delete=models.PROTECT, related_name="claims", verbose_name=_("entry"))
+    entry_remote_id = models.BigIntegerField(_("Toggl id"), editable=False)
+    twice = models.PositiveSmallIntegerField(default=0, editable=False)
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
     seconds = models.IntegerField(_("billed seconds"))
     started_at = models.DateTimeField(_("start"))
@@ -124,6 +129,7 @@ class Claim(FirmOwned):
     person_name = models.CharField(_("person"), max_length=250, blank=True)
     description = models.TextField(_("description"), blank=True)
     tags = models.JSONField(_("tags"), default=list, blank=True)
+    billable = models.BooleanField(_("billable"), default=False)
     released_at = models.DateTimeField(_("released"), null=True, blank=True)
 
     objects: ClassVar[ClaimManager[Claim]] = ClaimManager()
@@ -134,6 +140,11 @@ class Claim(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["entry"], condition=Q(released_at__isnull=True, kind="entry"), name="claim_once"
+            ),
+            models.UniqueConstraint(
+                fields=["firm", "entry_remote_id", "twice"],
+                condition=Q(released_at__isnull=True, kind="entry"),
+                name="claim_once_in_firm",
             ),
             models.UniqueConstraint(
                 fields=["correction"],

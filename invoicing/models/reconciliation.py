@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
 
 from django.db import models
 from django.db.models import F, Q
@@ -19,6 +20,10 @@ class DriftQuerySet(FirmQuerySet["Drift"]):
         """Those that the latest comparison still found."""
         return self.filter(gone_at__isnull=True)
 
+    def unanswered(self) -> Self:
+        """Those that stand, and that nobody has acknowledged as they are."""
+        return self.standing().filter(acknowledged_at__isnull=True)
+
 
 DriftManager = models.Manager.from_queryset(DriftQuerySet)
 
@@ -28,7 +33,8 @@ class Drift(FirmOwned):
     the one that no longer does. Nothing at the services is changed because of it.
 
     ``facts``: what its sentence is made of, see ``findings``; ``about``: which entry, order or reference, for the one
-    row of each difference that stands.
+    row of each difference that stands. One that a person has acknowledged, with a reason, is known: it is no drift any
+    more until its facts change.
     """
 
     class Kind(models.TextChoices):
@@ -43,6 +49,13 @@ class Drift(FirmOwned):
         ORDER_UNKNOWN = "order_unknown", _("order in Billit that no invoice is posted as")
         ORDER_SENT = "order_sent", _("order sent in Billit by hand")
 
+    NOT_ACKNOWLEDGED: ClassVar[Mapping[str, Any]] = {
+        "acknowledged_at": None,
+        "acknowledged_by": "",
+        "acknowledged_reason": "",
+    }
+    """The columns of one that nobody has acknowledged."""
+
     dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="drifts", verbose_name=_("dossier"))
     kind = models.CharField(_("kind"), max_length=14, choices=Kind)
     entry_remote_id = models.BigIntegerField(_("entry"), null=True, blank=True)
@@ -53,6 +66,9 @@ class Drift(FirmOwned):
     first_seen_at = models.DateTimeField(_("first seen"))
     last_seen_at = models.DateTimeField(_("last seen"))
     gone_at = models.DateTimeField(_("gone"), null=True, blank=True)
+    acknowledged_at = models.DateTimeField(_("acknowledged"), null=True, blank=True)
+    acknowledged_by = models.CharField(_("acknowledged by"), max_length=254, blank=True)
+    acknowledged_reason = models.CharField(_("reason"), max_length=500, blank=True)
 
     objects: ClassVar[DriftManager[Drift]] = DriftManager()
 
@@ -65,6 +81,11 @@ class Drift(FirmOwned):
             ),
             models.CheckConstraint(
                 condition=Q(gone_at__isnull=True) | Q(gone_at__gte=F("first_seen_at")), name="drift_gone_after_seen"
+            ),
+            models.CheckConstraint(
+                condition=Q(acknowledged_at__isnull=True, acknowledged_by="", acknowledged_reason="")
+                | (Q(acknowledged_at__isnull=False) & ~Q(acknowledged_by="") & ~Q(acknowledged_reason="")),
+                name="drift_acknowledged_with_reason",
             ),
         ]
 

@@ -1,5 +1,5 @@
-"""The triggers of the tables in ``moves``: the database itself refuses an undeclared move, whoever writes it; and that
-of four eyes.
+"""What the database itself refuses, whoever writes it: an undeclared move, that of four eyes, and a claim under another
+entry's id.
 
 An UPDATE that leaves the state as it is costs one comparison. A row that an upsert only updates is no new row, so the
 first state is looked at after the INSERT.
@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from integrations.models import Entry
+from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
 from invoicing.models.moves import TABLES, Table
@@ -29,6 +31,62 @@ def declared_moves(vendor: str) -> Iterator[Trigger]:
             rows, condition = table.model._meta.db_table, changed.replace("OLD.", "old_row.")
             found = f"EXISTS (SELECT 1 FROM {rows} AS old_row WHERE old_row.id = NEW.id AND {condition})"
             yield _refusal(vendor, table, f"replace_{column}", "BEFORE INSERT", found)
+
+
+@register
+def claims_of_entries(vendor: str) -> Iterator[Trigger]:
+    """Hold a claim to the Toggl id of its entry, by which it is unique in the firm, and an entry to its own.
+
+    A second live claim of one id, which an earlier version let through, may stand; it is not made, and no third is.
+    """
+    claims, entries = Claim._meta.db_table, Entry._meta.db_table
+    # A session keeps the plan that it made while a table was small: it would read all of it, ever after.
+    settings = "SET enable_seqscan = off"
+    reads = {claims: ["id", "entry_id", "entry_remote_id", "firm_id", "twice", "kind", "released_at"]}
+    for when, name in (("BEFORE INSERT", "made"), ("BEFORE UPDATE OF entry_id, entry_remote_id", "changed")):
+        yield trigger(
+            vendor,
+            name=f"claim_of_entry_{name}",
+            table=claims,
+            reads=reads | {entries: ["id", "remote_id"]},
+            when=when,
+            refuse_if=f"(SELECT remote_id FROM {entries} WHERE id = NEW.entry_id) <> NEW.entry_remote_id",
+            message=f"{claims}: a claim has the Toggl id of its entry",
+            settings=settings,
+        )
+    own = "OLD.remote_id <> NEW.remote_id OR OLD.firm_id <> NEW.firm_id"
+    yield trigger(
+        vendor,
+        name="entry_keeps_id",
+        table=entries,
+        reads={entries: ["id", "remote_id", "firm_id"]},
+        when="BEFORE UPDATE OF remote_id, firm_id",
+        refuse_if=own,
+        message=f"{entries}: an entry keeps its Toggl id and its firm",
+    )
+    twice = (
+        f"SELECT 1 FROM {claims} AS other WHERE other.firm_id = NEW.firm_id AND other.kind = 'entry' "
+        "AND other.entry_remote_id = NEW.entry_remote_id AND other.twice > 0 AND other.released_at IS NULL"
+    )
+    yield trigger(
+        vendor,
+        name="claim_twice_made",
+        table=claims,
+        reads=reads,
+        when="BEFORE INSERT",
+        refuse_if=f"NEW.twice <> 0 OR (NEW.kind = 'entry' AND EXISTS ({twice}))",
+        message=f"{claims}: the entry is billed already",
+        settings=settings,
+    )
+    yield trigger(
+        vendor,
+        name="claim_twice_changed",
+        table=claims,
+        reads=reads,
+        when="BEFORE UPDATE OF twice",
+        refuse_if="NEW.twice <> OLD.twice",
+        message=f"{claims}: a second claim of an entry is not made",
+    )
 
 
 def _is_declared(table: Table) -> str:

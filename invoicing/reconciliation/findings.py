@@ -2,8 +2,8 @@
 
 A finding keeps its facts and no sentence, so that a row which one night wrote is read in French and in Dutch. They are
 JSON values: ``day``, ``invoice`` (its number, else its reference), ``changed`` (names of fields), ``words`` (whether
-there is nothing to decide on: what is billed stays right), ``state``, ``amounts`` (Billit's and ours, in euro),
-``parties`` (the same), ``number``.
+there is nothing to decide on: what is billed stays right), ``now`` (what the fields are), ``state``, ``amounts``
+(Billit's and ours, in euro), ``parties`` (the same), ``number``.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def action(kind: Drift.Kind, facts: Facts) -> str:
     match kind:
         case _Kind.ENTRY_CHANGED if facts.get("words"):
             return _(
-                "The hours are billed right. Change the entry back in Toggl if the invoice has the right words; else "
-                "have the invoice corrected, or leave it."
+                "The hours are billed right. Acknowledge it with a reason, or change the entry back in Toggl if the "
+                "invoice has the right time."
             )
         case _Kind.ENTRY_CHANGED | _Kind.ENTRY_DELETED:
             return _(
@@ -159,6 +159,12 @@ def _field(name: str) -> str:
             return _("project")
         case "tags":
             return _("tags")
+        case "product":
+            return _("product")
+        case "customer":
+            return _("customer")
+        case "billable":
+            return _("billable flag")
         case _:
             return _("description")
 

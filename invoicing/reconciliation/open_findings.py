@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import formats
 from django.utils.translation import gettext as _
 
+from invoicing.deciding import figures
+from invoicing.deciding.read import Read
 from invoicing.ledger import invariants
 from invoicing.ledger.invariants import Scope
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
@@ -22,7 +24,9 @@ from toggbill.firms.models import Membership
 class Shown(NamedTuple):
     """A difference in words: what kind it is, what differs, what to do, and when it was first found.
 
-    ``reference``: of the invoice that it is about, if there is one; ``to_decide``: its correction waits for a person.
+    ``reference``: of the invoice that it is about, if there is one; ``to_decide``: its correction waits for a person;
+    ``row``: what is kept of it, which a person may acknowledge or has, none for the total of a month; ``read``: what
+    the form of that carries.
     """
 
     title: str
@@ -31,10 +35,18 @@ class Shown(NamedTuple):
     since: datetime
     reference: str = ""
     to_decide: bool = False
+    row: Drift | None = None
+    read: str = ""
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Whether somebody has said why it may stay."""
+        return self.row is not None and self.row.acknowledged_at is not None
 
 
 def differences(dossier: Dossier) -> list[Shown]:
-    """What stands between a dossier and both services: months first, then the oldest difference."""
+    """What stands between a dossier and both services: months first, then the oldest difference, and last what a person
+    has acknowledged."""
     months = [
         Shown(
             _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(broken.month, "F Y")},
@@ -44,7 +56,8 @@ def differences(dossier: Dossier) -> list[Shown]:
         )
         for broken in invariants.toggl_total(Scope({dossier.pk: dossier}))
     ]
-    rows = Drift.objects.standing().filter(dossier=dossier).order_by("first_seen_at", "pk")
+    rows = Drift.objects.standing().filter(dossier=dossier)
+    rows = rows.order_by(F("acknowledged_at").asc(nulls_first=True), "first_seen_at", "pk")
     invoices = Invoice.objects.filter(dossier=dossier, reference__in=rows.values("reference"))
     known = set(invoices.values_list("reference", flat=True))
     return months + [_shown(row, known) for row in rows]
@@ -59,15 +72,17 @@ def _shown(row: Drift, known: set[str]) -> Shown:
         row.first_seen_at,
         row.reference if row.reference in known else "",
         row.kind == Drift.Kind.ENTRY_DELETED or (row.kind == Drift.Kind.ENTRY_CHANGED and not row.facts.get("words")),
+        row,
+        Read.of([figures.of_finding(row)]).pack(),
     )
 
 
 def counts(membership: Membership, dossiers: Sequence[Dossier]) -> Counter[int]:
     """How many differences stand in each of a member's dossiers, by row id: two queries.
 
-    Those that stand among the corrections, too, are counted there.
+    Those that stand among the corrections, too, are counted there; those that are acknowledged are not.
     """
-    standing = visible(membership, Drift.objects.standing())
+    standing = visible(membership, Drift.objects.unanswered())
     corrections = Q(kind=Drift.Kind.ENTRY_DELETED) | Q(kind=Drift.Kind.ENTRY_CHANGED, facts__words=False)
     found = Counter(standing.exclude(corrections).values_list("dossier_id", flat=True))
     found.update(ReportedMonth.objects.filter(dossier__in=dossiers).differing().values_list("dossier_id", flat=True))

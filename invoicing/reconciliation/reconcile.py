@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from time import monotonic
 from typing import Any
 
 from django.db import transaction
@@ -32,15 +33,19 @@ from toggbill.firms.locks import lock_rows
 
 OUR_PREFIX = "tb-"
 _Kind = Drift.Kind
+# What a correction names, in the order in which it is told; "day" is told as the start.
+_DECIDED = ("seconds", "product", "customer", "billable")
+_NOT_BY_A_PERSON = (Correction.Decision.OPEN, Correction.Decision.GONE)
 
 
 @dataclass(slots=True)
 class Report:
-    """What was compared (counts), what differs, which rules do not hold in the books, and why Toggl did not tell the
-    total of some months."""
+    """What was compared (counts), what differs, what of that a person has acknowledged as it is, which rules do not
+    hold in the books, and why Toggl did not tell the total of some months."""
 
     checked: dict[str, int]
     drift: list[Finding]
+    acknowledged: list[Finding] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     troubles: list[Message] = field(default_factory=list)
 
@@ -53,6 +58,7 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
     quota, too) and ``sync.Busy`` when a service cannot be asked; no difference is kept or closed before both were.
     What Billit says of numbers and payments is noted on the invoices on the way: that is news, not drift.
     """
+    began = monotonic()
     report = Report({"entries": 0, "invoices": 0, "orders": 0, "months": 0}, [])
     workspaces = list(
         Workspace.objects.filter(dossiers__in=dossiers).select_related("connection", "firm").distinct().order_by("pk")
@@ -65,11 +71,13 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
         by_company[dossier.company_id].append(dossier)
     for company in Company.objects.filter(pk__in=by_company).select_related("connection").order_by("pk"):
         report.drift += _orders(company, by_company[company.pk], report, now)
-    _keep(dossiers, report.drift, now)
+    report.acknowledged = _keep(dossiers, report.drift, now)
+    report.drift = [found for found in report.drift if found not in report.acknowledged]
     for workspace in workspaces:
         # To a no there is no second try: entries and orders are compared all the same.
         try:
-            report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=now)
+            read_at = now + timedelta(seconds=monotonic() - began)
+            report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=read_at)
         except Refused as error:
             report.troubles.append(error.message)
     report.broken = invariants.broken(dossiers=dossiers)
@@ -81,9 +89,10 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
 
 
 @transaction.atomic
-def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) -> None:
+def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) -> list[Finding]:
     """Write what was found: new differences, those that still stand, and those that are gone since the latest time.
 
+    Gives those that somebody has acknowledged; one that changed since is not acknowledged any more.
     Under the locks of the dossiers: another comparison may write the same rows.
     """
     lock_rows(Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers]))
@@ -91,19 +100,24 @@ def _keep(dossiers: Sequence[Dossier], found: Sequence[Finding], now: datetime) 
         (row.dossier_id, row.kind, row.about): row for row in Drift.objects.standing().filter(dossier__in=dossiers)
     }
     firms = {dossier.pk: dossier.firm_id for dossier in dossiers}
-    fresh = []
+    fresh, acknowledged = [], []
     for finding in found:
         row = standing.pop((finding.dossier, finding.kind, finding.about), None)
         if row is None:
             # What was sent in Billit is taken over at once: it is on record, and nothing is left to decide.
             gone_at = now if finding.kind == _Kind.ORDER_SENT else None
             fresh.append(_row(finding, firms[finding.dossier], now, gone_at))
+        elif row.facts == finding.facts:
+            Drift.objects.filter(pk=row.pk).update(last_seen_at=now)
+            if row.acknowledged_at is not None:
+                acknowledged.append(finding)
         else:
-            Drift.objects.filter(pk=row.pk).update(facts=finding.facts, last_seen_at=now)
+            Drift.objects.filter(pk=row.pk).update(facts=finding.facts, last_seen_at=now, **Drift.NOT_ACKNOWLEDGED)
     # Another comparison may have found the same meanwhile.
     Drift.objects.bulk_create(fresh, ignore_conflicts=True)
     gone = Drift.objects.filter(pk__in=[row.pk for row in standing.values()], first_seen_at__lte=now)
     gone.update(gone_at=now)
+    return acknowledged
 
 
 def _row(finding: Finding, firm_id: int, now: datetime, gone_at: datetime | None) -> Drift:
@@ -160,69 +174,53 @@ def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, ba
 def _entries(dossiers: Sequence[Dossier], report: Report) -> Iterator[Finding]:
     claims = Claim.objects.live().of_entries().posted().filter(line__invoice__dossier__in=dossiers)
     claims = claims.select_related("entry", "line__invoice")
+    waiting = Correction.objects.open().filter(invoice__dossier__in=dossiers)
+    corrections = {correction.claim_id: correction for correction in waiting}
     for claim in claims.order_by("pk").iterator(chunk_size=2000):
         report.checked["entries"] += 1
-        entry, invoice = claim.entry, claim.line.invoice
-        changed = ["deleted"] if entry.deleted_at is not None else _changed(claim)
-        if not changed or not (changed := _undecided(claim, changed)):
-            continue
-        facts: dict[str, Any] = {"day": claim.day.isoformat(), "invoice": str(invoice)}
-        if changed == ["deleted"]:
-            kind = _Kind.ENTRY_DELETED
-        else:
-            kind = _Kind.ENTRY_CHANGED
-            facts |= {"changed": changed, "words": not _is_open(claim)}
-        yield Finding(kind, invoice.dossier_id, entry=entry.remote_id, reference=invoice.reference, facts=facts)
+        if found := _of_entry(claim, corrections.get(claim.pk)):
+            yield found
 
 
-def _changed(claim: Claim) -> list[str]:
-    now_is, was = _facts_now(claim.entry), _facts_then(claim)
-    return [name for name in was if now_is[name] != was[name]]
+def _of_entry(claim: Claim, correction: Correction | None) -> Finding | None:
+    """What an entry differs in from what was billed of it, as far as nobody has decided on it.
 
-
-def _facts_now(entry: Entry) -> dict[str, Any]:
-    return {
-        "start": entry.started_at.isoformat(),
-        "seconds": entry.seconds,
-        "project": entry.project_remote_id,
-        "tags": sorted(entry.tags),
-        "description": entry.description,
-    }
-
-
-def _facts_then(claim: Claim) -> dict[str, Any]:
-    return {
-        "start": claim.started_at.isoformat(),
-        "seconds": claim.seconds,
-        "project": claim.project_remote_id,
-        "tags": sorted(claim.tags),
-        "description": claim.description,
-    }
-
-
-def _undecided(claim: Claim, changed: list[str]) -> list[str]:
-    """What of a change nobody has decided on.
-
-    Once a person accepted it, or has it billed or credited, it is no drift any more; the same entry changed again is.
-    The ledger says which seconds are decided: it keeps a correction open for those that are not.
+    That is its open correction, which the ledger keeps, and a start that moved: an hour that began at another time of
+    its day is billed right, and told. Other words, a tag by another name and another project of the same client are
+    news, not drift.
     """
-    if _is_open(claim):
-        return changed
-    decided = (
-        Correction.objects.filter(claim=claim)
-        .exclude(decision__in=[Correction.Decision.OPEN, Correction.Decision.GONE])
-        .order_by("decided_at", "pk")
-        .last()
+    entry, invoice = claim.entry, claim.line.invoice
+    facts: dict[str, Any] = {"day": claim.day.isoformat(), "invoice": str(invoice)}
+    what = [] if correction is None else correction.what
+    if correction is not None and what == ["deleted"]:
+        return Finding(
+            _Kind.ENTRY_DELETED, invoice.dossier_id, entry=entry.remote_id, reference=invoice.reference, facts=facts
+        )
+    moved = entry.deleted_at is None and _is_moved(claim, correction)
+    changed = [name for name in ("start", *_DECIDED) if name in what or (name == "start" and moved)]
+    if not changed:
+        return None
+    now_is = {} if correction is None else {name: correction.mirrored.get(name) for name in _DECIDED}
+    facts |= {
+        "changed": changed,
+        "words": correction is None,
+        # So that who acknowledged it is told when it changes again.
+        "now": {"start": entry.started_at.isoformat(), **now_is},
+    }
+    return Finding(
+        _Kind.ENTRY_CHANGED, invoice.dossier_id, entry=entry.remote_id, reference=invoice.reference, facts=facts
     )
-    if decided is None:
-        return changed
-    now_is = _facts_now(claim.entry)
-    by_ledger = {"seconds", "deleted"}
-    return [name for name in changed if name not in by_ledger and now_is[name] != decided.mirrored.get(name)]
 
 
-def _is_open(claim: Claim) -> bool:
-    return Correction.objects.open().filter(claim=claim).exists()
+def _is_moved(claim: Claim, correction: Correction | None) -> bool:
+    """Whether the start is another than was billed, and than a person saw who decided on a correction of it."""
+    if claim.entry.started_at == claim.started_at:
+        return False
+    if correction is not None:
+        return True
+    decided = Correction.objects.filter(claim=claim).exclude(decision__in=_NOT_BY_A_PERSON).order_by("decided_at", "pk")
+    seen = decided.values_list("mirrored", flat=True).last()
+    return seen is None or seen.get("start") != claim.entry.started_at.isoformat()
 
 
 def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: datetime) -> Iterator[Finding]:

@@ -66,6 +66,7 @@ _OUTSIDE = Verdict(None)
 _DELETED = Verdict(State.deleted)
 _RUNNING = Verdict(State.running)
 _NOT_BILLABLE = Verdict(State.not_billable)
+_BILLED_ELSEWHERE = Verdict(State.attention, Reason.billed_elsewhere)
 _NO_PROJECT = Verdict(State.attention, Reason.no_project)
 _NO_CLIENT = Verdict(State.attention, Reason.no_client)
 _UNASSIGNED_CLIENT = Verdict(State.attention, Reason.unassigned_client)
@@ -112,6 +113,8 @@ class Judge:
             tagged = self._tagged[entry.tags] = self._read_tags(entry.tags)
         if entry.seconds == 0 or not tagged.bill or (self._rules.billable == "flagged" and not entry.billable):
             return _NOT_BILLABLE
+        if entry.billed_elsewhere:
+            return _BILLED_ELSEWHERE
         if entry.project_id is None:
             return _NO_PROJECT
         if entry.client_id is None:
@@ -150,6 +153,11 @@ class Judge:
             return None
         is_charged = billed.buyer.treatment is Treatment.domestic and bool(tagged.product.vat_rate)
         return Reason.small_enterprise if is_charged else None
+
+    def product_of(self, tags: tuple[str, ...]) -> Product | None:
+        """The product that tags lead to (R4), whoever the customer is; None when they lead to none, or bill nothing."""
+        tagged = self._tagged.get(tags) or self._read_tags(tags)
+        return tagged.product if tagged.bill else None
 
     def lets_through(self, entry: Entry) -> bool:
         """Whether R1 and R2 leave it to be billed, whatever the later rules say of it."""

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     foreign_vat = auto()
     treatment_number = auto()
     small_enterprise = auto()
+    billed_elsewhere = auto()
     contradicting_mappings = auto()
     implausible = auto()
     duplicate_entry = auto()
@@ -100,6 +101,8 @@ class Entry:
     stop: datetime | None = None
     is_duplicate: bool = False
     is_confirmed: bool = False
+    # Moved here from another workspace of the firm, with its id, after it was put on an invoice there.
+    billed_elsewhere: bool = False
 
     @property
     def end(self) -> datetime:

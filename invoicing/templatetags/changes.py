@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from django import template
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -16,7 +17,8 @@ from integrations.models import Client
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
-from invoicing.models import ClientMapping, Correction, Invoice, LedgerRow, problems
+from invoicing.models import ClientMapping, Correction, Drift, Invoice, LedgerRow, problems
+from invoicing.reconciliation import findings
 from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
 from invoicing.web import descriptions, figures
 
@@ -77,6 +79,10 @@ def moved_on(changes: Iterable[tuple[Figures, Figures]]) -> bool:
 
 def _title(found: Figures) -> str:
     kind, _blank, name = found.subject.partition(" ")
+    if kind == "corrections":
+        return str(_("Alike corrections"))
+    if kind == "finding":
+        return capfirst(str(Drift.Kind(found.shown["kind"]).label))
     if kind in {"invoice", "replacement", "sending"}:
         return f"{found.shown['customer']} · {short(name)}"
     if kind == "client":
@@ -137,6 +143,10 @@ def _yes(value: bool) -> Text:
 def _problem(pair: Sequence[Any]) -> str:
     code, facts = pair
     return problems.words_of(code, facts)
+
+
+def _finding(facts: Mapping[str, Any]) -> str:
+    return findings.sentence(Drift.Kind(facts["kind"]), dict(facts))
 
 
 def _earlier(found: Sequence[Any]) -> str:
@@ -200,11 +210,16 @@ _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "time": (gettext_lazy("Time"), clock),
     "billed": (gettext_lazy("Billed"), clock),
     "mirrored": (gettext_lazy("In Toggl now"), clock),
+    "count": (gettext_lazy("Corrections"), str),
     "seconds": (gettext_lazy("Difference"), difference),
     "hours": (gettext_lazy("Hours"), _hours),
     "amount": (gettext_lazy("Amount excl. VAT"), _amount),
     "product": (gettext_lazy("Product"), str),
     "customer": (gettext_lazy("Customer"), str),
+    "day": (gettext_lazy("Day"), lambda value: descriptions.day(date.fromisoformat(value))),
+    "billable": (gettext_lazy("Billable"), _yes),
+    "finding": (gettext_lazy("What differs"), _finding),
+    "gone": (gettext_lazy("No longer found"), _yes),
     "line_entries": (gettext_lazy("Entries on its line"), str),
     "line_seconds": (gettext_lazy("Time on its line"), clock),
     "corrections": (gettext_lazy("Corrections"), _corrections),

@@ -17,12 +17,12 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import decide as verbs
-from invoicing.corrections import options, replace
+from invoicing.corrections import options, replace, together
 from invoicing.deciding.read import Read
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.models.problems import words
 from invoicing.web import descriptions
-from invoicing.web.lookup import correction_of, paged
+from invoicing.web.lookup import correction_of, dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
@@ -33,7 +33,7 @@ STATES = ("open", "waiting", "decided")
 class DecisionForm(forms.Form):
     """A note on the decision."""
 
-    note = forms.CharField(required=False, max_length=500)
+    note = forms.CharField(required=False, max_length=options.LONGEST_NOTE)
 
 
 @member_required()
@@ -51,6 +51,7 @@ def corrections(request: FirmRequest) -> HttpResponse:
     if key:
         rows = {name: found.filter(invoice__dossier__key=key) for name, found in rows.items()}
     shown = paged(request, rows[state].select_related(*options.BEHIND))
+    alike = together.groups(rows["open"].select_related(*options.BEHIND)) if state == "open" else []
     dossiers = visible(request.membership, Dossier.objects.all()).order_by("name", "pk")
     return render(
         request,
@@ -58,6 +59,7 @@ def corrections(request: FirmRequest) -> HttpResponse:
         {
             **shown,
             "cases": options.cases(list(shown["page"].object_list), may_post=may(request.membership, "post")),
+            "groups": [group for group in alike if len(group.corrections) > 1],
             "state": state,
             "counts": {name: found.count() for name, found in rows.items()},
             "key": key,
@@ -153,3 +155,42 @@ def _back(request: FirmRequest, row: Correction) -> str:
         return _address(row.invoice)
     state = "?state=waiting" if request.POST.get("back") == "waiting" else ""
     return reverse("firm:corrections") + state
+
+
+@member_required("hold")
+@require_POST
+def decide_alike(request: FirmRequest, key: str, group: str, remedy: str) -> HttpResponse:
+    """Decide on alike corrections of a dossier as they were read (field `read`; `note`), unless they changed (409)."""
+    row = dossier_of(request, key)
+    if remedy not in together.REMEDIES:
+        raise Http404
+    form = DecisionForm(request.POST)
+    goal = reverse("firm:corrections")
+    if not form.is_valid():
+        messages.error(request, _("Nothing was decided: a note has at most 500 characters."))
+        return redirect(goal)
+    try:
+        done = together.decide(
+            group=together.find(row, group),
+            remedy=remedy,
+            note=form.cleaned_data["note"],
+            by=actor(request),
+            now=timezone.now(),
+            read=Read.unpack(request.POST.get("read", "")),
+        )
+    except NotPossible as refusal:
+        messages.error(request, str(refusal))
+        return redirect(goal)
+    except ServiceError as error:
+        messages.error(request, _("Nothing was changed. %(why)s") % {"why": words(error.message)})
+        return redirect(goal)
+    text = ngettext("%(n)d correction is decided.", "%(n)d corrections are decided.", len(done.corrections))
+    messages.success(request, text % {"n": len(done.corrections)})
+    if done.notes:
+        notes = ngettext(
+            "%(n)d credit note is drafted. Approve and post it.",
+            "%(n)d credit notes are drafted. Approve and post them.",
+            len(done.notes),
+        )
+        messages.info(request, notes % {"n": len(done.notes)})
+    return redirect(_address(done.notes[0]) if len(done.notes) == 1 else goal)

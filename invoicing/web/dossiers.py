@@ -98,6 +98,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     broken = [each for month in unbalanced for each in month.broken if each.rule != "toggl_total"]
     buyers = figures.open_by_buyer(row)
     drafts = Invoice.objects.drafts().filter(dossier=row).order_by("customer_name", "pk")
+    differences = open_findings.differences(row)
     return render(
         request,
         "invoicing/dossier.html",
@@ -117,7 +118,8 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
             "rules": descriptions.rules_in_words(row),
-            "differences": open_findings.differences(row),
+            "differences": differences,
+            "standing": sum(not found.is_acknowledged for found in differences),
             "comparing": comparisons.is_under_way(row, now),
             "now": now,
             "today": today,

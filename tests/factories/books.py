@@ -271,6 +271,7 @@ class ClaimFactory(DjangoModelFactory[Claim]):
     line = SubFactory(InvoiceLineFactory, with_claim=False)
     seconds = 3600
     entry = SelfAttribute("row.entry")
+    entry_remote_id = SelfAttribute("entry.remote_id")
     started_at = SelfAttribute("entry.started_at")
     day = SelfAttribute("row.day")
     project_name = "Project"

@@ -64,10 +64,9 @@ class Scene:
 
     @property
     def dossier(self) -> Dossier:
-        """The only dossier of the firm."""
-        return Dossier.objects.select_related("firm", "workspace__connection", "workspace__firm", "company").get(
-            firm=self.firm
-        )
+        """The only dossier of the firm, or its first."""
+        rows = Dossier.objects.select_related("firm", "workspace__connection", "workspace__firm", "company")
+        return rows.filter(firm=self.firm).order_by("pk")[0]
 
     def rules(self, **fields: object) -> None:
         """Change the rules of the dossiers, as the page for it does: unbilled hours are judged again."""

@@ -12,6 +12,8 @@ from datetime import date
 from typing import Any, TypeVar
 
 import pytest
+import requests
+from django.db.models import QuerySet
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -23,13 +25,27 @@ from invoicing.corrections import decide as corrections
 from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.ledger import decisions
-from invoicing.models import Correction, Invoice
+from invoicing.models import Correction, Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
 from invoicing.reconciliation import reconcile
 from tests.invoicing.scene import BY, Scene
 from tests.proof.assertions import figures, prove, wrong
-from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, GARAGE_PROJECT, NOW, entry, small_world
+from tests.worlds import (
+    ANOTHER_PROJECT,
+    ANOTHER_WORKSPACE,
+    BAKERY,
+    BAKERY_PROJECT,
+    FIRST_ENTRY,
+    GARAGE,
+    GARAGE_PROJECT,
+    NOW,
+    TOKEN,
+    WORKSPACE,
+    entry,
+    small_world,
+    with_another_workspace,
+)
 from toggbill.firms.errors import NotPossible
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -74,7 +90,7 @@ class Billing(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         type(self).made += 1
-        world = small_world(group_by="entry", tags=TAGS)
+        world = with_another_workspace(small_world(group_by="entry", tags=TAGS))
         world["firm"]["slug"] = f"small-{self.made}"
         self.books = type(self).make(world)
         self.books.at(NOW)
@@ -113,6 +129,75 @@ class Billing(RuleBasedStateMachine):
             self.there.remove(serial)
             self.books.control.delete_entries(FIRST_ENTRY + serial)
 
+    @rule(number=Any_, flag=st.booleans())
+    def flag(self, number: int, flag: bool) -> None:
+        self._change(number, lambda _: flag, "billable")
+
+    @rule(number=Any_, words=st.sampled_from(["Other words", ""]))
+    def reword(self, number: int, words: str) -> None:
+        self._change(number, lambda _: words, "description")
+
+    @rule(names=st.permutations(["Advice", "Counsel"]))
+    def rename_a_tag(self, names: list[str]) -> None:
+        self._rename("tags", names[0], names[1])
+
+    @rule(tag=st.sampled_from(["Books", "Nothing", "Gift"]))
+    def delete_a_tag(self, tag: str) -> None:
+        self._delete("tags", tag)
+
+    @rule(project=Projects, client=st.sampled_from([GARAGE, BAKERY]))
+    def give_a_project_to_a_client(self, project: int, client: int) -> None:
+        """Both to one: two clients are merged."""
+        if self._has("clients", client):
+            self.books.control.put_toggl("projects", {"id": project, "client_id": client})
+
+    @rule(client=st.sampled_from([GARAGE, BAKERY]), name=st.sampled_from(["Renamed", "Archived"]))
+    def rename_a_client(self, client: int, name: str) -> None:
+        if self._has("clients", client):
+            self.books.control.put_toggl("clients", {"id": client, "name": name, "archived": name == "Archived"})
+
+    @rule()
+    def delete_a_client(self) -> None:
+        if self._has("clients", BAKERY):
+            self._ask_toggl("DELETE", f"clients/{BAKERY}")
+
+    @rule(number=Any_, there=st.booleans())
+    def move_to_a_workspace(self, number: int, there: bool) -> None:
+        """The entry keeps its id."""
+        serial = _pick(sorted(self.there), number)
+        if serial is not None:
+            place = (ANOTHER_WORKSPACE, ANOTHER_PROJECT) if there else (WORKSPACE, GARAGE_PROJECT)
+            moved = dict(zip(("workspace_id", "project_id"), place, strict=True))
+            self.books.control.put_entries({"id": FIRST_ENTRY + serial, **moved})
+
+    def _dossiers(self) -> QuerySet[Dossier]:
+        rows = Dossier.objects.filter(firm=self.books.firm).order_by("pk")
+        return rows.select_related("firm", "workspace__connection", "workspace__firm", "company__connection")
+
+    @rule(minutes=st.sampled_from([0, 15, 30]), level=st.sampled_from(["entry", "line"]))
+    def round_otherwise(self, minutes: int, level: str) -> None:
+        self.books.rules(rounding_minutes=minutes, rounding_level=level)
+
+    def _has(self, kind: str, number: int) -> bool:
+        return any(row["id"] == number for row in self.books.control.world()["toggl"][kind])
+
+    def _rename(self, kind: str, name: str, new: str) -> None:
+        rows = self.books.control.world()["toggl"][kind]
+        if new not in {row["name"] for row in rows}:
+            for row in rows:
+                if row["name"] == name:
+                    self.books.control.put_toggl(kind, {"id": row["id"], "name": new})
+
+    def _delete(self, kind: str, name: str) -> None:
+        for row in self.books.control.world()["toggl"][kind]:
+            if row["name"] == name:
+                self._ask_toggl("DELETE", f"{kind}/{row['id']}")
+
+    def _ask_toggl(self, method: str, path: str) -> None:
+        address = f"{self.books.sandbox.toggl_url}/api/v9/workspaces/{WORKSPACE}/{path}"
+        answer = requests.request(method, address, auth=(TOKEN, "api_token"), timeout=10)
+        assert answer.status_code == 200, answer.text
+
     def _change(self, number: int, value: Callable[[dict[str, Any]], object], name: str) -> None:
         serial = _pick(sorted(self.there), number)
         if serial is not None:
@@ -126,9 +211,9 @@ class Billing(RuleBasedStateMachine):
     def sync(self) -> None:
         self.books.sync()
 
-    @rule()
-    def draft(self) -> None:
-        self.books.draft(TODAY)
+    @rule(key=st.sampled_from(["small", "another"]))
+    def draft(self, key: str) -> None:
+        runs.draft(dossier=self._dossiers().get(key=key), cut_off=TODAY, by=BY, now=timezone.now())
 
     @rule(minutes=st.sampled_from([1, 3, 10]))
     def time_passes(self, minutes: int) -> None:
@@ -168,7 +253,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule()
     def reconcile(self) -> None:
-        report = reconcile.reconcile(dossiers=[self.books.dossier], now=timezone.now())
+        report = reconcile.reconcile(dossiers=list(self._dossiers()), now=timezone.now())
         unknown = set(self.books.invoices(status__in=["posting", "in_doubt"]).values_list("reference", flat=True))
         assert [row for row in report.drift if row.kind.startswith("order") and row.reference not in unknown] == []
 

@@ -218,6 +218,8 @@ class Store:
         entry.description = entry.description or ""
         if "tags" in record:
             entry.tags = list(record["tags"] or [])
+        if {"tags", "workspace_id"} & record.keys():
+            # One that moves has the tags of these names where it goes.
             self._know_tags(entry)
         for name, key in (("start", "start"), ("stop", "stop"), ("deleted_at", "server_deleted_at")):
             if key in record:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from invoicing.due import posts
 from invoicing.due import runs as rounds
 from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned
-from invoicing.models import Dossier, Invoice
+from invoicing.models import Claim, Dossier, Invoice
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
@@ -61,7 +61,7 @@ class Command(JsonCommand):
         if options["dry_run"]:
             return self._dry_run(dossiers, cut_off)
         skipped = []
-        for dossier in dossiers:
+        for dossier in _leaving_first(dossiers):
             drafting = runs.draft(dossier=dossier, cut_off=cut_off, by=self._by, now=timezone.now())
             self._note(invoice for invoice, _ in drafting.moved)
             self._note(drafting.dropped)
@@ -188,6 +188,14 @@ class Command(JsonCommand):
 
     def _note(self, invoices: Iterable[Invoice]) -> None:
         self._moved |= {invoice.pk: None for invoice in invoices}
+
+
+def _leaving_first(dossiers: Sequence[Dossier]) -> list[Dossier]:
+    """Those whose drafts hold hours that were moved to another workspace come first: there they are billed next."""
+    gone = Claim.objects.live().of_entries().filter(entry__deleted_at__isnull=False)
+    drafts = Invoice.objects.drafts().filter(dossier__in=dossiers, lines__claims__in=gone)
+    leaving = set(drafts.values_list("dossier", flat=True))
+    return sorted(dossiers, key=lambda dossier: dossier.pk not in leaving)
 
 
 def _as_of(dossiers: Iterable[Dossier]) -> datetime | None:

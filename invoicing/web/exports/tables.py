@@ -232,6 +232,7 @@ def corrections(rows: QuerySet[Correction], zone: ZoneInfo) -> Table:
     ]
     decisions = _labels(Correction.Decision.choices)
     changes = {"seconds": _("time"), "deleted": _("deleted"), "product": _("product"), "customer": _("customer")}
+    changes |= {"day": _("day"), "billable": _("billable flag")}
 
     def line(case: options.Case) -> list[Cell]:
         row = case.correction

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -48,9 +49,11 @@ def said(number: int, **changes: Any) -> toggl.Entry:
     return replace(entry, **changes)
 
 
-def write(workspace: Workspace, *read: toggl.Entry, now: datetime = NOW) -> writing.Changes:
+def write(
+    workspace: Workspace, *read: toggl.Entry, now: datetime = NOW, tags: Collection[str] = ("ADV", "Books")
+) -> writing.Changes:
     changes = writing.Changes()
-    writing.entries(workspace=workspace, read=read, changes=changes, now=now)
+    writing.entries(workspace=workspace, read=read, changes=changes, now=now, tags=tags)
     return changes
 
 
@@ -142,10 +145,10 @@ def test_the_number_of_statements_does_not_grow_with_dictionaries(rows: int) -> 
         )
     assert [model.objects.count() for model in (Client, Project, Product, Customer)] == [rows] * 4
     total, inserting = statements(captured)
-    assert inserting == inserts(rows, 6) + inserts(rows, 7) + inserts(rows, 8) + inserts(rows, 8) + inserts(rows, 4)
+    assert inserting == inserts(rows, 6) + inserts(rows, 8) + inserts(rows, 8) + inserts(rows, 8) + inserts(rows, 4)
     # Each of the four: a savepoint and its release around the owner's lock, one SELECT and one UPDATE of the marks. For
-    # the prices of the products: two SELECTs.
-    assert total - inserting == 22 + 4 * around(rows)
+    # the prices of the products: two SELECTs. Of the projects also the clients that they had, under a lock of its own.
+    assert total - inserting == 24 + 4 * around(rows)
 
 
 def test_only_what_differs_is_written_and_marked() -> None:
@@ -186,14 +189,21 @@ def test_a_change_of_any_field_updates_and_marks(change: dict[str, Any]) -> None
 
 @pytest.mark.parametrize(
     ("stop", "seconds"),
-    [(None, -1_790_000_000), (None, 0), (None, 500), (datetime(2026, 10, 5, 10, tzinfo=UTC), -5)],
-    ids=["negative", "zero", "elapsed", "negative with a stop"],
+    [(None, -1_790_000_000), (None, 500), (datetime(2026, 10, 5, 10, tzinfo=UTC), -5)],
+    ids=["negative", "elapsed", "negative with a stop"],
 )
 def test_an_entry_without_a_stop_or_with_negative_seconds_runs(stop: datetime | None, seconds: int) -> None:
     workspace = WorkspaceFactory()
     write(workspace, said(1, stop=stop, seconds=seconds))
     row = Entry.objects.get()
     assert (row.is_running, row.seconds) == (True, 0)
+
+
+def test_an_entry_of_zero_seconds_without_a_stop_is_over() -> None:
+    workspace = WorkspaceFactory()
+    write(workspace, said(1, stop=None, seconds=0))
+    row = Entry.objects.get()
+    assert (row.is_running, row.seconds, row.stopped_at) == (False, 0, None)
 
 
 def test_the_same_toggl_id_in_two_workspaces_is_two_entries() -> None:

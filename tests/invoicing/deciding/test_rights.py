@@ -18,15 +18,16 @@ from pytest_django import Settings
 import invoicing
 from integrations.clients.transport import ServiceError
 from integrations.models import Client
-from invoicing.corrections import decide, replace
+from invoicing.corrections import decide, options, replace, together
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read
 from invoicing.dossiers import mappings
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
-from invoicing.models import Correction, Dossier, Invoice, LedgerRow
+from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from invoicing.posting import post, recover, send
+from invoicing.reconciliation import acknowledge
 from tests.factories import (
     ClientFactory,
     CorrectionFactory,
@@ -79,6 +80,12 @@ def _correction(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"correction": CorrectionFactory(invoice__dossier=dossier, **fields)}
 
 
+def _alike(dossier: Dossier) -> dict[str, Any]:
+    rows = Correction.objects.filter(pk=CorrectionFactory(invoice__dossier=dossier).pk)
+    (group,) = together.groups(rows.select_related(*options.BEHIND))
+    return {"group": group}
+
+
 def _entries(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, **fields).entry]}
 
@@ -115,6 +122,13 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     "bill_next": (decide.bill_next, "hold", _correction(), {}),
     "withdraw": (decide.withdraw, "hold", _correction(decision="next_invoice"), {}),
     "credit": (decide.credit, "hold", _correction(invoice__delivery="sent"), {"rebill": True}),
+    "decide alike": (together.decide, "hold", _alike, {"remedy": "accept"}),
+    "acknowledge": (
+        acknowledge.acknowledge,
+        "hold",
+        lambda dossier: {"findings": [DriftFactory(dossier=dossier)]},
+        {"reason": "Known"},
+    ),
     "hold": (decisions.hold, "hold", _entries(), {"reason": "Why"}),
     "write_off": (decisions.write_off, "hold", _entries(), {"reason": "Why"}),
     "release": (decisions.release, "hold", _entries(**HELD), {}),
@@ -128,8 +142,9 @@ def _read(what: dict[str, Any]) -> Read:
     if "client" in what:
         client = Client.objects.get(workspace=what["dossier"].workspace, remote_id=what["client"])
         return Read.of([figures.of_client(client, None)])
-    rows: list[Invoice | Correction | LedgerRow]
-    rows = [row for row in what.values() if isinstance(row, Invoice | Correction)]
+    rows: list[Invoice | Correction | LedgerRow | Drift | together.Group]
+    rows = [row for row in what.values() if isinstance(row, Invoice | Correction | together.Group)]
+    rows += what.get("findings", [])
     rows += what.get("invoices", [])
     rows += LedgerRow.objects.filter(entry__in=what.get("entries", []))
     return _as_read(*rows)
@@ -306,6 +321,7 @@ def test_replacement_by_who_may_not_post_asks_billit_nothing(scene: Make) -> Non
 # What a person does not decide on the figures of a page: the run reads the hours itself; a worker or a command goes on
 # with what somebody asked for; part of another verb.
 OTHERS = {
+    "corrections.decide.draft_credit",
     "corrections.replace.recover_replacement",
     "drafting.runs.draft",
     "drafting.runs.draft_again",

@@ -8,11 +8,12 @@ from toggbill.database import triggers
 
 
 def run(*statements: str) -> None:
-    """Execute SQL without triggers, CHECKs and the unique claim; for a transaction that is rolled back."""
+    """Execute SQL without triggers, CHECKs and the unique claims; for a transaction that is rolled back."""
     connection.check_constraints()
     triggers.remove(connection)
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX claim_once")
+        cursor.execute("DROP INDEX claim_once_in_firm")
         if connection.vendor == "postgresql":
             cursor.execute(
                 "SELECT conrelid::regclass, conname FROM pg_constraint "

@@ -7,11 +7,16 @@ from __future__ import annotations
 
 from django.apps import apps
 
-from tests.invoicing.models import test_constraints_firms, test_constraints_invoices, test_constraints_ledger
+from tests.invoicing.models import (
+    test_claims_once,
+    test_constraints_firms,
+    test_constraints_invoices,
+    test_constraints_ledger,
+)
 from tests.invoicing.refusing import broken
 
 OURS = ("firms", "integrations", "invoicing")
-BREAKING = (test_constraints_ledger, test_constraints_firms, test_constraints_invoices)
+BREAKING = (test_constraints_ledger, test_constraints_firms, test_constraints_invoices, test_claims_once)
 
 
 def test_every_constraint_of_every_model_is_broken_by_a_test() -> None:

@@ -272,7 +272,8 @@ def test_line_rounded_half_up_is_taken() -> None:
 def test_entry_billed_twice() -> None:
     first = ClaimFactory()
     Claim.objects.filter(pk=first.pk).update(released_at=NOW)
-    again = {"firm": first.firm, "entry": first.entry, "started_at": NOW, "day": NOW.date(), "seconds": 3600}
+    again = {"firm": first.firm, "entry": first.entry, "entry_remote_id": first.entry_remote_id, "seconds": 3600}
+    again |= {"started_at": NOW, "day": NOW.date()}
     line = another_line(first)
     Claim.objects.bulk_create([Claim(line=line, **again), Claim(line=line, released_at=NOW, **again)])
     Claim.objects.bulk_create([Claim(line=first.line, **again)])
@@ -283,7 +284,17 @@ def test_released_claim_cannot_come_back_beside_a_live_one() -> None:
     Claim.objects.filter(pk=first.pk).update(released_at=NOW)
     line = another_line(first)
     Claim.objects.bulk_create(
-        [Claim(firm=first.firm, entry=first.entry, line=line, seconds=1, started_at=NOW, day=NOW.date())]
+        [
+            Claim(
+                firm=first.firm,
+                entry=first.entry,
+                entry_remote_id=first.entry_remote_id,
+                line=line,
+                seconds=1,
+                started_at=NOW,
+                day=NOW.date(),
+            )
+        ]
     )
     with pytest.raises(IntegrityError, match="claim"), transaction.atomic():
         Claim.objects.filter(pk=first.pk).update(released_at=None)

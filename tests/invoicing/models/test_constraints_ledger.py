@@ -43,7 +43,8 @@ pytestmark = pytest.mark.django_db
 
 def _like(claim: Claim, **changes: object) -> Claim:
     """A live claim on the same entry, on another line; not saved."""
-    fields = {"firm": claim.firm, "entry": claim.entry, "started_at": NOW, "day": NOW.date(), "seconds": 3600}
+    of_entry = {"firm": claim.firm, "entry": claim.entry, "entry_remote_id": claim.entry_remote_id}
+    fields = {**of_entry, "started_at": NOW, "day": NOW.date(), "seconds": 3600}
     return Claim(line=another_line(claim), **fields | changes)
 
 

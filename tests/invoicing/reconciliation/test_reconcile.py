@@ -35,8 +35,8 @@ DECIDE = (
     "is wrong, change it back there."
 )
 WORDS = (
-    "The hours are billed right. Change the entry back in Toggl if the invoice has the right words; else have the "
-    "invoice corrected, or leave it."
+    "The hours are billed right. Acknowledge it with a reason, or change the entry back in Toggl if the invoice has "
+    "the right time."
 )
 
 
@@ -81,17 +81,18 @@ def test_a_firm_that_billed_nothing_has_no_drift(scene: Callable[..., Scene]) ->
     [
         ({"stop": "2026-10-05T10:30:00Z"}, "seconds"),
         ({"start": "2026-10-05T08:00:00Z", "stop": "2026-10-05T09:00:00Z"}, "start"),
-        ({"project_id": BAKERY_PROJECT}, "project"),
-        ({"project_id": None}, "project"),
-        ({"tags": ["Books"]}, "tags"),
-        ({"tags": []}, "tags"),
-        ({"description": "other words"}, "description"),
-        ({"start": "2026-10-05T08:00:00Z", "description": ""}, "start, seconds, description"),
+        ({"start": "2026-10-06T09:00:00Z", "stop": "2026-10-06T10:00:00Z"}, "start"),
+        ({"project_id": BAKERY_PROJECT}, "customer"),
+        ({"project_id": None}, "customer"),
+        ({"tags": ["Books"]}, "product"),
+        ({"tags": []}, "product"),
+        ({"start": "2026-10-05T08:00:00Z", "tags": ["Books"]}, "start, seconds, product"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_an_invoiced_entry_that_changed_in_toggl_is_drift(billed: Scene, change: dict[str, Any], named: str) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, **change})
+    same_day = change.get("start") == "2026-10-05T08:00:00Z" and named == "start"
     assert drift(billed) == [
         {
             "kind": "entry_changed",
@@ -99,7 +100,7 @@ def test_an_invoiced_entry_that_changed_in_toggl_is_drift(billed: Scene, change:
             "reference": invoice().reference,
             "sentence": f"Entry {FIRST_ENTRY + 1} of 2026-10-05 changed in Toggl after invoice {invoice()} billed it: "
             f"{named}.",
-            "action": WORDS if named in {"start", "description"} else DECIDE,
+            "action": WORDS if same_day else DECIDE,
         }
     ]
     assert Claim.objects.get(entry__remote_id=FIRST_ENTRY + 1).seconds == 3600
@@ -111,8 +112,22 @@ def test_a_tag_removed_without_a_trace_is_drift(billed: Scene) -> None:
     assert [(row["kind"], row["entry"]) for row in drift(billed)] == [("entry_changed", FIRST_ENTRY + 1)]
 
 
-@pytest.mark.parametrize("change", [{"billable": False}, {"at": "2026-11-20T09:30:00Z"}], ids=["flag", "stamp"])
-def test_a_change_that_bills_the_same_is_no_drift(billed: Scene, change: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"billable": False},
+        {"at": "2026-11-20T09:30:00Z"},
+        {"description": "other words"},
+        {"tags": ["adv"]},
+        {"tags": ["Advice", "Nothing"]},
+        {"project_id": 605},
+    ],
+    ids=["flag", "stamp", "words", "another tag", "one more tag", "another project of the client"],
+)
+def test_a_change_that_bills_the_same_is_news_and_no_drift(billed: Scene, change: dict[str, Any]) -> None:
+    billed.control.put_toggl(
+        "projects", {"id": 605, "workspace_id": 4001, "client_id": 501, "name": "Other work", "active": True}
+    )
     billed.control.put_entries({"id": FIRST_ENTRY + 1, **change})
     assert drift(billed) == []
 
@@ -298,7 +313,7 @@ def test_a_paid_or_numbered_order_is_news_and_not_drift(billed: Scene) -> None:
 def test_several_kinds_are_told_at_once(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
-    billed.control.put_entries({"id": FIRST_ENTRY + 1, "description": "x"}, entry(9, "2026-10-30"))
+    billed.control.put_entries({"id": FIRST_ENTRY + 1, "tags": ["Books"]}, entry(9, "2026-10-30"))
     billed.control.delete_entries(FIRST_ENTRY + 2)
     billed.control.change_order(number, IsSent=True, TotalIncl=1.00)
     kinds = sorted(row["kind"] for row in drift(billed))
@@ -346,7 +361,7 @@ def test_only_the_dossier_that_was_asked_for_is_compared(scene: Callable[..., Sc
     )
     done = made.command("invoice", "--firm", "small", "--through", str(OCTOBER), "--approve", "--post")
     assert done.code == 0, done.words
-    made.control.put_entries({"id": FIRST_ENTRY + 1, "description": "x"}, {"id": FIRST_ENTRY + 2, "description": "x"})
+    made.control.put_entries({"id": FIRST_ENTRY + 1, "tags": []}, {"id": FIRST_ENTRY + 2, "tags": []})
     found = made.command("reconcile", "--firm", "small", "--dossier", "second")
     assert found.answer["checked"] == {"entries": 1, "invoices": 1, "orders": 2, "months": 3}
     assert [(row["kind"], row["entry"]) for row in found.answer["drift"]] == [("entry_changed", FIRST_ENTRY + 2)]

@@ -234,7 +234,20 @@ def test_days_may_be_those_of_utc_since_toggl_does_not_say(scene: Make, zone: st
     assert kept()["small", "2026-10"] == october
 
 
-@pytest.mark.parametrize(("reported", "code"), [(3600, 0), (3600 + 86_400, 0), (3600 + 86_401, 1), (3599, 1)])
+@pytest.mark.parametrize(
+    ("reported", "code"),
+    [
+        (3600, 0),
+        (3600 + 86_400, 0),
+        (3600 + 86_400 - 120, 0),
+        (3600 + 86_400 + 120, 0),
+        (3600 + 86_400 - 121, 1),
+        (3600 + 86_400 + 121, 1),
+        (3600 + 3 * 3600, 1),
+        (3601, 1),
+        (3599, 1),
+    ],
+)
 def test_running_timer_is_set_apart_whether_toggl_counts_it_or_not(scene: Make, reported: int, code: int) -> None:
     # It runs since yesterday at this time; the total that Toggl gives of it is not documented.
     books = scene(

@@ -8,7 +8,8 @@ from typing import Any
 
 from integrations.clients import billit, toggl
 from integrations.connections.credentials import BillitAccess, TogglAccess
-from invoicing.models import Invoice
+from invoicing.corrections import options, together
+from invoicing.models import Correction, Invoice
 from tests.factories import NOW
 from tests.proof.locks.world import BUYER, TODAY, World
 
@@ -103,3 +104,11 @@ def customers(w: World) -> dict[str, Any]:
     rows = w.one("companies").customers.order_by("-party_id")
     read = [billit.Customer(row.party_id, "New", row.vat_number, "", "FR") for row in rows]
     return {"company": w.one("companies"), "read": read, "now": NOW}
+
+
+def alike(w: World, invoice: str, remedy: str) -> dict[str, Any]:
+    """A decision on the corrections like the one of this invoice."""
+    row = w.one(f"{invoice}'s correction")
+    rows = Correction.objects.open().filter(invoice__dossier=row.invoice.dossier).select_related(*options.BEHIND)
+    group = next(group for group in together.groups(rows) if row in group.corrections)
+    return {"group": group, "remedy": remedy, "note": "", "read": None, "digest": ""}

@@ -223,6 +223,8 @@ TRANSACTIONS: dict[str, Make] = {
     },
     f"{_MIRROR}.clients": answers.clients,
     f"{_MIRROR}.projects": answers.projects,
+    f"{_MIRROR}.settle_projects": lambda w: {"workspace": w.one("workspaces")},
+    f"{_MIRROR}.settle_clients": lambda w: {"workspace": w.one("workspaces")},
     f"{_MIRROR}.products": answers.products,
     f"{_MIRROR}.customers": answers.customers,
     "invoicing.ledger.derive.mark_company_changes": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
@@ -360,6 +362,9 @@ TRANSACTIONS: dict[str, Make] = {
             "read": None,
         }
     ),
+    "invoicing.corrections.together._decide_under_locks": _by(lambda w: answers.alike(w, "unsent", "accept")),
+    "invoicing.corrections.together._decide_under_locks credit": _by(lambda w: answers.alike(w, "sent", "credit")),
+    "invoicing.reconciliation.acknowledge.acknowledge": _by(lambda w: {"findings": w.all("drift"), "reason": "-"}),
     "invoicing.corrections.replace._claim": _by(
         lambda w: {"correction": w.one("unsent's correction"), "invoice": w.one("unsent"), "read": None}
     ),
@@ -409,6 +414,7 @@ SEVERAL = {
     "invoicing.corrections.decide.bill_next",
     "invoicing.corrections.decide.credit",
     "invoicing.corrections.replace.bill_anew",
+    "invoicing.corrections.together.decide",
     "invoicing.corrections.replace.recover_replacement",
     "invoicing.corrections.replace.replace",
     "invoicing.drafting.runs.draft",
@@ -424,6 +430,7 @@ SEVERAL = {
     # An event alone.
     "toggbill.leaving.archive.write",
     # Parts, under the locks of the transactions that they are in.
+    "invoicing.corrections.decide.draft_credit",
     "invoicing.drafting.runs.draft_again",
     "invoicing.ledger.differences.decide",
 }

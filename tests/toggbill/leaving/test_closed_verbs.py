@@ -28,6 +28,7 @@ from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection, Entry
+from invoicing.corrections import options, together
 from invoicing.dossiers import rules
 from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
 from invoicing.rules.mapping import ClientRule, TagRule
@@ -40,6 +41,7 @@ from tests.factories import (
     CorrectionFactory,
     CustomerFactory,
     DossierFactory,
+    DriftFactory,
     FirmFactory,
     InvoiceFactory,
     LedgerRowFactory,
@@ -94,6 +96,13 @@ def _correction(**fields: Any) -> Callable[[Dossier], Made]:
         return {"correction": row}
 
     return made
+
+
+def _alike(dossier: Dossier) -> Made:
+    _correction()(dossier)
+    rows = Correction.objects.filter(invoice__dossier=dossier).select_related(*options.BEHIND)
+    (group,) = together.groups(rows)
+    return {"group": group, "remedy": "accept"}
 
 
 def _in_doubt(dossier: Dossier) -> Made:
@@ -234,6 +243,10 @@ CASES: dict[str, Case] = {
     "invoicing.drafting.prices.bill_at_their_day": Case(_earlier),
     "invoicing.corrections.decide.accept": Case(_correction()),
     "invoicing.corrections.decide.bill_next": Case(_correction()),
+    "invoicing.corrections.together.decide": Case(_alike),
+    "invoicing.reconciliation.acknowledge.acknowledge": Case(
+        lambda dossier: {"findings": [DriftFactory(dossier=dossier)], "reason": "Known"}
+    ),
     "invoicing.corrections.decide.credit": Case(_credit, asks=True),
     "invoicing.corrections.decide.withdraw": Case(_decided),
     "invoicing.posting.post.post": Case(_invoice("approved"), refusal=BadCredentials, asks=True),
@@ -310,6 +323,7 @@ STAYS = {
 }
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {
+    "invoicing.corrections.decide.draft_credit",
     "invoicing.ledger.differences.decide",
     "invoicing.posting.attempts.never_left",
     "invoicing.posting.post.mark_in_doubt",

@@ -79,7 +79,7 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
     "a drafted entry called held": ([row(DRAFTED, "state = 'held'")], {("2026-09", "state_fits_claim", "entry 13")}),
     "an invoiced entry called open": ([row(BILLED, "state = 'open'")], {("2026-10", "state_fits_claim", "entry 14")}),
     "an entry on two invoices": (
-        [claim(OTHER, f"entry_id = {entry(DRAFTED)}"), row(OTHER, "state = 'open'")],
+        [claim(OTHER, f"entry_id = {entry(DRAFTED)}, entry_remote_id = {DRAFTED}"), row(OTHER, "state = 'open'")],
         {("2026-09", "one_live_claim", "entry 13")},
     ),
     "a void invoice that still claims": (

@@ -159,6 +159,7 @@ def neighbour(books: Dossier) -> Dossier:
         Claim(
             firm=theirs.firm,
             entry=entries[number],
+            entry_remote_id=entries[number].remote_id,
             line=lines[number],
             seconds=3600,
             started_at=starts[number],
