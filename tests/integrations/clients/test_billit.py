@@ -314,7 +314,7 @@ def test_search_companies_that_finds_none_is_empty(server: Server, body: bytes) 
 def test_participant_every_shape(server: Server, body: dict[str, Any], expected: billit.Participant) -> None:
     server.will_answer(as_json(body))
     assert make(server).participant("0208:0999999922") == expected
-    assert server.lines == ["GET /v1/peppol/participantInformation/0208%3A0999999922"]
+    assert server.lines == ["GET /v1/peppol/participantInformation/0208:0999999922"]
 
 
 @pytest.mark.parametrize("number", ["", "..", "BE0/1", "BE 1", "a?b", "é"])
