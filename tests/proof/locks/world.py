@@ -42,7 +42,7 @@ from tests.factories import (
 from toggbill.firms.models import Firm, User
 
 TODAY = date(2026, 11, 20)
-BUYER = 88_001
+BUYER = 66_001
 
 
 @dataclass(frozen=True)
