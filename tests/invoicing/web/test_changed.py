@@ -46,7 +46,8 @@ def firm() -> Firm:
 
 
 def test_page_that_shows_one_amount_approves_no_other(scene: Callable[..., Scene]) -> None:
-    books = scene(entries=[entry(1, seconds=62_748)], products=[product(0, "ADV", "Advice", "100.00")])
+    advice = product(0, "ADV", "Advice", "100.00")
+    books = scene(entries=[entry(1, seconds=62_748)], products=[advice], longest_hours=0)
     Firm.objects.filter(pk=books.firm.pk).update(language="en")
     client, colleague = signed_in(books.firm, "bookkeeper"), signed_in(books.firm, "bookkeeper")
     colleague.post(f"/dossiers/{books.dossier.key}/draft/", {"through": "2026-10-31"})
