@@ -184,13 +184,15 @@ def _vat_prefixes(document: Document, writing: Writing) -> _Found:
 
 
 def _check_digits(document: Document, writing: Writing) -> _Found:
+    broken: dict[str, Party] = {}
     for party in (document.seller, document.buyer):
         number = vat_number_of(party)
         if number.startswith("BE") and not _is_belgian(number[2:]):
-            return Failure(Check.check_digits, ("PEPPOL-COMMON-R043",), _named(party))
+            broken.setdefault("PEPPOL-COMMON-R043", party)
         if number.startswith("DK") and not re.fullmatch("DK[0-9]{8}", number):
-            return Failure(Check.check_digits, ("PEPPOL-COMMON-R042",), _named(party))
-    return None
+            broken.setdefault("PEPPOL-COMMON-R042", party)
+    # The seller's first: the sentence names one at a time.
+    return Failure(Check.check_digits, tuple(broken), _named(next(iter(broken.values())))) if broken else None
 
 
 def _is_belgian(digits: str) -> bool:

@@ -64,6 +64,11 @@ TROUBLES = (
     ),
     Trouble(Check.check_digits, {"PEPPOL-COMMON-R043"}, replace(SOUND, buyer=Party("Boulangerie", "BE0200362211"))),
     Trouble(Check.check_digits, {"PEPPOL-COMMON-R042"}, replace(SOUND, buyer=Party("Bageri", "DK1358562"))),
+    Trouble(
+        Check.check_digits,
+        {"PEPPOL-COMMON-R042", "PEPPOL-COMMON-R043"},
+        replace(SOUND, seller=Party("Bureau", "BE0403019262"), buyer=Party("Bageri", "DK1358562")),
+    ),
     Trouble(Check.countries, {"BR-CL-14"}, replace(SOUND, buyer=Party("Fournos", "EL094259216", "EL"))),
     Trouble(Check.countries, {"BR-CL-14"}, replace(SOUND, buyer=Party("Boulangerie", "BE0200362210", "Belgique"))),
     Trouble(Check.vat_codes, {"BR-S-05"}, line(vat_rate=Decimal(0))),
