@@ -174,12 +174,15 @@ def _seller_number(document: Document, writing: Writing) -> _Found:
 
 
 def _vat_prefixes(document: Document, writing: Writing) -> _Found:
-    """A prefix that is no country's. Outside scope no number is written, but a country may be read from it."""
+    """A prefix that is no country's. Outside scope no number is written, but a country may be read from it, and the
+    seller's address at Peppol."""
     is_plain = writing.outside_scope != "numbers" and any(line.category == "O" for line in document.lines)
     for party in (document.seller, document.buyer):
         number = vat_number_of(party)
-        if number and number[:2] not in _COUNTRIES | _OTHER_PREFIXES and not (is_plain and party.country):
-            return Failure(Check.vat_prefixes, ("BR-CO-09", "BR-CL-14", "PEPPOL-EN16931-R020"), _named(party))
+        is_unread = is_plain and bool(party.country) and party is document.buyer
+        if number and number[:2] not in _COUNTRIES | _OTHER_PREFIXES and not is_unread:
+            rules = ("BR-CO-09", "BR-CL-14", "BR-CO-26", "PEPPOL-EN16931-R020")
+            return Failure(Check.vat_prefixes, rules, _named(party))
     return None
 
 

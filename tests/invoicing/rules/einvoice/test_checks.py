@@ -62,6 +62,12 @@ TROUBLES = (
         {"BR-CO-09"},
         replace(SOUND, seller=Party("B", "BE0403019261"), buyer=Party("C", "UK980780684", "GB")),
     ),
+    Trouble(
+        Check.vat_prefixes,
+        {"PEPPOL-EN16931-R020", "BR-CO-26"},
+        treated(22, replace(SOUND, seller=Party("B", "UK980780684", "BE"))),
+        treated(22),
+    ),
     Trouble(Check.check_digits, {"PEPPOL-COMMON-R043"}, replace(SOUND, buyer=Party("Boulangerie", "BE0200362211"))),
     Trouble(Check.check_digits, {"PEPPOL-COMMON-R042"}, replace(SOUND, buyer=Party("Bageri", "DK1358562"))),
     Trouble(
