@@ -16,7 +16,7 @@ from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
-from invoicing.posting import read_first
+from invoicing.posting import credited, read_first
 from invoicing.rules import planning, rating
 from invoicing.rules.differences import credited_hours, credited_texts, line_hours
 from toggbill.firms.audit import News
@@ -36,7 +36,7 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     later = _later_claims(claims)
     made = _credit_note(about, rebill, now)
     _write(made, _credit_lines(made, claims, later))
-    if (why := read_first.too_large(made)) is not None:
+    if (why := credited.too_large(made)) is not None:
         raise NotPossible(words(why))
     return made, claims
 

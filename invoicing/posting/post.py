@@ -37,7 +37,7 @@ from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, Ledg
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
-from invoicing.posting import read_first
+from invoicing.posting import credited
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
@@ -98,7 +98,7 @@ def post_together(
             api = stack.enter_context(open_billit(company))
         except ServiceError as error:
             return dict.fromkeys((row.pk for row in rows), error)
-        held = read_first.read_credited(rows=rows, api=api, now=now)
+        held = credited.read_credited(rows=rows, api=api, now=now)
         orders, errors = orders_of([row for row in rows if row.pk not in held], api, now)
         return held | errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
 
@@ -227,7 +227,7 @@ def _claim(
     claimed = [
         _Claimed(invoice, order, _attempt(invoice, order, now))
         for invoice, order in orders
-        if free.get(invoice.pk) == invoice.key_number and read_first.held_back(invoice) is None
+        if free.get(invoice.pk) == invoice.key_number and credited.held_back(invoice) is None
     ]
     if not claimed:
         return []

@@ -19,16 +19,15 @@ from django.db import transaction
 
 from integrations.clients import billit, billit_rows
 from integrations.clients.failures import Message
-from integrations.clients.transport import Refused, ServiceError
-from invoicing.models import Claim, Dossier, Drift, Invoice, InvoiceLine, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from integrations.clients.transport import Refused
+from invoicing.models import Dossier, Drift, Invoice, moves
+from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, PAYMENT, Step
-from invoicing.models.problems import Code, columns, words
+from invoicing.models.problems import Code, columns
 from invoicing.posting import orders
 from invoicing.rules import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
-from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
 
 _Delivery = Invoice.Delivery
@@ -39,13 +38,12 @@ AT_ONCE = 120
 UNSENT = (_Delivery.NOT_SENT, _Delivery.FAILED)
 HOLDING_BACK = (_Kind.ORDER_DELETED, _Kind.ORDER_MISSING, _Kind.ORDER_CHANGED, _Kind.ORDER_UNKNOWN)
 """Findings on an order with which nothing is done to it until a person has decided."""
+_MAY_STAY = (_Kind.ORDER_CHANGED, _Kind.ORDER_UNKNOWN)
+"""Those of them that hold nothing back any more once a person has acknowledged them as they are."""
 _ANSWERED = (Code.ORDER_WAS_DELETED, Code.ORDER_NOWHERE, Code.ORDER_WAS_CHANGED, Code.ORDER_OF_ANOTHER)
 """Attentions that a finding left, and that go with it."""
 _OF_SENDING = (Code.NO_WAY_TO_SEND, Code.PAID_UNSENT)
 """Attentions of an order that waits to be sent."""
-
-
-_CENT = Decimal("0.01")
 
 
 class Place(StrEnum):
@@ -180,6 +178,7 @@ def take_over(*, seen: Sequence[tuple[Invoice, Seen]], now: datetime) -> set[int
     news, sent = list[News](), set[int]()
     for row in rows:
         state = known[row.pk]
+        news += _accept(row, state, kept[row.reference])
         _keep(row, differences(row, state), kept[row.reference], now)
         if state.order is not None:
             found = note_order(row, state.order, now)
@@ -189,6 +188,19 @@ def take_over(*, seen: Sequence[tuple[Invoice, Seen]], now: datetime) -> set[int
     if news:
         audit.record(firm=firm, news=news, by=Actor("Billit", "read back"), now=now)
     return sent
+
+
+def _accept(invoice: Invoice, seen: Seen, standing: dict[str, Drift]) -> list[News]:
+    """Billit's amounts become the legal ones where a person has acknowledged just these; gives the event."""
+    row = standing.get(_Kind.ORDER_CHANGED)
+    if row is None or row.acknowledged_at is None or seen.order is None or "amounts" not in row.facts:
+        return []
+    if Difference(_Kind.ORDER_CHANGED, row.facts) not in differences(invoice, seen):
+        return []
+    old, new = invoice.incl, _totals(seen.order)
+    invoice.legal_excl, invoice.legal_vat, invoice.legal_incl = new
+    invoice.save(update_fields=["legal_excl", "legal_vat", "legal_incl"])
+    return [_event("invoice_totals_accepted", invoice, old=f"{old:.2f}", total_incl=f"{invoice.incl:.2f}")]
 
 
 _SENT = DELIVERY.event(_Delivery.NOT_SENT, _Delivery.SENT)
@@ -271,7 +283,7 @@ def _sent(invoice: Invoice) -> dict[str, object]:
 
 def paid_unsent(invoice: Invoice) -> Message:
     """What is said of an invoice that was paid before it was sent."""
-    return Message(Code.PAID_UNSENT, _said(invoice))
+    return Message(Code.PAID_UNSENT, facts_of(invoice))
 
 
 def _event(type: str, invoice: Invoice, **data: object) -> News:
@@ -290,7 +302,8 @@ def _keep(invoice: Invoice, found: Sequence[Difference], standing: dict[str, Dri
     for kind, facts in found:
         row = standing.pop(kind, None)
         if row is not None:
-            Drift.objects.filter(pk=row.pk).update(facts=facts, last_seen_at=now)
+            changed = {} if row.facts == facts else Drift.NOT_ACKNOWLEDGED
+            Drift.objects.filter(pk=row.pk).update(facts=facts, last_seen_at=now, **changed)
         else:
             Drift.objects.create(
                 firm_id=invoice.firm_id,
@@ -316,13 +329,14 @@ def hindrance(invoice: Invoice, *, but: Sequence[Drift.Kind] = ()) -> Message | 
     ``but``: kinds of findings that do not stand in the way of this verb.
     """
     for row in _standing([invoice]):
-        if row.kind in HOLDING_BACK and row.kind not in but:
+        is_answered = row.acknowledged_at is not None and row.kind in _MAY_STAY
+        if row.kind in HOLDING_BACK and row.kind not in but and not is_answered:
             return _message(invoice, row)
     return None
 
 
 def _message(invoice: Invoice, row: Drift) -> Message:
-    said = _said(invoice)
+    said = facts_of(invoice)
     match row.kind:
         case _Kind.ORDER_DELETED:
             return Message(Code.ORDER_WAS_DELETED, said)
@@ -337,63 +351,6 @@ def _message(invoice: Invoice, row: Drift) -> Message:
     return Message(Code.ORDER_OF_ANOTHER, said | {"theirs": theirs, "ours": ours})
 
 
-def _said(invoice: Invoice) -> dict[str, Any]:
+def facts_of(invoice: Invoice) -> dict[str, Any]:
+    """The facts that every sentence on an order names."""
     return {"order": invoice.order_id, "invoice": str(invoice)}
-
-
-def too_large(note: Invoice) -> Message | None:
-    """Why a credit note with its lines is more than Billit's order of its invoice has left, None when it is not.
-
-    Left is what Billit has of the order less the other credit notes about it. A cent for each line is let pass: parts
-    of a line that are rounded one by one may come to more than the line.
-    """
-    about = note.about
-    if about is None:
-        return None
-    others = list(about.credit_notes.standing().exclude(pk=note.pk))
-    left = about.excl - sum((other.excl - _of_later_invoices(other) for other in others), Decimal(0))
-    lines = InvoiceLine.objects.filter(invoice__in=[*others, note]).count()
-    own = note.total_excl - _of_later_invoices(note)
-    if own <= left + _CENT * lines:
-        return None
-    amounts = {"excl": f"{own:.2f}", "left": f"{max(left, Decimal(0)):.2f}"}
-    return Message(Code.CREDIT_TOO_LARGE, _said(about) | amounts)
-
-
-def _of_later_invoices(note: Invoice) -> Decimal:
-    """What a credit note takes back of differences that later invoices billed: their orders have that."""
-    taken_back = Claim.objects.of_credits().filter(line__invoice=note).values("takes_back")
-    later = InvoiceLine.objects.filter(claims__in=Claim.objects.of_differences().filter(pk__in=taken_back))
-    return sum((line.total for line in later.exclude(invoice=note.about).distinct()), Decimal(0))
-
-
-def held_back(note: Invoice) -> Message | None:
-    """Why a credit note is not posted, as far as the rows tell: a finding on what it is about, or less is left of it.
-
-    None for an invoice.
-    """
-    return None if note.about is None else hindrance(note.about) or too_large(note)
-
-
-def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
-    """Read the orders that the credit notes among approved invoices are about; returns by row id why some wait.
-
-    What a person has to decide stands as attention on the credit note.
-    """
-    notes = [row for row in rows if row.about is not None]
-    if not notes:
-        return {}
-    try:
-        seen = read(invoices=[note.about for note in notes if note.about is not None], api=api)
-    except ServiceError as error:
-        return dict.fromkeys((note.pk for note in notes), error)
-    take_over(seen=seen, now=now)
-    fresh = Invoice.objects.in_bulk([invoice.pk for invoice, _ in seen])
-    errors: dict[int, ServiceError | NotPossible] = {}
-    for note in notes:
-        note.about = fresh[note.about_id or 0]
-        if (why := held_back(note)) is not None:
-            waiting = Invoice.objects.filter(pk=note.pk, status=Invoice.Status.APPROVED)
-            waiting.update(**columns("attention", why), **NO_POST_ASKED)
-            errors[note.pk] = NotPossible(words(why))
-    return errors

@@ -212,6 +212,7 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_not_delivered": gettext_lazy("Not delivered after one working day"),
     "invoice_paid": gettext_lazy("Paid"),
     "invoice_renumbered": gettext_lazy("Numbered anew in Billit"),
+    "invoice_totals_accepted": gettext_lazy("Amounts of Billit accepted"),
     "invoice_void": gettext_lazy("Dropped"),
     "invoice_credited": gettext_lazy("Credited"),
     "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),

@@ -15,6 +15,7 @@ from invoicing.models import Drift, Invoice
 from invoicing.posting import post, read_first
 from invoicing.posting import send as sending
 from invoicing.posting.way import choose
+from invoicing.reconciliation import acknowledge
 from tests.invoicing.after_billing import prove
 from tests.invoicing.scene import BY, Killed, Scene, many
 from tests.worlds import BAKERY_PARTY, COMPANY, GARAGE_NUMBER, GARAGE_PARTY, NOW, entry, party
@@ -351,3 +352,37 @@ def test_rows_that_lack_what_is_compared_are_read_whole(scene: Make, rows: str) 
     assert sending.send_together(invoices=list(books.invoices()), by=BY, now=NOW) == {}
     assert (len(books.asked("POST", SEND)), len(books.control.outbox())) == (2, 3)
     assert books.command("reconcile", "--firm", books.firm.slug).answer["drift"] == []
+
+
+def test_amounts_that_a_person_acknowledged_are_the_legal_ones(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    invoice = read_back(books)
+    theirs = {"TotalExcl": 40.00, "TotalVAT": 8.40, "TotalIncl": 48.40}
+    books.control.change_order(invoice.order_id or 0, **theirs)
+    with pytest.raises(NotPossible, match=r"48\.40 there"):
+        books.send(invoice)
+    acknowledge.acknowledge(findings=list(Drift.objects.standing()), reason="Agreed", by=BY, now=timezone.now())
+    books.control.change_order(invoice.order_id or 0, **theirs | {"TotalExcl": 41.00, "TotalIncl": 49.40})
+    with pytest.raises(NotPossible, match=r"49\.40 there"):
+        books.send(invoice)
+    assert (post.fresh(invoice).incl, standing(invoice)) == (invoice.incl, ["order_changed"])
+    acknowledge.acknowledge(findings=list(Drift.objects.standing()), reason="Agreed", by=BY, now=timezone.now())
+    row = books.send(invoice)
+    assert (row.delivery, f"{row.excl} {row.vat} {row.incl}") == ("sent", "41.00 8.40 49.40")
+    assert (standing(row), len(books.control.outbox())) == ([], 1)
+    assert [event.data for event in books.events("invoice_totals_accepted")] == [
+        {"old": f"{invoice.incl:.2f}", "total_incl": "49.40"}
+    ]
+    prove(books)
+
+
+def test_a_deleted_order_is_not_sent_though_that_is_acknowledged(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    invoice = read_back(books)
+    books.control.change_order(invoice.order_id or 0, Deleted=True)
+    with pytest.raises(NotPossible, match="was deleted in Billit"):
+        books.send(invoice)
+    acknowledge.acknowledge(findings=list(Drift.objects.standing()), reason="Known", by=BY, now=timezone.now())
+    with pytest.raises(NotPossible, match="was deleted in Billit"):
+        books.send(invoice)
+    assert books.asked("POST", SEND) == []

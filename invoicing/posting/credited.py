@@ -1,0 +1,76 @@
+"""The order that a credit note is about: it is read before the note is posted, and has to have enough left (D13)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+from integrations.clients import billit
+from integrations.clients.failures import Message
+from integrations.clients.transport import ServiceError
+from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.models.invoices import NO_POST_ASKED
+from invoicing.models.problems import Code, columns, words
+from invoicing.posting.read_first import facts_of, hindrance, read, take_over
+from toggbill.firms.errors import NotPossible
+
+_CENT = Decimal("0.01")
+
+
+def too_large(note: Invoice) -> Message | None:
+    """Why a credit note with its lines is more than Billit's order of its invoice has left, None when it is not.
+
+    Left is what Billit has of the order less the other credit notes about it. A cent for each line is let pass: parts
+    of a line that are rounded one by one may come to more than the line.
+    """
+    about = note.about
+    if about is None:
+        return None
+    others = list(about.credit_notes.standing().exclude(pk=note.pk))
+    left = about.excl - sum((other.excl - _of_later_invoices(other) for other in others), Decimal(0))
+    lines = InvoiceLine.objects.filter(invoice__in=[*others, note]).count()
+    own = note.total_excl - _of_later_invoices(note)
+    if own <= left + _CENT * lines:
+        return None
+    amounts = {"excl": f"{own:.2f}", "left": f"{max(left, Decimal(0)):.2f}"}
+    return Message(Code.CREDIT_TOO_LARGE, facts_of(about) | amounts)
+
+
+def _of_later_invoices(note: Invoice) -> Decimal:
+    """What a credit note takes back of differences that later invoices billed: their orders have that."""
+    taken_back = Claim.objects.of_credits().filter(line__invoice=note).values("takes_back")
+    later = InvoiceLine.objects.filter(claims__in=Claim.objects.of_differences().filter(pk__in=taken_back))
+    return sum((line.total for line in later.exclude(invoice=note.about).distinct()), Decimal(0))
+
+
+def held_back(note: Invoice) -> Message | None:
+    """Why a credit note is not posted, as far as the rows tell: a finding on what it is about, or less is left of it.
+
+    None for an invoice.
+    """
+    return None if note.about is None else hindrance(note.about) or too_large(note)
+
+
+def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
+    """Read the orders that the credit notes among approved invoices are about; returns by row id why some wait.
+
+    What a person has to decide stands as attention on the credit note.
+    """
+    notes = [row for row in rows if row.about is not None]
+    if not notes:
+        return {}
+    try:
+        seen = read(invoices=[note.about for note in notes if note.about is not None], api=api)
+    except ServiceError as error:
+        return dict.fromkeys((note.pk for note in notes), error)
+    take_over(seen=seen, now=now)
+    fresh = Invoice.objects.in_bulk([invoice.pk for invoice, _ in seen])
+    errors: dict[int, ServiceError | NotPossible] = {}
+    for note in notes:
+        note.about = fresh[note.about_id or 0]
+        if (why := held_back(note)) is not None:
+            waiting = Invoice.objects.filter(pk=note.pk, status=Invoice.Status.APPROVED)
+            waiting.update(**columns("attention", why), **NO_POST_ASKED)
+            errors[note.pk] = NotPossible(words(why))
+    return errors
