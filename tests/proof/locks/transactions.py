@@ -381,7 +381,6 @@ INSIDE = {
     "integrations.connections.credentials._drop",
     "invoicing.dossiers.mappings._unmap",
     "invoicing.dossiers.rules._set",
-    "invoicing.due.posts.request_send",
     "invoicing.ledger.decisions._decide",
     "toggbill.firms.accounts.bad_tries._record",
     "toggbill.firms.admin.looks._record",
