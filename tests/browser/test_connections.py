@@ -11,7 +11,7 @@ from integrations.models import Connection, Workspace
 from integrations.sandbox.process import Process
 from invoicing.models import TagMapping
 from tests.browser.conftest import sign_in
-from tests.factories import PASSWORD, DossierFactory, FirmFactory, MembershipFactory, UserFactory
+from tests.factories import PASSWORD, DossierFactory, FirmFactory, MembershipFactory, ProductFactory, UserFactory
 from toggbill.firms.models import Firm
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -64,7 +64,8 @@ def test_both_services_are_connected_and_removed_again(
 def test_a_file_is_previewed_and_taken_in_and_a_mapping_tried(
     firm: Firm, page: Page, live_server: LiveServer, complaints: list[str]
 ) -> None:
-    DossierFactory(firm=firm, key="bakery", name="Bakery")
+    dossier = DossierFactory(firm=firm, key="bakery", name="Bakery")
+    ProductFactory(company=dossier.company, reference="ADV")
     page.goto(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/")
     page.get_by_role("link", name="Import").click()
     content = b"dossier,tag,product\nbakery,Advies,ADV\n"

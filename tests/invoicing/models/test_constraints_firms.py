@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -14,6 +15,7 @@ from integrations.models import (
     Customer,
     Entry,
     Product,
+    ProductPrice,
     Project,
     Quota,
     Webhook,
@@ -250,6 +252,15 @@ def test_product_twice_in_a_company() -> None:
     first = ProductFactory()
     ProductFactory(company=first.company, reference=first.reference)  # Billit allows that: attention says so
     ProductFactory(company=first.company, remote_id=first.remote_id)
+
+
+@refuses(ProductPrice, "product_price_once_a_day")
+def test_two_prices_of_a_product_from_one_day_on() -> None:
+    first = ProductFactory()
+    day = date(2026, 9, 1)
+    ProductPrice.objects.create(firm=first.firm, product=first, price=Decimal(95), since=day)
+    ProductPrice.objects.create(firm=first.firm, product=first, price=Decimal(99), since=day + timedelta(days=1))
+    ProductPrice.objects.create(firm=first.firm, product=first, price=Decimal(99), since=day)
 
 
 @refuses(Customer, "customer_once")

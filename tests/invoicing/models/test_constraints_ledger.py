@@ -81,6 +81,13 @@ def test_dossier_with_any_other_day_that_no_schedule_has(every: str, day: int | 
         Dossier.objects.filter(pk=row.pk).update(every=every, day=day)
 
 
+@refuses(Dossier, "dossier_price_day")
+def test_dossier_that_bills_the_price_of_any_other_day() -> None:
+    row = DossierFactory(price_day="draft")
+    Dossier.objects.filter(pk=row.pk).update(price_day="work")
+    Dossier.objects.filter(pk=row.pk).update(price_day="never")
+
+
 @refuses(Dossier, "dossier_says_its_limit")
 def test_dossier_that_posts_by_itself_without_a_word_on_its_limit() -> None:
     row = DossierFactory(auto_limit=5)

@@ -23,7 +23,13 @@ STATES = {
     "payment": Invoice.Payment,
     "state": LedgerRow.State,
 }
-EVENTS_OF_NO_MOVE = {"invoice_replacing", "invoice_replacing_in_doubt", "invoice_not_delivered"}
+EVENTS_OF_NO_MOVE = {
+    "invoice_replacing",
+    "invoice_replacing_in_doubt",
+    "invoice_not_delivered",
+    "invoice_renumbered",
+    "invoice_totals_accepted",
+}
 
 each = pytest.mark.parametrize("table", TABLES, ids=lambda table: table.column)
 

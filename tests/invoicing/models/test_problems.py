@@ -48,7 +48,7 @@ def facts_of(code: str) -> dict[str, Any]:
     facts: dict[str, Any] = {name: f"<{name}>" for name in names if name not in ("day", "time")}
     if {"day", "time"} & set(names):
         facts["at"] = "2026-11-20T09:55:00+00:00"
-    return facts | {name: "12.50" for name in facts if name.removeprefix("our_") in ("excl", "vat", "incl")}
+    return facts | {name: "12.50" for name in facts if name.removeprefix("our_") in ("excl", "vat", "incl", "left")}
 
 
 def in_language(language: str, message: Message) -> str:

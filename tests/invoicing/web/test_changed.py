@@ -195,7 +195,7 @@ def _another(about: Correction) -> None:
     claim = line.claims.get()
     claim.pk = None
     row = LedgerRowFactory(dossier=about.invoice.dossier, state="invoiced")
-    claim.entry = row.entry
+    claim.entry, claim.entry_remote_id = row.entry, row.entry.remote_id
     claim.save()
     CorrectionFactory(invoice=about.invoice, claim=claim, seconds=7200)
 

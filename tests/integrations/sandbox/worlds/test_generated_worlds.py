@@ -20,7 +20,13 @@ from tests.integrations.sandbox.worlds.test_worlds import judged
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
 # What only a change or an earlier version brings, and what would trouble all hours of a company.
-NO_TROUBLES = {Reason.client_vat_changed, Reason.contradicting_mappings, Reason.small_enterprise}
+NO_TROUBLES = {
+    Reason.client_vat_changed,
+    Reason.customer_changed,
+    Reason.billed_elsewhere,
+    Reason.contradicting_mappings,
+    Reason.small_enterprise,
+}
 
 
 @pytest.mark.parametrize("share", [0, 20, 100])
