@@ -74,7 +74,7 @@ def test_a_file_is_previewed_and_taken_in_and_a_mapping_tried(
     page.get_by_label("Format").select_option("csv")
     page.get_by_role("button", name="Submit").click()
     page.get_by_role("button", name="Confirm import").click()
-    page.get_by_text("Import finished: 1 new").wait_for()
+    page.get_by_text("Imported: 1 new").wait_for()
     row = TagMapping.objects.get()
     page.goto(f"{live_server.url}/f/ours/admin/invoicing/tagmapping/{row.pk}/change/")
     page.get_by_label("Product reference").fill("FIS")
