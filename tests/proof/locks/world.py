@@ -182,10 +182,11 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     named["note"] = [_note(sent, "posting")]
     named["note's attempt"] = [AttemptFactory(invoice=named["note"][0], outcome=Attempt.Outcome.PENDING)]
     named["draft note"] = [_note(_invoice(dossier, "posted", delivery="sent"), "draft")]
-    for name in ("unsent", "sent"):
+    # More and less time: what is alike is decided together.
+    for name, seconds in (("unsent", 1800), ("sent", -1800)):
         row: Any = named[name][0]
         claim = Claim.objects.filter(line__invoice=row).order_by("pk").first()
-        named[f"{name}'s correction"] = [CorrectionFactory(invoice=row, claim=claim)]
+        named[f"{name}'s correction"] = [CorrectionFactory(invoice=row, claim=claim, seconds=seconds)]
     waiting: Any = named["unsent"][1]
     claim = Claim.objects.filter(line__invoice=waiting).order_by("pk").first()
     named["decided"] = [CorrectionFactory(invoice=waiting, claim=claim, decision="next_invoice")]
