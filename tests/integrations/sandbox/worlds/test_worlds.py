@@ -194,8 +194,8 @@ def test_demo_holds_two_months_of_office_hours(now: datetime) -> None:
 
 def test_demo_holds_every_trouble_but_only_a_few_hours_of_it(now: datetime) -> None:
     found = judged(files.load("demo", now), now)
-    # What only time brings (a client renamed, a customer merged, an hour moved) or what no sane file names (a PartyID that
-    # is not there) is left out.
+    # What only time brings (a client renamed, a customer merged, an hour moved) or what no sane file names (a PartyID
+    # that is not there) is left out.
     absent = {
         *(Reason.client_vat_changed, Reason.unknown_customer, Reason.contradicting_mappings),
         *(Reason.customer_changed, Reason.billed_elsewhere),
