@@ -48,6 +48,7 @@ class Filler:
             "step": "drop",
             "decision": "hold",
             "remedy": "accept",
+            "group": "0",
             "client": "501",
             "app_label": "invoicing",
             "content_type_id": "1",
