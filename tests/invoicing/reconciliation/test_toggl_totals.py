@@ -253,6 +253,8 @@ def test_running_timer_is_set_apart_whether_toggl_counts_it_or_not(scene: Make, 
     books = scene(
         entries=[entry(1, "2026-11-10"), entry(2, "2026-11-19T09:00:00+00:00", running=True)], start="2026-11-01"
     )
+    books.control.switch(toggl_running_in_reports=True)
+    books.sync()
     wrong_total(books, reported)
     assert compared(books).code == code
     assert ReportedMonth.objects.get().running_seconds == 86_400
