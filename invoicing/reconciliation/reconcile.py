@@ -234,7 +234,10 @@ def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: 
         report.checked["invoices"] += len(posted)
         seen = [(invoice, _seen(invoice, at_billit.get(invoice.order_id or 0), api)) for invoice in posted]
         sent = read_first.take_over(seen=seen, now=now)
-        for invoice, state in seen:
+        # What a person has acknowledged of an order is taken over, too, and no difference any more.
+        fresh = Invoice.objects.select_related("firm").in_bulk([invoice.pk for invoice in posted])
+        for asked, state in seen:
+            invoice = fresh[asked.pk]
             for kind, facts in read_first.differences(invoice, state):
                 yield _of_order(kind, invoice, facts)
             if invoice.pk in sent:
