@@ -24,7 +24,7 @@ from integrations.models import Entry
 from invoicing.corrections import decide as corrections
 from invoicing.corrections import replace
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger import decisions, derive
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
@@ -177,6 +177,7 @@ class Billing(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([0, 15, 30]), level=st.sampled_from(["entry", "line"]))
     def round_otherwise(self, minutes: int, level: str) -> None:
         self.books.rules(rounding_minutes=minutes, rounding_level=level)
+        derive.derive_marked(now=timezone.now())
 
     def _has(self, kind: str, number: int) -> bool:
         return any(row["id"] == number for row in self.books.control.world()["toggl"][kind])

@@ -8,7 +8,6 @@ from typing import Any
 
 from integrations.clients import billit, toggl
 from integrations.connections.credentials import BillitAccess, TogglAccess
-from integrations.models import Entry
 from invoicing.corrections import options, together
 from invoicing.models import Correction, Invoice
 from tests.factories import NOW
@@ -105,15 +104,6 @@ def customers(w: World) -> dict[str, Any]:
     rows = w.one("companies").customers.order_by("-party_id")
     read = [billit.Customer(row.party_id, "New", row.vat_number, "", "FR") for row in rows]
     return {"company": w.one("companies"), "read": read, "now": NOW}
-
-
-def lost_projects(w: World) -> dict[str, Any]:
-    """Entries lost a project that Toggl still has."""
-    workspace = w.one("workspaces")
-    project = workspace.projects.present().order_by("pk")[0].remote_id
-    open_ones = Entry.objects.filter(workspace=workspace, ledger_row__state="open").values("pk")
-    Entry.objects.filter(pk__in=open_ones).update(last_project_remote_id=project, marked_at=NOW)
-    return {"workspace": workspace}
 
 
 def alike(w: World, invoice: str, remedy: str) -> dict[str, Any]:

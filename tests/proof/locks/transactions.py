@@ -223,7 +223,7 @@ TRANSACTIONS: dict[str, Make] = {
     },
     f"{_MIRROR}.clients": answers.clients,
     f"{_MIRROR}.projects": answers.projects,
-    f"{_MIRROR}.settle_projects": answers.lost_projects,
+    f"{_MIRROR}.settle_projects": lambda w: {"workspace": w.one("workspaces")},
     f"{_MIRROR}.settle_clients": lambda w: {"workspace": w.one("workspaces")},
     f"{_MIRROR}.products": answers.products,
     f"{_MIRROR}.customers": answers.customers,

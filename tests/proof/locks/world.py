@@ -147,7 +147,9 @@ def _hours(named: dict[str, list[Any]]) -> None:
     named["unsure"] = [ClientFactory(workspace=dossier.workspace, name="Bakery 999000030")]
     other: Any = named["dossiers"][1]
     named["elsewhere"] = [LedgerRowFactory(dossier=other).entry for _ in range(2)]
-    named["marked"] = [EntryFactory(workspace=dossier.workspace, marked_at=NOW) for _ in range(3)]
+    # They lost a project that is still there.
+    lost = {"marked_at": NOW, "last_project_remote_id": 601}
+    named["marked"] = [EntryFactory(workspace=dossier.workspace, **lost) for _ in range(3)]
     Entry.objects.update(project_remote_id=601)
 
 
