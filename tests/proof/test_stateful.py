@@ -183,7 +183,7 @@ class Billing(RuleBasedStateMachine):
         return any(row["id"] == number for row in self.books.control.world()["toggl"][kind])
 
     def _rename(self, kind: str, name: str, new: str) -> None:
-        rows = self.books.control.world()["toggl"][kind]
+        rows = [row for row in self.books.control.world()["toggl"][kind] if row["workspace_id"] == WORKSPACE]
         if new not in {row["name"] for row in rows}:
             for row in rows:
                 if row["name"] == name:
@@ -191,7 +191,7 @@ class Billing(RuleBasedStateMachine):
 
     def _delete(self, kind: str, name: str) -> None:
         for row in self.books.control.world()["toggl"][kind]:
-            if row["name"] == name:
+            if row["name"] == name and row["workspace_id"] == WORKSPACE:
                 self._ask_toggl("DELETE", f"{kind}/{row['id']}")
 
     def _ask_toggl(self, method: str, path: str) -> None:
