@@ -35,7 +35,10 @@ def _die() -> NoReturn:
 
 
 def _wrap(owner: Any, name: str, *, when: str, nth: int = 1, only: Only = lambda *_, **__: True) -> Arm:
-    """Arming: the n-th call of ``owner.name`` that ``only`` accepts ends the process, before or after its work."""
+    """Arming: the n-th call of ``owner.name`` that ``only`` accepts ends the process, before or after its work.
+
+    A call that raises is made again by its caller and does not count: a page with tags that were never seen is one.
+    """
     assert hasattr(owner, name), f"{owner.__name__}.{name} is gone: the step has moved"
 
     def arm() -> None:
@@ -47,7 +50,11 @@ def _wrap(owner: Any, name: str, *, when: str, nth: int = 1, only: Only = lambda
             due = met == nth and only(*args, **keywords)
             if due and when == "before":
                 _die()
-            result = original(*args, **keywords)
+            try:
+                result = original(*args, **keywords)
+            except Exception:
+                met -= only(*args, **keywords)
+                raise
             if due:
                 _die()
             return result
@@ -114,7 +121,7 @@ READING = {
     "inside the deriving": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(LedgerRow)),
 }
 DRAFTING = {
-    "inside the drafting": _wrap(QuerySet, "bulk_create", when="after", nth=2, only=_rows_of(Claim)),
+    "inside the drafting": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(Claim)),
     "inside the approval": _wrap(audit, "record", when="before", nth=2, only=_news("invoice_approved")),
     "before the claim": _wrap(post, "_claim", when="before"),
 }

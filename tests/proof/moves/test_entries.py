@@ -36,7 +36,8 @@ TAGS = [{"tag": "Advice", "product": "ADV"}, {"tag": "Gift", "bill": False}]
 def test_every_move_of_an_entry_is_made_by_the_verbs(recorder: Recorder, scene: Make) -> None:
     books = scene(**many(4) | {"entries": [], "tags": TAGS, "peppol": [{"number": enterprise_number(103)}]})
     walk = Entries(books, recorder)
-    for step in (walk.judged, walk.decided, walk.drafted, walk.changed_meanwhile, walk.replaced, walk.credited):
+    walks = (walk.judged, walk.decided, walk.drafted, walk.changed_meanwhile, walk.replaced, walk.credited)
+    for step in (*walks, walk.confirmed):
         step()
         recorder.take()
     assert of(recorder, STATE) == declared(STATE)
@@ -206,3 +207,10 @@ class Entries:
         self.sync({serials[3]: "credited"})
         self.decide(decisions.reopen, serials[3], state="attention")
         self.decide(decisions.reopen, serials[4], state="open")
+
+    def confirmed(self) -> None:
+        """A person has a very long entry billed as it stands (R4); last, since what it leaves open is drafted."""
+        (serial,) = self.made(customer=1)
+        self.books.control.put_entries({"id": ids(serial)[0], "stop": entry(serial, seconds=17 * 3600)["stop"]})
+        self.sync({serial: "attention"})
+        self.decide(decisions.bill, serial, state="open")
