@@ -22,10 +22,17 @@ from pytest_django import Settings
 
 from integrations.connections import stopping
 from integrations.sandbox.process import Process, start
-from tests import emptying
+from tests import emptying, template
 from tests.queues import Queue, broker
 from tests.worlds import NOW
 from toggbill.firms.models import Firm
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """What the processes of this run copy is there before they start; a lone one makes it when a test needs it."""
+    if config.getoption("numprocesses", None) and not hasattr(config, "workerinput"):
+        template.make(config)
 
 
 @pytest.hookimpl(trylast=True)
@@ -58,6 +65,14 @@ def _in_english() -> Iterator[None]:
     """The language of the latest page stays in force in its thread; every test begins in the one of the sources."""
     with translation.override("en"):
         yield
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, request: pytest.FixtureRequest) -> None:
+    """pytest-django's own, and a copy of the template in place of a database of its own."""
+    if not hasattr(request.config, "workerinput"):
+        template.make(request.config)
+    template.copied()
 
 
 @pytest.fixture(scope="session")

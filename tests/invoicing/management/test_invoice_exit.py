@@ -126,7 +126,7 @@ def test_used_up_quota_is_no_failure(scene: Make) -> None:
     books.control.quota(ORGANIZATION, remaining=0, resets_in=1200)
     done = books.invoice()
     assert (done.code, len(done.answer["invoices"])) == (0, 1)
-    assert "quota" in done.words
+    assert "Toggl takes no more requests for workspace Small until 09:20 UTC." in done.words
 
 
 def test_reserve_of_the_background_is_open_to_a_person(scene: Make) -> None:
