@@ -42,20 +42,19 @@ def make(config: pytest.Config) -> None:
     assert programs is not None
     url = f"{server.rpartition('/')[0]}/{NAME}"
     subprocess.run([programs / "createdb", "--maintenance-db", server, NAME], check=True)
-    dump = config.cache.mkdir("template") / f"{_key()}.sql" if config.cache else None
-    if dump is not None and dump.exists():
+    dump = config.cache.mkdir("template") / f"{_key()}.sql"
+    if dump.exists():
         restore = [programs / "psql", "--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1", "--single-transaction"]
-        subprocess.run([*restore, "--file", dump, "--dbname", url], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run([*map(str, restore), "--file", dump, "--dbname", url], stdout=subprocess.DEVNULL, check=True)
         return
-    migrate = [sys.executable, ROOT / "manage.py", "migrate", "--verbosity", "0"]
+    migrate = [sys.executable, str(ROOT / "manage.py"), "migrate", "--verbosity", "0"]
     subprocess.run(migrate, env=os.environ | {"DATABASE_URL": url}, check=True)
-    if dump is not None:
-        for earlier in dump.parent.iterdir():
-            earlier.unlink(missing_ok=True)
-        # Another run may look at the same moment: it finds all of it or nothing.
-        half = dump.with_suffix(f".{os.getpid()}")
-        subprocess.run([programs / "pg_dump", "--no-owner", "--file", half, "--dbname", url], check=True)
-        half.rename(dump)
+    for earlier in dump.parent.iterdir():
+        earlier.unlink(missing_ok=True)
+    # Another run may look at the same moment: it finds all of it or nothing.
+    half = dump.with_suffix(f".{os.getpid()}")
+    subprocess.run([programs / "pg_dump", "--no-owner", "--file", half, "--dbname", url], check=True)
+    half.rename(dump)
 
 
 def _key() -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
+from integrations.clients.failures import Message
 from integrations.models import Entry
 from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Claim, Invoice, InvoiceLine
@@ -31,14 +33,55 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
 
     For the caller's transaction, in which the invoice and the entries are locked. Raises ``NotPossible``.
     """
-    claims = list(_in_order(Claim.objects.live().of_entries().filter(line__invoice=about, entry__in=entries)))
-    _check(about, claims, entries)
-    later = _later_claims(claims)
+    books = _Books.of({about: entries})
+    _check(about, entries, books)
+    claims = books.of_entries(about, entries)
     made = _credit_note(about, rebill, now)
-    _write(made, _credit_lines(made, claims, later))
+    _write(made, _credit_lines(made, claims, books))
     if (why := credited.too_large(made)) is not None:
         raise NotPossible(words(why))
     return made, claims
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What the ledger holds of entries that are to be credited: their claims, the credit note that waits and what a
+    person has to decide first, each by invoice (row id); later differences by claim; seconds by claim of each line."""
+
+    claims: Mapping[int, list[Claim]]
+    waiting: Mapping[int, Invoice]
+    hindrances: Mapping[int, Message]
+    later: Mapping[int, list[Claim]]
+    live: Mapping[int, dict[int, int]]
+
+    @classmethod
+    def of(cls, entries: Mapping[Invoice, Sequence[int]]) -> _Books:
+        """Of entries (row ids) by invoice; a fixed number of queries."""
+        invoices = {about.pk: set(ids) for about, ids in entries.items()}
+        ids = [each for of_invoice in entries.values() for each in of_invoice]
+        live = Claim.objects.live()
+        claims: defaultdict[int, list[Claim]] = defaultdict(list)
+        for claim in _in_order(live.of_entries().filter(line__invoice__in=invoices, entry__in=ids)):
+            if claim.entry_id in invoices[claim.line.invoice_id]:
+                claims[claim.line.invoice_id].append(claim)
+        found = [claim for of_invoice in claims.values() for claim in of_invoice]
+        later: defaultdict[int, list[Claim]] = defaultdict(list)
+        differing = live.of_differences().filter(correction__claim__in=[claim.pk for claim in found])
+        for claim in _in_order(differing).select_related("correction", "entry", "line__invoice"):
+            if claim.correction is not None:
+                later[claim.correction.claim_id].append(claim)
+        seconds: defaultdict[int, dict[int, int]] = defaultdict(dict)
+        of_lines = live.of_entries().filter(line__in={claim.line_id for claim in found})
+        for line_id, claim_id, each in of_lines.values_list("line_id", "pk", "seconds"):
+            seconds[line_id][claim_id] = each
+        waiting: dict[int, Invoice] = {}
+        for note in Invoice.objects.waiting().filter(about__in=invoices).order_by("pk"):
+            waiting.setdefault(note.about_id or 0, note)
+        return cls(claims, waiting, read_first.hindrances(list(entries)), later, seconds)
+
+    def of_entries(self, about: Invoice, ids: Collection[int]) -> list[Claim]:
+        """The claims of these entries (row ids) on an invoice, in the order of its lines."""
+        return [claim for claim in self.claims.get(about.pk, ()) if claim.entry_id in set(ids)]
 
 
 def _in_order(claims: QuerySet[Claim]) -> QuerySet[Claim]:
@@ -65,7 +108,8 @@ def locked(invoice: Invoice) -> Invoice:
     return rows.select_related("firm", "dossier__firm", "company").get(pk=invoice.pk)
 
 
-def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
+def _check(about: Invoice, ids: Sequence[int], books: _Books) -> None:
+    claims = books.of_entries(about, ids)
     missing = set(ids) - {claim.entry_id for claim in claims}
     if missing:
         entry = Entry.objects.get(pk=min(missing))
@@ -73,10 +117,14 @@ def _check(about: Invoice, claims: Sequence[Claim], ids: Sequence[int]) -> None:
             gettext("Entry %(entry)s is not billed by invoice %(invoice)s. Choose entries of one invoice.")
             % {"entry": entry, "invoice": about}
         )
-    if why := why_not(about, about.credit_notes.waiting().first()):
+    if why := why_not(about, books.waiting.get(about.pk)):
         raise NotPossible(why)
-    if (finding := read_first.hindrance(about)) is not None:
+    if (finding := books.hindrances.get(about.pk)) is not None:
         raise NotPossible(words(finding))
+    for claim in claims:
+        for difference in books.later.get(claim.pk, ()):
+            if difference.line.invoice.status != Invoice.Status.POSTED:
+                raise NotPossible(not_posted(difference))
 
 
 def why_not(about: Invoice, waiting: Invoice | None) -> str:
@@ -97,27 +145,25 @@ def why_not(about: Invoice, waiting: Invoice | None) -> str:
     return ""
 
 
-def why_not_entries(about: Invoice, entries: Sequence[int]) -> str:
-    """Why these entries (row ids) of an invoice cannot be credited together now, "" when they can."""
-    claims = list(_in_order(Claim.objects.live().of_entries().filter(line__invoice=about, entry__in=entries)))
+def why_not_entries(asked: Sequence[tuple[Invoice, Sequence[int]]]) -> list[str]:
+    """For each invoice with entries (row ids) of it: why these cannot be credited together now, "" when they can.
+
+    Takes as many queries for one as for many.
+    """
+    entries: defaultdict[Invoice, list[int]] = defaultdict(list)
+    for about, ids in asked:
+        entries[about] += ids
+    books = _Books.of(entries)
+    return [_refusal(about, ids, books) for about, ids in asked]
+
+
+def _refusal(about: Invoice, ids: Sequence[int], books: _Books) -> str:
     try:
-        _check(about, claims, entries)
-        _credit_lines(about, claims, _later_claims(claims))
+        _check(about, ids, books)
+        _credit_lines(about, books.of_entries(about, ids), books)
     except NotPossible as refusal:
         return str(refusal)
     return ""
-
-
-def _later_claims(claims: Sequence[Claim]) -> dict[int, list[Claim]]:
-    """By claim (row id) of an entry: its differences on later invoices, which must be at Billit, too."""
-    later = defaultdict(list)
-    found = Claim.objects.live().of_differences().filter(correction__claim__in=[claim.pk for claim in claims])
-    for claim in _in_order(found).select_related("correction", "entry", "line__invoice"):
-        if claim.line.invoice.status != Invoice.Status.POSTED:
-            raise NotPossible(not_posted(claim))
-        if claim.correction is not None:
-            later[claim.correction.claim_id].append(claim)
-    return later
 
 
 def not_posted(difference: Claim) -> str:
@@ -150,24 +196,19 @@ def _credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:
     )
 
 
-def _credit_lines(
-    made: Invoice, claims: Sequence[Claim], later: dict[int, list[Claim]]
-) -> list[tuple[InvoiceLine, list[Claim]]]:
+def _credit_lines(made: Invoice, claims: Sequence[Claim], books: _Books) -> list[tuple[InvoiceLine, list[Claim]]]:
     """A line for each billed line concerned, with the claims that it takes back."""
     by_line: dict[int, list[Claim]] = defaultdict(list)
     for claim in claims:
         by_line[claim.line_id].append(claim)
-    return [_credit_line(made, gone, later) for gone in by_line.values()]
+    return [_credit_line(made, gone, books) for gone in by_line.values()]
 
 
-def _credit_line(
-    made: Invoice, gone: Sequence[Claim], later: dict[int, list[Claim]]
-) -> tuple[InvoiceLine, list[Claim]]:
+def _credit_line(made: Invoice, gone: Sequence[Claim], books: _Books) -> tuple[InvoiceLine, list[Claim]]:
     billed = gone[0].line
-    taken_back = [each for claim in gone for each in (claim, *later.get(claim.pk, []))]
+    taken_back = [each for claim in gone for each in (claim, *books.later.get(claim.pk, []))]
     seconds = sum(claim.seconds for claim in taken_back)
-    live = billed.claims.live().of_entries()
-    quantity = quantity_of(billed, made.about or made, dict(live.values_list("pk", "seconds")), taken_back)
+    quantity = quantity_of(billed, made.about or made, books.live[billed.pk], taken_back)
     if quantity <= 0 or seconds <= 0:
         raise NotPossible(nothing_left(gone, quantity))
     language = planning.language_of(made.customer_language, made.firm.language)

@@ -112,8 +112,9 @@ def groups(rows: Iterable[Correction]) -> list[Group]:
     found: defaultdict[str, list[Correction]] = defaultdict(list)
     for row in rows:
         found[_name(row)].append(row)
-    made = [_group(name, alike) for name, alike in found.items()]
-    return sorted(made, key=lambda group: (-len(group.corrections), group.corrections[0].opened_at, group.name))
+    return sorted(
+        _groups(found), key=lambda group: (-len(group.corrections), group.corrections[0].opened_at, group.name)
+    )
 
 
 def find(dossier: Dossier, name: str) -> Group:
@@ -121,7 +122,8 @@ def find(dossier: Dossier, name: str) -> Group:
     alike = [row for row in _open(dossier) if _name(row) == name]
     if not alike:
         raise NotPossible(gettext("Nothing of these corrections waits for a decision any more."))
-    return _group(name, alike)
+    (found,) = _groups({name: alike})
+    return found
 
 
 def decide(
@@ -211,27 +213,40 @@ def _name(row: Correction) -> str:
     return digest_of(what)[:16]
 
 
-def _group(name: str, rows: Sequence[Correction]) -> Group:
+def _gone(rows: Sequence[Correction]) -> list[tuple[Invoice, list[int]]]:
+    """The entries (row ids) of alike corrections by the invoice that bills them."""
+    invoices = {row.invoice_id: row.invoice for row in rows}
+    return [
+        (invoice, [row.entry_id for row in rows if row.invoice_id == pk]) for pk, invoice in sorted(invoices.items())
+    ]
+
+
+def _groups(found: Mapping[str, Sequence[Correction]]) -> list[Group]:
+    """Alike corrections by name, as groups; takes as many queries for one as for many."""
+    settled = differences.settled_of({row.claim.line_id for rows in found.values() for row in rows})
+    refusals = iter(credit_notes.why_not_entries([each for rows in found.values() for each in _gone(rows)]))
+    return [
+        _group(name, rows, settled, next(filter(None, [next(refusals) for _ in _gone(rows)]), ""))
+        for name, rows in found.items()
+    ]
+
+
+def _group(name: str, rows: Sequence[Correction], books: Mapping[int, dict[int, int]], why_credit: str) -> Group:
     by_line: defaultdict[int, list[Correction]] = defaultdict(list)
     for row in rows:
         by_line[row.claim.line_id].append(row)
-    amount, total, why_next, why_credit = Decimal("0.00"), Decimal("0.00"), "", ""
+    amount, total, why_next = Decimal("0.00"), Decimal("0.00"), ""
     each: dict[int, str] = {}
-    gone: defaultdict[int, list[int]] = defaultdict(list)
     for line_id, of_line in by_line.items():
-        settled = differences.settled_seconds(line_id)
+        settled = books.get(line_id, {})
         changes = [(row.claim_id, row.seconds) for row in of_line if row.claim_id in settled]
-        for hours in differing_hours(settled, changes, frozen_rounding(of_line[0].claim.line.invoice)):
+        for hours in differing_hours(settled, changes, frozen_rounding(of_line[0].invoice)):
             total += hours
             amount += rating.line_total(hours, of_line[0].claim.line.unit_price)
         for row in of_line:
             refusal, alone = next_invoice(row, settled)
             why_next = why_next or refusal
             each[row.pk] = of_correction(row, settled, alone).digest
-            gone[row.invoice_id].append(row.entry_id)
-    invoices = {row.invoice_id: row.invoice for row in rows}
-    for invoice_id, entries in sorted(gone.items()):
-        why_credit = why_credit or credit_notes.why_not_entries(invoices[invoice_id], entries)
     figures = Figures.of(
         f"corrections {name}",
         {

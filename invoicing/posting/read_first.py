@@ -328,11 +328,19 @@ def hindrance(invoice: Invoice, *, but: Sequence[Drift.Kind] = ()) -> Message | 
 
     ``but``: kinds of findings that do not stand in the way of this verb.
     """
-    for row in _standing([invoice]):
+    return hindrances([invoice], but=but).get(invoice.pk)
+
+
+def hindrances(invoices: Sequence[Invoice], *, but: Sequence[Drift.Kind] = ()) -> dict[int, Message]:
+    """By invoice (row id), of those that have one; one query for all of them."""
+    found: dict[int, Message] = {}
+    by_order = {(invoice.dossier_id, invoice.reference): invoice for invoice in invoices}
+    for row in _standing(invoices):
+        invoice = by_order.get((row.dossier_id, row.reference))
         is_answered = row.acknowledged_at is not None and row.kind in _MAY_STAY
-        if row.kind in HOLDING_BACK and row.kind not in but and not is_answered:
-            return _message(invoice, row)
-    return None
+        if invoice is not None and row.kind in HOLDING_BACK and row.kind not in but and not is_answered:
+            found.setdefault(invoice.pk, _message(invoice, row))
+    return found
 
 
 def _message(invoice: Invoice, row: Drift) -> Message:

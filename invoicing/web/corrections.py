@@ -61,7 +61,9 @@ def corrections(request: FirmRequest) -> HttpResponse:
             "cases": options.cases(list(shown["page"].object_list), may_post=may(request.membership, "post")),
             "groups": [group for group in alike if len(group.corrections) > 1],
             "state": state,
-            "counts": {name: found.count() for name, found in rows.items()},
+            "counts": {
+                name: shown["page"].paginator.count if name == state else found.count() for name, found in rows.items()
+            },
             "key": key,
             "dossiers": dossiers,
             "may_decide": may(request.membership, "hold"),

@@ -288,6 +288,6 @@ def test_page_takes_as_many_queries_for_more_corrections(django_assert_max_num_q
     for _ in range(8):
         CorrectionFactory(invoice=InvoiceFactory(dossier=dossier, status="posted"))
     client = signed_in(firm)
-    with django_assert_max_num_queries(24):  # type: ignore[attr-defined]  # the plugin's fixture is a context manager
+    with django_assert_max_num_queries(25):  # type: ignore[attr-defined]  # the plugin's fixture is a context manager
         words = text(client, "/corrections/")
     assert "8 corrections wait for a decision" in words
