@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -35,6 +36,22 @@ ADDED: dict[str, set[str]] = {"ledger": {"broken"}}
 """Keys that the JSON has got since, by the key of what was said: {"ledger": {"broken"}} or the like.
 
 A key that is not listed is a difference, as is one that is gone."""
+
+
+UNSURE_CLIENT = 508
+"""In Toggl; its nine digits were proposed as a number and would not be today (R3)."""
+
+JUDGED_ANEW = [
+    "ledger: no_price",
+    "ledger: unsure_vat",
+    *("ledger: 2 became 1", "ledger: 9000 became 4500"),  # of several products: one has no price on its day
+    *("ledger: 17 became 41", "ledger: 59779 became 147950"),  # the client's hours wait for a person
+    *("ledger: 237 became 213", "ledger: 838109 became 749938"),
+    "ledger: no_vat",
+    *("ledger: 1 became 0", "ledger: 3600 became 0"),  # a number that is read with its blanks now
+    *("ledger: 0 became 1", "ledger: 0 became 3600"),
+]
+"""What today's rules say otherwise of hours that are not billed."""
 
 
 @pytest.fixture(params=VENDORS)
@@ -88,9 +105,12 @@ def differences(before: Any, after: Any, place: str) -> list[str]:
 def _compare(before: dict[str, Any], after: dict[str, Any]) -> None:
     told = ["ledger", "verify_audit", "invoices", "tag_mappings", "client_mappings"]
     assert sorted(after) == sorted(told)
+    kept = [row for row in before["client_mappings"] if row["client_remote_id"] != UNSURE_CLIENT]
+    assert len(kept) == len(before["client_mappings"]) - 1
     for place in told:
         assert before[place], place
-        assert differences(before[place], after[place], place)[:10] == []
+        was = kept if place == "client_mappings" else before[place]
+        assert differences(was, after[place], place) == (JUDGED_ANEW if place == "ledger" else []), place
 
 
 def test_differences_are_found() -> None:
@@ -127,8 +147,8 @@ def test_what_the_earlier_code_said_has_every_state() -> None:
 @pytest.mark.slow
 def test_books_invoices_and_mappings_are_what_they_were(vendor: str, url: str, tmp_path: Path) -> None:
     before = restored.before(COMMIT, vendor)
-    *seen, migrated, todays, secrets, rows, said = _run(
-        url, tmp_path, *LOOK, "migrate", "triggers", "secrets", "rows", "said"
+    *seen, migrated, todays, secrets, rows, _judged, said = _run(
+        url, tmp_path, *LOOK, "migrate", "triggers", "secrets", "rows", "judge", "said"
     )
     found, plan, check, still = seen
     # Looking at the plan changes nothing. (Until there are later migrations there is none to apply.)
@@ -138,7 +158,8 @@ def test_books_invoices_and_mappings_are_what_they_were(vendor: str, url: str, t
     assert len(todays) >= len(found)
     assert all(name.startswith("toggbill_") for name in todays), "none is left of the names of then"
     assert secrets == [API_KEY, TOKEN]
-    assert [table for table, count in _ours(before["rows"]).items() if rows.get(table) != count] == []
+    fewer = {"invoicing_clientmapping": before["rows"]["invoicing_clientmapping"] - 1}
+    assert {name: rows.get(name) for name in _ours(before["rows"])} == _ours(before["rows"]) | fewer
     _compare(before, said)
 
     # A migration that rebuilds every table, then one that ends in the middle: by an error, by a signal, and twice
@@ -151,7 +172,7 @@ def test_books_invoices_and_mappings_are_what_they_were(vendor: str, url: str, t
     refusals = next(came)
     assert set(refusals) >= set(_ours(before["rows"])) - POINT_NOWHERE
     for table, refusal in refusals.items():
-        assert "append-only" in refusal or "belongs to the firm" in refusal, table
+        assert re.search("append-only|belongs to the firm|keeps its Toggl id and its firm", refusal), table
     _compare(before, next(came))
     assert (next(came), next(came)) == ("RuntimeError: failed in the middle", todays)
     assert (next(came), next(came), next(came)) == (signal.SIGKILL, todays, "")

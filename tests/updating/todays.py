@@ -89,6 +89,15 @@ def secrets() -> list[str]:
     return [row.secret for row in rows]
 
 
+def judge() -> None:
+    """What a worker does next: hours that the migrations marked are judged by today's rules."""
+    from django.utils import timezone  # noqa: PLC0415 - after django.setup
+
+    from invoicing.ledger import derive  # noqa: PLC0415 - after django.setup
+
+    derive.derive_marked(now=timezone.now())
+
+
 def rows() -> dict[str, int]:
     """How many rows each table has."""
     from django.apps import apps  # noqa: PLC0415 - after django.setup
@@ -122,6 +131,7 @@ def refusals() -> dict[str, str]:
 VERBS: dict[str, Callable[..., Any]] = {"migrate": migrate, "killed": killed}
 STEPS: dict[str, Callable[[], Any]] = {
     "said": said,
+    "judge": judge,
     "triggers": trigger_names,
     "secrets": secrets,
     "rows": rows,
