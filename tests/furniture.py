@@ -21,6 +21,7 @@ from tests.factories import (
     ProjectFactory,
     ReportedMonthFactory,
     RunFactory,
+    SavedViewFactory,
     TagMappingFactory,
     WebhookFactory,
     WorkspaceFactory,
@@ -54,6 +55,7 @@ def furnish(firm: Firm, mark: str) -> None:
     CorrectionFactory(invoice=invoice)
     DriftFactory(dossier=dossier, facts={"invoice": mark})
     ReportedMonthFactory(dossier=dossier)
-    MembershipDossierFactory(dossier=dossier, membership__user__email=f"{mark}@example.com")
+    named = MembershipDossierFactory(dossier=dossier, membership__user__email=f"{mark}@example.com")
+    SavedViewFactory(membership=named.membership, name=mark)
     InvitationFactory(firm=firm, email=f"{mark}-invited@example.com")
     record(firm=firm, news=[News("run", f"dossier {mark}", {})], by=Actor(mark, ""), now=invoice.drafted_at)

@@ -21,7 +21,7 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from pytest_django import Settings
 
-from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
+from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow, SavedView
 from tests.addresses import Address, addresses, walk
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
@@ -102,6 +102,7 @@ def _named(firm: Firm, mark: str) -> dict[str, Any]:
         "member": Membership.objects.get(firm=firm, user__email=f"{mark}@example.com").pk,
         "invitation": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk,
         "correction": Correction.objects.get(firm=firm, invoice__dossier=dossier).pk,
+        "view": SavedView.objects.get(firm=firm, name=mark).pk,
         "finding": Drift.objects.filter(firm=firm, dossier=dossier).order_by("pk")[0].pk,
     }
 
@@ -133,6 +134,8 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "decide": {"pk": named["correction"], "remedy": "accept"},
         "decide_alike": {"key": mark, "group": "unknown", "remedy": "accept"},
         "acknowledge": {"key": mark, "pk": named["finding"]},
+        "decide_any_hours": {"decision": "hold"},
+        "remove_view": {"pk": named["view"]},
         "decide_hours": {"key": mark, "decision": "hold"},
         "take_number": {"key": mark, "client": 501},
     }
@@ -284,8 +287,10 @@ _NO_ROW = {
     "mfa_remove_webauthn",
     "toggl_hook",
     "billit_hook",
+    "firm:all_hours_export",
     "firm:attention_export",
     "firm:corrections_export",
+    "firm:decide_any_hours",
     "firm:invoices_export",
     "firm:months_export",
 }

@@ -29,6 +29,7 @@ from invoicing.models import (
     LedgerRow,
     ReportedMonth,
     Run,
+    SavedView,
 )
 from invoicing.models.problems import words_of
 from toggbill.firms.access import FirmRequest, actor
@@ -215,6 +216,14 @@ class ReportedMonthAdmin(ReadOnlyAdmin):
     list_select_related = ("dossier",)
     list_filter = (("dossier", _Related),)
     date_hierarchy = "month"
+
+
+@admin.register(SavedView)
+class SavedViewAdmin(ReadOnlyAdmin):
+    """Filters of the hours that members keep: saved and removed on the page of the hours."""
+
+    list_display = ("name", "membership", "query")
+    list_select_related = ("membership__user",)
 
 
 @admin.register(Attempt)

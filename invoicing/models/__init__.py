@@ -4,7 +4,7 @@ from invoicing.models.attempts import Attempt
 from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
 from invoicing.models.invoices import NEEDS_PERSON, Invoice
-from invoicing.models.ledger import Correction, LedgerRow
+from invoicing.models.ledger import Correction, LedgerRow, SavedView
 from invoicing.models.reconciliation import Drift, ReportedMonth
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "LedgerRow",
     "ReportedMonth",
     "Run",
+    "SavedView",
     "TagMapping",
 ]

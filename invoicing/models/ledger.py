@@ -13,7 +13,7 @@ from integrations.models import Entry
 from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
-from toggbill.firms.models import FirmOwned, FirmQuerySet
+from toggbill.firms.models import FirmOwned, FirmQuerySet, Membership
 
 
 class LedgerRowQuerySet(FirmQuerySet["LedgerRow"]):
@@ -211,3 +211,22 @@ class Correction(FirmOwned):
 
     def __str__(self) -> str:
         return f"{self.entry_id}: {self.seconds} s, {self.decision}"
+
+
+class SavedView(FirmOwned):
+    """A filter of the hours that a member keeps under a name; ``query``: as it stands in the page's address."""
+
+    membership = models.ForeignKey(Membership, on_delete=models.CASCADE, related_name="views", verbose_name=_("member"))
+    name = models.CharField(_("name"), max_length=60)
+    query = models.TextField(_("filter"), blank=True)
+
+    class Meta:
+        verbose_name = _("saved view")
+        verbose_name_plural = _("saved views")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["membership", "name"], name="saved_view_once"),
+            models.CheckConstraint(condition=~Q(name=""), name="saved_view_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

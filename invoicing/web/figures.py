@@ -25,7 +25,6 @@ from invoicing.ledger.invariants import Scope
 from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
-from invoicing.rules import days
 from invoicing.rules.mapping import DOUBTS
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
@@ -283,17 +282,6 @@ def open_by_buyer(dossier: Dossier) -> list[Buyer]:
     for buyer in found.values():
         buyer.products.sort(key=lambda product: (product[0].casefold(), product[1] or 0))
     return sorted(found.values(), key=lambda buyer: (-buyer.sums.value, buyer.name.casefold()))
-
-
-def hours_of(dossier: Dossier, *, state: str = "", month: date | None = None, buyer: str = "") -> QuerySet[LedgerRow]:
-    """The ledger rows behind a number of the dossier's page, the newest first."""
-    rows = (
-        LedgerRow.objects.filter(dossier=dossier).select_related("entry").order_by("-day", "-entry__started_at", "-pk")
-    )
-    rows = rows.filter(state=state) if state else rows.exclude(state=State.DELETED)
-    if month is not None:
-        rows = rows.filter(day__gte=month, day__lt=days.next_month(month))
-    return rows.filter(buyer_key=buyer) if buyer else rows
 
 
 def invoices_of(rows: QuerySet[Invoice], *, status: str = "", dossier: str = "") -> QuerySet[Invoice]:

@@ -2,15 +2,21 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, hours, invoices, sending
+from invoicing.web import attention, comparisons, corrections, dossiers, invoices, sending
 from invoicing.web.exports import downloads
+from invoicing.web.hours import deciding, lists, saved_views
 
 urlpatterns = [
     path("", dossiers.dossiers, name="dossiers"),
     path("dossiers/<slug:key>/", dossiers.dossier, name="dossier"),
-    path("dossiers/<slug:key>/hours/", hours.hours, name="hours"),
+    path("hours/", lists.all_hours, name="all_hours"),
+    path("hours/export.<slug:kind>", downloads.all_hours, name="all_hours_export"),
+    path("hours/views/", saved_views.save, name="save_view"),
+    path("hours/views/<id:pk>/remove/", saved_views.remove, name="remove_view"),
+    path("hours/<slug:decision>/", deciding.decide_any, name="decide_any_hours"),
+    path("dossiers/<slug:key>/hours/", lists.hours, name="hours"),
     path("dossiers/<slug:key>/hours/export.<slug:kind>", downloads.hours, name="hours_export"),
-    path("dossiers/<slug:key>/hours/<slug:decision>/", hours.decide, name="decide_hours"),
+    path("dossiers/<slug:key>/hours/<slug:decision>/", deciding.decide, name="decide_hours"),
     path("dossiers/<slug:key>/clients/<id:client>/number/", attention.take_number, name="take_number"),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),

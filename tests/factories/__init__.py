@@ -17,6 +17,7 @@ from tests.factories.books import (
     LedgerRowFactory,
     ReportedMonthFactory,
     RunFactory,
+    SavedViewFactory,
     TagMappingFactory,
 )
 from tests.factories.declared import NOW, PASSWORD, enterprise_number
@@ -63,6 +64,7 @@ __all__ = [
     "ProjectFactory",
     "ReportedMonthFactory",
     "RunFactory",
+    "SavedViewFactory",
     "TagMappingFactory",
     "UserFactory",
     "WebhookFactory",

@@ -26,6 +26,7 @@ from invoicing.models import (
     LedgerRow,
     ReportedMonth,
     Run,
+    SavedView,
     TagMapping,
 )
 from invoicing.rules.text import text_key
@@ -35,6 +36,7 @@ from tests.factories.mirror import (
     CompanyFactory,
     EntryFactory,
     FirmFactory,
+    MembershipFactory,
     WorkspaceFactory,
     number_of_party,
 )
@@ -350,3 +352,15 @@ class AttemptFactory(DjangoModelFactory[Attempt]):
     finished_at = LazyAttribute(lambda o: o.started_at + timedelta(milliseconds=212))
     outcome = Attempt.Outcome.ACCEPTED
     http_status = 200
+
+
+class SavedViewFactory(DjangoModelFactory[SavedView]):
+    """A view of a member: what is open."""
+
+    class Meta:
+        model = SavedView
+
+    firm = SelfAttribute("membership.firm")
+    membership = SubFactory(MembershipFactory)
+    name = Sequence(lambda n: f"View {n}")
+    query = "state=open"

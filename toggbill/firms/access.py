@@ -145,6 +145,8 @@ WHOLE_FIRM = frozenset(
         "firms.membership",
         "firms.membershipdossier",
         "firms.invitation",
+        # A member's own: its page asks for those of the member, restricted or not.
+        "invoicing.savedview",
     }
 )
 FENCED = frozenset({*_BY_ANY, *_BY_ALL, *WHOLE_FIRM})

@@ -11,9 +11,20 @@ from django.views.decorators.http import require_GET
 from invoicing.corrections import options
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.web import figures
+from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
-from invoicing.web.lookup import dossier_of, month_of
+from invoicing.web.hours.filters import Filter
+from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, member, member_required, visible
+
+
+@member_required("export")
+@require_GET
+def all_hours(request: FirmRequest, kind: str) -> HttpResponse:
+    """The entries of the firm, with the filters of their page."""
+    return _file(
+        of_hours.table(Filter.of(request.GET).rows(member(request)), member=member(request), name="hours"), kind
+    )
 
 
 @member_required("export")
@@ -21,12 +32,8 @@ from toggbill.firms.access import FirmRequest, member, member_required, visible
 def hours(request: FirmRequest, key: str, kind: str) -> HttpResponse:
     """The entries of a dossier's page of hours, with its filters."""
     dossier = dossier_of(request, key)
-    state = request.GET.get("state", "")
-    if state and state not in LedgerRow.State.values:
-        raise Http404
-    month, buyer = month_of(request.GET.get("month", "")), request.GET.get("buyer", "")
-    rows = figures.hours_of(dossier, state=state, month=month, buyer=buyer)
-    return _file(tables.hours(dossier, rows), kind)
+    rows = Filter.of(request.GET, dossier=dossier.key).rows(member(request))
+    return _file(of_hours.table(rows, member=member(request), name=f"{dossier.key}-hours"), kind)
 
 
 @member_required("export")

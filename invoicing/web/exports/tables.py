@@ -1,4 +1,5 @@
-"""What a member reads on a page, as the rows of a file: hours, invoices with lines, attention, corrections, months.
+"""What a member reads on a page, as the rows of a file: invoices with lines, attention, corrections, months; hours are
+in a file of their own.
 
 A file has a heading and rows, which are read from the database as they are written to the disk, so that a large one
 needs no more memory than a small one, and is whole before its first byte leaves. Texts that a spreadsheet would run are
@@ -53,53 +54,6 @@ class Table:
 # --- what is in them --------------------------------------------------------------------------------------------------
 
 
-def hours(dossier: Dossier, rows: QuerySet[LedgerRow]) -> Table:
-    """The entries behind a number of a dossier's page."""
-    heading = [
-        _("Dossier"),
-        _("Day"),
-        _("Start"),
-        _("Who"),
-        _("Toggl client"),
-        _("Description"),
-        _("Tags"),
-        _("State"),
-        _("Reason"),
-        _("Customer"),
-        _("Product"),
-        _("Price"),
-        _("Seconds"),
-        _("Hours"),
-        _("Toggl entry"),
-    ]
-    states, zone = _labels(LedgerRow.State.choices), dossier.firm.zone
-    titles = {reason: str(words.title) for reason, words in attention.WORDS.items()}
-
-    def line(row: LedgerRow) -> list[Cell]:
-        reason = titles.get(row.reason, row.reason)
-        if row.decision and row.decision == row.state:
-            reason = row.decision_words
-        return [
-            dossier.name,
-            row.day,
-            _local(row.entry.started_at, zone),
-            row.entry.person_name,
-            row.client_name,
-            row.entry.description,
-            ", ".join(row.entry.tags),
-            states[row.state],
-            reason,
-            row.buyer_name,
-            row.product_reference,
-            _plain(row.price),
-            row.seconds,
-            _hours(row.seconds),
-            row.entry.remote_id,
-        ]
-
-    return Table(f"{dossier.key}-hours", heading, (line(row) for row in _read(rows)))
-
-
 def invoices(rows: QuerySet[Invoice]) -> Table:
     """Invoices, a row for each of their lines; totals and status are repeated on each."""
     heading = [
@@ -128,8 +82,8 @@ def invoices(rows: QuerySet[Invoice]) -> Table:
         _("VAT"),
         _("Total incl. VAT"),
     ]
-    kinds, statuses = _labels(Invoice.Kind.choices), _labels(Invoice.Status.choices)
-    deliveries, payments = _labels(Invoice.Delivery.choices), _labels(Invoice.Payment.choices)
+    kinds, statuses = labels(Invoice.Kind.choices), labels(Invoice.Status.choices)
+    deliveries, payments = labels(Invoice.Delivery.choices), labels(Invoice.Payment.choices)
     yes, no = _("yes"), _("no")
 
     def lines(invoice: Invoice) -> Iterator[list[Cell]]:
@@ -155,8 +109,8 @@ def invoices(rows: QuerySet[Invoice]) -> Table:
                 line.product_reference,
                 f"{line.description}{line.description_extended}",
                 line.quantity,
-                _plain(line.unit_price),
-                _plain(line.vat_rate),
+                plain(line.unit_price),
+                plain(line.vat_rate),
                 line.total,
                 line.seconds,
                 yes if line.is_late else no,
@@ -195,13 +149,13 @@ def to_decide(rows: QuerySet[LedgerRow], zone: ZoneInfo) -> Table:
             todo,
             attention.cause_of(row),
             row.day,
-            _local(row.entry.started_at, zone),
+            local(row.entry.started_at, zone),
             row.entry.person_name,
             row.client_name,
             row.entry.description,
             ", ".join(row.entry.tags),
             row.seconds,
-            _hours(row.seconds),
+            in_hours(row.seconds),
             row.entry.remote_id,
         ]
 
@@ -230,7 +184,7 @@ def corrections(rows: QuerySet[Correction], zone: ZoneInfo) -> Table:
         _("Note"),
         _("Toggl entry"),
     ]
-    decisions = _labels(Correction.Decision.choices)
+    decisions = labels(Correction.Decision.choices)
     changes = {"seconds": _("time"), "deleted": _("deleted"), "product": _("product"), "customer": _("customer")}
     changes |= {"day": _("day"), "billable": _("billable flag")}
 
@@ -249,9 +203,9 @@ def corrections(rows: QuerySet[Correction], zone: ZoneInfo) -> Table:
             row.seconds,
             case.hours,
             case.amount,
-            _local(row.opened_at, zone),
+            local(row.opened_at, zone),
             decisions[row.decision],
-            _local(row.decided_at, zone),
+            local(row.decided_at, zone),
             row.decided_by,
             row.note,
             row.entry.remote_id,
@@ -294,10 +248,10 @@ def months(dossiers: Iterable[Dossier]) -> Table:
                 yield [
                     month.dossier.name,
                     f"{month.month:%Y-%m}",
-                    *(_hours(tally.seconds) for tally in tallies),
-                    _hours(sum(tally.seconds for tally in tallies)),
+                    *(in_hours(tally.seconds) for tally in tallies),
+                    in_hours(sum(tally.seconds for tally in tallies)),
                     sum(tally.entries for tally in tallies),
-                    _hours(month.corrections.seconds),
+                    in_hours(month.corrections.seconds),
                     yes if month.balanced else no,
                     ", ".join(dict.fromkeys(broken.rule for broken in month.broken)),
                 ]
@@ -309,16 +263,17 @@ def _read(rows: QuerySet[_Row]) -> Iterator[_Row]:
     return rows.iterator(chunk_size=_CHUNK)
 
 
-def _labels(choices: Iterable[tuple[str, object]]) -> dict[str, str]:
-    # Put into the reader's language now: a file is written after the request, in nobody's.
+def labels(choices: Iterable[tuple[str, object]]) -> dict[str, str]:
+    """The words for the values of a column, now, in the language of who asked."""
     return {value: str(label) for value, label in choices}
 
 
-def _hours(seconds: int) -> Decimal:
+def in_hours(seconds: int) -> Decimal:
+    """With two decimals, half up."""
     return (Decimal(seconds) / 3600).quantize(_CENT, ROUND_HALF_UP)
 
 
-def _plain(value: Decimal | None) -> Decimal | None:
+def plain(value: Decimal | None) -> Decimal | None:
     """With two decimals, or as many as it has."""
     if value is None:
         return None
@@ -326,7 +281,7 @@ def _plain(value: Decimal | None) -> Decimal | None:
     return exact if -int(exact.as_tuple().exponent) > 2 else value.quantize(_CENT)
 
 
-def _local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
+def local(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
     """Neither a spreadsheet nor its reader knows zones."""
     return None if moment is None else moment.astimezone(zone).replace(microsecond=0, tzinfo=None)
 

@@ -19,6 +19,7 @@ from invoicing.models import (
     LedgerRow,
     ReportedMonth,
     Run,
+    SavedView,
     TagMapping,
 )
 from tests.factories import (
@@ -34,6 +35,7 @@ from tests.factories import (
     LedgerRowFactory,
     ReportedMonthFactory,
     RunFactory,
+    SavedViewFactory,
     TagMappingFactory,
 )
 from tests.invoicing.refusing import another_line, refuses
@@ -358,3 +360,15 @@ def test_reported_month_that_ends_before_it_begins() -> None:
 @refuses(ReportedMonth, "reported_month_not_negative")
 def test_reported_month_of_fewer_than_no_seconds() -> None:
     ReportedMonth.objects.filter(pk=ReportedMonthFactory().pk).update(own_seconds=-1)
+
+
+@refuses(SavedView, "saved_view_once")
+def test_view_of_a_member_under_one_name_twice() -> None:
+    row = SavedViewFactory(name="October")
+    SavedViewFactory(name="October")
+    SavedViewFactory(membership=row.membership, name="October")
+
+
+@refuses(SavedView, "saved_view_has_a_name")
+def test_view_without_a_name() -> None:
+    SavedViewFactory(name="")

@@ -10,6 +10,7 @@ import pytest
 from django.test import Client, override_settings
 from pytest_django.live_server_helper import LiveServer
 
+from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory
 from tests.visitors import signed_in
@@ -58,7 +59,7 @@ def test_whole_export_says_how_long_it_is(kind: str, live_server: LiveServer, me
 def test_export_that_fails_at_its_last_row_is_an_error_and_no_file(
     kind: str, live_server: LiveServer, member: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hours, asked = tables._hours, []
+    hours, asked = tables.in_hours, []
 
     def fails(seconds: int) -> object:
         asked.append(seconds)
@@ -66,7 +67,7 @@ def test_export_that_fails_at_its_last_row_is_an_error_and_no_file(
             raise RuntimeError("the disk is full")
         return hours(seconds)
 
-    monkeypatch.setattr(tables, "_hours", fails)
+    monkeypatch.setattr(of_hours, "in_hours", fails)
     answer, body = fetched(live_server, member, kind)
     assert len(asked) == ROWS
     assert answer.status == 500

@@ -1,0 +1,145 @@
+"""Of each entry of a list: on which invoice and line it was billed, or why it was not. A fixed number of queries."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from integrations.models import Project
+from invoicing.ledger import attention
+from invoicing.models import Claim, Dossier, Invoice, LedgerRow, TagMapping
+from invoicing.rules.unbilled import Why, not_billable
+from invoicing.web.figures import worth
+from invoicing.web.hours.sums import WITHOUT_VALUE
+from toggbill.firms.access import visible
+from toggbill.firms.models import Membership
+
+_State = LedgerRow.State
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A line that an entry, or a difference to what was billed of it, stands on; ``position``: the line's number."""
+
+    invoice: Invoice
+    position: int
+    kind: str
+
+    @property
+    def is_difference(self) -> bool:
+        """Whether it is a later difference."""
+        return self.kind == Claim.Kind.DIFFERENCE
+
+    @property
+    def is_credit(self) -> bool:
+        """Whether a credit note takes the entry back."""
+        return self.kind == Claim.Kind.CREDIT
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """A row of the ledger with the name of its project, the lines that it stands on, and why it is on none.
+
+    ``todo``: what to do about that, where somebody has to; both are empty for what is billed.
+    """
+
+    row: LedgerRow
+    project: str
+    places: Sequence[Place]
+    why: str
+    todo: str
+
+    @property
+    def value(self) -> Decimal | None:
+        """In euro, excluding VAT; None without a price, and of what nobody is to pay for."""
+        if self.row.price is None or self.row.state in WITHOUT_VALUE:
+            return None
+        return worth(self.row.seconds, self.row.price)
+
+
+def hours(rows: Iterable[LedgerRow], *, member: Membership) -> list[Hour]:
+    """These rows, which come with their entries and dossiers, as a list shows them: three queries."""
+    found = list(rows)
+    places = _places(found, member)
+    projects = _projects(found)
+    unbilled = _unbilled_tags(row for row in found if row.state == _State.NOT_BILLABLE)
+    listed = []
+    for row in found:
+        project = projects.get((row.entry.workspace_id, row.entry.project_remote_id or 0), "")
+        own = places.get(row.entry_id, [])
+        why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, frozenset()))
+        listed.append(Hour(row, project, own, why, todo))
+    return listed
+
+
+def _places(rows: Sequence[LedgerRow], member: Membership) -> dict[int, list[Place]]:
+    claims: QuerySet[Claim] = Claim.objects.live().filter(entry__in=[row.entry_id for row in rows])
+    found: defaultdict[int, list[Place]] = defaultdict(list)
+    for claim in visible(member, claims).select_related("line__invoice").order_by("pk"):
+        found[claim.entry_id].append(Place(claim.line.invoice, claim.line.position, claim.kind))
+    return found
+
+
+def _projects(rows: Sequence[LedgerRow]) -> dict[tuple[int, int], str]:
+    """Names by workspace (row id) and Toggl id: a member who sees an entry sees the name of its project."""
+    ids = {row.entry.project_remote_id for row in rows if row.entry.project_remote_id}
+    workspaces = {row.entry.workspace_id for row in rows}
+    named = Project.objects.filter(workspace__in=workspaces, remote_id__in=ids)
+    return {
+        (workspace, remote_id): name
+        for workspace, remote_id, name in named.values_list("workspace_id", "remote_id", "name")
+    }
+
+
+def _unbilled_tags(rows: Iterable[LedgerRow]) -> dict[int, frozenset[str]]:
+    """By dossier (row id): text keys of the tags that are mapped to *do not bill*."""
+    dossiers = {row.dossier_id for row in rows}
+    found: defaultdict[int, set[str]] = defaultdict(set)
+    if dossiers:
+        mappings = TagMapping.objects.filter(dossier__in=dossiers, bill=False, contradicted_by=[])
+        for dossier, key in mappings.values_list("dossier_id", "tag_key"):
+            found[dossier].add(key)
+    return {dossier: frozenset(keys) for dossier, keys in found.items()}
+
+
+def _why(row: LedgerRow, unbilled_tags: frozenset[str]) -> tuple[str, str]:
+    """Why an entry is on no invoice, and what to do about it."""
+    match row.state:
+        case _State.ATTENTION:
+            known = attention.words(row.reason)
+            return str(known.title), str(known.todo)
+        case _State.NOT_BILLABLE:
+            return _not_billable(row, unbilled_tags), ""
+        case _State.HELD | _State.WRITTEN_OFF | _State.CREDITED:
+            return row.decision_words, ""
+        case _State.OPEN:
+            return _("waits for the next draft"), ""
+        case _State.RUNNING:
+            return _("the timer still runs in Toggl"), ""
+        case _State.DELETED:
+            return _("deleted in Toggl"), ""
+    return "", ""
+
+
+def _not_billable(row: LedgerRow, unbilled_tags: frozenset[str]) -> str:
+    found = not_billable(
+        seconds=row.seconds,
+        tags=row.entry.tags,
+        has_flag=row.entry.billable,
+        unbilled_tags=unbilled_tags,
+        by_flag=row.dossier.billable == Dossier.Billable.FLAGGED,
+    )
+    if found is None:
+        return _("a rule changed; it is judged anew in a moment")
+    match found.why:
+        case Why.zero_seconds:
+            return _("it has no time: 0 seconds")
+        case Why.tag:
+            return _("the tag “%(tag)s” is mapped to “do not bill”") % {"tag": found.tag}
+        case Why.flag:
+            return _("Toggl’s billable flag is off, and the dossier bills flagged entries only")
