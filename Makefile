@@ -11,6 +11,12 @@ ARGS ?=
 # Stamps lie inside .venv, so that a second run is quick and removing .venv removes them.
 RUN := $(VENV)/stamp-run
 DEV := $(VENV)/stamp-dev
+PANGO := $(VENV)/stamp-pango
+
+# The annexes of hours are set with Pango, which pip cannot install; Debian's packages are the same since 12.
+PANGO_PACKAGES := $(shell cat Aptfile)
+HAS_PANGO = $(BIN)/python invoicing/annexes/renderer.py --check 2>/dev/null
+WITH_PANGO = $(HAS_PANGO) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Pango is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends $(PANGO_PACKAGES) >/dev/null && $(HAS_PANGO); } || { echo "Pango is missing, and annexes of hours cannot be made. Install it: apt-get install $(PANGO_PACKAGES)" >&2; exit 1; }
 
 .PHONY: help demo test test-sqlite check bench guarantee soak einvoice fuzz lock format
 
@@ -24,11 +30,18 @@ $(BIN)/pip:
 
 $(RUN): requirements.lock | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	-@$(WITH_PANGO)
 	@touch $@
 
 $(DEV): requirements-dev.lock | $(BIN)/pip
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	-@$(WITH_PANGO)
 	@touch $(RUN) $@
+
+# What cannot be installed here is said, and only what needs it ends there.
+$(PANGO): $(RUN)
+	@$(WITH_PANGO)
+	@touch $@
 
 .venv: $(DEV)
 
@@ -45,7 +58,7 @@ test: $(DEV) ## all tests, on a private PostgreSQL and Redis
 test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
 	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
-check: $(DEV) ## format, lint, types, imports, migrations, vulnerabilities, deployment (STRICT=1: advisories must answer)
+check: $(DEV) $(PANGO) ## format, lint, types, imports, migrations, vulnerabilities, deployment (STRICT=1: advisories must answer)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/djangofmt --check templates

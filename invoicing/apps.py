@@ -11,5 +11,6 @@ class InvoicingConfig(AppConfig):
     verbose_name = _("Invoicing")
 
     def ready(self) -> None:
-        """Register the triggers; they know models."""
+        """Register the triggers and the checks; they know models."""
+        from invoicing.annexes import checks  # noqa: F401, PLC0415 - models are loaded by now, not before
         from invoicing.models import triggers  # noqa: F401, PLC0415 - models are loaded by now, not before

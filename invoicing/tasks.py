@@ -13,7 +13,9 @@ from integrations.clients.transport import ServiceError
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
 from integrations.tasks import sync_company, sync_workspace
+from invoicing.annexes import freeze as annexes
 from invoicing.corrections import replace
+from invoicing.due import annexes as due_annexes
 from invoicing.due import (
     comparisons,
     deliveries,
@@ -88,8 +90,9 @@ def tick_reconcile(**_: object) -> None:
 
 @shared_task(base=Tick)
 def tick_delivery(**_: object) -> None:
-    """Enqueue posts and sends that were asked for, look-ups of doubts, and the reading back of totals."""
+    """Enqueue annexes, posts and sends that are due, look-ups of doubts, and the reading back of totals."""
     now = clock.now()
+    enqueue_annexes(due_annexes.take_due(now=now))
     due = posts.take_due(now=now)
     enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
     enqueue_sends(invoice for invoice in due if invoice.status == Invoice.Status.POSTED)
@@ -127,6 +130,12 @@ def enqueue_sends(invoices: Iterable[Invoice]) -> None:
         send_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
+def enqueue_annexes(invoices: Iterable[Invoice]) -> None:
+    """Have the workers make annexes of hours, and post afterwards what somebody asked to post."""
+    for part in due_annexes.portions(invoices):
+        freeze_annexes.delay(invoice_ids=part)
+
+
 @shared_task
 def derive(*, workspace_id: int, **_: object) -> None:
     """Bring the ledger of one workspace up to date."""
@@ -157,10 +166,29 @@ def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
 
 
 @shared_task
+def freeze_annexes(*, invoice_ids: list[int], **_: object) -> None:
+    """Make the annexes of hours of invoices that were approved; why one could not be made stands in its row.
+
+    Those that somebody asked to post are posted next, by who is free.
+    """
+    rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("approved_by", "pk")
+    for name, part in groupby(rows, key=lambda invoice: invoice.approved_by):
+        by = Actor(name or "schedule", "worker")
+        annexes.freeze(invoices=[invoice.pk for invoice in part], by=by, now=clock.now())
+    asked = rows.filter(status=Invoice.Status.APPROVED, post_requested_at__isnull=False)
+    enqueue_posts(asked.filter(annex__isnull=False))
+
+
+@shared_task
 def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     """Post those of one company that somebody asked for, or look up what became of them; the rows say what comes."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("post_requested_by", "pk")
-    for name, part in groupby(rows, key=lambda invoice: invoice.post_requested_by):
+    # A worker that posts makes no annexes: who makes those passes their invoices on.
+    if awaits := set(annexes.lacking().filter(pk__in=invoice_ids).values_list("pk", flat=True)):
+        enqueue_annexes(invoice for invoice in rows if invoice.pk in awaits)
+    for name, part in groupby(
+        (row for row in rows if row.pk not in awaits), key=lambda invoice: invoice.post_requested_by
+    ):
         posts.work_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
     enqueue_sends(rows.posted().filter(send_requested_at__isnull=False))
 

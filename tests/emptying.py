@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.test import TransactionTestCase
 
+from invoicing.models import Annex
 from toggbill.database import triggers
 from toggbill.firms.models import AuditEvent, Membership
 
@@ -30,7 +31,7 @@ def teardown() -> Callable[[TransactionTestCase], None]:
         if migrated is not None and migrated.again():
             return
         # Those that refuse to be emptied let it happen.
-        for model in (AuditEvent, Membership):
+        for model in (AuditEvent, Membership, Annex):
             triggers.remove(connection, model._meta.db_table)
         whole(case)
         triggers.install(connection)

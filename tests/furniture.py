@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from invoicing.models import Invoice, LedgerRow, moves
 from tests.factories import (
+    NOW,
+    AnnexFactory,
     AttemptFactory,
     ClientFactory,
     ClientMappingFactory,
@@ -31,6 +34,17 @@ from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.models import Firm
 
 
+def post_row(invoice: Invoice) -> None:
+    """An annex is made of an approved invoice: it is posted afterwards."""
+    row = Invoice.objects.filter(pk=invoice.pk)
+    asked = {"post_requested_at": NOW, "post_requested_by": "owner@example.com"}
+    moves.move(row, status=moves.Step("approved", "posting"), posting_since=NOW, **asked)
+    posted = {"posting_since": None, "posted_at": NOW, "order_id": 4_471_203 + invoice.pk, "order_date": NOW.date()}
+    moves.move(row, status=moves.Step("posting", "posted"), **posted)
+    moves.move(LedgerRow.objects.filter(entry__claims__line__invoice=invoice), state=moves.Step("drafted", "invoiced"))
+    invoice.refresh_from_db()
+
+
 def furnish(firm: Firm, mark: str) -> None:
     """A row of every model, each with a mark that would show if it leaked."""
     toggl = ConnectionFactory(firm=firm, key=f"{mark}-toggl", owner_name=mark)
@@ -50,7 +64,9 @@ def furnish(firm: Firm, mark: str) -> None:
     ClientMappingFactory(dossier=dossier, purchase_order=mark)
     LedgerRowFactory(dossier=dossier, client_name=mark)
     RunFactory(dossier=dossier)
-    invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="posted")
+    invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="approved")
+    AnnexFactory(invoice=invoice, name=mark)
+    post_row(invoice)
     AttemptFactory(invoice=invoice)
     CorrectionFactory(invoice=invoice)
     DriftFactory(dossier=dossier, facts={"invoice": mark})

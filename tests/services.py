@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import ctypes.util
 import os
 import pwd
 import shutil
@@ -31,6 +32,12 @@ from pathlib import Path
 from types import FrameType
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
+# What WeasyPrint loads for the annexes of hours, and Debian's packages of it.
+LIBRARIES = {
+    "pango-1.0": "libpango-1.0-0",
+    "pangoft2-1.0": "libpangoft2-1.0-0",
+    "harfbuzz-subset": "libharfbuzz-subset0",
+}
 STARTUP_SECONDS = 60.0
 ATTEMPTS = 3
 
@@ -75,6 +82,7 @@ def missing_packages(*, sqlite: bool) -> list[str]:
         missing.append("redis-server")
     if chromium() is None:
         missing.append("chromium")
+    missing += [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]
     return missing
 
 

@@ -174,6 +174,8 @@ def small_world(
         "billit": "main",
         "company": COMPANY,
         "start": "2026-09-01",
+        # An annex costs a process of its own: the tests of annexes, and the demo's, switch it on.
+        "annex": False,
         "tags": [{"tag": "Advice", "product": "ADV"}, {"tag": "Books", "product": "CPT"}],
     }
     table |= dossier

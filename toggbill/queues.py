@@ -13,7 +13,15 @@ _WORK = (
     (
         "invoicing",
         "post",
-        ["post_invoices", "read_back", "read_order_changes", "read_deliveries", "ask_ways", "recover_replacement"],
+        [
+            "freeze_annexes",
+            "post_invoices",
+            "read_back",
+            "read_order_changes",
+            "read_deliveries",
+            "ask_ways",
+            "recover_replacement",
+        ],
     ),
     ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_week"]),
     ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),

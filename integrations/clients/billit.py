@@ -13,7 +13,16 @@ from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from integrations.clients import billit_rows
 from integrations.clients.answers import Answer, Row, Unreadable
-from integrations.clients.billit_orders import Address, NewCustomer, Order, OrderLine, encode, order_body
+from integrations.clients.billit_orders import (
+    Address,
+    File,
+    NewCustomer,
+    Order,
+    OrderLine,
+    encode,
+    order_body,
+    recorded,
+)
 from integrations.clients.billit_rows import (
     Account,
     Company,
@@ -38,6 +47,7 @@ __all__ = [
     "Credential",
     "Customer",
     "DeliveryDetails",
+    "File",
     "FoundCompany",
     "NewCustomer",
     "Order",
@@ -48,6 +58,7 @@ __all__ = [
     "account",
     "encode",
     "order_body",
+    "recorded",
 ]
 
 REFERENCES_AT_ONCE = 20

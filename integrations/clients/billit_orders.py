@@ -6,10 +6,11 @@ decimals and prices those of the dossier, since Billit cuts the rest; the caller
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -54,6 +55,18 @@ class OrderLine:
 
 
 @dataclass(frozen=True, slots=True)
+class File:
+    """A file that goes with an order to its receiver (Billit docs: include-own-pdf-and-attachments).
+
+    ``content``: as base64. ``digest``: the SHA-256 of the file itself, as hex."""
+
+    name: str
+    kind: str
+    content: str = field(repr=False)
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """An invoice or credit note to create; Billit numbers it (design R10).
 
@@ -74,10 +87,14 @@ class Order:
     lines: tuple[OrderLine, ...]
     order_type: Literal["Invoice", "CreditNote"] = "Invoice"
     about_number: str = ""
+    files: tuple[File, ...] = ()
 
 
-def order_body(order: Order) -> dict[str, Any]:
+def order_body(order: Order, *, named: bool = False) -> dict[str, Any]:
     """The JSON object for `POST /v1/orders`: no nulls, no empty texts, numbers as `Decimal`.
+
+    `named`: with `sha256:` and the hash of each file in the place of its content, for the record of what was sent;
+    putting the contents back in, as base64, gives the body that was sent.
 
     Peppol refuses empty elements (rule R008 of Peppol BIS Billing 3.0) and Billit may refuse nulls. Without
     OrderNumber, so that Billit's own sequence has no gap. ValueError unless exactly one of customer_id and
@@ -101,6 +118,7 @@ def order_body(order: Order) -> dict[str, Any]:
             "CustomerID": order.customer_id,
             "Customer": None if order.customer is None else _customer(order.customer),
             "OrderLines": [_line(line) for line in order.lines],
+            "Attachments": [_file(file, named=named) for file in order.files],
         }
     )
 
@@ -112,6 +130,19 @@ def encode(body: Mapping[str, Any]) -> bytes:
     TypeError for a float, ValueError for a Decimal that is not a number.
     """
     return _json(body).encode()
+
+
+def recorded(order: Order) -> tuple[str, str]:
+    """What is kept of the body, with hashes of files in the place of their contents, and the SHA-256 of the whole."""
+    body = encode(order_body(order))
+    kept = encode(order_body(order, named=True)) if order.files else body
+    return kept.decode(), hashlib.sha256(body).hexdigest()
+
+
+def _file(file: File, *, named: bool) -> dict[str, Any]:
+    """Without FileID, which is Billit's own to give."""
+    content = f"sha256:{file.digest}" if named else file.content
+    return {"FileName": file.name, "MimeType": file.kind, "FileContent": content}
 
 
 def _customer(customer: NewCustomer) -> dict[str, Any]:

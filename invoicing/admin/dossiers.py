@@ -116,7 +116,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
             {"fields": ("every", "day", "mode", "auto_limit", "no_limit", "due_at", "waiting_words")},
         ),
         (_("Guards"), {"fields": ("four_eyes", "deviation")}),
-        (_("The invoice"), {"fields": ("payment_days", "email_allowed")}),
+        (_("The invoice"), {"fields": ("payment_days", "email_allowed", "annex")}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Dossier | None = None) -> tuple[str, ...]:

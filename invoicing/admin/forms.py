@@ -119,6 +119,7 @@ class DossierForm(_DossierForm):
             "deviation",
             "payment_days",
             "email_allowed",
+            "annex",
         )
         widgets = {"default_product": offered(PRODUCTS)}
 

@@ -18,6 +18,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.models import (
+    Annex,
     Attempt,
     Claim,
     Correction,
@@ -224,6 +225,20 @@ class SavedViewAdmin(ReadOnlyAdmin):
 
     list_display = ("name", "membership", "query")
     list_select_related = ("membership__user",)
+
+
+@admin.register(Annex)
+class AnnexAdmin(ReadOnlyAdmin):
+    """Annexes of hours: their files are on the page of the invoice."""
+
+    list_display = ("name", "invoice", "pdf_size", "csv_size", "made_at")
+    list_select_related = ("invoice",)
+    search_fields = ("name", "invoice__reference", "=pdf_hash", "=csv_hash")
+    exclude = ("firm", "pdf", "csv")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Annex]:
+        """Without the files themselves."""
+        return super().get_queryset(request).defer("pdf", "csv")
 
 
 @admin.register(Attempt)

@@ -251,6 +251,7 @@ class DossierRow(Row):
     day: Number = None
     mode: Word = None
     email_allowed: Flag = None
+    annex: Flag = None
     auto_limit: Amount = None
     no_limit: Flag = None
     longest_hours: Number = None

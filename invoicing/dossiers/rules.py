@@ -64,6 +64,7 @@ class DossierRules:
 
     ``clients``: Toggl client ids that the dossier bills, empty for all of its workspace (R1). ``day``: of the week
     (1 = Monday) or month, where ``every`` wants one (R9). ``email_allowed``: e-mail where Peppol does not reach (R11).
+    ``annex``: whether invoices carry a list of their hours.
     ``auto_limit``: euro excluding VAT, above which a person approves; with a mode that lets invoices out by themselves
     it is given, or ``no_limit`` says that there is none (R9). ``payment_days``: days from the invoice date (R10).
     ``longest_hours``: of a longer entry a person is asked, 0 for never (R4). ``four_eyes``: who approved does not send;
@@ -85,6 +86,7 @@ class DossierRules:
     day: int | None = None
     mode: str = Dossier.Mode.REVIEW.value
     email_allowed: bool = False
+    annex: bool = True
     auto_limit: Decimal | None = None
     no_limit: bool = False
     longest_hours: int = 16

@@ -12,6 +12,7 @@ from django.utils.translation import gettext
 
 from integrations.clients.failures import Message
 from integrations.models import Customer, Entry, Project
+from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
@@ -187,7 +188,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
     invoice.refresh_from_db(fields=["status", *changes])
     news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
-    audit.record(firm=invoice.firm, news=[news], by=by, now=now)
+    audit.record(firm=invoice.firm, news=[news, *freeze.drop_stale(invoice=invoice)], by=by, now=now)
     return invoice
 
 
@@ -362,6 +363,7 @@ def _drop(invoice: Invoice, now: datetime) -> list[int]:
     nothing_asked = NO_POST_ASKED | NO_SEND_ASKED
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(figures.DROPPABLE, _Status.VOID), **nothing_asked)
     invoice.refresh_from_db(fields=["status", *nothing_asked])
+    freeze.drop(invoice=invoice)
     return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from integrations.clients.transport import ServiceError
 from integrations.connections.stopping import Stopping
+from invoicing.annexes.freeze import lacking
 from invoicing.deciding import figures, guards, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
@@ -128,12 +129,13 @@ def take_due(*, now: datetime) -> list[Invoice]:
     """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for.
 
     They are not due again for the length of a lease: a tick does not enqueue anew what still waits in the queue, and
-    a message that was lost heals.
+    a message that was lost heals. One whose annex is still to be made is due once it is there.
     """
     lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
     may = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    awaits_annex = Q(pk__in=lacking().values("pk"))
     due = Invoice.objects.filter(
-        Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may
+        Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may & ~awaits_annex
         | Q(status=_Status.IN_DOUBT, needs_person=False) & may
         | Q(status=_Status.POSTING, posting_since__lt=lease) & may
         | Q(status=_Status.POSTED, send_requested_at__isnull=False, delivery__in=[_Delivery.NOT_SENT]) & may

@@ -1,8 +1,9 @@
 """Whether the rows follow from the audit log (design section 9), so that a rewritten log is found by what it told of.
 
 Followed event by event, through the declared moves (``models.moves``): status, delivery, payment, order id and approver
-of every invoice; what a person decided of every entry; who started every run. An event that makes no declared move does
-not fit, so an approval cannot be taken out; every row needs its events and every event its row.
+of every invoice; the files of its annex of hours; what a person decided of every entry; who started every run. An event
+that makes no declared move does not fit, so an approval cannot be taken out; every row needs its events and every event
+its row.
 
 **Events of before every move had one.** Code of that time made the moves that are declared ``was_silent`` without an
 event. ``Firm.audit_silent_through`` is the number of the latest event of that code (0 for a firm that has none): up to
@@ -12,10 +13,11 @@ the books lost what was decided of it; since then that is an event, too.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from invoicing.models import Dossier, Invoice, LedgerRow, Run
+from invoicing.models import Annex, Dossier, Invoice, LedgerRow, Run
 from invoicing.models.moves import BEGIN, DELIVERY, PAYMENT, STATE, STATUS, Table
 from toggbill.firms import audit
 from toggbill.firms.audit import Doubt, Verification
@@ -32,6 +34,7 @@ _ORDERED = {STATUS.event(_Status.POSTING, _Status.POSTED), STATUS.event(_Status.
 _SENDING = DELIVERY.event(Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENDING)
 _SENT = DELIVERY.event(Invoice.Delivery.SENDING, Invoice.Delivery.SENT)
 _CREDITED = STATE.event(LedgerRow.State.INVOICED, LedgerRow.State.CREDITED)
+_ANNEX_FROZEN, _ANNEX_DROPPED = "annex_frozen", "annex_dropped"
 # A draft that is redrawn stays one, and what is void is not sent, whether or not its delivery had failed.
 _STAYING = {(STATUS, _DRAFTED), (DELIVERY, STATUS.event(_Status.DRAFT, _Status.VOID))}
 _DECISIONS = {
@@ -61,6 +64,7 @@ class _Life:
     keys: set[object] = field(default_factory=set)
     order_id: int | None = None
     approved_by: str | None = None
+    annex: Mapping[str, object] | None = None
     rebill: bool = True
 
 
@@ -86,7 +90,9 @@ class Trail:
     def hear(self, event: AuditEvent) -> None:
         """Follow the event."""
         kind, _, name = event.subject.partition(" ")
-        if kind == "invoice":
+        if event.type in {_ANNEX_FROZEN, _ANNEX_DROPPED}:
+            self._hear_annex(event, name)
+        elif kind == "invoice":
             self._hear_invoice(event, name)
         elif event.type in _DECISIONS:
             self._decisions[int(name)] = _Told(event.number, _DECISIONS[event.type])
@@ -118,6 +124,10 @@ class Trail:
             life.approved_by = event.actor
         elif event.type == _CREDITED:
             self._hear_credit(event)
+
+    def _hear_annex(self, event: AuditEvent, reference: str) -> None:
+        life = self._lives.setdefault(reference, _Life(event.number))
+        life.annex = event.data if event.type == _ANNEX_FROZEN else None
 
     def _hear_sent(self, life: _Life, event: AuditEvent) -> None:
         # Sent by hand has no key. A late answer settles it from wherever it fell back to, as that of a post does.
@@ -152,6 +162,7 @@ class Trail:
         """Compare every row with what its events lead to."""
         yield from self._found
         yield from self._doubts_of_invoices()
+        yield from self._doubts_of_annexes()
         yield from self._doubts_of_entries()
         yield from self._doubts_of_runs()
 
@@ -179,6 +190,28 @@ class Trail:
                 )
         for reference, life in lives.items():
             yield Doubt(life.latest, f"Event {life.latest} tells of invoice {reference}, which has no row.")
+
+    def _doubts_of_annexes(self) -> Iterator[Doubt]:
+        """The files themselves are hashed, since a row that was changed may name any hash."""
+        # An invoice that is dropped before Billit had it loses its annex.
+        told = {
+            reference: life.annex
+            for reference, life in self._lives.items()
+            if life.annex is not None and _Status.VOID not in life.states[STATUS]
+        }
+        rows = Annex.objects.for_firm(self._firm).order_by("pk").select_related("invoice")
+        for row in rows.iterator(chunk_size=20):
+            subject = f"the annex of hours of invoice {row.invoice.reference}"
+            life = self._lives.get(row.invoice.reference)
+            frozen = told.pop(row.invoice.reference, None) or (life and life.annex)
+            if not frozen:
+                yield Doubt(None, f"No event tells of {subject}.")
+                continue
+            files = {"pdf": _sha256(bytes(row.pdf)), "csv": _sha256(bytes(row.csv))}
+            if changed := [kind for kind, digest in files.items() if frozen.get(kind) != digest]:
+                yield Doubt(None, f"The {' and the '.join(changed)} of {subject} are not those that were frozen.")
+        for reference in told:
+            yield Doubt(None, f"The annex of hours of invoice {reference} was frozen by its events, and has no row.")
 
     def _doubts_of_entries(self) -> Iterator[Doubt]:
         rows: dict[int, set[str]] = {}
@@ -212,6 +245,10 @@ class Trail:
         for (key, through), told in runs.items():
             subject = f"a run of dossier {key} through {through}"
             yield Doubt(told.number, f"Event {told.number} tells of {subject}, which has no row.")
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _silently(table: Table, states: set[str]) -> set[str]:

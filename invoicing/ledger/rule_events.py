@@ -41,6 +41,7 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
         "schedule": _schedule_of(dossier),
         "mode": str(dossier.mode),
         "email_allowed": dossier.email_allowed,
+        "annex": dossier.annex,
         "auto_limit": None if limit is None else f"{limit:.2f}",
         "no_limit": dossier.no_limit,
         "longest_hours": dossier.longest_hours,

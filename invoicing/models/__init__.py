@@ -1,5 +1,6 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
+from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
 from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
@@ -9,6 +10,7 @@ from invoicing.models.reconciliation import Drift, ReportedMonth
 
 __all__ = [
     "NEEDS_PERSON",
+    "Annex",
     "Attempt",
     "Claim",
     "ClientMapping",

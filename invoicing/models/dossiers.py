@@ -154,6 +154,11 @@ class Dossier(FirmOwned):
         default=False,
         help_text=_("Not a legal invoice between firms."),
     )
+    annex = models.BooleanField(
+        _("annex of hours"),
+        default=True,
+        help_text=_("Each invoice carries a list of its hours, as PDF and CSV, in the customer's language."),
+    )
     # When the next scheduled run is due (design D4); empty: only by hand.
     # `scheduled_through` is the latest scheduled day that was served.
     due_at = models.DateTimeField(_("next run"), null=True, blank=True, db_index=True)

@@ -47,6 +47,10 @@ class Code(StrEnum):
     CUSTOMER_GONE = "customer_gone"
     CUSTOMER_RENUMBERED = "customer_renumbered"
     CREDIT_TOO_LARGE = "credit_too_large"
+    ANNEX_LIBRARY = "annex_library"
+    ANNEX_FAILED = "annex_failed"
+    ANNEX_TOO_LARGE = "annex_too_large"
+    ORDER_TOO_LARGE = "order_too_large"
     # posting and sending are not done, or in doubt
     WORKER_ENDED = "worker_ended"
     NOT_ADOPTED = "not_adopted"
@@ -170,6 +174,22 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.CREDIT_TOO_LARGE: gettext_noop(
         "The credit note comes to %(excl)s excl. VAT, and order %(order)s of invoice %(invoice)s has %(left)s left in "
         "Billit, earlier credit notes taken off. Credit fewer hours, or set the order right in Billit."
+    ),
+    Code.ANNEX_LIBRARY: gettext_noop(
+        "The annex of hours cannot be made on this machine (%(missing)s). Whoever runs the site installs what is "
+        "missing (%(packages)s); the invoice is posted afterwards. Or switch the annex off in the dossier."
+    ),
+    Code.ANNEX_FAILED: gettext_noop(
+        "The annex of hours could not be made (%(why)s). It is tried again before the invoice is posted. "
+        "Or switch the annex off in the dossier."
+    ),
+    Code.ANNEX_TOO_LARGE: gettext_noop(
+        "The annex of hours has %(megabytes)s MB, and at most %(most)s MB go with an order. Switch the annex off in "
+        "the dossier and give it to the customer yourself, then post the invoice."
+    ),
+    Code.ORDER_TOO_LARGE: gettext_noop(
+        "Billit takes no order of this size. Switch the annex of hours off in the dossier and give it "
+        "to the customer yourself, then approve the invoice again."
     ),
     Code.WORKER_ENDED: gettext_noop("The worker that posted it ended before it could note Billit's answer."),
     Code.NOT_ADOPTED: gettext_noop("%(found)s Look at Billit, then adopt it there by hand or post anew."),

@@ -1,5 +1,5 @@
-"""What the database itself refuses, whoever writes it: an undeclared move, that of four eyes, and a claim under another
-entry's id.
+"""What the database itself refuses, whoever writes it: an undeclared move, that of four eyes, a claim under another
+entry's id, and to change an annex of hours.
 
 An UPDATE that leaves the state as it is costs one comparison. A row that an upsert only updates is no new row, so the
 first state is looked at after the INSERT.
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from integrations.models import Entry
+from invoicing.models.annexes import Annex
 from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
@@ -140,4 +141,37 @@ def four_eyes(vendor: str) -> Iterator[Trigger]:
             when=when,
             refuse_if=same,
             message=f"{rows}: the dossier wants four eyes",
+        )
+
+
+@register
+def annexes_stay(vendor: str) -> Iterator[Trigger]:
+    """Refuse an annex of an invoice that is not approved, every change of one, and to take one away that Billit may
+    have: its invoice is an order, or on its way to become one."""
+    table, invoices = Annex._meta.db_table, Invoice._meta.db_table
+    reads = {table: ["id", "invoice_id"], invoices: ["id", "status", "order_id"]}
+    sent = f"status IN ({_listed(['posting', 'posted', 'in_doubt'])}) OR order_id IS NOT NULL"
+    gone = f"EXISTS (SELECT 1 FROM {invoices} WHERE id = OLD.invoice_id AND ({sent}))"
+    early = f"NOT EXISTS (SELECT 1 FROM {invoices} WHERE id = NEW.invoice_id AND status = 'approved')"
+    refusals = [
+        ("insert", "BEFORE INSERT", early, "an annex is made of an approved invoice"),
+        ("update", "BEFORE UPDATE", "", "an annex is never changed"),
+        ("delete", "BEFORE DELETE", gone, "the annex of an invoice that Billit has stays"),
+    ]
+    if vendor == "postgresql":
+        refusals.append(("truncate", "BEFORE TRUNCATE", "", "annexes stay"))
+    else:
+        # INSERT OR REPLACE deletes the row that it replaces, and tells no trigger of it.
+        same = f"EXISTS (SELECT 1 FROM {table} WHERE id = NEW.id OR invoice_id = NEW.invoice_id)"
+        refusals.append(("replace", "BEFORE INSERT", same, "an annex is never changed"))
+    for kind, when, refuse_if, message in refusals:
+        yield trigger(
+            vendor,
+            name=f"annexes_stay_{kind}_{table}",
+            table=table,
+            reads=reads,
+            when=when,
+            refuse_if=refuse_if,
+            message=message,
+            each="STATEMENT" if kind == "truncate" else "ROW",
         )

@@ -22,9 +22,10 @@ from toggbill.firms.errors import NotPossible
 
 
 def orders_of(
-    invoices: Sequence[Invoice], api: billit.Api, now: datetime
+    invoices: Sequence[Invoice], files: Mapping[int, tuple[billit.File, ...]], api: billit.Api, now: datetime
 ) -> tuple[list[tuple[Invoice, billit.Order]], dict[int, ServiceError | NotPossible]]:
-    """The orders to post, and by row id why some cannot be asked for: when Billit is unwell, neither are the rest."""
+    """The orders to post with their ``files`` (by row id), and by row id why some cannot be asked for: when Billit is
+    unwell, neither are the rest."""
     orders: list[tuple[Invoice, billit.Order]] = []
     errors: dict[int, ServiceError | NotPossible] = {}
     if not invoices:
@@ -32,7 +33,7 @@ def orders_of(
     known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
     for number, invoice in enumerate(invoices):
         try:
-            orders.append((invoice, order_of(invoice, api, now, known)))
+            orders.append((invoice, order_of(invoice, api, now, known, files.get(invoice.pk, ()))))
         except NotPossible as error:
             errors[invoice.pk] = error
         except ServiceError as error:
@@ -41,7 +42,13 @@ def orders_of(
     return orders, errors
 
 
-def order_of(invoice: Invoice, api: billit.Api, now: datetime, known: Mapping[int, Customer]) -> billit.Order:
+def order_of(
+    invoice: Invoice,
+    api: billit.Api,
+    now: datetime,
+    known: Mapping[int, Customer],
+    files: tuple[billit.File, ...] = (),
+) -> billit.Order:
     """The order to post, dated on the firm's local day of ``now``. Looks the customer up when it is not known yet.
 
     Raises ``NotPossible`` when a person must decide first, and the client's ``ServiceError``.
@@ -51,7 +58,7 @@ def order_of(invoice: Invoice, api: billit.Api, now: datetime, known: Mapping[in
     if party_id is not None and party_id not in known:
         known = known_customers(invoice.company, [party_id])
     if (refused := refusal(invoice, lines, known)) is not None:
-        _hold_back(invoice, refused)
+        hold_back(invoice, refused)
     is_credit = invoice.kind == Invoice.Kind.CREDIT_NOTE
     day = now.astimezone(invoice.firm.zone).date()
     return billit.Order(
@@ -78,6 +85,7 @@ def order_of(invoice: Invoice, api: billit.Api, now: datetime, known: Mapping[in
         ),
         order_type="CreditNote" if is_credit else "Invoice",
         about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
+        files=files,
     )
 
 
@@ -86,7 +94,7 @@ def _is_turned(line: InvoiceLine) -> bool:
     return bool(line.quantity < 0) and settings.BILLIT_NEGATIVE_LINES == "price"
 
 
-def _hold_back(invoice: Invoice, why: Message) -> NoReturn:
+def hold_back(invoice: Invoice, why: Message) -> NoReturn:
     """It stays as it is, with what a person has to do. Raises ``NotPossible``."""
     waiting = Invoice.objects.filter(pk=invoice.pk, status=Invoice.Status.APPROVED)
     waiting.update(**columns("attention", why), **NO_POST_ASKED)
@@ -120,7 +128,7 @@ def _find_customer(invoice: Invoice, api: billit.Api, now: datetime) -> int | No
         }
         if len(found) > 1:
             facts = {"n": len(found), "number": invoice.customer_vat, "ids": sorted(found)}
-            _hold_back(invoice, Message(Code.SEVERAL_CUSTOMERS, facts))
+            hold_back(invoice, Message(Code.SEVERAL_CUSTOMERS, facts))
         if not found:
             return None
         pin = pin_customer(invoice, found.pop(), now)

@@ -8,7 +8,6 @@ what has no mark it is certain that nothing was sent.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -38,6 +38,7 @@ from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuery
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import credited
+from invoicing.posting.attachments import files_of
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
@@ -92,14 +93,16 @@ def post_together(
             hindrances.check(company.connection, now=now)
         except (RetryLater, BadCredentials) as error:
             return dict.fromkeys((row.pk for row in rows), error)
+    files, without = files_of(rows, by, now, make=not background)
+    rows = [row for row in rows if row.pk not in without]
     with ExitStack() as stack:
         try:
             stopping.check()
             api = stack.enter_context(open_billit(company))
         except ServiceError as error:
-            return dict.fromkeys((row.pk for row in rows), error)
-        held = credited.read_credited(rows=rows, api=api, now=now)
-        orders, errors = orders_of([row for row in rows if row.pk not in held], api, now)
+            return without | dict.fromkeys((row.pk for row in rows), error)
+        held = without | credited.read_credited(rows=rows, api=api, now=now)
+        orders, errors = orders_of([row for row in rows if row.pk not in held], files, api, now)
         return held | errors | _send(_claim(orders, by, now, asked_only=background), api, by, now)
 
 
@@ -255,14 +258,15 @@ def asked(intent: str, name: str, moment: datetime) -> dict[str, Any]:
 
 
 def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
-    body = billit.encode(billit.order_body(order))
+    # The files are kept once, with the annex.
+    body, body_hash = billit.recorded(order)
     return Attempt(
         firm_id=invoice.firm_id,
         invoice=invoice,
         intent=Attempt.Intent.POST,
         key=invoice.key,
-        body=body.decode(),
-        body_hash=hashlib.sha256(body).hexdigest(),
+        body=body,
+        body_hash=body_hash,
         started_at=now,
     )
 
@@ -317,10 +321,10 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
 @transaction.atomic
 def _refuse(invoice: Invoice, attempt: Attempt, error: ServiceError, by: Actor, now: datetime) -> None:
     lock_firm(invoice.firm)
-    reason = error.message
+    status = error.status if isinstance(error, Refused) else 401
+    reason = Message(Code.ORDER_TOO_LARGE) if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else error.message
     if not _leave(invoice, attempt, _Status.REFUSED, **columns("problem", reason), **NO_POST_ASKED, **NO_SEND_ASKED):
         return
-    status = error.status if isinstance(error, Refused) else 401
     finish(attempt, _Outcome.REFUSED, status, reason, now)
     event = STATUS.event(_Status.POSTING, _Status.REFUSED)
     audit.record(firm=invoice.firm, news=[news_of(event, invoice, reason=reason.data())], by=by, now=now)

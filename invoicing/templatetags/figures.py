@@ -217,6 +217,8 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_credited": gettext_lazy("Credited"),
     "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),
     "invoice_send_in_doubt": gettext_lazy("Sent: in doubt"),
+    "annex_frozen": gettext_lazy("Annex of hours frozen"),
+    "annex_dropped": gettext_lazy("Annex of hours dropped"),
     "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),
     "operator_looked": gettext_lazy("Looked at by whoever runs toggbill"),
     "sign_in_locked": gettext_lazy("Sign-in locked after bad tries"),

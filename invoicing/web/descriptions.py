@@ -25,6 +25,7 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
         (_("Schedule"), _schedule(dossier)),
         (_("Then"), _mode(dossier)),
         (_("Payment"), _("within %(n)d days") % {"n": dossier.payment_days}),
+        (_("Annex of hours"), _("with each invoice, PDF and CSV") if dossier.annex else _("none")),
     ]
     if dossier.price_day == Dossier.PriceDay.WORK:
         rows.insert(3, (_("Price"), _("in force on the day of the work")))
@@ -189,6 +190,15 @@ class Progress(NamedTuple):
 
 _SOON = timedelta(minutes=5)
 """Where workers run, one takes up what is asked for within this time, and Billit answers."""
+
+
+def annex_with_order(invoice: Invoice) -> str:
+    """Whether the annex of hours that is there went with the order, or will."""
+    if invoice.status == Invoice.Status.POSTED:
+        return (
+            _("attached to the order") if '"Attachments":' in invoice.accepted_body else _("not attached to the order")
+        )
+    return _("goes with the order") if invoice.dossier.annex else _("stays here: the dossier wants none any more")
 
 
 def progress(invoice: Invoice, now: datetime) -> Progress | None:

@@ -21,11 +21,11 @@ from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
-from invoicing.models import NEEDS_PERSON, Attempt, Claim, Dossier, Drift, Invoice
+from invoicing.models import NEEDS_PERSON, Annex, Attempt, Claim, Dossier, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first, recover
 from invoicing.rules import rating
-from invoicing.tasks import post_invoices
+from invoicing.tasks import freeze_annexes, post_invoices
 from invoicing.web import descriptions, figures
 from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import invoice_of, paged
@@ -81,6 +81,8 @@ def _unsent(request: FirmRequest, key: str) -> int:
 def invoice(request: FirmRequest, reference: str) -> HttpResponse:
     """One invoice: the steps of its life, its lines with their entries, its attempts and its audit trail."""
     row = invoice_of(request, reference)
+    # Without the files themselves.
+    annex = Annex.objects.filter(invoice=row).defer("pdf", "csv").first()
     lines = deciding.lines_of(row)
     return render(
         request,
@@ -90,6 +92,9 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             "lines": lines,
             "vat_rows": rating.totals((line.vat_rate, line.total) for line in lines).groups,
             "life": descriptions.life(row),
+            "annex": annex,
+            "with_order": "" if annex is None else descriptions.annex_with_order(row),
+            "annex_awaited": annex is None and _is_annex_awaited(row),
             "entries": sum(len(line.claims.all()) for line in lines),
             "attempts": Attempt.objects.filter(invoice=row).order_by("-started_at", "-pk"),
             "events": AuditEvent.objects.for_firm(request.firm)
@@ -111,6 +116,8 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
 
 def _approve(request: FirmRequest, row: Invoice, read: Read) -> str:
     runs.approve(invoice=row, by=actor(request), now=timezone.now(), read=read)
+    if row.dossier.annex:
+        hasten(freeze_annexes, invoice_ids=[row.pk])
     return _("Invoice approved. It can now be posted to Billit.")
 
 
@@ -212,6 +219,13 @@ def _is_credited(row: Invoice) -> bool:
     """Whether a credit note about it waits, or nothing of it is left to credit."""
     left = Claim.objects.live().of_entries().filter(line__invoice=row)
     return row.credit_notes.waiting().exists() or not left.exists()
+
+
+def _is_annex_awaited(row: Invoice) -> bool:
+    """Whether it was approved a moment ago, and a worker is about to make its annex."""
+    if row.status != Invoice.Status.APPROVED or row.approved_at is None or row.attention:
+        return False
+    return row.dossier.annex and (timezone.now() - row.approved_at).total_seconds() < 60
 
 
 @member_required()

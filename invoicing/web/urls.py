@@ -32,5 +32,6 @@ urlpatterns = [
     path("invoices/", invoices.invoices, name="invoices"),
     path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),
     path("invoices/<str:reference>/", invoices.invoice, name="invoice"),
+    path("invoices/<str:reference>/annex.<slug:kind>", downloads.annex, name="annex"),
     path("invoices/<str:reference>/<slug:step>/", invoices.step, name="step"),
 ]

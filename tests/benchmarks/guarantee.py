@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="guarantee", description=__doc__)
     parser.add_argument("--invoices", type=int, default=1920, help="posted by each of the two")
     parser.add_argument("--rounds", type=int, default=3, help="in which the two take turns")
+    parser.add_argument("--annexes", action="store_true", help="with the annexes of hours, made before")
     options = parser.parse_args()
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "toggbill.settings",
@@ -25,7 +26,7 @@ def main() -> None:
     django.setup()
     from tests.proof.cost import measure  # noqa: PLC0415 - the models need the settings
 
-    print("\n".join(measure(invoices=options.invoices, rounds=options.rounds)))
+    print("\n".join(measure(invoices=options.invoices, rounds=options.rounds, annexes=options.annexes)))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossie
 """
 
 from tests.factories.books import (
+    AnnexFactory,
     AttemptFactory,
     ClaimFactory,
     ClientMappingFactory,
@@ -41,6 +42,7 @@ from tests.factories.mirror import (
 __all__ = [
     "NOW",
     "PASSWORD",
+    "AnnexFactory",
     "AttemptFactory",
     "ClaimFactory",
     "ClientFactory",

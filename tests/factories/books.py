@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,6 +15,7 @@ from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribu
 from factory.helpers import post_generation
 
 from invoicing.models import (
+    Annex,
     Attempt,
     Claim,
     ClientMapping,
@@ -60,6 +62,7 @@ class DossierFactory(DjangoModelFactory[Dossier]):
     no_limit = LazyAttribute(
         lambda o: getattr(o, "mode", "review") != "review" and getattr(o, "auto_limit", None) is None
     )
+    annex = False  # it costs a process of its own
 
 
 class DossierClientFactory(DjangoModelFactory[DossierClient]):
@@ -333,6 +336,25 @@ class ReportedMonthFactory(DjangoModelFactory[ReportedMonth]):
     own_seconds = 36_000
     read_at = NOW - timedelta(hours=6)
     differs_since = LazyAttribute(lambda o: None if o.toggl_seconds == o.own_seconds else o.read_at)
+
+
+class AnnexFactory(DjangoModelFactory[Annex]):
+    """The annex of an approved invoice; its files are no real ones."""
+
+    class Meta:
+        model = Annex
+
+    firm = SelfAttribute("invoice.firm")
+    invoice = SubFactory(InvoiceFactory, status="approved")
+    name = Sequence(lambda n: f"annexe-prestations-2026-11-{n}")
+    content_hash = "1" * 64
+    pdf = b"%PDF-"
+    pdf_hash = LazyAttribute(lambda o: hashlib.sha256(o.pdf).hexdigest())
+    pdf_size = LazyAttribute(lambda o: len(o.pdf))
+    csv = b"Ligne;Heures\r\n"
+    csv_hash = LazyAttribute(lambda o: hashlib.sha256(o.csv).hexdigest())
+    csv_size = LazyAttribute(lambda o: len(o.csv))
+    made_at = NOW - timedelta(hours=1)
 
 
 class AttemptFactory(DjangoModelFactory[Attempt]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import os
 import queue
@@ -20,7 +21,7 @@ from django.utils import timezone
 from integrations.models import Company
 from integrations.sandbox.process import start
 from invoicing.due import posts as delivery
-from invoicing.models import Attempt, Invoice
+from invoicing.models import Annex, Attempt, Invoice
 from invoicing.posting import read_back
 from invoicing.tasks import tick_delivery
 from tests.invoicing.scene import BY
@@ -35,12 +36,15 @@ WARM_UP = THREADS * delivery.TOGETHER
 """A turn for each thread: a connection compiles the triggers of the database when it first meets them."""
 
 
-def measure(*, invoices: int, rounds: int) -> list[str]:
-    """Post so many invoices by each of the two, in so many turns; gives the figures, a line each."""
+def measure(*, invoices: int, rounds: int, annexes: bool = False) -> list[str]:
+    """Post so many invoices by each of the two, in so many turns; gives the figures, a line each.
+
+    ``annexes``: with the annexes of hours, which were made before.
+    """
     call_command("migrate", verbosity=0)
     each = invoices // rounds
     clients = WARM_UP + each * rounds
-    world = proof_world(clients=clients, entries=3, group_by="product", mode="review")
+    world = proof_world(clients=clients, entries=3, group_by="product", mode="review", annex=annexes)
     # The customers are known, as they are after a first invoice: what is measured is the posting.
     world["dossiers"][0]["client_map"] = [{"client": CLIENT + n, "customer": PARTY + n} for n in range(clients)]
     with start(world) as sandbox, tempfile.TemporaryDirectory() as folder:
@@ -103,8 +107,11 @@ def _bodies(invoices: Sequence[Invoice]) -> list[tuple[str, bytes]]:
     """The very bytes that the worker sent, each with a reference (and a key) that Billit has not seen."""
     found = []
     for attempt in Attempt.objects.filter(invoice__in=invoices).select_related("invoice"):
-        reference = f"tb-{uuid.uuid4()}"
-        found.append((reference, attempt.body.replace(attempt.invoice.reference, reference).encode()))
+        reference, body = f"tb-{uuid.uuid4()}", attempt.body
+        for annex in Annex.objects.filter(invoice=attempt.invoice):
+            for digest, content in ((annex.pdf_hash, annex.pdf), (annex.csv_hash, annex.csv)):
+                body = body.replace(f"sha256:{digest}", base64.b64encode(content).decode())
+        found.append((reference, body.replace(attempt.invoice.reference, reference).encode()))
     return found
 
 

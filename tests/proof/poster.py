@@ -23,7 +23,15 @@ from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
 from invoicing.due import posts
 from invoicing.models import Correction, Dossier, Invoice
-from invoicing.tasks import derive, post_invoices, read_back, recover_replacement, run_dossier, send_invoices
+from invoicing.tasks import (
+    derive,
+    freeze_annexes,
+    post_invoices,
+    read_back,
+    recover_replacement,
+    run_dossier,
+    send_invoices,
+)
 from tests.invoicing.scene import BY
 from tests.proof.processes import LEASE, PATIENCE, ROOT, Place
 from tests.proof.steps import FAULTS, STEPS
@@ -100,7 +108,8 @@ def _by_tasks(dossier: Dossier) -> None:
     sync_company(company_id=dossier.company_id)
     run_dossier(dossier_id=dossier.pk)
     waiting = dossier.invoices.exclude(status=Invoice.Status.POSTED).order_by("pk")
-    post_invoices(invoice_ids=list(waiting.values_list("pk", flat=True)))
+    for task in (freeze_annexes, post_invoices):
+        task(invoice_ids=list(waiting.values_list("pk", flat=True)))
     asked = dossier.invoices.filter(send_requested_at__isnull=False).order_by("pk")
     send_invoices(invoice_ids=list(asked.values_list("pk", flat=True)))
     read_back(company_id=dossier.company_id)

@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from integrations.clients import billit
 from integrations.mirror import writing
 from integrations.models import Entry
+from invoicing.annexes import freeze
 from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.ledger import transitions
@@ -125,6 +126,11 @@ DRAFTING = {
     "inside the approval": _wrap(audit, "record", when="before", nth=2, only=_news("invoice_approved")),
     "before the claim": _wrap(post, "_claim", when="before"),
 }
+FREEZING = {
+    "before an annex is stored": _wrap(freeze, "_store", when="before"),
+    "inside the storing of an annex": _wrap(audit, "record", when="before", only=_news("annex_frozen")),
+    "after an annex is stored": _wrap(freeze, "_store", when="after"),
+}
 POSTING = {
     "after the claim": _wrap(post, "_claim", when="after"),
     "before the request": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
@@ -220,6 +226,7 @@ FAULTS: dict[str, dict[str, str | int]] = {
 STEPS: dict[str, Arm] = {
     **READING,
     **DRAFTING,
+    **FREEZING,
     **POSTING,
     **LOOKING_UP,
     **MISSING,

@@ -25,7 +25,7 @@ def proof_world(
     entries: int = 3,
     group_by: str = "entry",
     known: bool = True,
-    **rules: str,
+    **rules: str | bool,
 ) -> Record:
     """So many workspaces (each with a company), dossiers of each, clients of each dossier and entries of each client.
 
@@ -74,6 +74,7 @@ def proof_world(
                 "schedule": {"every": "daily"},
                 "mode": "post",
                 "no_limit": True,
+                "annex": False,
                 "tags": [{"tag": "Advice", "product": "ADV"}],
             }
             | rules

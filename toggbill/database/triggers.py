@@ -101,7 +101,9 @@ def trigger(
         return Trigger(name, table, reads, (f"CREATE TRIGGER {full_name} {when} ON {table} {condition}{body}",))
     # RAISE reads % as the place of a value.
     refusal = f"RAISE EXCEPTION '{quoted.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
-    deed = f"IF {refuse_if} THEN {refusal} END IF; RETURN NEW;" if refuse_if else refusal
+    # Before a DELETE there is no NEW, and PostgreSQL would leave out the row for which nothing is returned.
+    row = "OLD" if when == "BEFORE DELETE" else "NEW"
+    deed = f"IF {refuse_if} THEN {refusal} END IF; RETURN {row};" if refuse_if else refusal
     function = f"CREATE FUNCTION {full_name}() RETURNS trigger LANGUAGE plpgsql {settings} AS $$ BEGIN {deed} END $$"
     create = f"CREATE TRIGGER {full_name} {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {full_name}()"
     return Trigger(name, table, reads, (function, create))

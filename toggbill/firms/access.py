@@ -121,6 +121,7 @@ _BY_ANY = {
     "invoicing.correction": "invoice__dossier",
     "invoicing.drift": "dossier",
     "invoicing.reportedmonth": "dossier",
+    "invoicing.annex": "invoice__dossier",
     "invoicing.attempt": "invoice__dossier",
     "integrations.entry": "ledger_row__dossier",
     "integrations.workspace": "dossiers",

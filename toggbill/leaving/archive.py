@@ -19,6 +19,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 
 from integrations.models.encryption import EncryptedTextField
+from invoicing.models import Annex
 from invoicing.rules.cells import neutral
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -46,6 +47,7 @@ verify_audit.py    checks it, without toggbill:  python verify_audit.py audit.js
                    its last line must end in {head}
 firm.json          the firm
 people.jsonl       the accounts of its members, without passwords
+annexes/           the annexes of hours, by the reference of their invoice; data/invoicing.annex has their hashes
 data/              every other table twice: .jsonl (one row a line, exact) and .csv (for a spreadsheet)
 
 Amounts are in euro and written as text, durations in seconds, moments in UTC. A column that ends in _id names a row of
@@ -74,11 +76,11 @@ def tables() -> list[type[FirmOwned]]:
 
 
 def columns(model: type[models.Model]) -> list[str]:
-    """The columns of a table that may be told: no secrets, and not the firm, which is the same on every row."""
+    """The columns of a table that may be told: no secrets, no files, and not the firm, the same on every row."""
     return [
         field.attname
         for field in model._meta.concrete_fields
-        if not isinstance(field, EncryptedTextField) and field.attname not in {"firm_id", *_UNTOLD}
+        if not isinstance(field, EncryptedTextField | models.BinaryField) and field.attname not in {"firm_id", *_UNTOLD}
     ]
 
 
@@ -102,6 +104,9 @@ def write(*, firm: Firm, to: IO[bytes], by: Actor, now: datetime) -> Written:
             "people.jsonl",
             "".join(_json({"id": row.pk, "email": row.email, "name": row.name}) + "\n" for row in people),
         )
+        for annex in Annex.objects.for_firm(firm).select_related("invoice").order_by("pk").iterator(chunk_size=20):
+            for kind, content in (("pdf", annex.pdf), ("csv", annex.csv)):
+                archive.writestr(f"annexes/{annex.invoice.reference}.{kind}", bytes(content))
         for model in tables():
             rows[model._meta.label_lower] = _table(archive, model, firm)
     return Written(rows, events, firm.audit_hash)

@@ -203,6 +203,7 @@ class DossierTable(Table):
     schedule: Annotated[ScheduleTable | None, Words("a table, such as { … }")] = None
     mode: Text = None
     email_allowed: Flag = None
+    annex: Flag = None
     auto_limit: Amount = None
     no_limit: Flag = None
     longest_hours: Number = None

@@ -61,7 +61,8 @@ Parties, products, look-ups, files
 39  lookups.py, typecodes.py
 40  orders/files.py; the UBL of an order: rules/ubl.py; billit_unit_in_ubl, billit_negative_price,
     billit_outside_scope, billit_exemption_reasons; a negative quantity: billit_negative_quantity;
-    a company without VAT: billit_small_enterprise
+    a company without VAT: billit_small_enterprise; a request that is too large: access.py `_answer`,
+    billit_largest_body
 Webhooks
 41  sending/webhooks.py; billit_webhook_http_localhost
 42  notices.py `signature`

@@ -153,6 +153,10 @@ class Billit:
                 text = f"The requested resource does not support http method '{request.method}'."
                 raise RejectedError(json_answer({"Message": text}, 405))
             return html_answer(404, "404 - File or directory not found.")
+        largest = int(self.switches["billit_largest_body"])
+        if 0 < largest < len(request.raw):
+            # What ASP.NET answers before anybody has read the request.
+            return html_answer(413, "Request Entity Too Large")
         user = self._user(request)
         credential = request.headers.get("apikey") or request.headers.get("authorization", "")
         refusal = too_many(retry_after=int(self.switches["billit_429_retry_after"]))

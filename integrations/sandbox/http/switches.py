@@ -98,6 +98,7 @@ BILLIT: dict[str, Switch] = {
     ),
     "billit_filter_or": Switch("accept", "or in a filter", ("accept", "refuse", "first")),
     "billit_longest_query": Switch(2048, "characters of a query, a longer one is 404; 0 = no limit"),
+    "billit_largest_body": Switch(4_194_304, "bytes of a request, a larger one is 413; 0 = no limit"),
     "billit_next_link_past_top": Switch(default=True, meaning="NextPageLink also when $top is reached and more match"),
     "billit_pdf_seconds": Switch(0, "from the order to its PDF"),
     "billit_unit_in_ubl": Switch(default=True, meaning="Unit of a line becomes the unit code of the UBL, else NAR"),

@@ -81,6 +81,7 @@ COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
             _("mode"), _("review: drafts wait for a person; post: made in Billit; send: sent, too."), "review"
         ),
         "email_allowed": Column(_("e-mail allowed"), _("yes or no; where Peppol does not reach the customer."), "no"),
+        "annex": Column(_("annex of hours"), _("yes: each invoice carries a list of its hours, PDF and CSV."), "yes"),
         "auto_limit": Column(
             _("limit"), _("Amount excl. VAT above which a person decides; empty: no limit."), "5000.00"
         ),

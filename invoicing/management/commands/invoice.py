@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from integrations.clients.transport import BadCredentials, PlanFeature, ServiceError
 from integrations.models import Company
+from invoicing.annexes.freeze import freeze
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.due import runs as rounds
@@ -18,6 +19,7 @@ from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned
 from invoicing.models import Claim, Dossier, Invoice
 from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.problems import words
 from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
 from invoicing.posting import send as sending
@@ -68,7 +70,7 @@ class Command(JsonCommand):
             skipped += self._skipped(drafting)
         mine = Invoice.objects.filter(dossier__in=dossiers).order_by("dossier__key", "pk")
         if options["approve"]:
-            self._approve(mine)
+            self._approve(mine, queue=options["queue"])
         if options["queue"]:
             self._enqueue(mine, post=options["post"], send=options["send"])
         else:
@@ -116,15 +118,25 @@ class Command(JsonCommand):
             skipped += self._skipped(drafting)
         return {"invoices": invoices, "skipped": skipped, "mirror_as_of": _as_of(dossiers)}, self._code
 
-    def _approve(self, mine: InvoiceQuerySet) -> None:
+    def _approve(self, mine: InvoiceQuerySet, *, queue: bool) -> None:
         for invoice in mine.filter(status__in=[_Status.DRAFT, _Status.REFUSED]):
             try:
                 self._note([runs.approve(invoice=invoice, by=self._by, now=timezone.now())])
             except NotPossible as error:
                 self.say(str(error))
+        if not queue:
+            self._freeze(mine)
+
+    def _freeze(self, mine: InvoiceQuerySet) -> None:
+        """Together, before the first is posted: a process that makes one is long in beginning."""
+        approved = mine.filter(status=_Status.APPROVED)
+        failed = freeze(invoices=approved.values_list("pk", flat=True), by=self._by, now=timezone.now())
+        for invoice in approved.filter(pk__in=failed):
+            self.say(f"Invoice {invoice}: {words(failed[invoice.pk])}")
 
     def _post(self, mine: InvoiceQuerySet) -> None:
         """What earlier runs left in doubt or with a dead lease is looked up first."""
+        self._freeze(mine)
         left = list(mine.filter(status__in=[_Status.APPROVED, _Status.IN_DOUBT, _Status.POSTING]))
         errors: dict[int, ServiceError] = {}
         for part in posts.portions(invoice for invoice in left if invoice.status != _Status.APPROVED):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import cast
 
 from django.http import FileResponse, Http404, HttpResponse
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from invoicing.corrections import options
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Annex, Dossier, Invoice, LedgerRow
 from invoicing.web import figures
 from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
 from invoicing.web.hours.filters import Filter
-from invoicing.web.lookup import dossier_of
+from invoicing.web.lookup import dossier_of, invoice_of, month_of
 from toggbill.firms.access import FirmRequest, member, member_required, visible
 
 
@@ -85,6 +86,22 @@ def months(request: FirmRequest, kind: str) -> HttpResponse:
     if key := request.GET.get("dossier"):
         rows = rows.filter(key=key)
     return _file(tables.months(list(rows)), kind)
+
+
+@member_required("export")
+@require_GET
+def annex(request: FirmRequest, reference: str, kind: str) -> HttpResponse:
+    """The annex of hours of an invoice, as it was frozen: `pdf` or `csv`."""
+    row = get_object_or_404(visible(request.membership, Annex.objects.all()), invoice=invoice_of(request, reference))
+    match kind:
+        case "pdf":
+            content, media = row.pdf, "application/pdf"
+        case "csv":
+            content, media = row.csv, "text/csv; charset=utf-8"
+        case _unknown:
+            raise Http404
+    headers = {"Content-Disposition": f'attachment; filename="{row.name}.{kind}"'}
+    return HttpResponse(bytes(content), content_type=media, headers=headers)
 
 
 def _file(table: tables.Table, kind: str) -> HttpResponse:

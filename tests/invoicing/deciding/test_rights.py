@@ -321,6 +321,7 @@ def test_replacement_by_who_may_not_post_asks_billit_nothing(scene: Make) -> Non
 # What a person does not decide on the figures of a page: the run reads the hours itself; a worker or a command goes on
 # with what somebody asked for; part of another verb.
 OTHERS = {
+    "annexes.freeze.freeze",
     "corrections.decide.draft_credit",
     "corrections.replace.recover_replacement",
     "drafting.runs.draft",
@@ -337,6 +338,7 @@ OTHERS = {
     "due.posts.work_off",
     "due.runs.serve",
     "ledger.differences.decide",
+    "posting.attachments.files_of",
     "posting.attempts.never_left",
     "posting.post.mark_in_doubt",
     "posting.post.post",

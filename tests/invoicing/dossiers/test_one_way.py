@@ -43,6 +43,7 @@ def by_form(made: Scene, _folder: Path) -> None:
         "mode": "post",
         "no_limit": "on",
         "email_allowed": "on",
+        "annex": "on",
         "rounding_minutes": 15,
     }
     fields |= {"four_eyes": "on", "deviation": 50}
@@ -57,8 +58,9 @@ def by_form(made: Scene, _folder: Path) -> None:
 
 def by_sheet(made: Scene, _folder: Path) -> None:
     browser = staff(made.firm)
-    columns = "key,workspace,company,start,mode,no_limit,email_allowed,four_eyes,deviation,rounding_minutes,every,day"
-    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,yes,50,15,weekly,5\n")
+    columns = "key,workspace,company,start,mode,no_limit,email_allowed,annex"
+    columns += ",four_eyes,deviation,rounding_minutes,every,day"
+    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,yes,yes,50,15,weekly,5\n")
     imported(browser, TagMapping, "dossier,tag,product\nsmall,Advice,FIS\n")
 
 
@@ -67,8 +69,10 @@ def by_onboarding(made: Scene, folder: Path) -> None:
     old = path.read_text(encoding="utf-8")
     assert "start = 2026-09-01" in old
     start = 'start = 2026-08-01\nmode = "post"\nno_limit = true\nemail_allowed = true\nrounding = { minutes = 15 }'
-    start += "\nfour_eyes = true\ndeviation = 50"
-    new = old.replace("start = 2026-09-01", f'{start}\nschedule = {{ every = "weekly", weekday = 5 }}')
+    start += "\nannex = true\nfour_eyes = true\ndeviation = 50"
+    new = old.replace("annex = false\n", "").replace(
+        "start = 2026-09-01", f'{start}\nschedule = {{ every = "weekly", weekday = 5 }}'
+    )
     path.write_text(new.replace('"ADV"', '"FIS"'), encoding="utf-8")
     assert made.command("onboard", str(path)).code == 0
 
@@ -82,7 +86,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
     change(made, tmp_path)
     dossier = made.dossier
     assert str(dossier.start_date) == "2026-08-01"
-    assert (dossier.mode, dossier.email_allowed, dossier.rounding_minutes) == ("post", True, 15)
+    assert (dossier.mode, dossier.email_allowed, dossier.annex, dossier.rounding_minutes) == ("post", True, True, 15)
     assert dossier.due_at is not None
     workspace = Workspace.objects.get()
     assert (str(workspace.read_from), workspace.reread_at) == ("2026-08-01", None)
@@ -100,6 +104,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "schedule": {"every": "manual"},
         "mode": "review",
         "email_allowed": False,
+        "annex": False,
         "auto_limit": None,
         "no_limit": False,
         "longest_hours": 16,
@@ -119,6 +124,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "email_allowed": True,
         "four_eyes": True,
         "deviation": 50,
+        "annex": True,
     }
     rules = [(event.subject, event.data) for event in made.events("rule_changed")]
     assert rules == [

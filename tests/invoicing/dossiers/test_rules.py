@@ -68,6 +68,7 @@ def test_new_dossier_is_written_with_its_rules_and_told() -> None:
                     "schedule": {"every": "monthly", "day": 28},
                     "mode": "review",
                     "email_allowed": True,
+                    "annex": True,
                     "auto_limit": "5000.00",
                     "no_limit": False,
                     "longest_hours": 16,

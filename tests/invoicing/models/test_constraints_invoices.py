@@ -9,6 +9,7 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from invoicing.models import (
+    Annex,
     Attempt,
     Claim,
     Invoice,
@@ -16,6 +17,7 @@ from invoicing.models import (
 )
 from tests.factories import (
     NOW,
+    AnnexFactory,
     AttemptFactory,
     ClaimFactory,
     InvoiceFactory,
@@ -33,6 +35,13 @@ pytestmark = pytest.mark.django_db
 def test_reference_twice() -> None:
     first = InvoiceFactory()
     InvoiceFactory(reference=first.reference)
+
+
+@refuses(Annex, "invoice", trigger="an annex is never changed")
+def test_second_annex_of_an_invoice() -> None:
+    first = AnnexFactory()
+    AnnexFactory()
+    AnnexFactory(invoice=first.invoice)
 
 
 @refuses(Invoice, "invoice_one_waiting_draft")

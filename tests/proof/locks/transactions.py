@@ -17,6 +17,8 @@ from integrations.clients.failures import Message
 from integrations.clients.transport import NoAnswer, Refused, RetryLater
 from integrations.mirror.writing import Changes
 from integrations.models import Entry
+from invoicing.annexes import freeze
+from invoicing.annexes.content import contents
 from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
 from invoicing.ledger.facts import Facts
@@ -47,6 +49,20 @@ def run(name: str, world: World) -> Callable[[], object]:
 
 def _by(make: Make) -> Make:
     return lambda w: make(w) | {"by": BY, "now": NOW}
+
+
+def _annexes(w: World) -> dict[str, Any]:
+    """One that was made, and one that could not be."""
+    made, failed = w.all("approved")
+    Dossier.objects.filter(pk=made.dossier_id).update(annex=True)
+    digest = contents([made.pk])[made.pk].digest()
+    files = {made.pk: freeze._Made(digest, "annex", b"%PDF-", b"")}
+    return {"firm": made.firm, "made": files, "failed": {failed.pk: Message("annex_failed", {"why": ""})}}
+
+
+def _without_annexes(w: World) -> dict[str, Any]:
+    Dossier.objects.filter(invoices__in=w.all("approved")).update(annex=True)
+    return {"now": NOW + timedelta(hours=1)}
 
 
 def _orders(w: World) -> list[tuple[Invoice, billit.Order]]:
@@ -276,6 +292,8 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.drafting.runs.void": _by(lambda w: {"invoice": w.one("drafts")}),
     "invoicing.drafting.runs.void a credit note": _by(lambda w: {"invoice": w.one("draft note")}),
     "invoicing.due.runs._draft": _by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
+    "invoicing.annexes.freeze._store": _by(_annexes),
+    "invoicing.due.annexes.take_due": _without_annexes,
     "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
     "invoicing.due.posts.request": _by(lambda w: {"invoice": w.one("approved"), "send": True}),
     "invoicing.due.deliveries._claim": lambda w: {

@@ -221,7 +221,13 @@ def _due(dossier: Dossier) -> Made:
     return {"dossier": dossier}
 
 
+def _without_annex(dossier: Dossier) -> Made:
+    Dossier.objects.filter(pk=dossier.pk).update(annex=True)
+    return {"invoices": [InvoiceFactory(dossier=dossier, status="approved").pk]}
+
+
 CASES: dict[str, Case] = {
+    "invoicing.annexes.freeze.freeze": Case(_without_annex, refusal=None),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
     "integrations.connections.credentials.choose": Case(_choose),
     "integrations.connections.credentials.connect_billit": Case(
@@ -325,6 +331,7 @@ STAYS = {
 PARTS = {
     "invoicing.corrections.decide.draft_credit",
     "invoicing.ledger.differences.decide",
+    "invoicing.posting.attachments.files_of",
     "invoicing.posting.attempts.never_left",
     "invoicing.posting.post.mark_in_doubt",
     "invoicing.posting.post.settle",

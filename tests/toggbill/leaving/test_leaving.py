@@ -24,7 +24,7 @@ from integrations.models import Connection
 from integrations.sandbox.process import Process
 from invoicing.dossiers import mappings, rules
 from invoicing.drafting import runs
-from invoicing.models import Dossier, Invoice, TagMapping
+from invoicing.models import Annex, Dossier, Invoice, TagMapping
 from invoicing.rules.mapping import TagRule
 from tests.conftest import Outcome
 from tests.factories import (
@@ -107,6 +107,19 @@ def test_export_counts_are_those_of_the_database(
             rows = [json.loads(line) for line in file.read(f"data/{label}.jsonl").decode().splitlines()]
             table = list(csv.DictReader(io.StringIO(file.read(f"data/{label}.csv").decode("utf-8-sig"))))
             assert (len(rows), len(table)) == (count, count), label
+
+
+def test_export_holds_the_annexes_as_they_were_frozen(
+    furnished: Firm, command: Callable[..., Outcome], tmp_path: Path
+) -> None:
+    annex = Annex.objects.get(firm=furnished)
+    with exported(command, tmp_path)[0] as file:
+        found = {name: file.read(name) for name in file.namelist() if name.startswith("annexes/")}
+        (row,) = [json.loads(line) for line in file.read("data/invoicing.annex.jsonl").decode().splitlines()]
+    reference = annex.invoice.reference
+    assert found == {f"annexes/{reference}.pdf": bytes(annex.pdf), f"annexes/{reference}.csv": bytes(annex.csv)}
+    assert (row["pdf_hash"], row["csv_hash"]) == (annex.pdf_hash, annex.csv_hash)
+    assert {"pdf", "csv"} & row.keys() == set()
 
 
 def test_export_is_exact_in_json_and_harmless_in_csv(

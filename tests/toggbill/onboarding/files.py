@@ -60,6 +60,7 @@ rounding = {{ minutes = 15, direction = "nearest", level = "line", minimum = 5 }
 schedule = {{ every = "weekly", weekday = 7 }}
 mode = "send"
 email_allowed = true
+annex = false
 auto_limit = "5000.5"
 no_limit = false
 longest_hours = 24

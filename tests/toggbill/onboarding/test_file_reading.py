@@ -40,7 +40,7 @@ client_map = [ { client = "501", vat = "BE1", customer = 0 }, { client = 501, va
     text = SMALL.replace('toggl = "main"', 'toggl = "other"').replace("start = 2026-09-01", "start = 7")
     keys = (
         "key, toggl, workspace, billit, company, name, start, clients, billable, group_by, rounding, schedule, mode, "
-        "email_allowed, auto_limit, no_limit, longest_hours, four_eyes, deviation, price_decimals, price_day, "
+        "email_allowed, annex, auto_limit, no_limit, longest_hours, four_eyes, deviation, price_decimals, price_day, "
         "payment_days, default_product, tags, client_map"
     )
     assert faults_of(text + dossier) == [

@@ -89,6 +89,12 @@ class Command(BaseCommand):
     def _onboard(self, text: str) -> str:
         """By the same file and command as a stranger's own accounts; the demo's person gets a password."""
         os.environ["DEMO_PASSWORD"] = PASSWORD
+        from invoicing.annexes.rendering import fault  # noqa: PLC0415 - as said in `_show`
+        from invoicing.models.problems import words  # noqa: PLC0415 - as said in `_show`
+
+        if (missing := fault()) is not None:
+            self.stdout.write(f"{words(missing)}\nThe demo goes on without annexes.")
+            text = text.replace("[[dossiers]]\n", "[[dossiers]]\nannex = false\n")
         file = settings.VAR_DIR / "onboarding.toml"
         file.write_text(text.replace('role = "owner"', 'role = "owner"\npassword_env = "DEMO_PASSWORD"', 1), "utf-8")
         done = subprocess.run(

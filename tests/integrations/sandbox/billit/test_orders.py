@@ -260,3 +260,15 @@ def test_new_customer_keeps_its_address(billit: Billit) -> None:
     address = {"AddressType": "InvoiceAddress", "Street": "Rue A", "StreetNumber": "1", "Zipcode": "1000", "City": "B"}
     found = customer(billit, Name="New", VATNumber=UNKNOWN_VAT, Addresses=[address], Language="NL")
     assert (found["Street"], found["City"], found["PartyType"], found["Language"]) == ("Rue A", "B", "Customer", "NL")
+
+
+@pytest.mark.parametrize(("largest", "status"), [(40, 413), (0, 200), (4_194_304, 200)])
+def test_request_that_is_too_large_is_refused_before_it_is_read(
+    billit: Billit, control: Remote, largest: int, status: int
+) -> None:
+    control.switch(billit_largest_body=largest)
+    answer = billit.call("POST", "/orders", order())
+    assert answer.status_code == status
+    if status == 413:
+        assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+        assert billit.get("/orders").json()["Items"] == []

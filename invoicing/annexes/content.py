@@ -1,0 +1,62 @@
+"""What the annex of an invoice says: read from its lines and claims, which are copies of what is billed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db.models import Prefetch
+
+from invoicing.ledger.facts import rounding_of
+from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.rules import planning
+from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, plain, rounded
+from invoicing.rules.rating import Rounding
+
+
+def contents(invoices: Iterable[int]) -> dict[int, Annex]:
+    """The annexes of invoices (row ids), by row id. Reads only."""
+    claims = Claim.objects.order_by("started_at", "pk").select_related("takes_back")
+    lines = InvoiceLine.objects.order_by("position").prefetch_related(Prefetch("claims", claims))
+    rows = Invoice.objects.filter(pk__in=list(invoices)).select_related("firm", "dossier", "about")
+    return {row.pk: _content(row) for row in rows.prefetch_related(Prefetch("lines", lines))}
+
+
+def _content(invoice: Invoice) -> Annex:
+    rounding = Rounding(**invoice.rounding) if invoice.rounding else rounding_of(invoice.dossier)
+    return Annex(
+        language=planning.language_of(invoice.customer_language, invoice.firm.language),
+        firm=plain(invoice.firm.name),
+        customer=plain(invoice.customer_name),
+        customer_number=plain(invoice.customer_vat),
+        reference=invoice.reference,
+        title=plain(invoice.title),
+        purchase_order=plain(invoice.purchase_order),
+        about="" if invoice.about is None else str(invoice.about),
+        period_from=invoice.period_from,
+        period_till=invoice.period_till,
+        rounding=rounding,
+        lines=tuple(_line(line, rounding) for line in invoice.lines.all()),
+    )
+
+
+def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
+    return AnnexLine(
+        position=line.position,
+        description=plain(line.description + line.description_extended),
+        quantity=line.quantity.copy_sign(line.seconds),
+        seconds=line.seconds,
+        entries=tuple(_entry(claim, rounding) for claim in line.claims.all()),
+    )
+
+
+def _entry(claim: Claim, rounding: Rounding) -> AnnexEntry:
+    billed = claim if claim.takes_back is None else claim.takes_back
+    # What a difference comes to is reckoned over its whole line (design section 6), so it has no rounding of its own.
+    is_whole = billed.kind == Claim.Kind.ENTRY
+    return AnnexEntry(
+        day=claim.day,
+        person=plain(claim.person_name),
+        text=plain(claim.description),
+        seconds=claim.seconds,
+        rounded=rounded(claim.seconds, rounding) if is_whole else None,
+    )

@@ -1,0 +1,35 @@
+"""The annex of hours as CSV, as a spreadsheet of the customer's language opens it.
+
+A row for each entry, after those of a line one with its total, at the end one with the total of all. Semicolons and a
+decimal comma, in English commas and a point; UTF-8 with the mark by which spreadsheets know it.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from invoicing.rules.annex import Annex, clock
+from invoicing.rules.annex_words import WORDS, number
+from invoicing.rules.cells import neutral
+
+
+def as_csv(annex: Annex) -> bytes:
+    """The bytes of the file. What anybody typed is no formula in it."""
+    words = WORDS[annex.language]
+    out = io.StringIO()
+    writer = csv.writer(out, delimiter="," if annex.language == "en" else ";")
+    writer.writerow(
+        [words.line, words.description, words.date, words.person, words.work, words.time, words.rounded, words.hours]
+    )
+    for line in annex.lines:
+        before = [str(line.position), neutral(line.description)]
+        for entry in line.entries:
+            rounded = "" if entry.rounded is None else clock(entry.rounded)
+            who = [f"{entry.day:%d/%m/%Y}", neutral(entry.person), neutral(entry.text)]
+            writer.writerow([*before, *who, clock(entry.seconds), rounded, ""])
+        hours = number(line.quantity, annex.language)
+        writer.writerow([*before, "", "", words.subtotal.format(n=line.position), clock(line.seconds), "", hours])
+    hours = number(annex.quantity, annex.language)
+    writer.writerow(["", "", "", "", words.total, clock(annex.seconds), "", hours])
+    return b"\xef\xbb\xbf" + out.getvalue().encode()
