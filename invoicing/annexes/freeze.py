@@ -55,7 +55,8 @@ def lacking() -> QuerySet[Invoice]:
 def freeze(*, invoices: Iterable[int], by: Actor, now: datetime) -> dict[int, Message]:
     """Make the annexes that these invoices (row ids) lack; returns by row id why some could not be made.
 
-    Rendering takes a quarter of a second each, more for many entries; the caller is in no transaction, or holds no lock that others wait for.
+    Rendering takes a quarter of a second each, more for many entries; the caller is in no transaction, or holds no lock
+    that others wait for.
     Safe twice, and at the same time by two: the first one's stays.
     """
     rows = lacking().filter(pk__in=list(invoices)).select_related("firm").order_by("firm", "pk")

@@ -75,6 +75,7 @@ NOT_WAITED_FOR = {
     "invoicing.drift.last_seen_at": "told to a person",
     "invoicing.drift.gone_at": "asked whether it is there",
     "invoicing.drift.acknowledged_at": "asked whether it is there",
+    "invoicing.annex.made_at": "told to a person",
     "invoicing.reportedmonth.read_at": "told to a person",
     "invoicing.reportedmonth.differs_since": "told to a person",
 }
