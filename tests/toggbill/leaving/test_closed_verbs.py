@@ -23,6 +23,7 @@ import integrations
 import invoicing
 import toggbill.firms
 import toggbill.leaving
+import toggbill.urls  # registers the converters that the addresses of ``invoicing.web`` name
 from integrations.clients.billit_sign_in import Pair
 from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
