@@ -428,6 +428,8 @@ SEVERAL = {
     "invoicing.due.posts.request_send",
     # Verbs of several transactions, all of which stand above, with questions to a service in between.
     "integrations.connections.webhook_addresses.open_for",
+    "invoicing.annexes.freeze.freeze",
+    "invoicing.posting.attachments.files_of",
     "invoicing.corrections.decide.bill_next",
     "invoicing.corrections.decide.credit",
     "invoicing.corrections.replace.bill_anew",

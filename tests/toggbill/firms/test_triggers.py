@@ -18,7 +18,7 @@ from toggbill.firms.models import AuditEvent, Firm, FirmOwned
 pytestmark = pytest.mark.django_db
 
 # The triggers of entries and their claims, which fire first, name the Toggl id, too.
-REFUSED = "belongs to the firm|keeps its Toggl id and its firm|has the Toggl id of its entry"
+REFUSED = "belongs to the firm|keeps its Toggl id and its firm|has the Toggl id of its entry|an annex is never changed"
 
 
 def _row(model: type[models.Model]) -> Any:
