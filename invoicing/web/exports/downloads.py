@@ -15,7 +15,7 @@ from invoicing.web import figures
 from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
 from invoicing.web.hours.filters import Filter
-from invoicing.web.lookup import dossier_of, invoice_of, month_of
+from invoicing.web.lookup import dossier_of, invoice_of
 from toggbill.firms.access import FirmRequest, member, member_required, visible
 
 

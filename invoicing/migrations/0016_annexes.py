@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0008_member_mails"),
         ("integrations", "0012_ledger"),
-        ("invoicing", "0014_ledger"),
+        ("invoicing", "0015_saved_views"),
     ]
 
     operations = [
