@@ -135,6 +135,7 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "decide_alike": {"key": mark, "group": "unknown", "remedy": "accept"},
         "acknowledge": {"key": mark, "pk": named["finding"]},
         "decide_any_hours": {"decision": "hold"},
+        "together": {"verb": "drop"},
         "remove_view": {"pk": named["view"]},
         "decide_hours": {"key": mark, "decision": "hold"},
         "take_number": {"key": mark, "client": 501},
@@ -293,6 +294,7 @@ _NO_ROW = {
     "firm:decide_any_hours",
     "firm:invoices_export",
     "firm:months_export",
+    "firm:together",
 }
 
 

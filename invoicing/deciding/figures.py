@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -37,8 +37,21 @@ def _lines() -> QuerySet[InvoiceLine]:
 
 def of_invoices(invoices: Sequence[Invoice]) -> list[Figures]:
     """Several invoices: two queries."""
-    prefetch_related_objects(invoices, Prefetch("lines", _lines()))
+    with_lines(invoices)
     return [of_invoice(invoice, invoice.lines.all()) for invoice in invoices]
+
+
+def with_lines(invoices: Sequence[Invoice]) -> None:
+    """Read the lines of several invoices, with their claims and entries: two queries."""
+    prefetch_related_objects(invoices, Prefetch("lines", _lines()))
+
+
+def briefly(invoices: Iterable[Invoice]) -> Iterator[Figures]:
+    """The figures of listed invoices, whose lines are read, for a form with many of them: it carries all that they
+    say as a digest, and in words the amount alone."""
+    for invoice in invoices:
+        found = of_invoice(invoice, invoice.lines.all())
+        yield Figures(found.subject, {name: found.shown[name] for name in ("customer", "status", "excl")}, found.digest)
 
 
 def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> Figures:

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
 from django.db.models.functions import TruncMonth
-from django.http import Http404
 
 from integrations.models import Connection
 from invoicing.corrections import options
@@ -282,17 +281,6 @@ def open_by_buyer(dossier: Dossier) -> list[Buyer]:
     for buyer in found.values():
         buyer.products.sort(key=lambda product: (product[0].casefold(), product[1] or 0))
     return sorted(found.values(), key=lambda buyer: (-buyer.sums.value, buyer.name.casefold()))
-
-
-def invoices_of(rows: QuerySet[Invoice], *, status: str = "", dossier: str = "") -> QuerySet[Invoice]:
-    """Invoices by the status (or `attention`) and dossier key that their page was asked for. Raises ``Http404``."""
-    if dossier:
-        rows = rows.filter(dossier__key=dossier)
-    if status == "attention":
-        return rows.filter(NEEDS_PERSON)
-    if status and status not in Invoice.Status.values:
-        raise Http404
-    return rows.filter(status=status) if status else rows
 
 
 # States of entries that a person can decide on: see ``decisions``.

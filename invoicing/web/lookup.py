@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable, Iterator
+from datetime import date, timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.rules import days
@@ -17,9 +19,9 @@ from toggbill.firms.access import FirmRequest, visible
 PER_PAGE = 50
 
 
-def paged(request: HttpRequest, rows: QuerySet[Any]) -> dict[str, Any]:
+def paged(request: HttpRequest, rows: QuerySet[Any], *, per_page: int = PER_PAGE) -> dict[str, Any]:
     """One page of rows, the numbers of the pages around it, and the query that leads to another one."""
-    page = Paginator(rows, PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator(rows, per_page).get_page(request.GET.get("page"))
     query = request.GET.copy()
     query.pop("page", None)
     return {
@@ -57,3 +59,17 @@ def month_of(text: str) -> date | None:
         return days.month(text)
     except ValueError:
         raise Http404 from None
+
+
+def months(dossiers: Iterable[Dossier], chosen: date | None) -> Iterator[date]:
+    """The months to choose from, the newest first: from the first day of the books through this month."""
+    last = timezone.localdate().replace(day=1)
+    if chosen is not None and chosen > last:
+        yield chosen
+    first = min([last, *(dossier.start_date.replace(day=1) for dossier in dossiers)])
+    found = last
+    while found >= first:
+        yield found
+        found = (found - timedelta(days=1)).replace(day=1)
+    if chosen is not None and chosen < first:
+        yield chosen

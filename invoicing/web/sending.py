@@ -10,7 +10,6 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods
 
 from integrations.clients.failures import Message
@@ -22,7 +21,8 @@ from invoicing.models.problems import Code, words
 from invoicing.posting import read_first
 from invoicing.tasks import send_invoices
 from invoicing.web.enqueue import hasten
-from invoicing.web.lookup import paged
+from invoicing.web.invoices import together
+from invoicing.web.lookup import PER_PAGE, paged
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
 from toggbill.firms.errors import NotPossible
 
@@ -38,14 +38,22 @@ class Row:
 @member_required("post")
 @require_http_methods(["GET", "POST"])
 def sending(request: FirmRequest) -> HttpResponse:
-    """What can be sent: those that `invoice` (references) names, else all. A POST sends those it names, as read."""
+    """What can be sent: those that `invoice` (references) names, or were `chosen` last, else all.
+
+    A POST sends those that it names as they were read: of several each for itself, one alone or not at all (409).
+    """
     references = (request.POST if request.method == "POST" else request.GET).getlist("invoice")
     rows = _sendable(request)
+    if request.method == "POST" and len(set(references)) > 1:
+        return together.send_each(request, together.ticked(request, visible(request.membership, Invoice.objects.all())))
     if references:
         rows = rows.filter(reference__in=references)
     if request.method == "POST":
         return _send(request, list(rows) if references else [], references)
-    listed = paged(request, rows)
+    chosen = together.chosen(request) if "chosen" in request.GET else None
+    if chosen is not None:
+        rows = rows.filter(pk__in=chosen.ids)
+    listed = paged(request, rows, per_page=PER_PAGE if chosen is None else together.MOST)
     found = [Row(invoice, _why_not(request, invoice)) for invoice in listed["page"].object_list]
     return render(
         request,
@@ -58,6 +66,7 @@ def sending(request: FirmRequest) -> HttpResponse:
             "total": sum(row.invoice.incl for row in found if not row.why_not),
             "asking": any(not row.invoice.way for row in found),
             "is_one": len(references) == 1,
+            "is_chosen": chosen is not None or len(references) == 1,
         },
     )
 
@@ -100,15 +109,7 @@ def _send(request: FirmRequest, chosen: list[Invoice], references: list[str]) ->
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:sending")
-    for part in posts.portions(chosen):
-        hasten(send_invoices, invoice_ids=[invoice.pk for invoice in part])
-    if len(chosen) == 1:
-        messages.success(request, _("Billit is asked to send the invoice. This page shows the outcome in a moment."))
-        return redirect("firm:invoice", reference=chosen[0].reference)
-    text = ngettext(
-        "Billit is asked to send %(n)d invoice. Each page shows what becomes of it.",
-        "Billit is asked to send %(n)d invoices. Each page shows what becomes of it.",
-        len(chosen),
-    )
-    messages.success(request, text % {"n": len(chosen)})
-    return redirect("firm:invoices")
+    (invoice,) = chosen
+    hasten(send_invoices, invoice_ids=[invoice.pk])
+    messages.success(request, _("Billit is asked to send the invoice. This page shows the outcome in a moment."))
+    return redirect("firm:invoice", reference=invoice.reference)

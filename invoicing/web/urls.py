@@ -2,9 +2,11 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, invoices, sending
+from invoicing.web import attention, comparisons, corrections, dossiers, sending
 from invoicing.web.exports import downloads
 from invoicing.web.hours import deciding, lists, saved_views
+from invoicing.web.invoices import lists as invoice_lists
+from invoicing.web.invoices import one, together
 
 urlpatterns = [
     path("", dossiers.dossiers, name="dossiers"),
@@ -29,9 +31,10 @@ urlpatterns = [
     path("corrections/<id:pk>/<slug:remedy>/", corrections.decide, name="decide"),
     path("months/export.<slug:kind>", downloads.months, name="months_export"),
     path("sending/", sending.sending, name="sending"),
-    path("invoices/", invoices.invoices, name="invoices"),
+    path("invoices/", invoice_lists.invoices, name="invoices"),
     path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),
-    path("invoices/<str:reference>/", invoices.invoice, name="invoice"),
+    path("invoices/together/<slug:verb>/", together.together, name="together"),
+    path("invoices/<str:reference>/", one.invoice, name="invoice"),
     path("invoices/<str:reference>/annex.<slug:kind>", downloads.annex, name="annex"),
-    path("invoices/<str:reference>/<slug:step>/", invoices.step, name="step"),
+    path("invoices/<str:reference>/<slug:step>/", one.step, name="step"),
 ]

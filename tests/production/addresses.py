@@ -46,6 +46,7 @@ class Filler:
             "kind": "csv",
             "pk": self._first("firms_membership"),
             "step": "drop",
+            "verb": "drop",
             "decision": "hold",
             "remedy": "accept",
             "group": "0",

@@ -11,10 +11,10 @@ from django.views.decorators.http import require_GET
 
 from invoicing.corrections import options
 from invoicing.models import Annex, Dossier, Invoice, LedgerRow
-from invoicing.web import figures
 from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
 from invoicing.web.hours.filters import Filter
+from invoicing.web.invoices.filters import Filter as InvoiceFilter
 from invoicing.web.lookup import dossier_of, invoice_of
 from toggbill.firms.access import FirmRequest, member, member_required, visible
 
@@ -41,11 +41,7 @@ def hours(request: FirmRequest, key: str, kind: str) -> HttpResponse:
 @require_GET
 def invoices(request: FirmRequest, kind: str) -> HttpResponse:
     """The invoices with their lines, with the filters of their page."""
-    rows = figures.invoices_of(
-        visible(request.membership, Invoice.objects.all()),
-        status=request.GET.get("status", ""),
-        dossier=request.GET.get("dossier", ""),
-    )
+    rows = InvoiceFilter.of(request.GET).rows(visible(request.membership, Invoice.objects.all()))
     return _file(tables.invoices(rows.order_by("-drafted_at", "-pk")), kind)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
 
 from django.http import HttpResponse
 from django.shortcuts import render
@@ -16,7 +14,7 @@ from invoicing.models import Dossier, LedgerRow, SavedView
 from invoicing.web import figures
 from invoicing.web.hours import places, sums
 from invoicing.web.hours.filters import REASONS, Filter
-from invoicing.web.lookup import dossier_of, paged
+from invoicing.web.lookup import dossier_of, months, paged
 from toggbill.firms.access import FirmRequest, may, member, member_required, visible
 
 
@@ -58,7 +56,7 @@ def _page(request: FirmRequest, asked: Filter, dossier: Dossier | None) -> HttpR
             "decided": figures.who_decided(request.firm, entries),
             "dossier": dossier,
             "dossiers": dossiers,
-            "months": list(_months(dossiers, asked.month)),
+            "months": list(months(dossiers, asked.month)),
             "rows_states": [(str(state), state.label) for state in (*figures.SHOWN, LedgerRow.State.DELETED)],
             "reasons": REASONS,
             "seldom": _seldom(asked),
@@ -84,17 +82,3 @@ def _seldom(asked: Filter) -> list[tuple[str, str, str]]:
         "invoice": _("Invoice (number or reference)"),
     }
     return [(name, label, getattr(asked, name)) for name, label in labels.items()]
-
-
-def _months(dossiers: Sequence[Dossier], chosen: date | None) -> Iterator[date]:
-    """The months to choose from, the newest first: from the first day of the books through this month."""
-    last = timezone.localdate().replace(day=1)
-    if chosen is not None and chosen > last:
-        yield chosen
-    first = min([last, *(dossier.start_date.replace(day=1) for dossier in dossiers)])
-    found = last
-    while found >= first:
-        yield found
-        found = (found - timedelta(days=1)).replace(day=1)
-    if chosen is not None and chosen < first:
-        yield chosen

@@ -1,11 +1,10 @@
-"""Invoices: the list, one of them, and the steps that a person takes with it."""
+"""One invoice, and the steps that a person takes with it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from django.contrib import messages
-from django.db.models import Count, Min, Sum
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -21,59 +20,17 @@ from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
-from invoicing.models import NEEDS_PERSON, Annex, Attempt, Claim, Dossier, Drift, Invoice
+from invoicing.models import Annex, Attempt, Claim, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first, recover
 from invoicing.rules import rating
 from invoicing.tasks import freeze_annexes, post_invoices
-from invoicing.web import descriptions, figures
+from invoicing.web import descriptions
 from invoicing.web.enqueue import hasten
-from invoicing.web.lookup import invoice_of, paged
-from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
+from invoicing.web.lookup import invoice_of
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent
-
-
-@member_required()
-@require_GET
-def invoices(request: FirmRequest) -> HttpResponse:
-    """The invoices, the newest first; `status` (or `attention`) and `dossier` narrow them."""
-    key = request.GET.get("dossier", "")
-    rows = figures.invoices_of(visible(request.membership, Invoice.objects.all()), dossier=key)
-    counts = dict(rows.values_list("status").annotate(Count("pk")).order_by())
-    needing = rows.filter(NEEDS_PERSON).count()
-    drafts = figures.invoices_of(visible(request.membership, Invoice.objects.drafts()), dossier=key).aggregate(
-        value=Sum("total_excl"), oldest=Min("drafted_at")
-    )
-    status = request.GET.get("status", "")
-    rows = figures.invoices_of(rows, status=status).select_related("dossier", "company__connection")
-    rows = rows.defer("company__connection__secret", "company__connection__refresh_secret").order_by(
-        "-drafted_at", "-pk"
-    )
-    return render(
-        request,
-        "invoicing/invoices.html",
-        {
-            **paged(request, rows),
-            "statuses": [(value, label, counts[value]) for value, label in Invoice.Status.choices if value in counts],
-            "total": sum(counts.values()),
-            "needing": needing,
-            "drafts": drafts,
-            "unsent": _unsent(request, key),
-            "draft_count": counts.get(Invoice.Status.DRAFT, 0),
-            "status": status,
-            "key": key,
-            "dossiers": visible(request.membership, Dossier.objects.all()).order_by("name", "pk"),
-        },
-    )
-
-
-def _unsent(request: FirmRequest, key: str) -> int:
-    """How many can be sent, for who may."""
-    if not may(request.membership, "post"):
-        return 0
-    rows = visible(request.membership, Invoice.objects.unsent().filter(send_requested_at__isnull=True))
-    return figures.invoices_of(rows, dossier=key).count()
 
 
 @member_required()
