@@ -118,9 +118,9 @@ def together(request: FirmRequest, verb: str) -> HttpResponse:
         messages.error(request, _("Nothing was done: choose at least one invoice."))
         return redirect(back)
     found = each(verb, do, rows, by=actor(request), now=timezone.now(), read=read_of(request, rows, figures.subject))
-    for part in posts.portions(row for row in rows if row.pk in found.done):
-        if verb in _HASTENED:
-            hasten(_HASTENED[verb], invoice_ids=[invoice.pk for invoice in part])
+    next_for = [row for row in rows if row.pk in found.done and (verb == "post" or row.dossier.annex)]
+    for part in posts.portions(next_for if verb in _HASTENED else []):
+        hasten(_HASTENED[verb], invoice_ids=[invoice.pk for invoice in part])
     _keep(request, found)
     tell(request, found)
     return redirect(back if verb == "drop" else f"{reverse('firm:invoices')}?chosen=1")

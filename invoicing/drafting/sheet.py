@@ -1,0 +1,108 @@
+"""What lies on the table of a run over a dossier: the waiting drafts, and the plan of what is open (design R8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from django.db.models import Prefetch, Q
+
+from integrations.models import Customer, Entry
+from invoicing.drafting import drafts
+from invoicing.drafting.drafts import key_of
+from invoicing.ledger import differences
+from invoicing.ledger.facts import Facts, known_customers, terms
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
+from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.problems import Code
+from invoicing.rules import planning
+from invoicing.rules.judge import Judge
+
+_Status = Invoice.Status
+_State = LedgerRow.State
+
+
+WhatIf = Callable[[Dossier, Judge], Judge]
+"""Changes the rules of a dossier, which is not saved, and gives the judge by these rules."""
+
+
+@dataclass(slots=True)
+class Sheet:
+    """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
+
+    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now.
+    """
+
+    cut_off: date
+    drafts: list[Invoice]
+    remapped: list[Invoice]
+    plan: planning.Plan
+    known: Mapping[int, Customer]
+
+    @classmethod
+    def read(cls, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None) -> Sheet:
+        books = Facts.load(dossier.workspace)
+        lines = InvoiceLine.objects.order_by("position").prefetch_related(
+            Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
+        )
+        rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
+        found = list(rows.prefetch_related(Prefetch("lines", lines)))
+        waiting = [invoice for invoice in found if invoice.status == _Status.DRAFT]
+        judge = books.judges[dossier.pk]
+        states = [_State.OPEN, _State.ATTENTION, _State.HELD]
+        if what_if is not None:
+            judge = what_if(dossier, judge)
+            # By other rules these might be billed.
+            states.append(_State.NOT_BILLABLE)
+        remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
+        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states)
+        claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
+        hours = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
+        # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
+        elsewhere = books.billed_elsewhere(hours)
+        held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
+        plan = planning.plan(
+            (books.entry(row, row.ledger_row, elsewhere) for row in hours),
+            judge=judge,
+            terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
+            held=held,
+            differences=differences.to_bill(dossier),
+            at_their_day={key_of(row) for row in waiting if row.at_their_day},
+        )
+        parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
+        return cls(cut_off, waiting, remapped, plan, known_customers(dossier.company, parties))
+
+    def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
+        """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""
+        return drafts.standing(self.drafts, planned.buyer, outside_scope=planned.outside_scope)
+
+    def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
+        """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
+        unmatched = [*(invoice for invoice in self.drafts if invoice.pk not in matched), *self.remapped]
+        return tuple(invoice for invoice in unmatched if self._touches(invoice))
+
+    def _touches(self, invoice: Invoice) -> bool:
+        """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
+        return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
+
+
+def unposted(dossier: Dossier) -> InvoiceQuerySet:
+    """What a run may draw anew: drafts, and what Billit refused or is not to get because its customer changed."""
+    stuck = Q(status=_Status.APPROVED, attention__in=[Code.CUSTOMER_GONE, Code.CUSTOMER_RENUMBERED])
+    return Invoice.objects.filter(
+        Q(status__in=[_Status.DRAFT, _Status.REFUSED]) | stuck, dossier=dossier, kind=Invoice.Kind.INVOICE
+    )
+
+
+def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:
+    """Whether an hour of an invoice has another customer by now: its client was mapped anew."""
+    claims = [claim for line in invoice.lines.all() for claim in line.claims.all() if claim.released_at is None]
+    buyers = (judge.verdict(books.entry(claim.entry)).buyer for claim in claims)
+    return any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in buyers)
+
+
+def late_through(dossier: Dossier) -> date | None:
+    """R8: the latest cut-off of the runs so far whose drafts no longer wait."""
+    runs = Run.objects.filter(dossier=dossier).exclude(invoices__status=_Status.DRAFT).order_by("-cut_off")
+    return runs.values_list("cut_off", flat=True).first()
