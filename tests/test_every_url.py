@@ -138,7 +138,8 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "together": {"verb": "drop"},
         "remove_view": {"pk": named["view"]},
         "decide_hours": {"key": mark, "decision": "hold"},
-        "take_number": {"key": mark, "client": 501},
+        "decision": {"key": mark, "name": "unknown"},
+        "decide_alike_hours": {"key": mark, "name": "unknown", "remedy": "hold"},
     }
     if name in own:
         return own[name]

@@ -8,11 +8,9 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
-from integrations.models import Client
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Claim, ClientMapping, Correction, Drift, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Claim, Correction, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import rating
-from invoicing.rules.mapping import read_number
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""
@@ -182,21 +180,6 @@ def of_entry(row: LedgerRow) -> Figures:
             "person": entry.person_name,
             "client": row.client_name,
             "tags": list(entry.tags),
-        },
-    )
-
-
-def of_client(client: Client, row: ClientMapping | None) -> Figures:
-    """A Toggl client with what R3 reads in its name; ``row``: its mapping, if there is one."""
-    reading = read_number(client.name)
-    mapped = "" if row is None else row.number or str(row.customer_party_id or "")
-    return Figures.of(
-        f"client {client.remote_id}",
-        {
-            "client": client.name,
-            "number": ", ".join(reading.numbers),
-            "reason": reading.reason or "",
-            "customer": mapped,
         },
     )
 

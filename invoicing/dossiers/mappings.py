@@ -12,20 +12,16 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.utils.translation import gettext
 
-from integrations.models import Client, Entry
-from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
+from integrations.models import Entry
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
 from invoicing.ledger.derive import forget_changed_pin
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, Reason, TagRule, Treatment, normalise_number, read_number
+from invoicing.rules.mapping import ClientRule, TagRule, normalise_number
 from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
-from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 
 _LONGEST_TAG = 255
@@ -143,38 +139,6 @@ def map_clients(
         outcomes[outcome] += 1
     _told(dossier, news, by, now)
     return outcomes
-
-
-@transaction.atomic
-def take_number(*, dossier: Dossier, client: int, by: Actor, now: datetime, read: Read | None = None) -> str:
-    """The number in a Toggl client's name that may be another's (R3, `unsure_vat`) is the customer's: it becomes the
-
-    mapping, and what a mapping says besides stays. Gives the number. Raises ``NotPossible`` when the name has no such
-    number or the client has a customer already, ``NotAllowed``, ``Changed`` and ``Unread``.
-    """
-    lock_firm(dossier.firm)
-    rights.demand(by, "map", dossier)
-    named = Client.objects.filter(workspace=dossier.workspace_id, remote_id=client).first()
-    row = dossier.client_mappings.filter(client_remote_id=client).first()
-    check(read, lambda: [] if named is None else [figures.of_client(named, row)], by=by)
-    reading = read_number("" if named is None else named.name)
-    if reading.reason is not Reason.unsure_vat or (row is not None and (row.number or row.customer_party_id)):
-        raise NotPossible(
-            gettext(
-                "Nothing was changed: the name of this client has no number that waits to be confirmed, "
-                "or the client is mapped already."
-            )
-        )
-    (number,) = reading.numbers
-    rule = ClientRule(
-        client_id=client,
-        number=number,
-        treatment=Treatment(row.treatment) if row is not None and row.treatment else None,
-        purchase_order="" if row is None else row.purchase_order,
-        buyer_reference="" if row is None else row.buyer_reference,
-    )
-    map_clients(dossier=dossier, rules=[rule], by=by, now=now)
-    return number
 
 
 def unmap_tags(*, dossier: Dossier, tags: Iterable[str], by: Actor, now: datetime) -> int:

@@ -1,21 +1,20 @@
-"""What needs a decision: each reason in words for a person, and the entries gathered by what one decision settles.
+"""What needs a decision: each reason in words for a person, and its cause. Pages and admin show these sentences.
 
-Reads only. Pages and admin show these sentences.
+Reads only. ``invoicing.attention`` gathers the entries by cause, and decides.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import date
+import json
 from typing import Any, NamedTuple
 
+from django.db.models import Case, F, Q, QuerySet, TextField, Value, When
+from django.db.models.functions import Cast, Coalesce
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from integrations.models import Client, Project
-from invoicing.models import Dossier, LedgerRow
-from invoicing.rules.mapping import DOUBTS, Reason, read_number
+from invoicing.models import LedgerRow
+from invoicing.rules.mapping import DOUBTS, Reason
 from invoicing.rules.planning import CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
@@ -221,66 +220,6 @@ class Cause(NamedTuple):
     text: str
 
 
-@dataclass
-class Decision:
-    """Entries that one decision settles. `client_id`, `tag`: what a mapping would be for, where there is one."""
-
-    dossier: Dossier
-    reason: str
-    cause: str
-    seconds: int = 0
-    rows: list[LedgerRow] = field(default_factory=list)
-    client_id: int | None = None
-    tag: str = ""
-
-    @property
-    def words(self) -> Words:
-        """Title and what to do."""
-        return words(self.reason)
-
-    @property
-    def is_doubt(self) -> bool:
-        """Whether a person may have the entries billed as they stand."""
-        return self.reason in DOUBTS
-
-    @property
-    def number_to_take(self) -> str:
-        """The number in the client's name that may be another's, where that is the question; else empty."""
-        numbers = read_number(self.cause).numbers if self.reason == Reason.unsure_vat and self.client_id else ()
-        return numbers[0] if len(numbers) == 1 else ""
-
-    @property
-    def days(self) -> tuple[date, date]:
-        """First and last local day."""
-        return min(row.day for row in self.rows), max(row.day for row in self.rows)
-
-
-@dataclass
-class Group:
-    """The decisions of one reason."""
-
-    reason: str
-    decisions: list[Decision]
-
-    @property
-    def words(self) -> Words:
-        """Title and what to do."""
-        return words(self.reason)
-
-    @property
-    def seconds(self) -> int:
-        """The time that the reason holds back."""
-        return sum(decision.seconds for decision in self.decisions)
-
-
-def by_reason(found: Iterable[Decision]) -> list[Group]:
-    """Decisions by reason; the reason that holds back most time comes first."""
-    groups: dict[str, Group] = {}
-    for decision in found:
-        groups.setdefault(decision.reason, Group(decision.reason, [])).decisions.append(decision)
-    return sorted(groups.values(), key=lambda group: (-group.seconds, group.reason))
-
-
 def _cause(reason: str, row: dict[str, Any]) -> str:
     if reason in ABOUT_CLIENT:
         return str(row["client_name"])
@@ -310,63 +249,40 @@ def _facts_of(row: LedgerRow) -> dict[str, Any]:
     }
 
 
-_FACTS = (
-    "dossier_id",
-    "reason",
-    "client_name",
-    "product_reference",
-    "entry__tags",
-    "entry__person_name",
-    "entry__project_remote_id",
-)
+def _by_key() -> Case:
+    """The same as ``_cause`` for the database: a text that is equal for entries of one cause, but for the order of
+    tags."""
+    tags, project = Cast("entry__tags", TextField()), Cast("entry__project_remote_id", TextField())
+    return Case(
+        When(reason__in=sorted(ABOUT_CLIENT), then=F("client_name")),
+        When(Q(reason__in=sorted({*ABOUT_TAGS, Reason.unknown_product})), then=tags),
+        When(reason__in=sorted(ABOUT_PRODUCT), then=F("product_reference")),
+        When(reason__in=sorted({Reason.no_project, *DOUBTS}), then=F("entry__person_name")),
+        When(reason=Reason.no_client, then=Coalesce(project, Value(""))),
+        default=Value(""),
+        output_field=TextField(),
+    )
+
+
+def keyed(rows: QuerySet[LedgerRow]) -> QuerySet[Any]:
+    """The entries among these rows that need a decision, with their ``cause_key``."""
+    return rows.filter(state=LedgerRow.State.ATTENTION).annotate(cause_key=_by_key())
+
+
+def tags_of(key: str) -> tuple[str, ...]:
+    """The tags of a key of a cause about tags, in the order of the entry."""
+    return tuple(map(str, json.loads(key or "[]")))
+
+
+def text_of(reason: str, key: str) -> str:
+    """The cause that a key stands for, as ``cause_of`` gives it."""
+    if reason in ABOUT_TAGS or reason == Reason.unknown_product:
+        return ", ".join(sorted(tags_of(key), key=str.casefold))
+    return key
 
 
 def causes_of(membership: Membership) -> set[Cause]:
     """The decisions that a member can take, without their entries: one query."""
-    rows = visible(membership, LedgerRow.objects.attention()).values(*_FACTS).distinct()
-    return {Cause(row["dossier_id"], row["reason"], _cause(row["reason"], row)) for row in rows}
-
-
-def decisions(*, membership: Membership, dossier: Dossier | None = None) -> list[Decision]:
-    """A member's entries that need a decision, by dossier, reason and cause; what holds back most time is first."""
-    rows = (
-        visible(membership, LedgerRow.objects.attention())
-        .select_related("entry", "dossier__workspace")
-        .order_by("day", "entry__started_at", "pk")
-    )
-    if dossier is not None:
-        rows = rows.filter(dossier=dossier)
-    projects = _projects(membership, (row.entry.project_remote_id for row in rows))
-    clients = {
-        (workspace, name): remote_id
-        for workspace, name, remote_id in Client.objects.for_firm(membership.firm)
-        .filter(name__in={row.client_name for row in rows if row.client_name})
-        .values_list("workspace_id", "name", "remote_id")
-    }
-    found: dict[Cause, Decision] = {}
-    for row in rows:
-        cause = Cause(row.dossier_id, row.reason, cause_of(row))
-        decision = found.get(cause)
-        if decision is None:
-            decision = found[cause] = Decision(row.dossier, row.reason, cause.text)
-            place = row.dossier.workspace_id
-            if row.reason == Reason.no_client:
-                decision.cause = projects.get((place, row.entry.project_remote_id or 0), "")
-            if row.reason in ABOUT_CLIENT:
-                decision.client_id = clients.get((place, row.client_name))
-            if row.reason in ABOUT_TAGS and row.entry.tags:
-                decision.tag = str(row.entry.tags[0])
-        decision.rows.append(row)
-        decision.seconds += row.seconds
-    return sorted(
-        found.values(), key=lambda item: (-item.seconds, item.dossier.name.casefold(), item.reason, item.cause)
-    )
-
-
-def _projects(membership: Membership, ids: Iterable[int | None]) -> dict[tuple[int, int], str]:
-    # Those of the rows: a member who sees an entry sees the name of its project.
-    rows = Project.objects.for_firm(membership.firm).filter(remote_id__in={remote_id for remote_id in ids if remote_id})
-    return {
-        (workspace, remote_id): name
-        for workspace, remote_id, name in rows.values_list("workspace_id", "remote_id", "name")
-    }
+    rows = keyed(visible(membership, LedgerRow.objects.all()))
+    found = rows.order_by().values_list("dossier_id", "reason", "cause_key").distinct()
+    return {Cause(dossier, reason, text_of(reason, key)) for dossier, reason, key in found}

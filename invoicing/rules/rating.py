@@ -126,3 +126,8 @@ def totals(lines: Iterable[tuple[Decimal, Decimal]]) -> Totals:
     excl = sum((group.base for group in groups), Decimal("0.00"))
     vat = sum((group.vat for group in groups), Decimal("0.00"))
     return Totals(excl, vat, excl + vat, groups)
+
+
+def worth(seconds: int, price: Decimal) -> Decimal:
+    """What raw seconds are worth at a price per hour, in euro and cents: no rounding of hours, so not an invoice."""
+    return (price * seconds / 3600).quantize(CENT, ROUND_HALF_UP)

@@ -13,7 +13,6 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from integrations.models import Client
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
@@ -50,15 +49,6 @@ def as_read(rows: Iterable[LedgerRow]) -> str:
 
 
 @register.filter
-def client_as_read(decision: attention.Decision) -> str:
-    """What a form carries of the Toggl client that a decision is about."""
-    client = decision.client_id or 0
-    rows = Client.objects.filter(workspace=decision.dossier.workspace_id, remote_id=client)
-    mappings = ClientMapping.objects.filter(dossier=decision.dossier, client_remote_id=client)
-    return Read.of(deciding.of_client(row, mappings.first()) for row in rows).pack()
-
-
-@register.filter
 def invoices_as_read(rows: Iterable[Invoice]) -> str:
     """What a list carries of its invoices, lines included, as far as Billit does not have them."""
     return Read.of(deciding.of_invoices([row for row in rows if row.status in deciding.DROPPABLE])).pack()
@@ -85,8 +75,8 @@ def _title(found: Figures) -> str:
         return capfirst(str(Drift.Kind(found.shown["kind"]).label))
     if kind in {"invoice", "replacement", "sending"}:
         return f"{found.shown['customer']} · {short(name)}"
-    if kind == "client":
-        return str(found.shown["client"])
+    if kind == "attention":
+        return str(found.shown["description"]) or str(attention.words(found.shown["reason"]).title)
     return str(found.shown["description"]) or f"{_('entry')} {name}"
 
 
@@ -210,6 +200,8 @@ _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "time": (gettext_lazy("Time"), clock),
     "billed": (gettext_lazy("Billed"), clock),
     "mirrored": (gettext_lazy("In Toggl now"), clock),
+    "entries": (gettext_lazy("Entries"), str),
+    "which": (gettext_lazy("Sum of the entries’ ids"), str),
     "count": (gettext_lazy("Corrections"), str),
     "seconds": (gettext_lazy("Difference"), difference),
     "hours": (gettext_lazy("Hours"), _hours),

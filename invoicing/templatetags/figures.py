@@ -15,8 +15,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from integrations.connections import hindrances
 from invoicing.corrections import options
 from invoicing.ledger import attention
-from invoicing.models import Invoice, LedgerRow, problems
+from invoicing.models import ClientMapping, Invoice, LedgerRow, problems
+from invoicing.rules.rating import worth
 from invoicing.web import descriptions, figures
+from invoicing.web.descriptions import NO_BREAK
 from toggbill.firms.access import FirmRequest
 from toggbill.firms.access import may as _may
 from toggbill.firms.models import AuditEvent, User
@@ -24,27 +26,11 @@ from toggbill.firms.requests.addresses import first_page
 
 register = template.Library()
 
-_NO_BREAK = "\u00a0"
 _CENT = Decimal("0.01")
 
 
-@register.filter
-def money(amount: Decimal | None) -> str:
-    """An amount in euro, written as the language does."""
-    if amount is None:
-        return "–"
-    number = formats.number_format(abs(amount).quantize(_CENT, ROUND_HALF_UP), 2)
-    sign = f"−{_NO_BREAK}" if amount < 0 else ""
-    if (translation.get_language() or "en").startswith("fr"):
-        return f"{sign}{number}{_NO_BREAK}€"
-    return f"{sign}€{_NO_BREAK}{number}"
-
-
-@register.filter
-def hours(seconds: int | None) -> str:
-    """Seconds as hours with two decimals: 12.75 h."""
-    value = (Decimal(seconds or 0) / 3600).quantize(_CENT, ROUND_HALF_UP)
-    return f"{formats.number_format(value, 2)}{_NO_BREAK}h"
+money = register.filter("money", descriptions.money)
+hours = register.filter("hours", descriptions.hours)
 
 
 @register.filter
@@ -66,20 +52,20 @@ def decimal(value: Decimal | None) -> str:
 @register.filter
 def rate(value: Decimal) -> str:
     """A VAT rate: 21 %."""
-    return f"{formats.number_format(value.normalize(), None if value % 1 else 0)}{_NO_BREAK}%"
+    return f"{formats.number_format(value.normalize(), None if value % 1 else 0)}{NO_BREAK}%"
 
 
 @register.filter
 def number(seconds: int | None) -> str:
     """Seconds as hours with two decimals, without the unit: for columns whose heading says it."""
-    return hours(seconds).removesuffix(f"{_NO_BREAK}h")
+    return hours(seconds).removesuffix(f"{NO_BREAK}h")
 
 
 @register.filter
 def signed(hours: Decimal) -> str:
     """Hours with their sign: + 0.50 h."""
     sign = "−" if hours < 0 else "+"
-    return f"{sign}{_NO_BREAK}{formats.number_format(abs(hours), 2)}{_NO_BREAK}h"
+    return f"{sign}{NO_BREAK}{formats.number_format(abs(hours), 2)}{NO_BREAK}h"
 
 
 @register.filter
@@ -118,7 +104,7 @@ def moment(value: datetime | None) -> str:
 @register.filter
 def quoted(text: str) -> str:
     """A name of somebody else's, between the quotes of the language."""
-    return f"«{_NO_BREAK}{text}{_NO_BREAK}»" if (translation.get_language() or "en").startswith("fr") else f"“{text}”"
+    return f"«{NO_BREAK}{text}{NO_BREAK}»" if (translation.get_language() or "en").startswith("fr") else f"“{text}”"
 
 
 @register.filter
@@ -177,6 +163,12 @@ def state_label(state: str) -> str:
 
 
 @register.filter
+def treatment_label(treatment: str) -> str:
+    """The word for a VAT treatment."""
+    return str(ClientMapping.Treatment(treatment).label)
+
+
+@register.filter
 def get(mapping: dict[str, Any], key: str) -> Any:
     """A value of a dictionary, by a key that is a variable."""
     return mapping.get(key)
@@ -185,7 +177,7 @@ def get(mapping: dict[str, Any], key: str) -> Any:
 @register.filter
 def value(row: LedgerRow) -> Decimal | None:
     """What an open row is worth, in euro."""
-    return None if row.price is None else figures.worth(row.seconds, row.price)
+    return None if row.price is None else worth(row.seconds, row.price)
 
 
 @register.filter

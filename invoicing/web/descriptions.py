@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from typing import NamedTuple
 
 from django.conf import settings
@@ -13,6 +14,9 @@ from django.utils.translation import ngettext
 from integrations.connections import hindrances
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import Code, words
+
+NO_BREAK = "\u00a0"
+_CENT = Decimal("0.01")
 
 
 def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
@@ -54,6 +58,23 @@ def above_the_limit(count: int) -> str:
         "them.",
         count,
     ) % {"n": count}
+
+
+def money(amount: Decimal | None) -> str:
+    """An amount in euro, written as the language does."""
+    if amount is None:
+        return "–"
+    number = formats.number_format(abs(amount).quantize(_CENT, ROUND_HALF_UP), 2)
+    sign = f"−{NO_BREAK}" if amount < 0 else ""
+    if (translation.get_language() or "en").startswith("fr"):
+        return f"{sign}{number}{NO_BREAK}€"
+    return f"{sign}€{NO_BREAK}{number}"
+
+
+def hours(seconds: int | None) -> str:
+    """Seconds as hours with two decimals: 12.75 h."""
+    value = (Decimal(seconds or 0) / 3600).quantize(_CENT, ROUND_HALF_UP)
+    return f"{formats.number_format(value, 2)}{NO_BREAK}h"
 
 
 def day(value: date) -> str:

@@ -15,11 +15,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from invoicing.attention import causes
 from invoicing.corrections import options
 from invoicing.drafting import runs
 from invoicing.due import comparisons
 from invoicing.ledger import attention, balance
-from invoicing.ledger import attention as deciding
 from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
@@ -114,7 +114,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "buyers": buyers,
             "open_seconds": sum(buyer.sums.seconds for buyer in buyers),
             "open_value": sum((buyer.sums.value for buyer in buyers), start=Decimal(0)),
-            "decisions": deciding.decisions(membership=member(request), dossier=row),
+            "decisions": causes.decisions(LedgerRow.objects.filter(dossier=row)),
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
             "rules": descriptions.rules_in_words(row),

@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, Q, QuerySet, Sum
@@ -25,6 +25,7 @@ from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from invoicing.rules.mapping import DOUBTS
+from invoicing.rules.rating import worth
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
 
@@ -122,11 +123,6 @@ class Portfolio:
     differences: int
     corrections: int
     proof: Proof
-
-
-def worth(seconds: int, price: Decimal) -> Decimal:
-    """Seconds at a price per hour, in euro and cents."""
-    return (price * seconds / 3600).quantize(Decimal("0.01"), ROUND_HALF_UP)
 
 
 def _summed(rows: QuerySet[LedgerRow], *by: str) -> Iterator[dict[str, Any]]:

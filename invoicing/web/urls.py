@@ -19,7 +19,12 @@ urlpatterns = [
     path("dossiers/<slug:key>/hours/", lists.hours, name="hours"),
     path("dossiers/<slug:key>/hours/export.<slug:kind>", downloads.hours, name="hours_export"),
     path("dossiers/<slug:key>/hours/<slug:decision>/", deciding.decide, name="decide_hours"),
-    path("dossiers/<slug:key>/clients/<id:client>/number/", attention.take_number, name="take_number"),
+    path("dossiers/<slug:key>/attention/<slug:name>/", attention.decision, name="decision"),
+    path(
+        "dossiers/<slug:key>/attention/<slug:name>/<slug:remedy>/",
+        attention.decide_alike_hours,
+        name="decide_alike_hours",
+    ),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("dossiers/<slug:key>/differences/<id:pk>/acknowledge/", comparisons.acknowledge, name="acknowledge"),

@@ -74,8 +74,13 @@ def _decide(request: FirmRequest, decision: str, rows: QuerySet[LedgerRow], page
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect(goal)
-    messages.success(request, _done(decision, count) % {"n": count})
+    messages.success(request, done_words(decision, count))
     return redirect(goal)
+
+
+def done_words(decision: str, count: int) -> str:
+    """What a decision did to so many entries."""
+    return _done(decision, count) % {"n": count}
 
 
 def _done(decision: str, count: int) -> str:

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from integrations.models import Project
 from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow, TagMapping
+from invoicing.rules.rating import worth
 from invoicing.rules.unbilled import Why, not_billable
-from invoicing.web.figures import worth
 from invoicing.web.hours.sums import WITHOUT_VALUE
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership

@@ -17,11 +17,11 @@ from pytest_django import Settings
 
 import invoicing
 from integrations.clients.transport import ServiceError
-from integrations.models import Client
+from invoicing.attention import causes
+from invoicing.attention import decide as attention
 from invoicing.corrections import decide, options, replace, together
-from invoicing.deciding import figures, rights
+from invoicing.deciding import rights
 from invoicing.deciding.read import Read
-from invoicing.dossiers import mappings
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
@@ -31,12 +31,14 @@ from invoicing.reconciliation import acknowledge
 from tests.factories import (
     ClientFactory,
     CorrectionFactory,
+    DossierClientFactory,
     DossierFactory,
     DriftFactory,
     InvoiceFactory,
     LedgerRowFactory,
     MembershipDossierFactory,
     MembershipFactory,
+    ProductFactory,
     UserFactory,
     enterprise_number,
 )
@@ -90,9 +92,16 @@ def _entries(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, **fields).entry]}
 
 
-def _unsure(dossier: Dossier) -> dict[str, Any]:
-    client = ClientFactory(workspace=dossier.workspace, name=f"Bakery {enterprise_number(1)[3:]}")
-    return {"dossier": dossier, "client": client.remote_id}
+def _waiting(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
+    def make(dossier: Dossier) -> dict[str, Any]:
+        ProductFactory(company=dossier.company, reference="ADV")
+        ClientFactory(workspace=dossier.workspace, name="Garage Voorbeeld")
+        DossierClientFactory(dossier=dossier)
+        LedgerRowFactory(dossier=dossier, **fields)
+        (found,) = causes.decisions(LedgerRow.objects.filter(dossier=dossier))
+        return {"dossier": dossier, "name": found.name}
+
+    return make
 
 
 HELD = {"state": "held", "decision": "held", "decision_text": "Wait"}
@@ -133,15 +142,37 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     "write_off": (decisions.write_off, "hold", _entries(), {"reason": "Why"}),
     "release": (decisions.release, "hold", _entries(**HELD), {}),
     "bill": (decisions.bill, "hold", _entries(reason="implausible"), {}),
-    "take_number": (mappings.take_number, "map", _unsure, {}),
+    "map a tag": (
+        attention.decide,
+        "map",
+        _waiting(reason="unknown_tag", tags=["Advise"]),
+        {"remedy": attention.Remedy("product", tag="Advise", product="ADV")},
+    ),
+    "map a client": (
+        attention.decide,
+        "map",
+        _waiting(reason="no_vat"),
+        {"remedy": attention.Remedy("customer", number=enterprise_number(1))},
+    ),
+    "set the default": (
+        attention.decide,
+        "configure",
+        _waiting(reason="no_tag", tags=[]),
+        {"remedy": attention.Remedy("default", product="ADV")},
+    ),
+    "hold all": (
+        attention.decide,
+        "hold",
+        _waiting(reason="no_vat"),
+        {"remedy": attention.Remedy("hold", reason="Why")},
+    ),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),
 }
 
 
 def _read(what: dict[str, Any]) -> Read:
-    if "client" in what:
-        client = Client.objects.get(workspace=what["dossier"].workspace, remote_id=what["client"])
-        return Read.of([figures.of_client(client, None)])
+    if "name" in what:
+        return Read.of([causes.find(what["dossier"], what["name"]).figures])
     rows: list[Invoice | Correction | LedgerRow | Drift | together.Group]
     rows = [row for row in what.values() if isinstance(row, Invoice | Correction | together.Group)]
     rows += what.get("findings", [])

@@ -8,13 +8,12 @@ import pytest
 
 from integrations.models import Entry
 from invoicing.dossiers.faults import Refused
-from invoicing.dossiers.mappings import map_clients, map_tags, take_number, unmap_clients, unmap_tags
+from invoicing.dossiers.mappings import map_clients, map_tags, unmap_clients, unmap_tags
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
-from tests.factories import ClientFactory, ClientMappingFactory, TagMappingFactory, enterprise_number
+from tests.factories import ClientMappingFactory, TagMappingFactory, enterprise_number
 from tests.invoicing.dossiers.made import BY, LATER, NOW, made
 from tests.visitors import events
-from toggbill.firms.errors import NotPossible
 
 NUMBER, OTHER_NUMBER = enterprise_number(1), enterprise_number(2)
 pytestmark = pytest.mark.django_db
@@ -227,25 +226,3 @@ def test_tag_copied_with_blanks_and_signs_that_do_not_show_is_mapped() -> None:
     assert TagMapping.objects.get(tag_key="non facturable").tag == "non\u00a0fac\u00adturable"
     with pytest.raises(Refused, match="must not be empty"):
         map_tags(dossier=dossier, rules=[TagRule("\u200b", "ADV")], by=BY, now=NOW)
-
-
-def test_number_that_may_be_anothers_is_taken_with_what_was_mapped_besides() -> None:
-    dossier = made()
-    client = ClientFactory(workspace=dossier.workspace, name=f"Bakery NL {NUMBER[3:]} B01")
-    ClientMappingFactory(
-        dossier=dossier, client_remote_id=client.remote_id, number="", treatment="domestic", buyer_reference="Dept. 7"
-    )
-    assert take_number(dossier=dossier, client=client.remote_id, by=BY, now=LATER) == NUMBER
-    row = ClientMapping.objects.get(client_remote_id=client.remote_id)
-    assert (row.number, row.is_proposed, row.treatment, row.buyer_reference) == (NUMBER, False, "domestic", "Dept. 7")
-    with pytest.raises(NotPossible, match="mapped already"):
-        take_number(dossier=dossier, client=client.remote_id, by=BY, now=LATER)
-
-
-@pytest.mark.parametrize("name", [f"Bakery {NUMBER}", "Bakery", f"Bakery {NUMBER[3:]} {enterprise_number(2)[3:]}"])
-def test_no_other_number_is_taken_by_a_click(name: str) -> None:
-    dossier = made()
-    client = ClientFactory(workspace=dossier.workspace, name=name)
-    with pytest.raises(NotPossible, match="no number that waits to be confirmed"):
-        take_number(dossier=dossier, client=client.remote_id, by=BY, now=LATER)
-    assert not ClientMapping.objects.filter(client_remote_id=client.remote_id).exists()

@@ -1,30 +1,40 @@
-"""What one click decides on the page of attention: a number that may be another's, hours as they stand."""
+"""One decision on the page of attention mends all alike hours, at once, and the page says what it did."""
 
 from __future__ import annotations
 
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
 import pytest
 from django.test import Client
-from pytest_django import Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from integrations.models import Client as TogglClient
-from invoicing.deciding import figures
-from invoicing.deciding.read import Read
-from invoicing.models import ClientMapping, Dossier, LedgerRow
+from integrations.models import Entry
+from invoicing.attention import causes
+from invoicing.ledger import derive
+from invoicing.models import ClientMapping, Dossier, DossierClient, LedgerRow, TagMapping
 from tests.factories import (
+    NOW,
     ClientFactory,
     ClientMappingFactory,
+    CustomerFactory,
+    DossierClientFactory,
     DossierFactory,
+    EntryFactory,
     FirmFactory,
     LedgerRowFactory,
+    MembershipDossierFactory,
+    ProductFactory,
+    ProjectFactory,
+    TagMappingFactory,
     enterprise_number,
 )
-from tests.visitors import alerts, events, inputs, read_of, signed_in
+from tests.visitors import alerts, events, inputs, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 NUMBER = enterprise_number(7)
-NAME = f"Bakery {NUMBER[3:]}"
-TAKE = "/dossiers/bakery/clients/501/number/"
 
 
 @pytest.fixture(autouse=True)
@@ -40,84 +50,370 @@ def firm() -> Firm:
 
 @pytest.fixture
 def dossier(firm: Firm) -> Dossier:
+    """A dossier with a client that has its number, one without, and two products."""
     made = DossierFactory(firm=firm, key="bakery", name="Bakery")
-    ClientFactory(workspace=made.workspace, remote_id=501, name=NAME)
+    ClientFactory(workspace=made.workspace, remote_id=501, name=f"Garage Lys {NUMBER}")
+    ClientFactory(workspace=made.workspace, remote_id=502, name="Maison Voorbeeld")
+    ProjectFactory(workspace=made.workspace, remote_id=601, client_remote_id=501)
+    ProjectFactory(workspace=made.workspace, remote_id=602, client_remote_id=502)
+    ProductFactory(company=made.company, reference="ADV", description="Advies", price=Decimal("93.00"))
+    ProductFactory(company=made.company, reference="BKH", description="Boekhouding", price=Decimal("75.00"))
     return made
 
 
-def shown(client: Client, page: str = "/attention/") -> str:
-    return client.get(page).content.decode()
+def worked(dossier: Dossier, *tags: str, project: int = 601, count: int = 1, **fields: Any) -> None:
+    """So many entries of an hour each, one after the other, judged by the rules."""
+    for number in range(count):
+        start = NOW - timedelta(days=9 - number // 8, hours=2 * (number % 8))
+        EntryFactory(
+            workspace=dossier.workspace,
+            project_remote_id=project,
+            tags=list(tags),
+            **{"started_at": start, **fields},
+        )
+    Entry.objects.filter(ledger_row=None).update(marked_at=NOW)
+    derive.derive(workspace=dossier.workspace, now=NOW)
 
 
-def test_a_number_that_may_be_anothers_is_taken_by_one_click(firm: Firm, dossier: Dossier) -> None:
-    LedgerRowFactory(dossier=dossier, reason="unsure_vat", client_name=NAME)
+def waiting() -> causes.Decision:
+    """The only decision that waits."""
+    (found,) = causes.decisions(LedgerRow.objects.all())
+    return found
+
+
+def answer(client: Client, remedy: str, found: causes.Decision | None = None, **fields: Any) -> str:
+    """What the page says once a decision is answered as its form does."""
+    decision = found or waiting()
+    path = f"/dossiers/{decision.dossier.key}/attention/{decision.name}/"
+    sent = {"read": decision.read, **fields}
+    return alerts(client.post(f"{path}{remedy}/", sent, follow=True).content.decode())
+
+
+def decided(firm: Firm) -> list[tuple[str, str, Any]]:
+    """What the firm's log tells but for the number that was read in the client's name at first."""
+    return [event for event in events(firm) if not event[2].get("new", {}).get("proposed")]
+
+
+def states() -> dict[str, int]:
+    """How many entries of the books are in which state."""
+    found: dict[str, int] = {}
+    for state in LedgerRow.objects.values_list("state", flat=True):
+        found[state] = found.get(state, 0) + 1
+    return found
+
+
+# --- tags and products ------------------------------------------------------------------------------------------------
+
+
+def test_an_unknown_tag_is_given_its_product_for_all_alike_hours(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise", count=14)
+    client = signed_in(firm, "bookkeeper")
+    page = client.get("/attention/").content.decode()
+    words = text(client, "/attention/")
+    assert "1 decision" in words
+    assert "“Advise” Bakery · 14 entries · 14.00 h" in words
+    assert "probably “ADV”" in words
+    assert "Use for all 14" in words
+    assert page.index('value="ADV"') < page.index('value="BKH"')
+    assert inputs(page, "tag") == ["Advise"]
+    said = answer(client, "product", tag="Advise", product="ADV")
+    assert said == "success: 14.00 h solved, € 1,302.00 now open."
+    assert states() == {"open": 14}
+    row = TagMapping.objects.get()
+    assert (row.tag, row.product_reference, row.bill) == ("Advise", "ADV", True)
+    assert [(type, data["new"]["tag"]) for type, _subject, data in decided(firm)] == [("mapping_changed", "Advise")]
+    assert "Nothing to decide" in text(client, "/attention/")
+
+
+def test_other_hours_with_the_tag_are_judged_with_it(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise")
+    worked(dossier, "Advise", "Urgent", started_at=NOW - timedelta(days=20))
+    worked(dossier, "advise ", project=602, started_at=NOW - timedelta(days=21))
+    found = next(each for each in causes.decisions(LedgerRow.objects.all()) if each.text == "Advise")
+    said = answer(signed_in(firm), "product", found, tag="Advise", product="ADV")
+    assert said == (
+        "success: 2.00 h solved, € 186.00 now open. | "
+        "warning: 1 entry still waits, now for this: Client without a number."
+    )
+    assert states() == {"open": 2, "attention": 1}
+
+
+def test_a_tag_is_not_billed(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Lunch", count=2)
+    assert answer(signed_in(firm), "not-billed", tag="Lunch") == "success: 2.00 h solved: not billed."
+    assert states() == {"not_billable": 2}
+    assert TagMapping.objects.get().bill is False
+
+
+def test_of_several_products_one_is_picked(firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(dossier=dossier, tag="Books", product_reference="BKH", priority=4)
+    TagMappingFactory(dossier=dossier, tag="Advice", product_reference="ADV", priority=4)
+    worked(dossier, "Books", "Advice", count=2)
+    client = signed_in(firm)
+    words = text(client, "/attention/")
+    assert words.index("ADV · € 93.00") < words.index("BKH · € 75.00")
+    assert answer(client, "pick", tag="Books") == "success: 2.00 h solved, € 150.00 now open."
+    assert dict(TagMapping.objects.values_list("tag", "priority")) == {"Books": 5, "Advice": 4}
+
+
+def test_hours_without_a_tag_get_the_default_product_from_who_may_set_it(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, count=2)
+    assert "Use where no tag says otherwise" not in text(signed_in(firm, "bookkeeper"), "/attention/")
+    manager = signed_in(firm, "manager")
+    assert "Use where no tag says otherwise" in text(manager, "/attention/")
+    assert answer(manager, "default", product="BKH") == "success: 2.00 h solved, € 150.00 now open."
+    dossier.refresh_from_db()
+    assert dossier.default_product == "BKH"
+
+
+@pytest.mark.parametrize(
+    ("remedy", "fields", "why"),
+    [
+        ("product", {"tag": "Advise", "product": ""}, "choose a product."),
+        ("product", {"tag": "Advise", "product": "GONE"}, "choose a product."),
+        ("product", {"tag": "Other", "product": "ADV"}, "these hours have no tag of this name."),
+        ("customer", {"number": NUMBER}, "this is no answer to what these hours wait for."),
+        ("product", {"party": "x"}, "choose one of what is offered."),
+        ("burn", {}, "Choose what to do with these hours."),
+        ("hold", {"reason": " "}, "Say why: to hold hours or write them off needs a reason."),
+    ],
+)
+def test_an_answer_that_is_none_changes_nothing(
+    firm: Firm, dossier: Dossier, remedy: str, fields: dict[str, Any], why: str
+) -> None:
+    worked(dossier, "Advise")
+    said = answer(signed_in(firm), remedy, None, **fields)
+    assert said.startswith("danger: ")
+    assert said.endswith(why)
+    assert states() == {"attention": 1}
+    assert decided(firm) == []
+
+
+# --- clients and customers --------------------------------------------------------------------------------------------
+
+
+def test_a_client_without_a_number_is_given_the_customer_that_its_name_suggests(firm: Firm, dossier: Dossier) -> None:
+    CustomerFactory(company=dossier.company, party_id=88_010, name="Maison Voorbeeld SRL")
+    CustomerFactory(company=dossier.company, party_id=88_011, name="Voorbeeld Transport NV")
+    CustomerFactory(company=dossier.company, party_id=88_012, name="Garage Lys")
+    worked(dossier, "ADV", project=602, count=3)
+    client = signed_in(firm, "bookkeeper")
+    page = client.get("/attention/").content.decode()
+    assert 'name="party" value="88010"' in page.replace("\n", " ").replace("  ", "")
+    assert "Garage Lys" not in page
+    assert answer(client, "customer", party="88010") == "success: 3.00 h solved, € 279.00 now open."
+    row = ClientMapping.objects.get(client_remote_id=502)
+    assert (row.customer_party_id, row.number, row.is_proposed) == (88_010, "", False)
+    assert set(LedgerRow.objects.values_list("buyer_name", flat=True)) == {"Maison Voorbeeld SRL"}
+
+
+def test_customers_are_searched_in_billit_by_name_and_number(firm: Firm, dossier: Dossier) -> None:
+    CustomerFactory(company=dossier.company, party_id=88_010, name="Zeta Bouw", vat_number=f"BE {NUMBER[2:]}")
+    CustomerFactory(name="Zeta Elders")
+    worked(dossier, "ADV", project=602)
+    page = f"/dossiers/bakery/attention/{waiting().name}/"
+    client = signed_in(firm)
+    assert "Zeta Bouw" in text(client, f"{page}?q=zeta")
+    assert "Elders" not in text(client, f"{page}?q=zeta")
+    found = text(client, f"{page}?q={NUMBER}")
+    assert f"Zeta Bouw · {NUMBER}" in found
+    assert f"{NUMBER} is the customer the number as it was typed" in found
+    assert "Billit has no such customer." in text(client, f"{page}?q=nobody")
+    assert answer(client, "customer", number=f"{NUMBER[2:6]}.{NUMBER[6:9]}.{NUMBER[9:]}").startswith("success: 1.00 h")
+    assert ClientMapping.objects.get(client_remote_id=502).number == NUMBER
+
+
+def test_a_number_that_may_be_anothers_is_taken_with_what_was_mapped_besides(firm: Firm, dossier: Dossier) -> None:
+    ClientFactory(workspace=dossier.workspace, remote_id=503, name=f"Nine {NUMBER[3:]}")
+    ProjectFactory(workspace=dossier.workspace, remote_id=603, client_remote_id=503)
     ClientMappingFactory(
-        dossier=dossier, client_remote_id=501, number="", treatment="reverse_charge", purchase_order="PO-7"
+        dossier=dossier, client_remote_id=503, number="", treatment="reverse_charge", purchase_order="PO-7"
     )
+    worked(dossier, "ADV", project=603)
     client = signed_in(firm, "bookkeeper")
-    page = shown(client)
-    assert f"{NUMBER} is the customer" in page
-    assert TAKE in page
-    read = inputs(page, "read")[0]
-    answer = client.post(TAKE, {"read": read}, follow=True)
-    assert alerts(answer.content.decode()).startswith(f"success: {NUMBER} is the customer from now on.")
-    row = ClientMapping.objects.get()
-    assert (row.number, row.is_proposed, row.treatment, row.purchase_order) == (
-        NUMBER,
-        False,
-        "reverse_charge",
-        "PO-7",
-    )
-    assert [type for type, _subject, _data in events(firm)] == ["mapping_changed"]
-    again = client.post(
-        TAKE, {"read": Read.of([figures.of_client(TogglClient.objects.get(), row)]).pack()}, follow=True
-    )
-    assert alerts(again.content.decode()).startswith(
-        "danger: Nothing was changed: the name of this client has no number"
-    )
+    assert f"{NUMBER} is the customer" in text(client, "/attention/")
+    assert answer(client, "customer", number=NUMBER) == "success: 1.00 h solved, € 93.00 now open."
+    row = ClientMapping.objects.get(client_remote_id=503)
+    assert (row.number, row.is_proposed, row.treatment, row.purchase_order) == (NUMBER, False, "reverse_charge", "PO-7")
 
 
-def test_a_client_that_was_renamed_meanwhile_is_shown_anew(firm: Firm, dossier: Dossier) -> None:
-    LedgerRowFactory(dossier=dossier, reason="unsure_vat", client_name=NAME)
+def test_a_client_of_several_numbers_or_a_renamed_one_offers_them(firm: Firm, dossier: Dossier) -> None:
+    other = enterprise_number(8)
+    ClientFactory(workspace=dossier.workspace, remote_id=503, name=f"Two {NUMBER} {other}")
+    ProjectFactory(workspace=dossier.workspace, remote_id=603, client_remote_id=503)
+    worked(dossier, "ADV", project=603)
+    words = text(signed_in(firm), "/attention/")
+    assert words.index(f"{NUMBER} is the customer") < words.index(f"{other} is the customer")
+    assert answer(signed_in(firm), "customer", number=other).startswith("success: 1.00 h solved")
+
+
+def test_a_foreign_customer_is_given_a_treatment(firm: Firm, dossier: Dossier) -> None:
+    ClientFactory(workspace=dossier.workspace, remote_id=503, name="Parijs FR40303265045")
+    ProjectFactory(workspace=dossier.workspace, remote_id=603, client_remote_id=503)
+    worked(dossier, "ADV", project=603)
+    assert waiting().reason == "foreign_vat"
+    client = signed_in(firm)
+    page = client.get("/attention/").content.decode()
+    assert page.index('value="eu_services"') < page.index('value="outside_scope"')
+    assert 'value="reverse_charge"' not in page
+    assert answer(client, "treatment", treatment="eu_services") == "success: 1.00 h solved, € 93.00 now open."
+    row = ClientMapping.objects.get(client_remote_id=503)
+    assert (row.number, row.treatment, row.is_proposed) == ("FR40303265045", "eu_services", True)
+
+
+def test_a_client_of_no_dossier_is_given_one(firm: Firm, dossier: Dossier) -> None:
+    DossierClientFactory(dossier=dossier, client_remote_id=502)
+    other = DossierFactory(firm=firm, workspace=dossier.workspace, key="garage", name="Garage")
+    ProductFactory(company=other.company, reference="ADV", price=Decimal("100.00"))
+    DossierClientFactory(dossier=other, client_remote_id=777)
+    worked(dossier, "ADV", count=2)
+    assert waiting().reason == "unassigned_client"
+    client = signed_in(firm, "manager")
+    assert 'value="garage"' in client.get("/attention/").content.decode()
+    assert answer(client, "dossier", dossier="garage") == "success: 2.00 h solved, € 200.00 now open."
+    assert set(LedgerRow.objects.values_list("dossier", flat=True)) == {other.pk}
+    assert set(DossierClient.objects.filter(dossier=other).values_list("client_remote_id", flat=True)) == {501, 777}
+
+
+def test_a_restricted_member_is_shown_no_customers_of_other_dossiers(firm: Firm, dossier: Dossier) -> None:
+    DossierFactory(firm=firm, company=dossier.company)
+    CustomerFactory(company=dossier.company, name="Maison Voorbeeld SRL")
+    worked(dossier, "ADV", project=602)
     client = signed_in(firm, "bookkeeper")
-    read = inputs(shown(client), "read")[0]
-    other = f"Bakery {enterprise_number(8)[3:]}"
-    TogglClient.objects.update(name=other)
-    answer = client.post(TAKE, {"read": read})
-    assert answer.status_code == 409
-    assert other in answer.content.decode()
-    assert client.post(TAKE, {}).status_code == 400
-    assert not ClientMapping.objects.exists()
+    assert "Maison Voorbeeld SRL" in text(client, "/attention/")
+    membership = firm.memberships.get()
+    membership.is_restricted = True
+    membership.save()
+    MembershipDossierFactory(membership=membership, dossier=dossier)
+    assert "“Maison Voorbeeld”" in text(client, "/attention/")
+    assert "Maison Voorbeeld SRL" not in text(client, "/attention/")
 
 
-@pytest.mark.parametrize(("role", "status"), [("viewer", 403), ("bookkeeper", 400)])
-def test_only_who_may_map_takes_a_number(firm: Firm, dossier: Dossier, role: str, status: int) -> None:
-    LedgerRowFactory(dossier=dossier, reason="unsure_vat", client_name=NAME)
-    client = signed_in(firm, role)
-    assert ("is the customer" in shown(client)) is (role == "bookkeeper")
-    assert client.post(TAKE, {"read": ""}).status_code == status
-    assert client.post("/dossiers/other/clients/501/number/", {}).status_code in (403, 404)
+# --- hold, write off, bill --------------------------------------------------------------------------------------------
 
 
-def test_doubtful_hours_are_billed_as_they_stand_from_attention(firm: Firm, dossier: Dossier) -> None:
-    doubtful = LedgerRowFactory(dossier=dossier, reason="implausible")
-    LedgerRowFactory(dossier=dossier, reason="no_tag")
-    client = signed_in(firm, "bookkeeper")
-    page = shown(client)
-    assert page.count("/dossiers/bakery/hours/bill/") == 1
-    sent = {"entry": [str(doubtful.entry_id)], "read": read_of(doubtful)}
-    answer = client.post("/dossiers/bakery/hours/bill/", sent, follow=True)
-    assert alerts(answer.content.decode()) == "success: 1 entry will be billed as it stands."
-    assert [(type, data["was"]) for type, _subject, data in events(firm)] == [("entry_confirmed", "implausible")]
-    assert LedgerRow.objects.get(pk=doubtful.pk).confirmed_as != ""
+@pytest.mark.parametrize(
+    ("remedy", "said", "state"),
+    [
+        ("hold", "success: 3 entries are held: no run bills them.", "held"),
+        ("write-off", "success: 3 entries are written off: they are never billed.", "written_off"),
+    ],
+)
+def test_all_alike_hours_are_set_aside(firm: Firm, dossier: Dossier, remedy: str, said: str, state: str) -> None:
+    worked(dossier, "Advise", count=3)
+    assert answer(signed_in(firm), remedy, reason="Agreed by telephone") == said
+    assert states() == {state: 3}
+    assert len(decided(firm)) == 3
+
+
+def test_doubtful_hours_are_billed_as_they_stand(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "ADV", seconds=17 * 3600)
+    client = signed_in(firm)
+    assert "Bill as it stands" in text(client, "/attention/")
+    assert answer(client, "bill") == "success: 1 entry will be billed as it stands."
+    assert states() == {"open": 1}
+    assert [(type, data["was"]) for type, _subject, data in decided(firm)] == [("entry_confirmed", "implausible")]
 
 
 def test_no_button_bills_other_hours(firm: Firm, dossier: Dossier) -> None:
-    row = LedgerRowFactory(dossier=dossier, reason="no_tag")
+    worked(dossier, "Advise")
     client = signed_in(firm, "bookkeeper")
-    assert "hours/bill/" not in shown(client)
-    assert "hours/bill/" not in shown(client, "/dossiers/bakery/hours/")
-    answer = client.post(
-        "/dossiers/bakery/hours/bill/", {"entry": [str(row.entry_id)], "read": read_of(row)}, follow=True
-    )
-    assert alerts(answer.content.decode()).startswith("danger: Entry ")
+    assert "/bill/" not in client.get("/attention/").content.decode()
+    assert answer(client, "bill").endswith("this is no answer to what these hours wait for.")
+
+
+# --- what was read, who may -------------------------------------------------------------------------------------------
+
+
+def test_hours_that_came_meanwhile_are_shown_before_anything_is_done(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise", count=2)
+    before = waiting()
+    worked(dossier, "Advise", started_at=NOW - timedelta(days=30), seconds=1800)
+    client = signed_in(firm)
+    path = f"/dossiers/bakery/attention/{before.name}/product/"
+    sent = {"read": before.read, "tag": "Advise", "product": "ADV"}
+    said = client.post(path, sent)
+    assert said.status_code == 409
+    page = " ".join(said.content.decode().split())
+    assert "<td>2</td> <td>3</td>" in page
+    assert "<td>2:00:00</td> <td>2:30:00</td>" in page
+    assert not TagMapping.objects.exists()
+    again = {name: inputs(said.content.decode(), name)[0] for name in ("read", "tag", "product")}
+    assert client.post(path, again, follow=True).status_code == 200
+    assert states() == {"open": 3}
+    assert client.post(path, {"tag": "Advise", "product": "ADV"}, follow=True).status_code == 200
+
+
+def test_a_form_that_does_not_say_what_it_showed_does_nothing(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise")
+    path = f"/dossiers/bakery/attention/{waiting().name}/"
+    client = signed_in(firm)
+    assert client.post(f"{path}product/", {"tag": "Advise", "product": "ADV"}).status_code == 400
+    assert signed_in(firm, "viewer").post(f"{path}product/", {}).status_code == 403
+    assert signed_in(FirmFactory()).get(path).status_code == 404
+    assert states() == {"attention": 1}
+
+
+def test_a_decision_that_waits_no_more_leads_back_to_the_list(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise")
+    page = f"/dossiers/bakery/attention/{waiting().name}/"
+    client = signed_in(firm)
+    assert client.get(page).status_code == 200
+    LedgerRow.objects.all().delete()
+    gone = client.get(page, follow=True)
+    assert gone.redirect_chain == [("/f/ours/attention/?dossier=bakery", 302)]
+    assert alerts(gone.content.decode()) == "info: Nothing of these hours waits for a decision any more."
+
+
+def test_viewer_reads_and_is_offered_nothing(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise")
+    client = signed_in(firm, "viewer")
+    for page in ("/attention/", f"/dossiers/bakery/attention/{waiting().name}/"):
+        html = client.get(page).content.decode()
+        assert "“Advise”" in html
+        assert "/product/" not in html
+        assert "/hold/" not in html
+
+
+# --- in the request, and bounded --------------------------------------------------------------------------------------
+
+
+def test_what_is_too_much_for_a_request_is_judged_by_a_worker(
+    firm: Firm,
+    dossier: Dossier,
+    monkeypatch: pytest.MonkeyPatch,
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    monkeypatch.setattr("invoicing.attention.decide.AT_ONCE", 2)
+    worked(dossier, "Advise", count=3)
+    client = signed_in(firm)
+    with django_capture_on_commit_callbacks() as callbacks:
+        said = answer(client, "product", tag="Advise", product="ADV")
+    assert said == "success: 2.00 h solved, € 186.00 now open. | info: 1 more entry is judged in a moment."
+    assert len(callbacks) >= 1
+    assert states() == {"open": 2, "attention": 1}
+    assert Entry.objects.marked().count() == 1
+    derive.derive_marked(now=NOW)
+    assert states() == {"open": 3}
+    worked(dossier, "Travel", count=3, description="Same")
+    assert "more than 2 entries" in answer(client, "hold", reason="Why")
+
+
+def test_value_at_stake_is_known_or_at_the_usual_price(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise", count=2)
+    assert (waiting().value, waiting().is_estimate) == (None, True)
+    worked(dossier, "ADV", started_at=NOW - timedelta(days=40), seconds=3 * 3600)
+    worked(dossier, "BKH", started_at=NOW - timedelta(days=41))
+    assert (waiting().usual, waiting().value) == (Decimal("88.50"), Decimal("177.00"))
+    assert "about € 177.00" in text(signed_in(firm), "/attention/")
+    LedgerRow.objects.filter(reason="unknown_tag").delete()
+    LedgerRowFactory(dossier=dossier, reason="no_vat", price=Decimal("93.00"), duration=5400)
+    assert (waiting().value, waiting().is_estimate) == (Decimal("139.50"), False)
+
+
+def test_tags_in_another_order_are_the_same_cause(dossier: Dossier) -> None:
+    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["A", "b"])
+    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["b", "A"])
+    found = waiting()
+    assert (found.text, found.entries, found.rows.count()) == ("A, b", 2, 2)
+    assert len(causes.examples([found])[found.name]) == 2

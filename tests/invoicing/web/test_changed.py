@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.models import Entry
+from invoicing.attention import causes
 from invoicing.drafting import runs
 from invoicing.models import Correction, Invoice, InvoiceLine, LedgerRow
 from tests.factories import (
@@ -264,14 +265,22 @@ HOURS = {
 SHOWN = [*(("hours", decision) for decision in HOURS), ("attention", "hold"), ("attention", "write-off")]
 
 
+def _page_of(where: str) -> str:
+    """Where the hours are listed: all of the dossier, or those of the only decision."""
+    if where == "hours":
+        return "/dossiers/bakery/hours/"
+    (found,) = causes.decisions(LedgerRow.objects.all())
+    return f"/dossiers/bakery/attention/{found.name}/"
+
+
 @pytest.mark.parametrize(("where", "decision"), SHOWN)
 def test_decision_on_hours_that_changed_is_taken_for_none_of_them(firm: Firm, decision: str, where: str) -> None:
     dossier = DossierFactory(firm=firm, key="bakery")
     state = {"reason": "no_vat"} if where == "attention" else HOURS[decision]
     rows = [LedgerRowFactory(dossier=dossier, description=name, **state) for name in ("Same", "Longer")]
     client = signed_in(firm, "bookkeeper")
-    page = client.get({"hours": "/dossiers/bakery/hours/", "attention": "/attention/"}[where]).content.decode()
-    fields = {"read": inputs(page, "read")[0], "reason": "Why", "entry": [str(row.entry_id) for row in rows]}
+    page = client.get(_page_of(where)).content.decode()
+    fields = {"read": inputs(page, "read")[-1], "reason": "Why", "entry": [str(row.entry_id) for row in rows]}
     Entry.objects.filter(pk=rows[1].entry_id).update(seconds=5400)
     LedgerRow.objects.filter(pk=rows[1].pk).update(seconds=5400)
     before = everything()

@@ -19,7 +19,6 @@ from invoicing.rules.mapping import Reason
 from invoicing.templatetags import figures as books
 from tests.factories import (
     AttemptFactory,
-    ClientFactory,
     DossierFactory,
     FirmFactory,
     InvoiceFactory,
@@ -129,14 +128,6 @@ def test_attention_is_narrowed_by_reason(firm: Firm, dossier: Dossier) -> None:
     words = text(signed_in(firm), "/attention/?reason=no_vat")
     assert "“Bakker”" in words
     assert "“Advise”" not in words
-
-
-def test_attention_offers_mapping_to_staff_who_may_map(firm: Firm, dossier: Dossier) -> None:
-    LedgerRowFactory(dossier=dossier, reason="no_vat", client_name="Bakker")
-    ClientFactory(workspace=dossier.workspace, remote_id=77, name="Bakker")
-    link = f"/f/{firm.slug}/admin/invoicing/clientmapping/add/?dossier={dossier.pk}&amp;client_remote_id=77"
-    assert link in signed_in(firm, is_staff=True).get("/attention/").content.decode()
-    assert link not in signed_in(firm, "bookkeeper").get("/attention/").content.decode()
 
 
 def test_attention_without_decisions_says_so(firm: Firm, dossier: Dossier) -> None:

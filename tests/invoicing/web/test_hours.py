@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from invoicing.attention import causes
 from invoicing.models import Dossier, LedgerRow
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory
 from tests.visitors import alerts, events, inputs, read_of, signed_in, text
@@ -115,9 +116,12 @@ def test_invoiced_hours_have_no_box(client: Client, dossier: Dossier) -> None:
 
 def test_attention_offers_to_hold_and_leads_back(client: Client, dossier: Dossier) -> None:
     row = LedgerRowFactory(dossier=dossier, reason="no_vat")
+    (found,) = causes.decisions(LedgerRow.objects.all())
+    where = f"/dossiers/bakery/attention/{found.name}/"
     page = client.get("/attention/?reason=no_vat").content.decode()
-    assert inputs(page, "entry") == [str(row.entry_id)]
     assert 'name="next" value="/f/ours/attention/?reason=no_vat"' in page
+    page = client.get(where).content.decode()
+    assert inputs(page, "entry") == [str(row.entry_id)]
     after = "/f/ours/attention/?reason=no_vat"
     sent = {"entry": str(row.entry_id), "reason": "Later", "next": after, "read": read_of(row)}
     answer = client.post(f"{PAGE}hold/", sent)

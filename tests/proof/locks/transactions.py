@@ -19,6 +19,8 @@ from integrations.mirror.writing import Changes
 from integrations.models import Entry
 from invoicing.annexes import freeze
 from invoicing.annexes.content import contents
+from invoicing.attention import causes
+from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
 from invoicing.ledger.facts import Facts
@@ -63,6 +65,12 @@ def _annexes(w: World) -> dict[str, Any]:
 def _without_annexes(w: World) -> dict[str, Any]:
     Dossier.objects.filter(invoices__in=w.all("approved")).update(annex=True)
     return {"now": NOW + timedelta(hours=1)}
+
+
+def _decision(w: World, reason: str, remedy: Remedy) -> dict[str, Any]:
+    dossier = w.one("dossiers")
+    (found,) = [each for each in causes.decisions(dossier.ledger_rows.all()) if each.reason == reason]
+    return {"dossier": dossier, "name": found.name, "remedy": remedy}
 
 
 def _orders(w: World) -> list[tuple[Invoice, billit.Order]]:
@@ -258,6 +266,16 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.ledger.decisions.release": _by(lambda w: {"entries": w.all("held")}),
     "invoicing.ledger.decisions.bill": _by(lambda w: {"entries": w.all("doubtful")}),
     "invoicing.ledger.decisions.reopen": _by(lambda w: {"entries": w.all("written_off")}),
+    "invoicing.attention.decide.decide on a tag": _by(
+        lambda w: _decision(w, "unknown_tag", Remedy("product", tag="Advise", product="ADV"))
+    ),
+    "invoicing.attention.decide.decide on a client": _by(
+        lambda w: _decision(w, "no_vat", Remedy("customer", number="BE0999000030"))
+    ),
+    "invoicing.attention.decide.decide on the default": _by(
+        lambda w: _decision(w, "no_tag", Remedy("default", product="ADV"))
+    ),
+    "invoicing.attention.decide.decide to hold": _by(lambda w: _decision(w, "no_vat", Remedy("hold", reason="Agreed"))),
     "invoicing.dossiers.firm.set_firm": _by(
         lambda w: {"slug": "ours", "name": "Ours", "timezone": "Europe/London", "language": "nl"}
     ),
@@ -270,9 +288,6 @@ TRANSACTIONS: dict[str, Make] = {
     ),
     "invoicing.dossiers.mappings.map_clients": _by(
         lambda w: {"dossier": w.one("dossiers"), "rules": [ClientRule(client_id=501, number="BE0999000030")]}
-    ),
-    "invoicing.dossiers.mappings.take_number": _by(
-        lambda w: {"dossier": w.one("dossiers"), "client": w.one("unsure").remote_id}
     ),
     "invoicing.dossiers.mappings.unmap_tags": _by(
         lambda w: {"dossier": w.one("dossiers"), "tags": w.one("dossiers").tag_mappings.values_list("tag", flat=True)}

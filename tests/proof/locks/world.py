@@ -144,7 +144,11 @@ def _hours(named: dict[str, list[Any]]) -> None:
         rows = [LedgerRowFactory(dossier=dossier, state=state, **fields).entry for _ in range(2)]
         named[state] = list(rows)
     named["doubtful"] = [LedgerRowFactory(dossier=dossier, reason="implausible").entry for _ in range(2)]
-    named["unsure"] = [ClientFactory(workspace=dossier.workspace, name="Bakery 999000030")]
+    ClientFactory(workspace=dossier.workspace, name="Bakery")
+    ProductFactory(company=dossier.company, reference="ADV")
+    for reason, tags in (("unknown_tag", ["Advise"]), ("no_vat", ["ADV"]), ("no_tag", [])):
+        for _ in range(2):
+            LedgerRowFactory(dossier=dossier, reason=reason, client_name="Bakery", tags=tags)
     other: Any = named["dossiers"][1]
     named["elsewhere"] = [LedgerRowFactory(dossier=other).entry for _ in range(2)]
     # They lost a project that is still there.

@@ -29,6 +29,8 @@ from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection, Entry
+from invoicing.attention import causes
+from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
 from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
@@ -188,9 +190,11 @@ def _decided(dossier: Dossier) -> Made:
     return made
 
 
-def _unsure(dossier: Dossier) -> Made:
-    client = ClientFactory(workspace=dossier.workspace, name="Bakery 999000030")
-    return {"dossier": dossier, "client": client.remote_id}
+def _unknown_tag(dossier: Dossier) -> Made:
+    ProductFactory(company=dossier.company, reference="ADV")
+    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["Advise"])
+    (found,) = causes.decisions(LedgerRow.objects.filter(dossier=dossier))
+    return {"dossier": dossier, "name": found.name, "remedy": Remedy("product", tag="Advise", product="ADV")}
 
 
 def _new(dossier: Dossier) -> rules.Pairing:
@@ -281,10 +285,10 @@ CASES: dict[str, Case] = {
     "invoicing.dossiers.mappings.map_clients": Case(
         lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
     ),
+    "invoicing.attention.decide.decide": Case(_unknown_tag),
     "invoicing.dossiers.mappings.map_tags": Case(
         lambda dossier: {"dossier": dossier, "rules": [TagRule(tag="x", product="ADV")]}
     ),
-    "invoicing.dossiers.mappings.take_number": Case(_unsure),
     "invoicing.dossiers.mappings.unmap_clients": Case(
         lambda dossier: {"dossier": dossier, "clients": [ClientMappingFactory(dossier=dossier).client_remote_id]}
     ),
