@@ -89,11 +89,9 @@ def _mail(member: Membership, invoices: Sequence[Invoice]) -> AnymailMessage:
     title = ngettext(
         "%(firm)s: %(n)d invoice does not arrive", "%(firm)s: %(n)d invoices do not arrive", len(invoices)
     ) % {"firm": member.firm.name, "n": len(invoices)}
-    rows = [Row(invoice, _sentence(invoice), mails.page("firm:invoice", invoice.reference)) for invoice in invoices]
+    rows = [Row(row, _sentence(row), mails.page("firm:invoice", row.reference)) for row in invoices]
     return mails.write(kind=mails.Kind.DELIVERY, member=member, title=title, facts={"invoices": rows})
 
 
 def _sentence(invoice: Invoice) -> str:
-    if invoice.delivery == Invoice.Delivery.REFUSED:
-        return words_of(invoice.delivery_problem, invoice.delivery_problem_facts)
-    return words_of(invoice.attention, invoice.attention_facts)
+    return words_of(invoice.delivery_problem, invoice.delivery_problem_facts)

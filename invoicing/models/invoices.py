@@ -30,7 +30,9 @@ _WAITS = (
     | Q(status="posted", delivery__in=["sending", "in_doubt"])
     | Q(replacing_since__isnull=False)
 )
-NEEDS_PERSON = _STUCK | (~Q(attention="") & ~Q(status="void"))
+# Sent, and not there after a working day: beside whatever else a person has to look at.
+_LATE = Q(delivery="sent") & ~Q(delivery_problem="")
+NEEDS_PERSON = _STUCK | _LATE | (~Q(attention="") & ~Q(status="void"))
 """Invoices that a person has to look at: stuck, or with something noted on them."""
 
 

@@ -50,7 +50,7 @@ def _has_changed(invoice: Invoice, order: billit.OrderSummary) -> bool:
 
 def _is_overdue(invoice: Invoice, now: datetime) -> bool:
     """Whether it should have arrived, and nobody was told yet that it did not."""
-    if invoice.delivery != _Delivery.SENT or invoice.sent_at is None or invoice.attention:
+    if invoice.delivery != _Delivery.SENT or invoice.sent_at is None or invoice.delivery_problem:
         return False
     return now >= rules.overdue_at(invoice.sent_at, invoice.firm.zone)
 
@@ -104,8 +104,6 @@ def _note_news(invoice: Invoice, details: billit.DeliveryDetails | None, now: da
 def _settled(row: Invoice, target: str, details: billit.DeliveryDetails, now: datetime) -> News:
     event = DELIVERY.event(row.delivery, target)
     fields: dict[str, Any] = {"tell_delivery_at": None}
-    if row.attention == Code.NOT_DELIVERED:
-        fields |= columns("attention", None)
     if target == _Delivery.DELIVERED:
         fields |= {"delivered_at": details.delivered_at or now, **columns("delivery_problem", None)}
         news = news_of(event, row, date=_day(row, details.delivered_at or now), info=details.info)
@@ -130,7 +128,7 @@ def _refusal(row: Invoice, details: billit.DeliveryDetails, now: datetime) -> Me
 
 def _overdue(row: Invoice, sent_at: datetime, now: datetime) -> News:
     late = Message(Code.NOT_DELIVERED, {"customer": row.customer_name, "on_day": _day(row, sent_at)})
-    Invoice.objects.filter(pk=row.pk).update(tell_delivery_at=now, **columns("attention", late))
+    Invoice.objects.filter(pk=row.pk).update(tell_delivery_at=now, **columns("delivery_problem", late))
     return news_of(NOT_DELIVERED_EVENT, row, sent=_day(row, sent_at))
 
 

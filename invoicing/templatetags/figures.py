@@ -258,7 +258,7 @@ _STATUS_COLOUR = {
 @register.filter
 def colour(invoice: Invoice) -> str:
     """The state colour of an invoice."""
-    if invoice.delivery == Invoice.Delivery.REFUSED or invoice.attention == problems.Code.NOT_DELIVERED:
+    if invoice.delivery == Invoice.Delivery.REFUSED or invoice.delivery_problem == problems.Code.NOT_DELIVERED:
         return "attention"
     return _STATUS_COLOUR[Invoice.Status(invoice.status)]
 

@@ -188,7 +188,7 @@ def _sent(invoice: Invoice) -> list[Step]:
         case Invoice.Delivery.SENDING:
             return [Step(_("Being sent"), "now", invoice.sending_since), delivered]
         case Invoice.Delivery.SENT:
-            is_late = invoice.attention == Code.NOT_DELIVERED
+            is_late = invoice.delivery_problem == Code.NOT_DELIVERED
             return [sent, Step(_("Not delivered"), "trouble", None) if is_late else delivered]
         case Invoice.Delivery.DELIVERED:
             return [sent, Step(_("Delivered"), "done", invoice.delivered_at)]

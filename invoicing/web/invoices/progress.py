@@ -59,8 +59,12 @@ def trouble(invoice: Invoice) -> Trouble | None:
     ):
         said = words_of(invoice.delivery_problem, invoice.delivery_problem_facts) if invoice.delivery_problem else ""
         return Trouble(said or _("Billit gave no clear answer."), _cure_of_delivery(invoice))
-    if invoice.attention and invoice.status != _Status.VOID:
-        return Trouble(words_of(invoice.attention, invoice.attention_facts), "")
+    noted = words_of(invoice.attention, invoice.attention_facts) if invoice.attention else ""
+    if invoice.delivery == _Delivery.SENT and invoice.delivery_problem:
+        # Not there after a working day, beside whatever else was noted.
+        return Trouble(words_of(invoice.delivery_problem, invoice.delivery_problem_facts), noted)
+    if noted and invoice.status != _Status.VOID:
+        return Trouble(noted, "")
     return None
 
 

@@ -145,10 +145,9 @@ def test_not_delivered_says_so() -> None:
     refused(
         firm,
         delivery="sent",
-        delivery_problem="",
-        delivery_problem_facts={},
-        attention="not_delivered",
-        attention_facts=facts,
+        delivery_problem="not_delivered",
+        delivery_problem_facts=facts,
+        attention="order_was_changed",
     )
     delivery_mails.tell(firm=firm, now=NOW)
     (sent,) = mail.outbox

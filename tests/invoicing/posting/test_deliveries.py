@@ -143,14 +143,16 @@ def test_pending_is_attention_after_one_working_day_once(scene: Make) -> None:
     sent = books.send(books.posted())
     look(books, days=2, hours=23)
     row = post.fresh(sent)
-    assert (row.delivery, row.attention, row.tell_delivery_at) == ("sent", "", None)
+    assert (row.delivery, row.delivery_problem, row.tell_delivery_at) == ("sent", "", None)
+    assert list(books.invoices().needing_person()) == []
     look(books, hours=1)
     row = post.fresh(sent)
-    assert (row.delivery, row.attention, row.tell_delivery_at) == ("sent", "not_delivered", timezone.now())
-    assert row.attention_facts == {"customer": "Garage Vonk SRL", "on_day": "2026-11-20"}
+    assert (row.delivery, row.delivery_problem, row.tell_delivery_at) == ("sent", "not_delivered", timezone.now())
+    assert row.delivery_problem_facts == {"customer": "Garage Vonk SRL", "on_day": "2026-11-20"}
     assert "Sent on 20 Nov 2026, and not delivered after one working day" in words_of(
-        row.attention, row.attention_facts
+        row.delivery_problem, row.delivery_problem_facts
     )
+    assert list(books.invoices().needing_person()) == [row]
     look(books, hours=1)
     (event,) = books.events("invoice_not_delivered")
     assert event.data == {"sent": "2026-11-20"}
@@ -158,7 +160,29 @@ def test_pending_is_attention_after_one_working_day_once(scene: Make) -> None:
     change(books, sent, CurrentDocumentDeliveryDetails={"IsDocumentDelivered": True})
     look(books, hours=1)
     row = post.fresh(sent)
-    assert (row.delivery, row.attention, row.attention_facts, row.tell_delivery_at) == ("delivered", "", {}, None)
+    assert (row.delivery, row.delivery_problem, row.tell_delivery_at) == ("delivered", "", None)
+    assert row.delivery_problem_facts == {}
+    assert list(books.invoices().needing_person()) == []
+    assert audit.verify(firm=books.firm).ok
+
+
+def test_not_delivered_is_said_beside_another_attention_and_goes_alone(scene: Make) -> None:
+    """What else a person has to look at neither hides that an invoice does not arrive, nor is lost by it."""
+    books = scene(entries=[entry(1)], peppol=PENDING)
+    sent = books.send(books.posted())
+    other = {"attention": "order_was_changed", "attention_facts": {"order": sent.order_id, "invoice": str(sent)}}
+    Invoice.objects.filter(pk=sent.pk).update(**other)
+    look(books, days=3)
+    row = post.fresh(sent)
+    assert (row.delivery_problem, row.tell_delivery_at) == ("not_delivered", timezone.now())
+    assert {name: getattr(row, name) for name in other} == other
+    look(books, hours=1)
+    assert len(books.events("invoice_not_delivered")) == 1
+    change(books, sent, CurrentDocumentDeliveryDetails={"IsDocumentDelivered": True})
+    look(books, hours=1)
+    row = post.fresh(sent)
+    assert (row.delivery, row.delivery_problem) == ("delivered", "")
+    assert {name: getattr(row, name) for name in other} == other
     assert audit.verify(firm=books.firm).ok
 
 

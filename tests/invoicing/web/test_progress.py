@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from invoicing.web import descriptions
+from invoicing.web.invoices import progress
 from tests.factories import NOW, ConnectionFactory, DossierFactory, InvoiceFactory
 
 pytestmark = pytest.mark.django_db
@@ -89,3 +90,19 @@ def test_lost_sign_in_hinders_nothing_while_its_access_token_lasts() -> None:
     found = said("approved", connection=lost, post_requested_at=NOW - MINUTE)
     assert found is not None
     assert "it waits for a worker" in found.text
+
+
+@pytest.mark.parametrize("noted", [True, False])
+def test_the_list_says_what_does_not_arrive_beside_what_else_was_noted(noted: bool) -> None:
+    facts = {"order": 1, "invoice": "2026-1", "incl": "48.40", "our_incl": "114.95"}
+    other: dict[str, Any] = {"attention": "order_was_changed", "attention_facts": facts} if noted else {}
+    late = {"customer": "Garage Voorbeeld SRL", "on_day": "2026-11-20"}
+    row = InvoiceFactory(
+        status="posted", delivery="sent", delivery_problem="not_delivered", delivery_problem_facts=late, **other
+    )
+    found = progress.trouble(row)
+    assert found is not None
+    assert "not delivered after one working day" in found.what
+    assert ("48.40" in found.cure) is noted
+    row.delivery_problem = ""
+    assert (progress.trouble(row) is None) is not noted
