@@ -47,9 +47,12 @@ def _of_later_invoices(note: Invoice) -> Decimal:
 def held_back(note: Invoice) -> Message | None:
     """Why a credit note is not posted, as far as the rows tell: a finding on what it is about, or less is left of it.
 
-    None for an invoice.
+    None for an invoice. What it is about is read anew: another worker may have taken over other amounts meanwhile.
     """
-    return None if note.about is None else hindrance(note.about) or too_large(note)
+    if note.about_id is None:
+        return None
+    note.about = Invoice.objects.get(pk=note.about_id)
+    return hindrance(note.about) or too_large(note)
 
 
 def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
@@ -65,10 +68,8 @@ def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) ->
     except ServiceError as error:
         return dict.fromkeys((note.pk for note in notes), error)
     take_over(seen=seen, now=now)
-    fresh = Invoice.objects.in_bulk([invoice.pk for invoice, _ in seen])
     errors: dict[int, ServiceError | NotPossible] = {}
     for note in notes:
-        note.about = fresh[note.about_id or 0]
         if (why := held_back(note)) is not None:
             waiting = Invoice.objects.filter(pk=note.pk, status=Invoice.Status.APPROVED)
             waiting.update(**columns("attention", why), **NO_POST_ASKED)

@@ -164,15 +164,31 @@ def _one(
             return None
     if not _is_to_send(invoice, background):
         return None
-    if (why := _found(before, invoice)) is not None:
+    try:
+        _stop_if_found(before, invoice)
+        return _send(invoice, api, by, now, asked_only=background)
+    except _Found as found:
         unsent = Invoice.objects.filter(pk=invoice.pk, delivery__in=read_first.UNSENT)
-        unsent.update(**columns("attention", why), **NO_SEND_ASKED)
-        raise NotPossible(words(why))
-    return _send(invoice, api, by, now, asked_only=background)
+        unsent.update(**columns("attention", found.why), **NO_SEND_ASKED)
+        raise NotPossible(words(found.why)) from None
+
+
+class _Found(Exception):
+    """A person has to know of something before it is sent."""
+
+    def __init__(self, why: Message) -> None:
+        super().__init__(why.code)
+        self.why = why
+
+
+def _stop_if_found(before: Invoice, invoice: Invoice) -> None:
+    """Raises ``_Found`` with what was found of the order between the two, of which a person has to know."""
+    if (why := _found(before, invoice)) is not None:
+        raise _Found(why)
 
 
 def _found(before: Invoice, invoice: Invoice) -> Message | None:
-    """What was found when the order was read, of which a person has to know before it is sent."""
+    """What was found when the order was read; ``before``: the invoice as it was until then."""
     if (finding := read_first.hindrance(invoice)) is not None:
         return finding
     paid = Invoice.Payment.PAID
@@ -254,9 +270,8 @@ def _look(invoice: Invoice, seen: Seen, by: Actor, now: datetime) -> Invoice:
 @transaction.atomic
 def _claim(invoice: Invoice, way: Way, by: Actor, now: datetime, *, asked_only: bool) -> Attempt | None:
     lock_firm(invoice.firm)
-    # What was found since the order was read.
-    if (why := read_first.hindrance(invoice)) is not None:
-        raise NotPossible(words(why))
+    # What another reader of the order found since: a finding, other first totals, that it was paid.
+    _stop_if_found(invoice, fresh(invoice))
     number = invoice.send_key_number or invoice.key_number + 1
     # What is being replaced is not sent: see `corrections.replace`, which in its turn leaves alone what is being sent.
     rows = Invoice.objects.posted().not_being_replaced().filter(pk=invoice.pk)
