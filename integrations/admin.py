@@ -177,7 +177,7 @@ class ConnectionAdmin(FirmModelAdmin):
         else:
             row, _outcome = connect_billit(firm=firm, key=obj.key, api_key=secret, by=by, now=now)
             for company in form.access.companies.values():
-                take_company(connection=row, found=company, now=now)
+                take_company(connection=row, found=company, by=by, now=now)
         credentials.read_soon(row, now)
         obj.pk, obj.firm = row.pk, row.firm
 

@@ -108,7 +108,7 @@ class Api:
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
         """`expired` is told when Billit says that the access token is past its time; the call is then `RetryLater`."""
-        self._credential = credential
+        self._credential, self._party_id = credential, party_id
         self._transport = _transport(
             url=url,
             credential=credential,
@@ -185,14 +185,15 @@ class Api:
         except Unreadable as error:
             self._unreadable(purpose, error)
 
-    def sending_open(self) -> bool:
-        """Whether Billit lets the companies of this credential send, as far as it tells. Billit docs: account."""
+    def company(self) -> Company | None:
+        """The company itself as its account shows it; None when it is not among those. Billit docs: account."""
         purpose = Message(Asked.COMPANIES)
         body = self._get("/v1/account/accountInformation", purpose)
         try:
-            return billit_rows.sending_open(Row(body, what="account"))
+            found = billit_rows.account(Row(body, what="account")).companies
         except Unreadable as error:
             self._unreadable(purpose, error)
+        return next((each for each in found if each.party_id == self._party_id), None)
 
     def order(self, order_id: int) -> OrderSummary:
         """One order. A foreign or wrong id is `Refused` with status 401. Billit docs: retrieve-invoice-information."""
@@ -246,7 +247,7 @@ class Api:
         answer = self._transport.send(
             "POST", "/v1/orders", purpose=purpose, body=body, headers=_keys(key), leaving=leaving
         )
-        order_id = _order_id(answer)
+        order_id = billit_rows.new_order(answer)
         if order_id is None:
             raise self._transport.unclear(purpose, Message(Detail.NO_ORDER_ID), status=answer.status)
         return order_id
@@ -394,14 +395,3 @@ def _literal(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+", value):
         raise ValueError(f"{value!r} cannot be looked up at Billit: letters, digits, '.', '_' and '-' only")
     return f"'{value}'"
-
-
-def _order_id(answer: Answer) -> int | None:
-    """The id in the answer to a new order: a bare integer; a numeric string or `{"OrderID": n}` is taken too."""
-    try:
-        body = answer.json()
-        row = body if isinstance(body, dict) else {"OrderID": body}
-        order_id = Row(row, what="answer").integer_or_none("OrderID")
-    except ValueError:
-        return None
-    return order_id if order_id is not None and order_id > 0 else None

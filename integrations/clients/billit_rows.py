@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from integrations.clients.answers import Row
+from integrations.clients.answers import Answer, Row
 
 ZONE = ZoneInfo("Europe/Brussels")
 """Billit's timestamps have no offset and are taken as Belgian local time; the docs do not say."""
@@ -253,3 +253,14 @@ def _delivery(row: Row | None) -> DeliveryDetails | None:
 def participant(row: Row) -> Participant:
     """An answer of participantInformation; who is not registered has empty lists."""
     return Participant(row.flag("Registered") is True, frozenset(row.texts("DocumentTypes")))
+
+
+def new_order(answer: Answer) -> int | None:
+    """The id in the answer to a new order: a bare integer; a numeric string or `{"OrderID": n}` is taken too."""
+    try:
+        body = answer.json()
+        row = body if isinstance(body, dict) else {"OrderID": body}
+        order_id = Row(row, what="answer").integer_or_none("OrderID")
+    except ValueError:
+        return None
+    return order_id if order_id is not None and order_id > 0 else None

@@ -235,7 +235,7 @@ def choose(
             kept += [] if _drop(workspace) else [workspace.name]
     else:
         for party_id in sorted(wanted & access.companies.keys()):
-            take_company(connection=connection, found=access.companies[party_id], now=now)
+            take_company(connection=connection, found=access.companies[party_id], by=by, now=now)
         for company in connection.companies.exclude(party_id__in=wanted).order_by("pk"):
             kept += [] if _drop(company) else [company.name]
     after = _chosen(connection)
@@ -262,25 +262,44 @@ def take_workspace(
     return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
 
 
-def take_company(*, connection: Connection, found: billit.Company, now: datetime) -> tuple[Company, Outcome]:
-    """Write a company that the connection bills for; a new one is due for its first sync at once.
+def take_company(*, connection: Connection, found: billit.Company, by: Actor, now: datetime) -> tuple[Company, Outcome]:
+    """Write a company that the connection bills for; a new one is due for its first sync at once."""
+    values = {"connection": connection, **_said_of(found), "next_sync_at": now}
+    row, is_new = Company.objects.get_or_create(firm_id=connection.firm_id, party_id=found.party_id, defaults=values)
+    if is_new:
+        return row, "created"
+    is_changed = note_company(company=row, found=found, by=by, now=now)
+    return row, "updated" if amend(row, {"connection": connection}) or is_changed else "unchanged"
+
+
+@transaction.atomic
+def note_company(*, company: Company, found: billit.Company, by: Actor, now: datetime) -> bool:
+    """Keep what Billit says of a company itself; what changed is an event, ``company_changed``, and gives True.
 
     One that charges VAT no more, or again, is marked: its hours are judged anew.
     """
-    values: dict[str, Any] = {
-        "connection": connection,
+    said = _said_of(found)
+    if not any(getattr(company, name) != value for name, value in said.items()):
+        return False
+    lock_firm(company.firm)
+    lock_rows(Company.objects.filter(pk=company.pk))
+    company.refresh_from_db(fields=list(said))
+    changed = amend(company, said)
+    amend(company, {"marked_at": now} if "small_enterprise" in changed.new else {})
+    if changed:
+        news = News("company_changed", f"company {company.party_id}", {"old": changed.old, "new": changed.new})
+        record(firm=company.firm, news=[news], by=by, now=now)
+    return bool(changed)
+
+
+def _said_of(found: billit.Company) -> dict[str, Any]:
+    return {
         "name": found.name[:250],
         "vat_number": found.vat_number[:30],
         "api_allowed": found.api_allowed,
         "small_enterprise": found.small_enterprise,
         "sending_open": found.sending_open,
     }
-    row, is_new = Company.objects.get_or_create(
-        firm_id=connection.firm_id, party_id=found.party_id, defaults={**values, "next_sync_at": now}
-    )
-    if row.small_enterprise != found.small_enterprise:
-        values["marked_at"] = now
-    return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
 
 
 # What stands in columns of its own and in no audit event: secrets, and what becomes of them.

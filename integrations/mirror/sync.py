@@ -25,10 +25,11 @@ from integrations.clients.transport import (
     ServiceError,
     TooManyRequests,
 )
-from integrations.connections import quota, stopping, tokens
+from integrations.connections import credentials, quota, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.mirror import writing
 from integrations.models import Client, Company, Connection, Project, Workspace
+from toggbill.firms.audit import Actor
 
 OVERLAP = timedelta(minutes=5)
 INTERVAL = timedelta(minutes=15)
@@ -290,14 +291,25 @@ class _Reading:
 
 
 def sync_company(*, company: Company, now: datetime) -> CompanySync:
-    """Read a company's products and customers. Raises ``Busy`` and the client's ``ServiceError``."""
+    """Read a company's products and customers, and once a day what Billit says of the company itself.
+
+    Raises ``Busy`` and the client's ``ServiceError``.
+    """
     with _claimed(Company, company, now), _noted(company.connection, now):
         with open_billit(company) as api:
+            if _is_first_of_day(company, now) and (found := api.company()) is not None:
+                credentials.note_company(company=company, found=found, by=Actor("Billit", "read back"), now=now)
             products = writing.products(company=company, read=api.products(), now=now)
             customers = writing.customers(company=company, read=api.customers(), now=now)
         Company.objects.filter(pk=company.pk).update(synced_at=now, next_sync_at=now + INTERVAL)
         company.synced_at = now
     return CompanySync(company.party_id, api.calls, products, customers)
+
+
+def _is_first_of_day(company: Company, now: datetime) -> bool:
+    """Whether the company was last read on another local day; when it was never, it was just connected."""
+    zone = company.firm.zone
+    return company.synced_at is not None and company.synced_at.astimezone(zone).date() != now.astimezone(zone).date()
 
 
 def postpone(*, row: Workspace | Company, why: Exception, now: datetime) -> None:

@@ -128,7 +128,8 @@ def _check_company(invoice: Invoice, api: billit.Api) -> None:
     company = invoice.company
     if company.sending_open:
         return
-    if not api.sending_open():
+    found = api.company()
+    if found is not None and not found.sending_open:
         stop(invoice, Message(Code.SENDING_CLOSED, {"company": company.name}))
     Company.objects.filter(pk=company.pk).update(sending_open=True)
 

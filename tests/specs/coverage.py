@@ -28,7 +28,7 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "billit.Api.find_customers": ("GET /v1/parties", "VATNumber eq"),
     "billit.Api.search_companies": ("GET /v1/misc/companysearch/{Keywords}", ""),
     "billit.Api.participant": ("GET /v1/peppol/participantInformation/{VATorCBE}", ""),
-    "billit.Api.sending_open": ("GET /v1/account/accountInformation", ""),
+    "billit.Api.company": ("GET /v1/account/accountInformation", ""),
     "billit.Api.order": ("GET /v1/orders/{orderID}", ""),
     "billit.Api.find_orders": ("GET /v1/orders", "ExternalProviderID eq"),
     "billit.Api.find_deleted_orders": ("GET /v1/orders/deleted", "ExternalProviderID eq"),

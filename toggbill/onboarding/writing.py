@@ -65,7 +65,7 @@ def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -
     if not Membership.objects.filter(firm=firm, role=Membership.Role.OWNER).exists():
         raise NotPossible(_("The firm needs an owner: give one of the users the role owner."))
     _connections(file, answers, written, by=by, now=now)
-    workspaces, companies = _remotes(file, answers, written, now=now)
+    workspaces, companies = _remotes(file, answers, written, by=by, now=now)
     pairings = [Pairing(workspaces[row.workspace], companies[row.company], row.rules) for row in file.dossiers]
     results = set_dossiers(firm=firm, pairings=pairings, by=by, now=now)
     for section, (dossier, outcome) in zip(file.dossiers, results, strict=True):
@@ -96,7 +96,7 @@ def _connections(file: OnboardingFile, answers: Answers, written: Written, *, by
 
 
 def _remotes(
-    file: OnboardingFile, answers: Answers, written: Written, *, now: datetime
+    file: OnboardingFile, answers: Answers, written: Written, *, by: Actor, now: datetime
 ) -> tuple[dict[int, Workspace], dict[int, Company]]:
     """The workspaces and companies that the dossiers name, by the ids of Toggl and Billit."""
     connections = {(row.service, row.key): row for row in Connection.objects.for_firm(written.firm)}
@@ -108,6 +108,7 @@ def _remotes(
         written.count("workspaces", {outcome: 1})
     for party_id, key in {row.company: row.billit for row in file.dossiers}.items():
         company = answers.billit[key].access.companies[party_id]
-        companies[party_id], outcome = take_company(connection=connections["billit", key], found=company, now=now)
+        connection = connections["billit", key]
+        companies[party_id], outcome = take_company(connection=connection, found=company, by=by, now=now)
         written.count("companies", {outcome: 1})
     return workspaces, companies

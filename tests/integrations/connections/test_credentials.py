@@ -235,9 +235,11 @@ def test_take_company_is_due_at_once_and_follows_its_name() -> None:
     firm = FirmFactory.create()
     connection, _ = connect_billit(firm=firm, key="main", api_key=API_KEY, by=Actor.command(), now=NOW)
     found = billit.Company(7001, "B" * 300, "BE0999000001", api_allowed=True, language="FR")
-    row, outcome = take_company(connection=connection, found=found, now=NOW)
+    row, outcome = take_company(connection=connection, found=found, by=Actor.command(), now=NOW)
     assert (outcome, row.name, row.next_sync_at) == ("created", "B" * 250, NOW)
-    assert take_company(connection=connection, found=found, now=LATER) == (row, "unchanged")
+    assert take_company(connection=connection, found=found, by=Actor.command(), now=LATER) == (row, "unchanged")
     renamed = billit.Company(7001, "Bureau", "BE0999000001", api_allowed=True, language="FR")
-    assert take_company(connection=connection, found=renamed, now=LATER) == (row, "updated")
+    assert take_company(connection=connection, found=renamed, by=Actor.command(), now=LATER) == (row, "updated")
     assert Company.objects.get().name == "Bureau"
+    changed = [event.data for event in AuditEvent.objects.filter(firm=firm, type="company_changed")]
+    assert changed == [{"old": {"name": "B" * 250}, "new": {"name": "Bureau"}}]

@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from integrations.clients import billit
 from integrations.connections.credentials import take_company
+from integrations.mirror.sync import sync_company
 from integrations.models import Company, Customer
 from invoicing.due import posts, runs
 from invoicing.ledger import derive
@@ -31,10 +32,12 @@ from tests.worlds import (
     party,
     product,
 )
+from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
+ACCOUNT = "/v1/account/accountInformation"
 Make = Callable[..., Scene]
 
 ELSEWHERE = {"parties": [party(GARAGE_PARTY, "Garage Vonk SRL", GARAGE_NUMBER, CountryCode="Belgique")]}
@@ -226,10 +229,50 @@ def test_hours_of_a_company_whose_scheme_changed_are_judged_anew(scene: Make, sm
     Company.objects.update(small_enterprise=not small)
     books.rules()
     found = billit.Company(COMPANY, company.name, company.vat_number, True, "EN", small_enterprise=small)
-    take_company(connection=company.connection, found=found, now=timezone.now())
+    take_company(connection=company.connection, found=found, by=BY, now=timezone.now())
     derive.derive_marked(now=timezone.now())
     state = LedgerRow.objects.get()
     assert (state.state, state.reason) == (("attention", "small_enterprise") if small else ("open", ""))
+
+
+@pytest.mark.parametrize("small", [True, False])
+def test_a_scheme_that_changes_in_billit_is_read_the_next_day(scene: Make, small: bool) -> None:
+    books = scene(entries=[entry(1)])
+    if not small:
+        _small(books)
+        derive.derive_marked(now=timezone.now())
+    books.control.put_billit("companies", {"PartyID": COMPANY, "SmallEnterprise": small})
+    books.later(hours=1)
+    books.control.clear_log()
+    sync_company(company=Company.objects.get(), now=timezone.now())
+    assert books.asked("GET", ACCOUNT) == []
+    assert Company.objects.get().small_enterprise is not small
+    books.later(hours=24)
+    sync_company(company=Company.objects.get(), now=timezone.now())
+    derive.derive_marked(now=timezone.now())
+    state = LedgerRow.objects.get()
+    assert (state.state, state.reason) == (("attention", "small_enterprise") if small else ("open", ""))
+    (event,) = books.events("company_changed")
+    assert (event.actor, event.subject) == ("Billit", f"company {COMPANY}")
+    assert event.data == {"old": {"small_enterprise": not small}, "new": {"small_enterprise": small}}
+    # Once a day, and what stays as it was is no news.
+    sync_company(company=Company.objects.get(), now=timezone.now())
+    assert len(books.asked("GET", ACCOUNT)) == 1
+    books.later(hours=24)
+    sync_company(company=Company.objects.get(), now=timezone.now())
+    assert (len(books.asked("GET", ACCOUNT)), len(books.events("company_changed"))) == (2, 1)
+    assert audit.verify(firm=books.firm).ok
+
+
+def test_a_company_that_may_not_send_any_more_is_seen_the_next_day(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    books.control.put_billit("companies", {"PartyID": COMPANY, "verified": False, "Name": "Small and Daughters SRL"})
+    books.later(hours=24)
+    sync_company(company=Company.objects.get(), now=timezone.now())
+    row = Company.objects.get()
+    assert (row.sending_open, row.name) == (False, "Small and Daughters SRL")
+    (event,) = books.events("company_changed")
+    assert event.data["new"] == {"name": "Small and Daughters SRL", "sending_open": False}
 
 
 def test_billit_refuses_vat_of_a_small_enterprise(scene: Make) -> None:

@@ -192,6 +192,7 @@ def unverified(scene: Make, **switches: object) -> tuple[Scene, Invoice]:
     credentials.take_company(
         connection=books.dossier.company.connection,
         found=credentials.ask_billit(api_key=API_KEY).companies[COMPANY],
+        by=BY,
         now=timezone.now(),
     )
     return books, books.posted()

@@ -223,6 +223,12 @@ TRANSACTIONS: dict[str, Make] = {
             "ids": [w.one("companies").party_id],
         }
     ),
+    f"{_CONNECTIONS}.credentials.note_company": _by(
+        lambda w: {
+            "company": w.one("companies"),
+            "found": answers.billit_access(w).companies[w.one("companies").party_id],
+        }
+    ),
     f"{_CONNECTIONS}.tokens._claimed": lambda w: {"connection": w.one("signed in"), "now": NOW},
     f"{_CONNECTIONS}.tokens._renew": lambda w: {"claimed": w.one("signed in"), "now": NOW},
     f"{_CONNECTIONS}.quota._reserve": lambda w: {"connection": w.one("read"), "distance": timedelta(seconds=1)},
@@ -464,6 +470,7 @@ SEVERAL = {
     # An event alone.
     "toggbill.leaving.archive.write",
     # Parts, under the locks of the transactions that they are in.
+    "integrations.connections.credentials.take_company",
     "invoicing.corrections.decide.draft_credit",
     "invoicing.drafting.runs.draft_again",
     "invoicing.ledger.differences.decide",

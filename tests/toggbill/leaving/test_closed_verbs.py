@@ -24,6 +24,7 @@ import invoicing
 import toggbill.firms
 import toggbill.leaving
 import toggbill.urls  # registers the converters that the addresses of ``invoicing.web`` name
+from integrations.clients import billit
 from integrations.clients.billit_sign_in import Pair
 from integrations.clients.toggl import Workspace as TogglWorkspace
 from integrations.clients.transport import BadCredentials
@@ -197,6 +198,10 @@ def _unknown_tag(dossier: Dossier) -> Made:
     return {"dossier": dossier, "name": found.name, "remedy": Remedy("product", tag="Advise", product="ADV")}
 
 
+def _renamed(dossier: Dossier) -> billit.Company:
+    return billit.Company(dossier.company.party_id, "Another", "", True, "FR")
+
+
 def _new(dossier: Dossier) -> rules.Pairing:
     workspace, company = WorkspaceFactory(firm=dossier.firm), CompanyFactory(firm=dossier.firm)
     return rules.Pairing(workspace, company, rules.DossierRules(key="new", name="New", start=date(2026, 9, 1)))
@@ -235,6 +240,10 @@ CASES: dict[str, Case] = {
     "invoicing.annexes.freeze.freeze": Case(_without_annex, refusal=None),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
     "integrations.connections.credentials.choose": Case(_choose),
+    "integrations.connections.credentials.note_company": Case(lambda d: {"company": d.company, "found": _renamed(d)}),
+    "integrations.connections.credentials.take_company": Case(
+        lambda d: {"connection": d.company.connection, "found": _renamed(d)}
+    ),
     "integrations.connections.credentials.connect_billit": Case(
         lambda d: {"firm": d.firm, "key": "new", "api_key": "k" * 32}
     ),
