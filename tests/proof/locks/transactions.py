@@ -467,6 +467,7 @@ SEVERAL = {
     "invoicing.posting.recover.recover_together",
     "invoicing.posting.send.send",
     "invoicing.posting.send.send_together",
+    "invoicing.web.invoices.together.each",
     # An event alone.
     "toggbill.leaving.archive.write",
     # Parts, under the locks of the transactions that they are in.

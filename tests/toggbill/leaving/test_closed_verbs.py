@@ -351,6 +351,7 @@ PARTS = {
     "invoicing.posting.post.settle",
     "invoicing.drafting.runs.draft_again",
     "invoicing.drafting.runs.draft_derived",
+    "invoicing.web.invoices.together.each",
 }
 # Verbs that say not who does it: a service does, or the wish stands in the row.
 WITHOUT_ACTOR = {"integrations.webhooks.receiving.hasten"}
