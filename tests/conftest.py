@@ -23,6 +23,7 @@ from pytest_django import Settings
 from integrations.connections import stopping
 from integrations.sandbox.process import Process, start
 from tests import emptying, template
+from tests.logs import Log
 from tests.queues import Queue, broker
 from tests.worlds import NOW
 from toggbill.firms.models import Firm
@@ -156,6 +157,13 @@ def queue() -> Iterator[Queue]:
         queue.waiting()
         yield queue
         queue.waiting()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """The lines of the log from here on."""
+    with Log() as kept:
+        yield kept
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,7 @@ PUBLIC = {
     "csp_report",
     "healthz",
     "invitation",
+    "metrics",
     "mfa_authenticate",
     "mfa_login_webauthn",
     "readyz",

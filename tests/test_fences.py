@@ -189,6 +189,7 @@ COMMANDS = {
     "close_firm": "--firm",
     "corrections": "--firm",
     "demo": "none",
+    "doctor": "each",
     "export_audit": "--firm",
     "export_firm": "--firm",
     "invoice": "--firm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 import subprocess
@@ -92,6 +93,7 @@ def _workers(sandbox: Process, folder: Path, number: str) -> Iterator[Path]:
         "TOGGL_REQUESTS_PER_SECOND": "0",
         "BILLIT_REQUESTS_PER_SECOND": "0",
         "TICK_SECONDS": "1",
+        "LOG_FORMAT": "json",
     }
     worker = [*CELERY, "worker", "-Q", "ticks,sync,post,send", "--pool", "threads", "-c", "4"]
     with (folder / "log").open("w") as log:
@@ -139,7 +141,16 @@ def test_schedule_syncs_drafts_posts_and_reads_back_over_worker_and_beat(
         # Not before: a run that finds its workspace being read comes again after 20 seconds.
         Dossier.objects.filter(firm=firm).update(due_at=timezone.now())
         _until(done, log)
+    # Every line of a worker says which task it is of and whom that is for; what a task asked for knows which did.
+    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+    runs = [line for line in lines if line["event"] == "task_succeeded" and line["task"] == "run_dossier"]
+    keys = set(Dossier.objects.filter(firm=firm).values_list("key", flat=True))
+    assert {(line["firm"], line["dossier"]) for line in runs} == {(firm.slug, key) for key in keys}
+    ticks = {line["task_id"] for line in lines if line.get("task") == "tick_runs"}
+    assert {line["parent_task_id"] for line in runs} <= ticks
+    told = {line["reference"] for line in lines if line["event"] == "attempt_finished"}
     invoices = list(Invoice.objects.filter(firm=firm))
+    assert told == {invoice.reference for invoice in invoices}
     assert {invoice.status for invoice in invoices} == {"posted"}
     assert {invoice.reference: invoice.order_id for invoice in invoices} == {
         order["ExternalProviderID"]: order["OrderID"] for order in sandbox.control.orders()

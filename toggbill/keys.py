@@ -70,4 +70,11 @@ def _signing_key(text: str) -> bytes:
     return raw
 
 
+def token(value: str) -> str:
+    """The ``METRICS_TOKEN``, or "" when none is set. Raises ``BadKey`` for one that could be guessed."""
+    if value and (len(value) < 20 or len(set(value)) < 8):
+        raise BadKey("METRICS_TOKEN is weak: it takes at least 20 random characters. Make one: " + HOW_SECRET)
+    return value
+
+
 _STANDARD = str.maketrans("-_", "+/")

@@ -55,14 +55,6 @@ class Record(logging.LogRecord):
         return masked(super().getMessage())
 
 
-class Line(logging.Formatter):
-    """A line of ours: what follows the message, as a traceback does, is masked, too."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The whole text, masked."""
-        return masked(super().format(record))
-
-
 def mask_logs() -> None:
     """From now on every record of this process has its message masked, whoever logs and wherever it is written."""
     logging.setLogRecordFactory(Record)

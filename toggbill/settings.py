@@ -12,7 +12,7 @@ from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
-from toggbill import keys, mail_url, masking
+from toggbill import keys, log_lines, mail_url, masking
 from toggbill.queues import ROUTES, ticks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -57,6 +57,8 @@ try:
         keys.check_encryption_keys(FIELD_ENCRYPTION_KEYS)
     # Newest first; kept outside the database, so that who writes there cannot sign (design section 9).
     AUDIT_SIGNING_KEYS = keys.signing_keys(env.str("AUDIT_SIGNING_KEY", default=""))
+    # Whoever gives it reads the metrics (``toggbill.watching``); unset: nobody does.
+    METRICS_TOKEN = keys.token(env.str("METRICS_TOKEN", default=""))
 except keys.BadKey as error:
     raise ImproperlyConfigured(str(error)) from None
 ANCHORS_FILE = VAR_DIR / "audit-anchors.jsonl"
@@ -99,6 +101,7 @@ INSTALLED_APPS = [
     "csp",
     "import_export",
     "anymail",
+    "django_structlog",
     "toggbill",
     "toggbill.firms",
     "integrations",
@@ -106,6 +109,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "django_structlog.middlewares.RequestMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "toggbill.firms.requests.middleware.HeadersMiddleware",
@@ -348,7 +352,7 @@ SESSION_COOKIE_HTTPONLY = True
 CSRF_COOKIE_HTTPONLY = False
 if not DEBUG:
     SECURE_SSL_REDIRECT = PUBLIC_URL.startswith("https://")
-    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by the platform, inside, over plain HTTP
+    SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked inside, over plain HTTP
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31536000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -361,20 +365,8 @@ CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 DEFAULT_EXCEPTION_REPORTER_FILTER = "toggbill.error_reports.WithoutValues"
 DEFAULT_EXCEPTION_REPORTER = "toggbill.error_reports.Report"
 masking.mask_logs()
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {"()": "toggbill.masking.Line", "format": "{asctime} {levelname} {name} {message}", "style": "{"}
-    },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Django's own would write a second line, and mail, in words of their own.
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO"},
-        "django.server": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-    },
-}
+log_lines.configure()
+vars().update(log_lines.settings_of(_one_of("LOG_FORMAT", "text", "json")))
 SENTRY_DSN = env.str("SENTRY_DSN", default="")
 if SENTRY_DSN:
     import sentry_sdk  # only where errors are reported: start-up stays quick elsewhere

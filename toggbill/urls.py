@@ -12,6 +12,8 @@ from toggbill.firms.requests.csp_reports import csp_report
 from toggbill.firms.requests.home import home
 from toggbill.firms.requests.language import set_language
 from toggbill.firms.requests.numbers import IdConverter
+from toggbill.watching import metrics
+from toggbill.watching import views as watching
 
 handler500 = "toggbill.firms.requests.busy.server_error"
 
@@ -21,6 +23,7 @@ _pages = [
     path("", include("toggbill.connecting.urls")),
     path("", include("toggbill.leaving.urls")),
     path("", include("toggbill.firms.membership.urls")),
+    path("", include("toggbill.watching.urls")),
     path("", include("invoicing.web.urls")),
 ]
 
@@ -28,6 +31,7 @@ urlpatterns = [
     of_firm("admin/", admin.site.urls),
     of_firm("", include((_pages, "firm"))),
     path("", home, name="home"),
+    path("operator/running/", operator.site.admin_view(watching.overview), name="operator_running"),
     path("operator/", operator.site.urls),
     path("accounts/", include("toggbill.firms.accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),
@@ -38,5 +42,6 @@ urlpatterns = [
     path("csp-report/", csp_report, name="csp_report"),
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     re_path(old_addresses.PATTERN, old_addresses.lead_on, name="old_address"),
 ]

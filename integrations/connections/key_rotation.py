@@ -44,3 +44,16 @@ def rotate() -> tuple[int, list[str]]:
                     row.save(update_fields=held)
                 count += len(held)
     return count, unreadable
+
+
+def unreadable() -> list[str]:
+    """The stored secrets that no key opens, each with the reason; nothing is written."""
+    found = []
+    for model, names in encrypted_fields():
+        for row in model._default_manager.order_by("pk").iterator():
+            for name in names:
+                try:
+                    getattr(row, name)
+                except Unreadable as error:
+                    found.append(f"{model._meta.verbose_name} {row} (row {row.pk}, {name}): {error}")
+    return found

@@ -23,7 +23,7 @@ PAUSE = timedelta(minutes=3)
 
 def find(token: str) -> Webhook | None:
     """The webhook behind an address; None for one that nobody has."""
-    rows = Webhook.objects.select_related("workspace__connection", "company__connection")
+    rows = Webhook.objects.select_related("firm", "workspace__connection", "company__connection")
     return rows.filter(token_hash=hash_of(token)).first()
 
 

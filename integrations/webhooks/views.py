@@ -13,6 +13,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from integrations.models import Webhook
 from integrations.webhooks import receiving
+from toggbill import log_lines
 from toggbill.database.encryption import Unreadable
 
 logger = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def _received(
     row = receiving.find(token)
     if row is None or _is_of_toggl(row) != (header == "X-Webhook-Signature-256"):
         return _refused(request, 404), body
+    log_lines.bind(firm=row.firm.slug)
     try:
         secret = row.secret
     except Unreadable:

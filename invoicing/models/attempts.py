@@ -62,6 +62,10 @@ class Attempt(FirmOwned):
             ),
             known_codes("answer", constraint="attempt_known_code"),
         ]
+        indexes: ClassVar[list[models.Index]] = [
+            # The metrics ask for those of the latest hour.
+            models.Index(fields=["finished_at"], name="attempt_finished"),
+        ]
 
     def __str__(self) -> str:
         return self.key

@@ -334,6 +334,9 @@ class Invoice(FirmOwned):
                 fields=["company"], condition=Q(status="posted", delivery="not_sent"), name="invoice_to_be_sent"
             ),
             models.Index(
+                fields=["delivery"], condition=Q(delivery__in=["sending", "in_doubt"]), name="invoice_delivery_open"
+            ),
+            models.Index(
                 fields=["tell_delivery_at"],
                 condition=Q(tell_delivery_at__isnull=False),
                 name="invoice_delivery_to_tell",

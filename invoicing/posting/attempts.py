@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db import transaction
 
 from integrations.clients.failures import Message
@@ -20,6 +21,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm
 
+logger = structlog.stdlib.get_logger(__name__)
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
 NOT_POSTED: dict[str, Any] = {
@@ -66,3 +68,10 @@ def finish(attempt: Attempt, outcome: Attempt.Outcome, http_status: int | None, 
     attempt.outcome, attempt.http_status, attempt.finished_at = outcome, http_status, now
     attempt.answer, attempt.answer_facts = answer.code, answer.facts
     attempt.save(update_fields=["outcome", "http_status", "answer", "answer_facts", "finished_at"])
+    tell(attempt, outcome)
+
+
+def tell(attempt: Attempt, outcome: Attempt.Outcome) -> None:
+    """A line of the log for every attempt that has come to an end."""
+    names = {"key": attempt.key, "intent": attempt.intent, "outcome": outcome.value, "answer": attempt.answer}
+    logger.info("attempt_finished", **names, http_status=attempt.http_status)

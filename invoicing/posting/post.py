@@ -39,12 +39,13 @@ from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import credited
 from invoicing.posting.attachments import files_of
-from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left
+from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left, tell
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.log_lines import about
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
@@ -164,7 +165,9 @@ class _Turn:
             if not is_first and time.monotonic() - begun > most:
                 break
             is_first = False
-            self._post(*self.waiting[0])
+            invoice = self.waiting[0].invoice
+            with about(dossier=invoice.dossier.key, reference=invoice.reference):
+                self._post(*self.waiting[0])
             if self.accepted and time.monotonic() - settled > _SETTLED_WITHIN:
                 self.settle()
                 settled = time.monotonic()
@@ -311,6 +314,8 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
     posted, credited = STATUS.event(asked_from, _Status.POSTED), STATE.event(_State.INVOICED, _State.CREDITED)
     news = []
     for invoice, attempt, order_id in settled:
+        with about(dossier=invoice.dossier.key, reference=invoice.reference):
+            tell(attempt, outcome)
         news.append(news_of(posted, invoice, order_id=order_id, key=attempt.key))
         if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
             entries = transitions.credited(note=invoice, now=now)

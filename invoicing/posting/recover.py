@@ -30,6 +30,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.log_lines import about
 
 _Status = Invoice.Status
 _Outcome = Attempt.Outcome
@@ -65,7 +66,8 @@ def recover_together(*, invoices: Sequence[Invoice], by: Actor, now: datetime) -
             references = [each.invoice.reference for each in doubts]
             found = look_up(company=company, references=references, api=api)
             for each in doubts:
-                _decide(each, found[each.invoice.reference], api, by, now)
+                with about(dossier=each.invoice.dossier.key, reference=each.invoice.reference):
+                    _decide(each, found[each.invoice.reference], api, by, now)
                 decided.add(each.invoice.pk)
     except ServiceError as error:
         return {each.invoice.pk: error for each in doubts if each.invoice.pk not in decided}

@@ -38,6 +38,7 @@ from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.log_lines import about
 
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
@@ -145,7 +146,8 @@ def _turn(
         is_first = False
         invoice, unwell = waiting[0], None
         try:
-            unwell = _one(invoice, known[invoice.pk], api, by, now, background=background)
+            with about(dossier=invoice.dossier.key, reference=invoice.reference):
+                unwell = _one(invoice, known[invoice.pk], api, by, now, background=background)
         except (NotPossible, Refused) as error:
             errors[invoice.pk] = error
         waiting.popleft()

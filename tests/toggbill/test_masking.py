@@ -21,7 +21,7 @@ from pytest_django import Settings
 
 from integrations.models import Webhook
 from tests.factories import FirmFactory, WebhookFactory
-from toggbill import masking
+from toggbill import log_lines, masking
 from toggbill.firms.audit import Actor
 from toggbill.firms.membership import invitations
 
@@ -41,12 +41,12 @@ ADDRESSES = [
 ]
 
 
-@pytest.fixture
-def lines(caplog: pytest.LogCaptureFixture) -> Any:
+@pytest.fixture(params=["text", "json"])
+def lines(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Any:
     """What is logged, as the handler of the site writes it."""
     stream = io.StringIO()
     handler = logging.StreamHandler(stream)
-    handler.setFormatter(masking.Line("{levelname} {name} {message}", style="{"))
+    handler.setFormatter(log_lines.formatter(request.param))
     logging.getLogger().addHandler(handler)
     caplog.set_level(logging.DEBUG)
     yield lambda: stream.getvalue() + caplog.text

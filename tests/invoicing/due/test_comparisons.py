@@ -18,7 +18,7 @@ from tests.invoicing.due.comparing import compare, kinds, night
 from tests.invoicing.scene import Scene
 from tests.queues import Queue
 from tests.worlds import BAKERY_PROJECT, FIRST_ENTRY, NOW, ORGANIZATION, entry
-from toggbill import health
+from toggbill.watching import waiting
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -162,9 +162,9 @@ def test_comparison_that_nobody_takes_up_shows_in_the_readiness(billed: Scene) -
     billed.later(days=1)
     Workspace.objects.update(next_sync_at=None)
     Company.objects.update(next_sync_at=None)
-    assert health._oldest_due(timezone.now()) == billed.dossier.reconcile_at
+    assert waiting.oldest(timezone.now())["compare"] == billed.dossier.reconcile_at
     Dossier.objects.update(reconcile_at=timezone.now() + timedelta(minutes=1))
-    assert health._oldest_due(timezone.now()) is None
+    assert waiting.oldest(timezone.now())["compare"] is None
 
 
 # --- later ------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Puts the firm of the address, its language and its time zone on the request; asks for a second step; adds headers."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -10,6 +10,7 @@ from django.urls import resolve, reverse
 from django.urls.exceptions import Resolver404
 from django.utils import timezone, translation
 
+from toggbill import log_lines
 from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
 from toggbill.firms.mfa import has_second_step
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 # What stays open to whoever is signed in and has not passed the second step: going away, and what is nobody's.
 _ALWAYS_OPEN = frozenset(
-    {"account_logout", "admin:logout", "operator:logout", "set_language", "csp_report", "healthz", "readyz"}
+    {"account_logout", "admin:logout", "operator:logout", "set_language", "csp_report", "healthz", "readyz", "metrics"}
 )
 # Giving the second step in this session, for an account that has one.
 _GIVING_THE_STEP = _ALWAYS_OPEN | {"mfa_reauthenticate", "mfa_reauthenticate_webauthn"}
@@ -90,13 +91,18 @@ class FirmMiddleware:
         with timezone.override(firm.zone):
             return _second_step_first(request) or self.get_response(request)
 
-    def process_view(self, request: "FirmRequest", *_view: object) -> HttpResponse | None:
+    def process_view(
+        self, request: "FirmRequest", _view: object, _args: object, named: dict[str, Any]
+    ) -> HttpResponse | None:
         """A firm that the person does not belong to is not there (404), as its rows are not.
 
         A form that was made for another firm than the one of its address does nothing (409). Before an account
         changes, who it is is asked anew.
         """
         match, user, slug = request.resolver_match, cast(HttpRequest, request).user, addresses.slug_in_force()
+        firm = cast(Firm | None, request.firm)
+        if firm is not None and match is not None:
+            log_lines.bind(firm=firm.slug, **_names_in(match.route, named))
         if not user.is_authenticated or match is None:
             return None
         if slug is not None and request.firm is None:
@@ -107,6 +113,12 @@ class FirmMiddleware:
         name = match.view_name
         wanted = name in NEED_FRESH_PROOF or (name in NEED_FRESH_PROOF_TO_POST and not reads)
         return proof.ask(request) if wanted and not proof.is_fresh(request) else None
+
+
+def _names_in(route: str, named: dict[str, Any]) -> dict[str, str]:
+    """What the address of a page names, for lines of the log."""
+    found = {"dossier": named["key"]} if "dossiers/<slug:key>/" in route else {}
+    return found | ({"reference": named["reference"]} if "reference" in named else {})
 
 
 def _memberships(request: HttpRequest) -> list[Membership]:

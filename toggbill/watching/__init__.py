@@ -1,0 +1,1 @@
+"""What the site tells of itself: metrics, what runs, and whether all is well."""
