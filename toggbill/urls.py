@@ -19,6 +19,8 @@ handler500 = "toggbill.firms.requests.busy.server_error"
 
 register_converter(IdConverter, "id")  # before the patterns that are included below
 
+operator.site.add_page("running/", watching.overview, name="running")
+
 _pages = [
     path("", include("toggbill.connecting.urls")),
     path("", include("toggbill.leaving.urls")),
@@ -31,7 +33,6 @@ urlpatterns = [
     of_firm("admin/", admin.site.urls),
     of_firm("", include((_pages, "firm"))),
     path("", home, name="home"),
-    path("operator/running/", operator.site.admin_view(watching.overview), name="operator_running"),
     path("operator/", operator.site.urls),
     path("accounts/", include("toggbill.firms.accounts.urls")),
     path("invitations/<str:token>/", invitation, name="invitation"),

@@ -7,11 +7,13 @@ an attempt without a mark it is certain that nothing was sent, so nothing has to
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from integrations.clients.failures import Message
 from invoicing.models import Attempt, Invoice, moves
@@ -40,6 +42,12 @@ def leaves(attempt: Attempt, moment: Callable[[], datetime]) -> None:
     """On record that the request leaves now, if the attempt is still this worker's. Raises ``GivenUp``."""
     if not Attempt.objects.filter(pk=attempt.pk, outcome=_Outcome.PENDING).update(left_at=moment()):
         raise GivenUp(attempt.key)
+
+
+def running(now: datetime) -> Callable[[], datetime]:
+    """A clock that begins at ``now``; a jump of the machine's own moves it by a lease at most."""
+    begun, most = timezone.now(), timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    return lambda: now + min(max(timezone.now() - begun, timedelta(0)), most)
 
 
 @transaction.atomic

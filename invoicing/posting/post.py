@@ -22,7 +22,6 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, JSONField, OuterRef, Prefetch, Subquery, Value, When
 from django.db.models.functions import Coalesce
-from django.utils import timezone
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
@@ -39,7 +38,7 @@ from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import credited
 from invoicing.posting.attachments import files_of
-from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left, tell
+from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left, running, tell
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -129,7 +128,7 @@ def _send(
 
     What has not left is given back however the turn ends.
     """
-    turn = _Turn(deque(claimed), api, by, now, _running(now))
+    turn = _Turn(deque(claimed), api, by, now, running(now))
     try:
         turn.go_on()
     except (Exception, KeyboardInterrupt, SystemExit):
@@ -204,12 +203,6 @@ class _Turn:
             self.accepted.append((invoice, attempt, order_id))
             self.answered = True
         self.waiting.popleft()
-
-
-def _running(now: datetime) -> Callable[[], datetime]:
-    """A clock that begins at ``now``; a jump of the machine's own moves it by a lease at most."""
-    begun, most = timezone.now(), timedelta(seconds=settings.POSTING_LEASE_SECONDS)
-    return lambda: now + min(max(timezone.now() - begun, timedelta(0)), most)
 
 
 class _Claimed(NamedTuple):

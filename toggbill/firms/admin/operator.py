@@ -6,6 +6,7 @@ the list leads there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from django import forms
@@ -14,7 +15,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
@@ -36,6 +37,18 @@ class OperatorSite(admin.AdminSite):
 
     index_title = _("Firms and accounts")
     site_url = None
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._pages: list[URLPattern] = []
+
+    def add_page(self, route: str, view: Callable[..., HttpResponse], *, name: str) -> None:
+        """A page that is no list of rows, of the URL conf that brings it: this package stands below what it shows."""
+        self._pages.append(path(route, self.admin_view(view), name=name))
+
+    def get_urls(self) -> list[Any]:
+        """Those pages, and what Django's admin has."""
+        return [*self._pages, *super().get_urls()]
 
     def has_permission(self, request: HttpRequest) -> bool:
         """The operator."""
