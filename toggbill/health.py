@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from celery import current_app
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from toggbill.watching import waiting
-
-# A row that waits longer than this for a worker means that no worker is at work.
-LATE_SECONDS = 15 * 60
+from toggbill.watching import broker, waiting
 
 
 @require_GET
@@ -27,7 +22,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
     When it cannot, ``failing`` names the first of these: ``database``, ``broker`` or ``workers``.
     """
-    checks = {"database": _database_answers, "broker": broker_takes_messages, "workers": _workers_keep_up}
+    checks = {"database": _database_answers, "broker": broker.takes_messages, "workers": _workers_keep_up}
     for name, is_well in checks.items():
         if not is_well():
             return JsonResponse({"ready": False, "failing": name}, status=503)
@@ -43,20 +38,8 @@ def _database_answers() -> bool:
     return True
 
 
-def broker_takes_messages() -> bool:
-    try:
-        with current_app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
-            broker.ensure_connection(max_retries=1, interval_start=0, interval_step=0)
-            # A disk or a memory that is full answers all the same. Kombu's own transports do not know the question.
-            if take_one := getattr(broker.default_channel, "take_one", None):
-                take_one()
-    except Exception:  # every transport has errors of its own, and each means the same here
-        return False
-    return True
-
-
 def _workers_keep_up() -> bool:
     now = timezone.now()
     # A credential that was refused waits for a person, not for a worker; and what Billit does not take now for Billit.
     dues = [moment for work, moment in waiting.oldest(now).items() if waiting.WORK[work] == "sync" and moment]
-    return not dues or (now - min(dues)).total_seconds() < LATE_SECONDS
+    return not dues or (now - min(dues)).total_seconds() < waiting.LATE_SECONDS

@@ -15,7 +15,7 @@ from tests.factories import (
     WorkspaceFactory,
 )
 from tests.queues import broker
-from toggbill import health
+from toggbill.watching import waiting
 
 pytestmark = pytest.mark.django_db
 
@@ -36,7 +36,7 @@ def test_readyz_is_ready_when_nothing_waits() -> None:
     assert (answer.status_code, answer.json()) == (200, {"ready": True})
 
 
-@pytest.mark.parametrize(("seconds", "status"), [(health.LATE_SECONDS - 30, 200), (health.LATE_SECONDS + 30, 503)])
+@pytest.mark.parametrize(("seconds", "status"), [(waiting.LATE_SECONDS - 30, 200), (waiting.LATE_SECONDS + 30, 503)])
 def test_readyz_is_not_ready_when_a_row_waits_for_long(seconds: int, status: int) -> None:
     WorkspaceFactory(next_sync_at=timezone.now() - timedelta(seconds=seconds))
     answer = Client().get("/readyz")

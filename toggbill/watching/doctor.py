@@ -17,9 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from integrations.connections import key_rotation
-from toggbill import health
 from toggbill.database import clock
-from toggbill.watching import durations, waiting
+from toggbill.watching import broker, durations, waiting
 
 APART = timedelta(seconds=5)
 """The clocks of this machine and of the database may differ by so much."""
@@ -98,7 +97,7 @@ def _database() -> tuple[bool, str]:
 
 
 def _broker() -> tuple[bool, str]:
-    if health.broker_takes_messages():
+    if broker.takes_messages():
         return True, "The broker takes messages."
     return False, "The broker takes no message: it does not answer, or its disk or memory is full. What is due waits."
 
@@ -136,7 +135,7 @@ def _oldest_due() -> tuple[bool, str]:
     work = max(due, key=lambda name: due[name])
     minutes = due[work].total_seconds() / 60
     told = f"The oldest row that is due waits for {minutes:.0f} minutes ({work}, queue {waiting.WORK[work]})."
-    if due[work].total_seconds() < health.LATE_SECONDS:
+    if due[work].total_seconds() < waiting.LATE_SECONDS:
         return True, told
     return False, f"{told} Is a worker at work on that queue, and does the service answer?"
 

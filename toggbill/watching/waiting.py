@@ -16,6 +16,9 @@ from integrations.models import Company, Connection, Quota, Workspace
 from integrations.models.connections import served_through
 from invoicing.models import Attempt, Dossier, Drift, Invoice
 
+LATE_SECONDS = 15 * 60
+"""A row that waits longer than this for a worker means that no worker is at work."""
+
 RECENT = timedelta(hours=1)
 _Status, _Delivery = Invoice.Status, Invoice.Delivery
 
