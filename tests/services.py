@@ -73,6 +73,11 @@ def chromium() -> str | None:
     return next((path for name in BROWSERS if (path := shutil.which(name))), None)
 
 
+def pgbouncer() -> str | None:
+    """The path of PgBouncer, which Debian keeps where only root looks."""
+    return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
+
+
 def missing_packages(*, sqlite: bool) -> list[str]:
     """Debian's names of what this machine lacks."""
     missing = []
@@ -80,6 +85,8 @@ def missing_packages(*, sqlite: bool) -> list[str]:
         missing.append("postgresql")
     if not sqlite and shutil.which("redis-server") is None:
         missing.append("redis-server")
+    if not sqlite and pgbouncer() is None:
+        missing.append("pgbouncer")
     if chromium() is None:
         missing.append("chromium")
     missing += [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]

@@ -167,6 +167,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'toggbill.sqlite3'}")
 }
 DATABASES["default"]["ENGINE"] = our_engine(DATABASES["default"]["ENGINE"])
+# Whether a pooler stands before PostgreSQL that lends its connections for a transaction at a time.
+DATABASE_POOLED = env.bool("DATABASE_POOLED", default=False)
 if DATABASES["default"]["ENGINE"] == "toggbill.database.sqlite3":
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
@@ -178,6 +180,8 @@ if DATABASES["default"]["ENGINE"] == "toggbill.database.sqlite3":
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # A cursor on the server outlives its transaction, and there the pooler takes the session away.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = DATABASE_POOLED
 # Of pages alone (toggbill/database/limits.py), 0 = no limit: how long a statement waits for a row, and works at all.
 WEB_LOCK_TIMEOUT_SECONDS = env.float("WEB_LOCK_TIMEOUT_SECONDS", default=5.0)
 WEB_STATEMENT_TIMEOUT_SECONDS = env.float("WEB_STATEMENT_TIMEOUT_SECONDS", default=30.0)

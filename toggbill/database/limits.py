@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import connection, connections
 
+FIRST = "first_of_each_transaction"
+"""The option of a connection (``OPTIONS``) with the statements that each of its transactions begins with."""
 # SQLSTATE of what ends a wait: lock_not_available, deadlock_detected; and of what ends a statement: query_canceled.
 _LOCKED, _CANCELED = frozenset({"55P03", "40P01"}), "57014"
 _SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
@@ -13,6 +15,7 @@ _SQLITE_BUSY, _SQLITE_LOCKED = 5, 6
 def limit_pages() -> None:
     """Put `WEB_LOCK_TIMEOUT_SECONDS` and `WEB_STATEMENT_TIMEOUT_SECONDS` on every connection that this process opens.
 
+    Behind a pooler (`DATABASE_POOLED`) they are set anew in each transaction, since no session lasts longer.
     A worker waits for ever, and has to: what Billit has answered must be written down whoever holds the row.
     """
     database = connections.settings["default"]
@@ -21,8 +24,12 @@ def limit_pages() -> None:
     if database["ENGINE"] == "toggbill.database.sqlite3":
         options["timeout"] = lock or options["timeout"]
         return
-    limits = f"-c lock_timeout={round(lock * 1000)} -c statement_timeout={round(statement * 1000)}"
-    options["options"] = f"{options.get('options', '')} {limits}".strip()
+    limits = {"lock_timeout": round(lock * 1000), "statement_timeout": round(statement * 1000)}
+    if settings.DATABASE_POOLED:
+        options[FIRST] = [f"SET LOCAL {name} = {limit}" for name, limit in limits.items()]
+        return
+    given = " ".join(f"-c {name}={limit}" for name, limit in limits.items())
+    options["options"] = f"{options.get('options', '')} {given}".strip()
 
 
 def wait_for_locks() -> None:
