@@ -28,6 +28,7 @@ from integrations.clients.transport import (
 from integrations.connections import credentials, quota, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.mirror import writing
+from integrations.mirror.window import Window
 from integrations.models import Client, Company, Connection, Project, Workspace
 from toggbill.firms.audit import Actor
 
@@ -38,6 +39,7 @@ DICTIONARIES_AFTER = timedelta(hours=1)
 RETRY_AFTER = timedelta(minutes=5)
 LEASE = timedelta(minutes=15)
 LONGEST_SPAN = timedelta(days=365)  # Toggl refuses a report over more than 366 days, both ends included
+_WHOLE = ("whole_from", "whole_began_at", "whole_through")
 _NOON = time_of_day(12, tzinfo=UTC)
 _MIDNIGHT = time_of_day(0, tzinfo=UTC)
 
@@ -97,7 +99,7 @@ def sync_workspace(
     with _claimed(Workspace, workspace, now), _noted(workspace.connection, now):
         # Where the books begin may have moved back since the row was read. Then, as at first, no window will do: what
         # lies before it would count as read.
-        workspace.refresh_from_db(fields=["read_from", "reread_at"])
+        workspace.refresh_from_db(fields=["read_from", "reread_at", *_WHOLE])
         since = None if workspace.reread_at is None else since
         full = full or workspace.reread_at is None or now - workspace.reread_at > REREAD_AFTER
         with open_toggl(workspace.connection, organization_id=organization, now=now) as api:
@@ -128,6 +130,7 @@ class _Reading:
     changes: writing.Changes
     deferred_until: datetime | None = None
     tags: frozenset[str] | None = None
+    is_checked: bool = False
 
     def read_or_defer(self, *, full: bool, since: date | None) -> None:
         """Read, as far as Toggl allows: what it does not any more is deferred, and a quota that is used up is noted."""
@@ -171,7 +174,7 @@ class _Reading:
             return
         self._unknown_projects()
         self._lost_projects()
-        fields = {"synced_at": self.now, "cursor_at": newest}
+        fields = {"synced_at": self.now, "cursor_at": newest} | (dict.fromkeys(_WHOLE) if full else {})
         Workspace.objects.filter(pk=row.pk).update(**fields)
         for name, value in fields.items():
             setattr(row, name, value)
@@ -244,30 +247,46 @@ class _Reading:
         """Every entry from a day on; those that are mirrored and no longer there are deleted. Returns the cursor.
 
         Toggl counts days in the zone of the token's user, which need not be the firm's: one day more is asked for at
-        both ends, and only what lies inside for every zone is judged to be gone.
+        both ends, and only what lies inside for every zone is judged to be gone. Years are read span by span, and each
+        page that came keeps how far it is: who was ended, or sent to sleep by the quota, goes on there.
         """
-        last = self.now.astimezone(UTC).date() + timedelta(days=1)
-        start, newest, seen = first - timedelta(days=1), cursor, set[int]()
+        row, last = self.workspace, self.now.astimezone(UTC).date() + timedelta(days=1)
+        is_resumed = row.whole_from == first and row.whole_through is not None and row.whole_began_at is not None
+        began = (row.whole_began_at if is_resumed else None) or self.now
+        start = (row.whole_through if is_resumed else None) or first
+        start -= timedelta(days=1)
+        window = Window(first, began, datetime.combine(start, _MIDNIGHT if is_resumed else _NOON))
+        newest = cursor
         while start <= last:
             end = min(last, start + LONGEST_SPAN)
-            for page in self.api.entries(self.workspace.remote_id, start=start, end=end):
+            for page in self.api.entries(row.remote_id, start=start, end=end):
                 self._write(page)
-                seen.update(entry.id for entry in page.entries)
                 for entry in page.entries:
                     newest = entry.updated_at if newest is None else max(newest, entry.updated_at)
+                window.add(page.entries)
+                if (through := window.complete_before()) is not None:
+                    self._judge(window, through)
+                    self._keep(window, through)
                 if self._out_of_budget(page):
                     return newest
             start = end + timedelta(days=1)
-        gone = writing.vanished(
-            workspace=self.workspace,
-            since=datetime.combine(first - timedelta(days=1), _NOON),
-            until=datetime.combine(last, _MIDNIGHT),
-            seen=seen,
-        )
+        self._judge(window, datetime.combine(last, _MIDNIGHT))
+        # What changed on days that were read already, while later ones were, is newer than that.
+        return newest if newest is None else min(newest, began)
+
+    def _judge(self, window: Window, until: datetime) -> None:
+        """Those that are mirrored from where it was judged last until then, and that Toggl did not show, are gone."""
+        gone = writing.vanished(workspace=self.workspace, since=window.judged, until=until, seen=window.seen)
         if gone:
             self._still_admin()
             writing.delete_entries(rows=gone, changes=self.changes, now=self.now)
-        return newest
+        window.judged = max(window.judged, until)
+
+    def _keep(self, window: Window, through: datetime) -> None:
+        row = self.workspace
+        row.whole_from, row.whole_began_at, row.whole_through = window.first, window.began, through.date()
+        row.save(update_fields=[*_WHOLE])
+        window.forget_before(through)
 
     def _out_of_budget(self, page: toggl.Page) -> bool:
         if page.last:
@@ -282,12 +301,13 @@ class _Reading:
         """A token that lost its admin right reads only part, silently: its gaps must not pass for deletions."""
         row = self.workspace
         # A token that never was an admin's shows the same part each time: there a gap is a deletion.
-        if row.connection.accept_partial and not row.is_admin:
+        if self.is_checked or (row.connection.accept_partial and not row.is_admin):
             return
         seen = next((found for found in self.api.workspaces() if found.id == row.remote_id), None)
         if seen is None or not seen.admin:
             facts = {"connection": str(row.connection), "workspace": f"{row.remote_id} ({row.name})"}
             raise BadCredentials(Message(Code.NO_LONGER_ADMIN, facts))
+        self.is_checked = True
 
 
 def sync_company(*, company: Company, now: datetime) -> CompanySync:

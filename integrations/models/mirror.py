@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Self, TypeVar
 
 from django.db import models
@@ -119,6 +119,10 @@ class Workspace(FirmOwned):
     dictionaries_at = models.DateTimeField(_("projects and clients read"), null=True, blank=True)
     synced_at = models.DateTimeField(_("latest sync"), null=True, blank=True)
     reread_at = models.DateTimeField(_("latest full reading"), null=True, blank=True)
+    # A whole reading that is not at its end: from which day on, when it began, and the day up to which all is read.
+    whole_from = models.DateField(null=True, blank=True, editable=False)
+    whole_began_at = models.DateTimeField(null=True, blank=True, editable=False)
+    whole_through = models.DateField(_("read up to"), null=True, blank=True, editable=False)
 
     objects: ClassVar[WorkspaceManager[Workspace]] = WorkspaceManager()
 
@@ -127,10 +131,20 @@ class Workspace(FirmOwned):
         verbose_name_plural = _("workspaces")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["firm", "remote_id"], name="workspace_once"),
+            models.CheckConstraint(
+                condition=models.Q(whole_from__isnull=True, whole_began_at__isnull=True, whole_through__isnull=True)
+                | models.Q(whole_from__isnull=False, whole_began_at__isnull=False, whole_through__isnull=False),
+                name="workspace_whole_reading_has_its_facts",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def history_through(self) -> date | None:
+        """While the first reading goes on: the day up to which it has come; None before and after."""
+        return None if self.reread_at is not None else self.whole_through
 
 
 class Client(FirmOwned):
