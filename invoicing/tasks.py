@@ -73,8 +73,9 @@ def tick_sync(**_: object) -> None:
 
 @shared_task(base=Tick)
 def tick_runs(**_: object) -> None:
-    """Enqueue the dossiers whose run is due, and the mails on what will go out by itself."""
-    for dossier_id in Dossier.objects.due(clock.now()).values_list("pk", flat=True):
+    """Enqueue the dossiers whose run is due, and the mails on what will go out by itself; dossiers that read the same
+    workspace or company are served together."""
+    for dossier_id in runs.take_due(now=clock.now()):
         run_dossier.delay(dossier_id=dossier_id)
     digests.count(now=clock.now())
     for firm_id in digests.due(now=clock.now()):
@@ -151,7 +152,8 @@ def derive_marked(**_: object) -> None:
 
 @shared_task
 def run_dossier(*, dossier_id: int, **_: object) -> None:
-    """Re-read Toggl and draft a dossier whose run is due; its mode says how far the drafts go by themselves (R9)."""
+    """Re-read Toggl and draft a dossier whose run is due, with those that share what is read; the mode of each says how
+    far its drafts go by themselves (R9)."""
     dossier = Dossier.objects.select_related(
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 
@@ -26,7 +28,8 @@ RETRY_AFTER = timedelta(minutes=10)
 BUSY_AFTER = timedelta(seconds=20)
 LEASE = timedelta(minutes=15)
 FRESH = timedelta(minutes=1)
-"""A reading that a scheduled run need not repeat: dossiers of one workspace are due at the same moment."""
+"""A reading of Toggl that a scheduled run need not repeat."""
+_BEHIND = ("firm", "workspace__connection", "workspace__firm", "company__connection")
 
 
 class Waits(Exception):
@@ -71,27 +74,98 @@ def reread_prices(*, company: Company, now: datetime) -> None:
         raise Waits(error.message, _again(error, now)) from error
 
 
-def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
-    """Do the run that is due, if there is one; returns the invoices that workers shall post.
+def take_due(*, now: datetime) -> list[int]:
+    """A dossier (row id) of each group that is due: those that share a workspace or a company are served together."""
+    groups: list[tuple[set[tuple[str, int]], int]] = []
+    rows = Dossier.objects.due(now).order_by("pk").values_list("pk", "workspace_id", "company_id")
+    for pk, workspace_id, company_id in rows:
+        reads, first = {("workspace", workspace_id), ("company", company_id)}, pk
+        for group in [each for each in groups if each[0] & reads]:
+            groups.remove(group)
+            reads, first = reads | group[0], min(first, group[1])
+        groups.append((reads, first))
+    return sorted(first for _reads, first in groups)
 
-    A run that was missed is made up once, with the latest cut-off that is due. One that cannot re-read Toggl first
-    waits, and says why on the dossier. The due row is claimed: a second worker finds nothing to do.
+
+def serve(*, dossier: Dossier, by: Actor, now: datetime) -> list[Invoice]:
+    """Do the run that is due, if there is one, and those that are due and share a workspace or a company with it;
+    returns the invoices that workers shall post.
+
+    Each workspace and company is read once for all of them. A run that was missed is made up once, with the latest
+    cut-off that is due. One that cannot re-read Toggl first waits, and says why on the dossier. The due rows are
+    claimed: a second worker finds nothing to do. One that fails hinders no other: ``ExceptionGroup`` after the last.
     """
-    if not Dossier.objects.filter(pk=dossier.pk, due_at=dossier.due_at, due_at__lte=now).update(due_at=now + LEASE):
+    claimed = _claimed(dossier, now)
+    days = {row.pk: _due_day(row, now) for row in claimed}
+    hindered = _read([row for row in claimed if days[row.pk] is not None], now)
+    found: list[Invoice] = []
+    failed: list[Exception] = []
+    for row in claimed:
+        today, due = now.astimezone(row.firm.zone).date(), days[row.pk]
+        if due is None:
+            _next(row, today, None)
+        elif (why := hindered.get(row.pk)) is not None:
+            Dossier.objects.filter(pk=row.pk).update(due_at=why.until, **columns("waiting", why.message))
+        else:
+            try:
+                found += _draft(row, due, today, by, now)
+            except Exception as error:  # whatever it is, the others have their turn before it is raised
+                failed.append(error)
+    if failed:
+        raise ExceptionGroup(f"runs that were due with dossier {dossier.key}", failed)
+    return found
+
+
+def _claimed(dossier: Dossier, now: datetime) -> list[Dossier]:
+    """The dossier, and what is due with it; nothing when another worker has it."""
+    due = Dossier.objects.due(now)
+    if not due.filter(pk=dossier.pk, due_at=dossier.due_at).update(due_at=now + LEASE):
         return []
+    rest = list(due.filter(firm=dossier.firm_id).select_related(*_BEHIND).order_by("pk"))
+    claimed, reached = [dossier], [dossier]
+    while reached:
+        one = reached.pop()
+        for row in [each for each in rest if _share(one, each)]:
+            rest.remove(row)
+            if due.filter(pk=row.pk, due_at=row.due_at).update(due_at=now + LEASE):
+                claimed.append(row)
+                reached.append(row)
+    return claimed
+
+
+def _share(one: Dossier, other: Dossier) -> bool:
+    return one.workspace_id == other.workspace_id or one.company_id == other.company_id
+
+
+def _due_day(dossier: Dossier, now: datetime) -> date | None:
     today = now.astimezone(dossier.firm.zone).date()
-    due = schedule.latest_due(schedule_of(dossier), today, dossier.scheduled_through)
-    if due is None:
-        _next(dossier, today, None)
-        return []
+    return schedule.latest_due(schedule_of(dossier), today, dossier.scheduled_through)
+
+
+def _read(dossiers: Sequence[Dossier], now: datetime) -> dict[int, Waits]:
+    """Read what dossiers bill, and derive it; gives by dossier (row id) what hinders its run."""
+    tried: dict[Workspace | Company, Waits | None] = {}
+    hindered: dict[int, Waits] = {}
+    for row in dossiers:
+        hours = partial(reread_hours, workspace=row.workspace, now=now, background=True)
+        prices = partial(reread_prices, company=row.company, now=now)
+        for of, read in ((row.workspace, hours), (row.company, prices)):
+            if of not in tried:
+                tried[of] = _try(read)
+            if (why := tried[of]) is not None:
+                hindered[row.pk] = why
+                break
+    for workspace in dict.fromkeys(row.workspace for row in dossiers if row.pk not in hindered):
+        derive.derive(workspace=workspace, now=now)
+    return hindered
+
+
+def _try(read: Callable[[], None]) -> Waits | None:
     try:
-        reread_hours(workspace=dossier.workspace, now=now, background=True)
-        reread_prices(company=dossier.company, now=now)
+        read()
     except Waits as error:
-        Dossier.objects.filter(pk=dossier.pk).update(due_at=error.until, **columns("waiting", error.message))
-        return []
-    derive.derive(workspace=dossier.workspace, now=now)
-    return _draft(dossier, due, today, by, now)
+        return error
+    return None
 
 
 @transaction.atomic
