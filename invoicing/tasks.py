@@ -28,6 +28,7 @@ from invoicing.due import (
     wrong_clocks,
 )
 from invoicing.ledger import derive as ledger
+from invoicing.ledger import months as kept
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import way
@@ -69,6 +70,7 @@ def tick_sync(**_: object) -> None:
     for company_id in Company.objects.due(now, now - LEASE).values_list("pk", flat=True):
         chain(sync_company.si(company_id=company_id), derive_marked.si()).delay()
     derive_marked.delay()
+    keep_months.delay()
 
 
 @shared_task(base=Tick)
@@ -148,6 +150,13 @@ def derive(*, workspace_id: int, **_: object) -> None:
 def derive_marked(**_: object) -> None:
     """Bring the ledger up to date wherever something is marked."""
     ledger.derive_marked(now=clock.now())
+
+
+@shared_task
+def keep_months(**_: object) -> None:
+    """Add up what is kept of months, and check those that changed; what is left over waits for the next tick."""
+    kept.add_up()
+    kept.prove(now=clock.now())
 
 
 @shared_task

@@ -73,5 +73,6 @@ def furnish(firm: Firm, mark: str) -> None:
     ReportedMonthFactory(dossier=dossier)
     named = MembershipDossierFactory(dossier=dossier, membership__user__email=f"{mark}@example.com")
     SavedViewFactory(membership=named.membership, name=mark)
+    dossier.month_proofs.create(firm=firm, month="2026-10-01", proved_at="2026-11-20T10:00Z")
     InvitationFactory(firm=firm, email=f"{mark}-invited@example.com")
     record(firm=firm, news=[News("run", f"dossier {mark}", {})], by=Actor(mark, ""), now=invoice.drafted_at)

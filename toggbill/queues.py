@@ -25,7 +25,7 @@ _WORK = (
     ),
     ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_week"]),
     ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
-    ("invoicing", "ticks", ["derive", "derive_marked"]),
+    ("invoicing", "ticks", ["derive", "derive_marked", "keep_months"]),
 )
 ROUTES = {f"{app}.tasks.{task}": {"queue": queue} for app, queue, tasks in _WORK for task in tasks}
 """Every task has its queue here; a worker that posts is never kept waiting by one that reads."""

@@ -16,7 +16,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext
 
 from integrations.clients import billit
@@ -143,8 +143,10 @@ def due_replacements(*, now: datetime) -> QuerySet[Invoice]:
     """Invoices whose deletion at Billit is to be looked up: no answer came, or the worker died."""
     waiting = Invoice.objects.being_replaced().exclude(not_before__gt=now)
     dead = waiting.filter(replacing_since__lt=now - timedelta(seconds=settings.POSTING_LEASE_SECONDS))
-    unanswered = Attempt.objects.filter(intent=Attempt.Intent.DELETE, outcome=_Outcome.NO_ANSWER)
-    return (dead | waiting.filter(pk__in=unanswered.values("invoice"))).distinct().order_by("pk")
+    unanswered = Attempt.objects.filter(
+        invoice=OuterRef("pk"), intent=Attempt.Intent.DELETE, outcome=_Outcome.NO_ANSWER
+    )
+    return (dead | waiting.filter(Exists(unanswered))).order_by("pk")
 
 
 def _delete(invoice: Invoice, attempt: Attempt, api: billit.Api, by: Actor, now: datetime) -> list[Invoice]:

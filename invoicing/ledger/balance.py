@@ -6,10 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db.models import Count, Sum
-from django.db.models.functions import TruncMonth
-
-from invoicing.ledger import invariants
+from invoicing.ledger import months as kept
 from invoicing.ledger.invariants import Broken
 from invoicing.models import Dossier, LedgerRow
 
@@ -42,29 +39,25 @@ class Month:
 
 
 def months(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Month]:
-    """The books of dossiers, by dossier key and month (``month``: the first day of the only one wanted)."""
+    """The books of dossiers, by dossier key and month (``month``: the first day of the only one wanted), as kept."""
     found: dict[tuple[int, date], Month] = {}
     by_id = {dossier.pk: dossier for dossier in dossiers}
-    rows = LedgerRow.objects.filter(dossier__in=dossiers).annotate(month=TruncMonth("day")).order_by()
+    only = {} if month is None else {"month": month}
     if month is not None:
-        rows = rows.filter(month=month)
         found = {(dossier.pk, month): Month(dossier, month) for dossier in dossiers}
 
     def sheet(dossier_id: int, of: date) -> Month:
         return found.setdefault((dossier_id, of), Month(by_id[dossier_id], of))
 
-    grouped = rows.values("dossier_id", "month", "state", "reason").annotate(entries=Count("pk"), total=Sum("seconds"))
-    for row in grouped:
-        of, tally = sheet(row["dossier_id"], row["month"]), Tally(row["entries"], row["total"])
+    for row in kept.sums(dossiers, "dossier_id", "month", "state", "reason", **only):
+        of, tally = sheet(row["dossier_id"], row["month"]), Tally(row["count"], row["total"])
         before = of.states[row["state"]]
         of.states[row["state"]] = Tally(before.entries + tally.entries, before.seconds + tally.seconds)
         if row["reason"]:
             of.attention[row["reason"]] = tally
-    corrected = rows.exclude(correction_seconds=0, correction_text="")
-    by_month = corrected.values("dossier_id", "month").annotate(entries=Count("pk"), total=Sum("correction_seconds"))
-    for changed in by_month:
-        sheet(changed["dossier_id"], changed["month"]).corrections = Tally(changed["entries"], changed["total"])
-    for each in invariants.broken(dossiers=dossiers, month=month):
+        corrected = Tally(of.corrections.entries + row["corrected"], of.corrections.seconds + row["difference"])
+        of.corrections = corrected
+    for each in kept.broken(dossiers=dossiers, month=month):
         # A month of which nothing is in the books has no rows, and is told all the same.
         sheet(each.dossier, each.month).broken.append(each)
     return sorted(found.values(), key=lambda result: (result.dossier.key, result.month))

@@ -7,7 +7,7 @@ Pages, `ledger`, the nightly comparison and the proofs in tests/proof run this o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -74,25 +74,35 @@ class Broken:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The books that are looked at: these dossiers, and one month (its first day) or all."""
+    """The books that are looked at: these dossiers, and one month (its first day) or all.
+
+    Each table of a query is held to the dossiers' firms, not only the first one: PostgreSQL would else read all rows of
+    all firms to join them.
+    """
 
     dossiers: Mapping[int, Dossier]
     month: date | None = None
 
     def rows(self) -> LedgerRowQuerySet:
-        return LedgerRow.objects.filter(self.within("day"), dossier__in=self.dossiers)
+        return LedgerRow.objects.filter(self.within("day"), self.of_firms("entry__"), dossier__in=self.dossiers)
 
     def claims(self) -> ClaimQuerySet:
         """The live ones."""
-        return Claim.objects.live().filter(self.within("day"), line__invoice__dossier__in=self.dossiers)
+        of_firms = self.of_firms("", "entry__", "line__", "line__invoice__")
+        return Claim.objects.live().filter(self.within("day"), of_firms, line__invoice__dossier__in=self.dossiers)
 
     def invoices(self) -> InvoiceQuerySet:
         """All but the void ones; an invoice counts in the month in which its period begins."""
         return Invoice.objects.standing().filter(self.within("period_from"), dossier__in=self.dossiers)
 
     def lines(self) -> QuerySet[InvoiceLine]:
-        lines = InvoiceLine.objects.exclude(invoice__status=Invoice.Status.VOID)
+        lines = InvoiceLine.objects.exclude(invoice__status=Invoice.Status.VOID).filter(self.of_firms(""))
         return lines.filter(self.within("invoice__period_from"), invoice__dossier__in=self.dossiers)
+
+    def of_firms(self, *paths: str) -> Q:
+        """That the rows that these paths lead to are of the dossiers' firms, as the dossiers' own rows always are."""
+        firms = {dossier.firm_id for dossier in self.dossiers.values()}
+        return Q(**{f"{path}firm__in": firms for path in paths})
 
     def within(self, name: str) -> Q:
         """That a day lies in the month."""
@@ -101,12 +111,17 @@ class Scope:
         return Q(**{f"{name}__gte": self.month, f"{name}__lt": _following(self.month)})
 
 
-def broken(*, dossiers: Sequence[Dossier], month: date | None = None) -> list[Broken]:
-    """Everything that does not hold in the books of dossiers, in the order of the rules. Empty: the books balance."""
+def broken(
+    *, dossiers: Sequence[Dossier], month: date | None = None, checks: Iterable[Check] | None = None
+) -> list[Broken]:
+    """Everything that does not hold in the books of dossiers, in the order of the rules (``checks``: of these alone).
+
+    Empty: the books balance.
+    """
     prefetch_related_objects(dossiers, "firm")
     scope = Scope({dossier.pk: dossier for dossier in dossiers}, month)
     found: list[Broken] = []
-    for check in CHECKS:
+    for check in CHECKS if checks is None else checks:
         # What breaks a rule in two ways is told once.
         once = {(each.dossier, each.month, each.subject): each for each in check(scope) if month in (None, each.month)}
         found += [replace(once[key], rule=check.__name__) for key in sorted(once)]
@@ -161,7 +176,7 @@ def local_day(scope: Scope) -> Iterator[Broken]:
     """A row stands on the firm's local day on which its entry starts. Both months are wrong when it does not."""
     for firm in {dossier.firm_id: dossier.firm for dossier in scope.dossiers.values()}.values():
         own = [dossier for dossier in scope.dossiers.values() if dossier.firm_id == firm.pk]
-        rows = LedgerRow.objects.filter(dossier__in=own)
+        rows = LedgerRow.objects.filter(dossier__in=own, entry__firm=firm)
         if scope.month is not None:
             starts = {
                 "entry__workspace__in": {dossier.workspace_id for dossier in own},
@@ -169,7 +184,7 @@ def local_day(scope: Scope) -> Iterator[Broken]:
                 "entry__started_at__lt": datetime.combine(_following(scope.month), time(0), tzinfo=firm.zone),
             }
             either = rows.filter(scope.within("day")).values("pk").union(rows.filter(**starts).values("pk"))
-            rows = LedgerRow.objects.filter(pk__in=either)
+            rows = LedgerRow.objects.filter(pk__in=either, entry__firm=firm)
         rows = rows.annotate(local=TruncDate("entry__started_at", tzinfo=firm.zone)).exclude(day=F("local"))
         words = gettext_noop("Entry %(entry)s starts on %(local)s, and stands in the books on %(day)s.")
         for found in _of_rows(rows, words, local="local"):
@@ -317,7 +332,8 @@ def toggl_total(scope: Scope) -> Iterator[Broken]:
         yield Broken(row.dossier_id, row.month, f"month {row.month:%Y-%m}", words, facts)
 
 
-CHECKS: tuple[Callable[[Scope], Iterator[Broken]], ...] = (
+Check = Callable[[Scope], Iterator[Broken]]
+CHECKS: tuple[Check, ...] = (
     one_state,
     seconds_add_up,
     local_day,

@@ -6,12 +6,14 @@ from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
 from invoicing.models.invoices import NEEDS_PERSON, Invoice
 from invoicing.models.ledger import Correction, LedgerRow, SavedView
+from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
 from invoicing.models.reconciliation import Drift, ReportedMonth
 
 __all__ = [
     "NEEDS_PERSON",
     "Annex",
     "Attempt",
+    "ChangedMonth",
     "Claim",
     "ClientMapping",
     "Correction",
@@ -22,6 +24,8 @@ __all__ = [
     "Invoice",
     "InvoiceLine",
     "LedgerRow",
+    "MonthProof",
+    "MonthSum",
     "ReportedMonth",
     "Run",
     "SavedView",

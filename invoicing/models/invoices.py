@@ -35,6 +35,21 @@ _LATE = Q(delivery="sent") & ~Q(delivery_problem="")
 NEEDS_PERSON = _STUCK | _LATE | (~Q(attention="") & ~Q(status="void"))
 """Invoices that a person has to look at: stuck, or with something noted on them."""
 
+_MOMENTS = ("posted_at", "posting_since", "sending_since", "replacing_since", "not_before", "way_asked_at", "sent_at")
+# What ticks look for among the invoices of all firms, under way or ahead of the clock, and pages among those of one.
+_LOOKED_FOR = (
+    *((f"invoice_by_{moment}", moment, Q(**{f"{moment}__isnull": False})) for moment in _MOMENTS),
+    (
+        "invoice_send_asked",
+        "send_requested_at",
+        Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"]),
+    ),
+    ("invoice_being_sent", "delivery", Q(delivery__in=["sending", "in_doubt"])),
+    ("invoice_not_delivered", "firm", Q(delivery__in=["failed", "refused", "in_doubt"])),
+    ("invoice_with_attention", "firm", ~Q(attention="")),
+    ("invoice_delivery_problem", "firm", ~Q(delivery_problem="")),
+)
+
 
 class InvoiceQuerySet(FirmQuerySet["Invoice"]):
     """Invoices and credit notes."""
@@ -341,6 +356,7 @@ class Invoice(FirmOwned):
                 condition=Q(tell_delivery_at__isnull=False),
                 name="invoice_delivery_to_tell",
             ),
+            *(models.Index(fields=[field], condition=only, name=name) for name, field, only in _LOOKED_FOR),
         ]
 
     def __str__(self) -> str:

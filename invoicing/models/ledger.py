@@ -106,7 +106,8 @@ class LedgerRow(FirmOwned):
         ]
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["dossier", "day"], name="ledger_by_day"),
-            models.Index(fields=["dossier", "state"], name="ledger_by_state"),
+            models.Index(fields=["dossier", "state", "day"], name="ledger_by_state_and_day"),
+            models.Index(fields=["firm", "dossier"], name="ledger_attention", condition=Q(state="attention")),
             models.Index(fields=["twin"], name="ledger_by_twin", condition=Q(twin__isnull=False)),
         ]
 

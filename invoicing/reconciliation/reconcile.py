@@ -21,7 +21,7 @@ from integrations.connections import quota
 from integrations.connections.opening import open_billit
 from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
-from invoicing.ledger import derive, invariants
+from invoicing.ledger import derive, months
 from invoicing.ledger.invariants import Broken
 from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
@@ -80,7 +80,8 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
             report.checked["months"] += toggl_totals.read(workspace=workspace, dossiers=dossiers, now=read_at)
         except Refused as error:
             report.troubles.append(error.message)
-    report.broken = invariants.broken(dossiers=dossiers)
+    months.renew(dossiers=dossiers, now=now)
+    report.broken = months.broken(dossiers=dossiers)
     with transaction.atomic():
         compared = Dossier.objects.filter(pk__in=[dossier.pk for dossier in dossiers])
         lock_rows(compared)

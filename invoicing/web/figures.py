@@ -7,21 +7,20 @@ Days and months are the firm's local ones.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db.models import Count, Min, Q, QuerySet, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from integrations.models import Connection
 from invoicing.corrections import options
 from invoicing.ledger import invariants
+from invoicing.ledger import months as kept
 from invoicing.ledger.attention import causes_of
-from invoicing.ledger.invariants import Scope
-from invoicing.models import NEEDS_PERSON, Claim, Dossier, Invoice, LedgerRow
+from invoicing.models import NEEDS_PERSON, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from invoicing.rules.mapping import DOUBTS
@@ -44,6 +43,8 @@ SHOWN = (
     State.CREDITED,
 )
 
+_WAITS_FOR_A_PERSON = Q(status=Invoice.Status.DRAFT) | NEEDS_PERSON
+
 
 class Slice(NamedTuple):
     """One state in a bar: `start` and `width` in thousandths of the bar."""
@@ -64,13 +65,17 @@ class Sums:
     oldest: date | None = None
 
     def add(self, row: dict[str, Any]) -> None:
-        """Add a row of `_summed`."""
-        self.entries += row["entries"]
+        """Add a row of `_summed`, or of the sums that are kept."""
+        self.entries += row["count"]
         self.seconds += row["total"]
         if row["price"] is not None:
             self.value += worth(row["total"], row["price"])
-        if self.oldest is None or row["oldest"] < self.oldest:
-            self.oldest = row["oldest"]
+        self.since(row.get("oldest"))
+
+    def since(self, day: date | None) -> None:
+        """The day of an entry of theirs."""
+        if day is not None and (self.oldest is None or day < self.oldest):
+            self.oldest = day
 
 
 @dataclass
@@ -97,7 +102,7 @@ class DossierRow:
 
 
 class Proof(NamedTuple):
-    """Whether what was billed adds up: live claims, entries claimed twice, lines that differ from their claims."""
+    """Whether what was billed adds up: entries on invoices, those billed twice, lines that differ from their claims."""
 
     entries: int
     twice: int
@@ -127,7 +132,7 @@ class Portfolio:
 
 def _summed(rows: QuerySet[LedgerRow], *by: str) -> Iterator[dict[str, Any]]:
     # By price as well: values are computed here with Decimals, since SQLite would multiply as floating point.
-    yield from rows.values(*by, "price").annotate(entries=Count("pk"), total=Sum("seconds"), oldest=Min("day"))
+    yield from rows.values(*by, "price").annotate(count=Count("pk"), total=Sum("seconds"), oldest=Min("day"))
 
 
 def bar(seconds: dict[str, int]) -> list[Slice]:
@@ -147,27 +152,31 @@ def bar(seconds: dict[str, int]) -> list[Slice]:
 
 def portfolio(*, membership: Membership, today: date) -> Portfolio:
     """Every dossier that a member sees, with what waits in it."""
-    dossiers = (
+    own = LedgerRow.objects.filter(dossier=OuterRef("pk"), state=State.OPEN)
+    dossiers = list(
         visible(membership, Dossier.objects.all())
         .select_related("workspace__connection", "company__connection")
+        .annotate(oldest_open=Subquery(own.order_by("day").values("day")[:1]))
         .order_by("name", "pk")
     )
     rows = {dossier.pk: DossierRow(dossier) for dossier in dossiers}
-    books = visible(membership, LedgerRow.objects.all())
     everything, attention = Sums(), Sums()
-    for line in _summed(books.filter(state__in=[State.OPEN, State.ATTENTION]), "dossier_id", "state"):
+    for dossier in dossiers:
+        rows[dossier.pk].open.since(dossier.oldest_open)
+        everything.since(dossier.oldest_open)
+    waits = [State.OPEN, State.ATTENTION]
+    for line in kept.sums(dossiers, "dossier_id", "state", "price", state__in=waits):
         row = rows[line["dossier_id"]]
         is_open = line["state"] == State.OPEN
         (row.open if is_open else row.attention).add(line)
         (everything if is_open else attention).add(line)
     month: dict[int, dict[str, int]] = defaultdict(dict)
-    in_month = books.filter(day__gte=today.replace(day=1), day__lte=today)
-    for share in in_month.values("dossier_id", "state").annotate(total=Sum("seconds")):
+    for share in kept.sums(dossiers, "dossier_id", "state", month=today.replace(day=1)):
         month[share["dossier_id"]][share["state"]] = share["total"]
     causes = Counter(cause.dossier_id for cause in causes_of(membership))
     invoices = {
         line["dossier_id"]: line
-        for line in visible(membership, Invoice.objects.all())
+        for line in visible(membership, Invoice.objects.filter(_WAITS_FOR_A_PERSON))
         .values("dossier_id")
         .annotate(
             drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)),
@@ -201,21 +210,20 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         stuck=sum(line["stuck"] for line in invoices.values()),
         differences=differences.total(),
         corrections=corrections.total(),
-        proof=proof(membership),
+        proof=proof(dossiers),
     )
 
 
-def proof(membership: Membership) -> Proof:
-    """Count the live claims of a member's dossiers afresh, rather than trust that the database refuses a second one."""
-    scope = Scope({dossier.pk: dossier for dossier in visible(membership, Dossier.objects.all())})
-    claims = (
-        visible(membership, Claim.objects.live())
-        .exclude(line__invoice__status=Invoice.Status.VOID)
-        .aggregate(entries=Count("pk"), seconds=Sum("seconds", default=0))
+def proof(dossiers: Sequence[Dossier]) -> Proof:
+    """What is kept of the checks that no hour is billed twice, rather than that the database refuses it."""
+    on_invoices = kept.sums(dossiers, "state", state__in=[State.DRAFTED, State.INVOICED])
+    found = kept.broken(dossiers=dossiers, checks=[invariants.one_live_claim, invariants.claims_of_lines])
+    twice = {each.subject for each in found if each.rule == invariants.one_live_claim.__name__}
+    return Proof(
+        entries=sum(row["count"] for row in on_invoices),
+        twice=len(twice),
+        uneven=sum(each.rule == invariants.claims_of_lines.__name__ for each in found),
     )
-    twice = {found.subject for found in invariants.one_live_claim(scope)}
-    uneven = list(invariants.claims_of_lines(scope))
-    return Proof(entries=claims["entries"], twice=len(twice), uneven=len(uneven))
 
 
 # --- one dossier ------------------------------------------------------------------------------------------------------
@@ -251,13 +259,7 @@ class Buyer:
 
 def months(dossier: Dossier) -> tuple[list[str], list[Month]]:
     """The states that occur, and the months, the newest first."""
-    rows = (
-        LedgerRow.objects.filter(dossier=dossier)
-        .exclude(state=State.DELETED)
-        .annotate(month=TruncMonth("day"))
-        .values("month", "state")
-        .annotate(total=Sum("seconds"), entries=Count("pk"))
-    )
+    rows = kept.sums([dossier], "month", "state").exclude(state=State.DELETED)
     found: dict[date, dict[str, int]] = defaultdict(dict)
     for row in rows:
         found[row["month"]][row["state"]] = row["total"]
@@ -333,7 +335,7 @@ class Waiting(NamedTuple):
 
 def waiting(membership: Membership) -> Waiting:
     """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
-    counts = visible(membership, Invoice.objects.all()).aggregate(
+    counts = visible(membership, Invoice.objects.filter(_WAITS_FOR_A_PERSON)).aggregate(
         drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
     )
     corrections = options.open_of(membership).count()

@@ -102,12 +102,19 @@ def test_a_tick_syncs_what_is_due_and_the_ledger_follows(
 ) -> None:
     firm = small()
     tick_sync()
-    assert sorted(queue.work()) == ["derive", "derive_marked", "derive_marked", "sync_company", "sync_workspace"]
+    assert sorted(queue.work()) == [
+        "derive",
+        "derive_marked",
+        "derive_marked",
+        "keep_months",
+        "sync_company",
+        "sync_workspace",
+    ]
     assert LedgerRow.objects.filter(firm=firm).count() == 6
     assert Entry.objects.filter(marked_at__isnull=False).count() == 0
     assert workspace().next_sync_at == NOW + timedelta(minutes=15)
     tick_sync()
-    assert queue.work() == ["derive_marked"]  # nothing else is due
+    assert queue.work() == ["derive_marked", "keep_months"]  # nothing else is due
     assert toggl_calls(sandbox) == 3
 
 
@@ -119,13 +126,14 @@ def test_a_message_carries_ids_and_nothing_else(small: Callable[..., Firm], queu
         "integrations.tasks.sync_workspace": ("sync", {"workspace_id": workspace().pk}),
         "integrations.tasks.sync_company": ("sync", {"company_id": Company.objects.get().pk}),
         "invoicing.tasks.derive_marked": ("ticks", {}),
+        "invoicing.tasks.keep_months": ("ticks", {}),
     }
 
 
 def test_a_lost_message_heals_at_the_next_tick(small: Callable[..., Firm], queue: Queue, sandbox: Process) -> None:
     small()
     tick_sync()
-    assert len(queue.waiting()) == 3  # taken by a worker that dies
+    assert len(queue.waiting()) == 4  # taken by a worker that dies
     assert Entry.objects.count() == 0
     tick_sync()
     queue.work()

@@ -55,6 +55,7 @@ def test_messages_carry_ids_and_nothing_else(scene: Make, queue: Queue) -> None:
         ("sync", "sync_company", {"company_id": rows[1].pk}),
         ("sync", "sync_workspace", {"workspace_id": rows[0].pk}),
         ("ticks", "derive_marked", {}),
+        ("ticks", "keep_months", {}),
     ]
 
 

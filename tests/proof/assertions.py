@@ -9,11 +9,14 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import connection, transaction
+
 from integrations.models import Entry
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from invoicing.ledger import audit_trail, balance
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow
+from tests.invoicing.ledger.kept import breaches, counted, kept, kept_breaches
 from toggbill.firms.models import Firm
 
 _UNKNOWN = (Invoice.Status.POSTING, Invoice.Status.IN_DOUBT)
@@ -30,7 +33,9 @@ class Figures:
     one that claims an order that is not there. ``orphans``: live orders that are no posted invoice of the same totals,
     those apart whose invoice is ``unknown`` (being posted, or in doubt). ``missing``: posted invoices without their
     live order, those apart that are being replaced.
-    ``uncounted``: entries in the mirror less those in the sums of the states. ``chain``: 1 when it is broken.
+    ``uncounted``: entries in the mirror less those in the sums of the states. ``unkept``: kept sums of months that are
+    not what the rows make, and 1 if the checks of months come to something else than is kept. ``chain``: 1 when it is
+    broken.
     ``books``: by rule of the books that does not hold (``invariants``), what is said of it; it must be empty.
     """
 
@@ -43,6 +48,7 @@ class Figures:
     orphans: int
     missing: int
     uncounted: int
+    unkept: int
     chain: int
     books: dict[str, list[str]]
 
@@ -53,6 +59,7 @@ _MUST_BE_ZERO = (
     "orphans",
     "missing",
     "uncounted",
+    "unkept",
     "chain",
 )
 
@@ -86,7 +93,7 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
     for month in months:
         for broken in month.broken:
             books[broken.rule].append(f"{broken.subject}: {broken.sentence}")
-    counted = sum(tally.entries for month in months for tally in month.states.values())
+    in_sums = sum(tally.entries for month in months for tally in month.states.values())
     return Figures(
         entries=Entry.objects.filter(firm=firm).count(),
         invoices=sum(invoice.status == Invoice.Status.POSTED for invoice in invoices.values()),
@@ -99,10 +106,21 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
             invoice.status == Invoice.Status.POSTED and invoice.order_id not in live and not invoice.replacing_since
             for invoice in invoices.values()
         ),
-        uncounted=_inside(firm, dossiers) - counted,
+        uncounted=_inside(firm, dossiers) - in_sums,
+        unkept=_unkept(dossiers),
         chain=int(not audit_trail.verify(firm=firm).ok),
         books=dict(books),
     )
+
+
+def _unkept(dossiers: list[Dossier]) -> int:
+    # In one snapshot: workers go on meanwhile.
+    with transaction.atomic():
+        if connection.vendor == "postgresql" and connection.in_atomic_block and not connection.savepoint_ids:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        sums = counted(dossiers).items() ^ kept(dossiers).items()
+        return len(sums) + (breaches(dossiers) != kept_breaches(dossiers))
 
 
 def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) -> int:

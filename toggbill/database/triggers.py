@@ -121,12 +121,14 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 _create(connection, new)
 
 
-def remove(connection: BaseDatabaseWrapper, table: str = "") -> bool:
-    """Take every trigger of ours away, or those of one table. Returns whether there was one.
+def remove(connection: BaseDatabaseWrapper, table: str = "", *, but: tuple[str, ...] = ()) -> bool:
+    """Take every trigger of ours away, or those of one table; ``but``: not those whose names begin so. Returns whether
+    there was one.
 
     On PostgreSQL no row of the table may wait for a check at commit; ``connection.check_constraints()`` does them all.
     """
-    present = [old for old in found(connection) if table in ("", old.table)]
+    left = tuple(PREFIX + name for name in but)
+    present = [old for old in found(connection) if table in ("", old.table) and not old.name.startswith(left)]
     with transaction.atomic(using=connection.alias):
         _drop(connection, present)
     return bool(present)
@@ -176,9 +178,9 @@ def _drop(connection: BaseDatabaseWrapper, old: Iterable[Found]) -> None:
         for row in old:
             cursor.execute(f"DROP TRIGGER {quote(row.name)} ON {quote(row.table)}")
         # Earlier code had one function for two triggers.
-        for function in sorted({row.function for row in old}):
-            if function not in {row.function for row in found(connection)}:
-                cursor.execute(f"DROP FUNCTION {quote(function)}()")
+        called = {row.function for row in found(connection)}
+        for function in sorted({row.function for row in old} - called):
+            cursor.execute(f"DROP FUNCTION {quote(function)}()")
 
 
 def _select(connection: BaseDatabaseWrapper, query: str) -> list[tuple[str, ...]]:

@@ -10,7 +10,6 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from django.urls import reverse
 from django.utils import timezone
 
 from integrations.clients import toggl
@@ -74,7 +73,7 @@ def test_first_reading_goes_on_after_the_quota_slept(years: Mirror) -> None:
     assert (workspace.synced_at, workspace.reread_at, workspace.cursor_at) == (None, None, None)
     # The latest that came is of 30 September: what is a day before is whole in every zone.
     assert workspace.history_through == date(2024, 9, 29)
-    page = signed_in(Firm.objects.get()).get(reverse("firm:connection", args=["toggl", "main"])).content.decode()
+    page = signed_in(Firm.objects.get()).get("/connections/toggl/main/").content.decode()
     assert "history read up to 29 Sep 2024" in " ".join(page.split())
     control.clear_log()
     years.later(seconds=1200)

@@ -15,7 +15,6 @@ from invoicing.management.invoice_json import as_json
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
 from invoicing.posting import post as posting
 from invoicing.web import figures
-from tests.factories import MembershipFactory
 from tests.invoicing.after_billing import (
     accept,
     at_billit,
@@ -89,7 +88,7 @@ def test_one_of_three_entries_of_a_line_is_credited(scene: Make, level: str, bil
     )
     assert bill(posting.fresh(invoice))[0][1] == Decimal(billed)
     prove(books)
-    assert figures.proof(MembershipFactory(firm=books.firm)).holds
+    assert figures.proof([books.dossier]).holds
 
     books.draft(NOVEMBER)
     draft = books.invoices(status="draft").get()

@@ -74,6 +74,7 @@ def test_twenty_dossiers_of_two_companies_are_served_in_one_round(scene: Make, q
         ("toggl", "projects"): 1,
         # What changed lately, and the window that is not invoiced.
         ("toggl", "time_entries"): 2,
+        ("billit", "accountInformation"): 2,
         ("billit", "products"): 2,
         ("billit", "parties"): 2,
     }

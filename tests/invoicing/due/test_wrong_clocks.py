@@ -76,6 +76,8 @@ NOT_WAITED_FOR = {
     "invoicing.drift.gone_at": "asked whether it is there",
     "invoicing.drift.acknowledged_at": "asked whether it is there",
     "invoicing.annex.made_at": "told to a person",
+    "invoicing.monthproof.proved_at": "an order of rows",
+    "integrations.workspace.whole_began_at": "lowers a cursor, and never raises it",
     "invoicing.reportedmonth.read_at": "told to a person",
     "invoicing.reportedmonth.differs_since": "told to a person",
 }
@@ -213,4 +215,7 @@ def test_tasks_live_by_the_clock_of_the_database(queue: Queue) -> None:
     CompanyFactory(next_sync_at=datetime.now(UTC) + timedelta(minutes=10))
     with time_machine.travel(datetime.now(UTC) + timedelta(days=2)):
         tasks.tick_sync()
-        assert [name for _, name, _ in queue.waiting()] == ["invoicing.tasks.derive_marked"]
+        assert [name for _, name, _ in queue.waiting()] == [
+            "invoicing.tasks.derive_marked",
+            "invoicing.tasks.keep_months",
+        ]

@@ -7,10 +7,11 @@ from django.db import connection
 from toggbill.database import triggers
 
 
-def run(*statements: str) -> None:
-    """Execute SQL without triggers, CHECKs and the unique claims; for a transaction that is rolled back."""
+def run(*statements: str, but: tuple[str, ...] = ()) -> None:
+    """Execute SQL without triggers, CHECKs and the unique claims; for a transaction that is rolled back. ``but``: the
+    triggers whose names begin so stay."""
     connection.check_constraints()
-    triggers.remove(connection)
+    triggers.remove(connection, but=but)
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX claim_once")
         cursor.execute("DROP INDEX claim_once_in_firm")

@@ -266,6 +266,13 @@ TRANSACTIONS: dict[str, Make] = {
         "firm": w.one("firm"),
         "now": NOW,
     },
+    "invoicing.ledger.months._spread": lambda w: {"dossier": w.one("dossiers")},
+    "invoicing.ledger.months._prove": lambda w: {"ids": w.ids("dossiers"), "month": date(2026, 10, 1), "now": NOW},
+    "invoicing.ledger.months._recount": lambda w: {
+        "dossier": w.one("dossiers"),
+        "month": date(2026, 10, 1),
+        "now": NOW,
+    },
     "invoicing.ledger.locks.mark": lambda w: {"entries": [*w.ids("elsewhere"), *w.ids("open")], "now": NOW},
     "invoicing.ledger.decisions.hold": _by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
     "invoicing.ledger.decisions.write_off": _by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),
@@ -436,6 +443,8 @@ INSIDE = {
     "toggbill.firms.audit.verification._one_moment",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
+    # It leaves alone what somebody else has locked.
+    "invoicing.ledger.months.add_up",
     # One statement.
     "toggbill.firms.identity.addresses.vouch_for",
     "integrations.connections.webhook_addresses.open_for",
