@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Claim, Correction, Drift, Invoice, InvoiceLine, LedgerRow
-from invoicing.rules import rating
+from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules import planning, rating
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""
@@ -74,6 +75,39 @@ def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> 
             "incl": _number(invoice.incl),
             "earlier": [invoice.earlier_seconds, _number(invoice.earlier_difference), invoice.at_their_day],
             "lines": [_line(line) for line in (lines_of(invoice) if lines is None else lines)],
+        },
+    )
+
+
+def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
+    """What a run through a day would draft, as its preview shows it: every invoice with its lines and entries."""
+    lines = [
+        {
+            "description": f"{planned.buyer.name} · {line.description}",
+            "extended": line.description_extended,
+            "product": line.product.reference,
+            "quantity": _number(line.quantity),
+            "price": _number(line.unit_price),
+            "rate": _number(line.vat_rate),
+            "treatment": str(line.treatment),
+            "total": _number(line.total),
+            "seconds": line.seconds,
+            "late": line.late,
+            "of_entries": digest_of([[entry.id, entry.seconds] for entry in line.entries]),
+        }
+        for planned in plan.invoices
+        for line in planned.lines
+    ]
+    invoices = plan.invoices
+    return Figures.of(
+        f"draft {dossier.key} {cut_off.isoformat()}",
+        {
+            "description": dossier.name,
+            "excl": _number(sum((planned.total_excl for planned in invoices), Decimal(0))),
+            "vat": _number(sum((planned.total_vat for planned in invoices), Decimal(0))),
+            "incl": _number(sum((planned.total_incl for planned in invoices), Decimal(0))),
+            "buyers": digest_of([[*planned.key, planned.title] for planned in invoices]),
+            "lines": lines,
         },
     )
 

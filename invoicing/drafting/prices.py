@@ -13,7 +13,8 @@ from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
-from invoicing.drafting.runs import changed_since, late_through, locked
+from invoicing.drafting.runs import changed_since, locked
+from invoicing.drafting.sheet import late_through
 from invoicing.ledger import differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, terms
 from invoicing.models import Claim, Invoice, InvoiceLine

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Exists, OuterRef
 from django.utils.translation import gettext
 
 from integrations.clients.failures import Message
-from integrations.models import Customer, Entry, Project
+from integrations.models import Entry, Project
 from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
-from invoicing.drafting.drafts import key_of
+from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
 from invoicing.ledger import derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
+from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.rules import planning
-from invoicing.rules.judge import Judge
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -53,7 +52,16 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     """What ``draft`` would do, without doing it; the invoices are not saved and carry their planned lines."""
     _refuse_future(dossier, cut_off, now)
     derive.derive(workspace=dossier.workspace, now=now)
-    sheet = _Sheet.read(dossier, cut_off, now)
+    return foresee(dossier=dossier, cut_off=cut_off, now=now)
+
+
+def foresee(*, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None) -> Drafting:
+    """The same of the hours as the books have judged them, by other rules if ``what_if`` says so; nothing is written.
+
+    Raises ``NotPossible`` for a day after today.
+    """
+    _refuse_future(dossier, cut_off, now)
+    sheet = Sheet.read(dossier, cut_off, now, what_if)
     moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -66,19 +74,20 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
-def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
+def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, read: Read | None = None) -> Drafting:
     """Draft everything open up to and including the local day ``cut_off``; waiting drafts are redrawn (R8).
 
-    A second run for the same day makes nothing twice. Raises ``NotPossible`` for a day after today, ``NotAllowed``.
+    ``read``: the preview (``figures.of_plan``) that was read, if one was. A second run for the same day makes nothing
+    twice. Raises ``NotPossible`` for a day after today, ``NotAllowed``, and ``Changed`` for another plan than was read.
     """
     _refuse_future(dossier, cut_off, now)
     rights.demand(by, "draft", dossier)
     derive.derive(workspace=dossier.workspace, now=now)
-    return draft_derived(dossier=dossier, cut_off=cut_off, by=by, now=now)
+    return draft_derived(dossier=dossier, cut_off=cut_off, by=by, now=now, read=read)
 
 
 @transaction.atomic
-def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) -> Drafting:
+def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, read: Read | None = None) -> Drafting:
     """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction."""
     _refuse_future(dossier, cut_off, now)
     lock_firm(dossier.firm)
@@ -90,10 +99,12 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime) 
         .get(pk=dossier.pk)
     )
     # Nobody approves or drops a draft while it is redrawn.
-    lock_rows(_unposted(dossier))
+    lock_rows(unposted(dossier))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
-    sheet = _Sheet.read(dossier, cut_off, now)
+    sheet = Sheet.read(dossier, cut_off, now)
+    if read is not None:
+        check(read, lambda: [figures.of_plan(dossier, cut_off, sheet.plan)], by=by)
     kept, matched = [], set[int]()
     changes: list[tuple[Invoice, planning.PlannedInvoice]] = []
     for planned in sheet.plan.invoices:
@@ -261,82 +272,6 @@ def draft_again(
     drafts.write(made, rows)
     transitions.claimed(entries=[rows[entry.id].pk for line in hours for entry in line.entries])
     return [invoice for invoice, _ in made], news
-
-
-@dataclass(slots=True)
-class _Sheet:
-    """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
-
-    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now.
-    """
-
-    cut_off: date
-    drafts: list[Invoice]
-    remapped: list[Invoice]
-    plan: planning.Plan
-    known: Mapping[int, Customer]
-
-    @classmethod
-    def read(cls, dossier: Dossier, cut_off: date, now: datetime) -> _Sheet:
-        books = Facts.load(dossier.workspace)
-        lines = InvoiceLine.objects.order_by("position").prefetch_related(
-            Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
-        )
-        unposted = _unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
-        found = list(unposted.prefetch_related(Prefetch("lines", lines)))
-        drafts = [invoice for invoice in found if invoice.status == _Status.DRAFT]
-        judge = books.judges[dossier.pk]
-        remapped = [each for each in found if each not in drafts and _is_anothers(each, books, judge)]
-        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=[_State.OPEN, _State.ATTENTION, _State.HELD])
-        claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*drafts, *remapped])
-        rows = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
-        # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
-        elsewhere = books.billed_elsewhere(rows)
-        held = {row.remote_id for row in rows if row.ledger_row.state == _State.HELD}
-        plan = planning.plan(
-            (books.entry(row, row.ledger_row, elsewhere) for row in rows),
-            judge=judge,
-            terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
-            held=held,
-            differences=differences.to_bill(dossier),
-            at_their_day={key_of(row) for row in drafts if row.at_their_day},
-        )
-        parties = {row.customer_party_id for row in drafts} | {planned.buyer.party_id for planned in plan.invoices}
-        return cls(cut_off, drafts, remapped, plan, known_customers(dossier.company, parties))
-
-    def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
-        """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""
-        return drafts.standing(self.drafts, planned.buyer, outside_scope=planned.outside_scope)
-
-    def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
-        """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
-        unmatched = [*(invoice for invoice in self.drafts if invoice.pk not in matched), *self.remapped]
-        return tuple(invoice for invoice in unmatched if self._touches(invoice))
-
-    def _touches(self, invoice: Invoice) -> bool:
-        """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
-        return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
-
-
-def _unposted(dossier: Dossier) -> InvoiceQuerySet:
-    """What a run may draw anew: drafts, and what Billit refused or is not to get because its customer changed."""
-    stuck = Q(status=_Status.APPROVED, attention__in=[Code.CUSTOMER_GONE, Code.CUSTOMER_RENUMBERED])
-    return Invoice.objects.filter(
-        Q(status__in=[_Status.DRAFT, _Status.REFUSED]) | stuck, dossier=dossier, kind=Invoice.Kind.INVOICE
-    )
-
-
-def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:
-    """Whether an hour of an invoice has another customer by now: its client was mapped anew."""
-    claims = [claim for line in invoice.lines.all() for claim in line.claims.all() if claim.released_at is None]
-    buyers = (judge.verdict(books.entry(claim.entry)).buyer for claim in claims)
-    return any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in buyers)
-
-
-def late_through(dossier: Dossier) -> date | None:
-    """R8: the latest cut-off of the runs so far whose drafts no longer wait."""
-    runs = Run.objects.filter(dossier=dossier).exclude(invoices__status=_Status.DRAFT).order_by("-cut_off")
-    return runs.values_list("cut_off", flat=True).first()
 
 
 def _refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:

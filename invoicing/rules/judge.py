@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Any
 
 from invoicing.rules.mapping import (
     VAT_RATES,
@@ -97,6 +98,16 @@ class Judge:
         self._tagged: dict[tuple[str, ...], _Tagged] = {}
         self._verdicts: dict[tuple[tuple[str, ...], int, str, Decimal | None], Verdict] = {}
         self._by_day = rules.price_day == "work"
+
+    def under(self, **changes: Any) -> "Judge":
+        """A judge by the same rules but for these (fields of ``Rules``)."""
+        return Judge(replace(self._rules, **changes))
+
+    def with_tag(self, rule: TagRule) -> "Judge":
+        """A judge by the same rules but for what this tag leads to."""
+        key = text_key(rule.tag)
+        others = tuple(each for each in self._rules.tags if text_key(each.tag) != key)
+        return self.under(tags=(*others, rule))
 
     def verdict(self, entry: Entry) -> Verdict:
         """The state of an entry, and the first reason met in the order of design section 5.

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from invoicing.attention import causes
 from invoicing.corrections import options
+from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import comparisons
 from invoicing.ledger import attention, balance
@@ -131,21 +132,26 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
 @member_required("draft")
 @require_POST
 def draft(request: FirmRequest, key: str) -> HttpResponse:
-    """Draft the dossier through a local day (field `through`), then show what waits."""
+    """Draft the dossier through a local day (field `through`), then show what waits.
+
+    From its preview: what was read there (`read`), or nothing (409).
+    """
     row = dossier_of(request, key)
     form = DraftForm(request.POST)
     if not form.is_valid():
         messages.error(request, _("Nothing was drafted: choose the last day to bill."))
         return redirect("firm:dossier", key=row.key)
     try:
-        done = runs.draft(dossier=row, cut_off=form.cleaned_data["through"], by=actor(request), now=timezone.now())
+        read = Read.unpack(request.POST["read"]) if "read" in request.POST else None
+        through = form.cleaned_data["through"]
+        done = runs.draft(dossier=row, cut_off=through, by=actor(request), now=timezone.now(), read=read)
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:dossier", key=row.key)
-    through = descriptions.day(form.cleaned_data["through"])
+    day = descriptions.day(through)
     count = len(done.moved)
     if not count:
-        messages.info(request, _("No new hours to draft through %(day)s.") % {"day": through})
+        messages.info(request, _("No new hours to draft through %(day)s.") % {"day": day})
     else:
         messages.success(
             request,
@@ -154,7 +160,7 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
                 "%(n)d invoices drafted or redrawn through %(day)s.",
                 count,
             )
-            % {"n": count, "day": through},
+            % {"n": count, "day": day},
         )
     for words, entries in _left_out(done):
         messages.info(request, f"{words.title} ({entries}): {words.todo}")

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, sending
+from invoicing.web import attention, comparisons, corrections, dossiers, preview, sending
 from invoicing.web.exports import downloads
 from invoicing.web.hours import deciding, lists, saved_views
 from invoicing.web.invoices import lists as invoice_lists
@@ -25,6 +25,7 @@ urlpatterns = [
         attention.decide_alike_hours,
         name="decide_alike_hours",
     ),
+    path("dossiers/<slug:key>/preview/", preview.preview, name="preview"),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("dossiers/<slug:key>/differences/<id:pk>/acknowledge/", comparisons.acknowledge, name="acknowledge"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
 from invoicing.corrections import decide, replace
-from invoicing.drafting import runs
+from invoicing.drafting import runs, sheet
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Invoice
 from invoicing.models.moves import STATE
@@ -158,7 +158,7 @@ class Entries:
                 self.turned(serial, state)
             self.sync(dict(zip(serials, later, strict=True)))
 
-        with during(runs._Sheet, "standing", before=meanwhile):
+        with during(sheet.Sheet, "standing", before=meanwhile):
             self.books.draft()
         self.recorder.take()
         self.at(dict.fromkeys(serials, "drafted"))
