@@ -9,6 +9,7 @@ empty PostgreSQL and a Redis.
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 import time
@@ -30,6 +31,8 @@ def main() -> None:
     options = parser.parse_args()
     os.environ |= {"DJANGO_SETTINGS_MODULE": "toggbill.settings", "ALLOWED_HOSTS": "testserver"}
     django.setup()
+    # A line for each page would be read with the figures.
+    logging.disable(logging.INFO)
     _run(options.entries, options.dossiers, options.rounds)
 
 
