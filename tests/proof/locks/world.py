@@ -145,7 +145,6 @@ def _hours(named: dict[str, list[Any]]) -> None:
         named[state] = list(rows)
     named["doubtful"] = [LedgerRowFactory(dossier=dossier, reason="implausible").entry for _ in range(2)]
     ClientFactory(workspace=dossier.workspace, name="Bakery")
-    ProductFactory(company=dossier.company, reference="ADV")
     for reason, tags in (("unknown_tag", ["Advise"]), ("no_vat", ["ADV"]), ("no_tag", [])):
         for _ in range(2):
             LedgerRowFactory(dossier=dossier, reason=reason, client_name="Bakery", tags=tags)
