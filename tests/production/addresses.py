@@ -50,6 +50,7 @@ class Filler:
             "decision": "hold",
             "remedy": "accept",
             "group": "0",
+            "name": "none",
             "client": "501",
             "app_label": "invoicing",
             "content_type_id": "1",
