@@ -21,7 +21,7 @@ from invoicing.web import descriptions, figures
 from invoicing.web.descriptions import NO_BREAK
 from toggbill.firms.access import FirmRequest
 from toggbill.firms.access import may as _may
-from toggbill.firms.models import AuditEvent, User
+from toggbill.firms.models import AuditEvent, Membership, User
 from toggbill.firms.requests.addresses import first_page
 
 register = template.Library()
@@ -269,6 +269,14 @@ def may(context: dict[str, Any], what: str) -> bool:
     return _may(context["request"].membership, what)
 
 
+def _waiting(context: dict[str, Any], membership: Membership | None) -> figures.Waiting | None:
+    """What waits; the first page has counted it."""
+    portfolio = context.get("portfolio")
+    if isinstance(portfolio, figures.Portfolio):
+        return portfolio.waiting
+    return figures.waiting(membership) if membership else None
+
+
 @register.inclusion_tag("parts/nav.html", takes_context=True)
 def nav(context: dict[str, Any]) -> dict[str, Any]:
     """The bar on top, with what waits."""
@@ -285,7 +293,7 @@ def nav(context: dict[str, Any]) -> dict[str, Any]:
         "firms": [(row.firm.name, first_page(row.firm.slug), row == membership) for row in offered],
         "first_page": context.get("first_page"),
         "may_members": _may(membership, "members"),
-        "waiting": figures.waiting(membership) if membership else None,
+        "waiting": _waiting(context, membership),
         "here": request.resolver_match.url_name if request.resolver_match else "",
         "csrf_token": context.get("csrf_token"),
     }

@@ -1,4 +1,4 @@
-"""The first page and the page of a dossier, with its runs by hand."""
+"""The page of a dossier, with its runs by hand."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from django import forms
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
+from integrations.mirror import on_demand
+from integrations.tasks import sync_workspace
 from invoicing.attention import causes
 from invoicing.corrections import options
 from invoicing.deciding.read import Read
@@ -25,59 +28,12 @@ from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
 from invoicing.web import descriptions, figures
+from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
 from toggbill.firms.errors import NotPossible
-from toggbill.firms.requests.addresses import LATEST_FIRM
 
 _BROKEN_SHOWN = 5
-LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
-
-
-@member_required()
-@require_GET
-def dossiers(request: FirmRequest) -> HttpResponse:
-    """The first page: what stands between the person and the finished month, dossier by dossier."""
-    if request.session.get(LATEST_FIRM) != request.firm.pk:
-        request.session[LATEST_FIRM] = request.firm.pk
-    now = timezone.now()
-    today = timezone.localdate(now)
-    found = figures.portfolio(membership=member(request), today=today)
-    obstacles = [
-        ngettext("%(n)d decision", "%(n)d decisions", found.decisions) % {"n": found.decisions},
-        ngettext("%(n)d correction", "%(n)d corrections", found.corrections) % {"n": found.corrections},
-        ngettext("%(n)d draft", "%(n)d drafts", found.drafts) % {"n": found.drafts},
-        ngettext("%(n)d stuck invoice", "%(n)d stuck invoices", found.stuck) % {"n": found.stuck},
-        ngettext("%(n)d difference with Toggl or Billit", "%(n)d differences with Toggl or Billit", found.differences)
-        % {"n": found.differences},
-    ]
-    counts = (found.decisions, found.corrections, found.drafts, found.stuck, found.differences)
-    standing = [words for words, count in zip(obstacles, counts, strict=True) if count]
-    return render(
-        request,
-        "invoicing/dossiers.html",
-        {
-            "portfolio": found,
-            "headline": _headline(standing, sum(counts), found),
-            "legend": LEGEND,
-            "now": now,
-            "today": today,
-        },
-    )
-
-
-def _headline(obstacles: list[str], count: int, found: figures.Portfolio) -> str:
-    if obstacles:
-        *before, last = obstacles
-        things = _("%(these)s and %(last)s") % {"these": ", ".join(before), "last": last} if before else last
-        return ngettext(
-            "%(things)s stands between you and finished books",
-            "%(things)s stand between you and finished books",
-            count,
-        ) % {"things": things}
-    if found.open.entries:
-        return _("Nothing needs you; the open hours wait for their next run")
-    return _("Every hour is billed")
 
 
 class DraftForm(forms.Form):
@@ -122,11 +78,25 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "differences": differences,
             "standing": sum(not found.is_acknowledged for found in differences),
             "comparing": comparisons.is_under_way(row, now),
+            "reading": on_demand.reading(row.workspace, now=now),
             "now": now,
             "today": today,
             "last_month_end": today.replace(day=1) - timedelta(days=1),
         },
     )
+
+
+@member_required("draft")
+@require_POST
+def read_now(request: FirmRequest, key: str) -> HttpResponse:
+    """Have the workers read the dossier's workspace now; its page shows how far they are."""
+    row = dossier_of(request, key)
+    if on_demand.ask(workspace=row.workspace, now=timezone.now()):
+        hasten(sync_workspace, workspace_id=row.workspace_id)
+        messages.success(request, _("Toggl is being read. This takes a moment."))
+    else:
+        messages.info(request, _("Toggl is not read now: see when that is possible."))
+    return redirect(f"{reverse('firm:dossier', args=[row.key])}#reading")
 
 
 @member_required("draft")

@@ -7,7 +7,7 @@ Days and months are the firm's local ones.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -91,6 +91,12 @@ class DossierRow:
     stuck: int = 0
     differences: int = 0
     corrections: int = 0
+    approved: int = 0
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the hours of its workspace were never read."""
+        return self.dossier.workspace.synced_at is None
 
     @property
     def broken(self) -> Connection | None:
@@ -128,6 +134,19 @@ class Portfolio:
     differences: int
     corrections: int
     proof: Proof
+    held: Sums
+    approved: int
+    approved_value: Decimal
+    unsent: int
+    undelivered: int
+    refused: int
+    returned: int
+    unread: int
+
+    @property
+    def waiting(self) -> Waiting:
+        """What the bar on top counts, as it is counted here already."""
+        return Waiting(self.decisions, self.drafts, self.stuck, self.corrections)
 
 
 def _summed(rows: QuerySet[LedgerRow], *by: str) -> Iterator[dict[str, Any]]:
@@ -150,6 +169,13 @@ def bar(seconds: dict[str, int]) -> list[Slice]:
     return slices
 
 
+_APPROVED = Q(status=Invoice.Status.APPROVED)
+_POSTED = Q(status=Invoice.Status.POSTED)
+_UNFINISHED = (Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENT, Invoice.Delivery.REFUSED)
+_COUNTS = _WAITS_FOR_A_PERSON | _APPROVED | Q(status=Invoice.Status.REFUSED) | (_POSTED & Q(delivery__in=_UNFINISHED))
+_COUNTED = ("approved", "unsent", "undelivered", "refused", "returned")
+
+
 def portfolio(*, membership: Membership, today: date) -> Portfolio:
     """Every dossier that a member sees, with what waits in it."""
     own = LedgerRow.objects.filter(dossier=OuterRef("pk"), state=State.OPEN)
@@ -160,13 +186,16 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         .order_by("name", "pk")
     )
     rows = {dossier.pk: DossierRow(dossier) for dossier in dossiers}
-    everything, attention = Sums(), Sums()
+    everything, attention, held = Sums(), Sums(), Sums()
     for dossier in dossiers:
         rows[dossier.pk].open.since(dossier.oldest_open)
         everything.since(dossier.oldest_open)
-    waits = [State.OPEN, State.ATTENTION]
+    waits = [State.OPEN, State.ATTENTION, State.HELD]
     for line in kept.sums(dossiers, "dossier_id", "state", "price", state__in=waits):
         row = rows[line["dossier_id"]]
+        if line["state"] == State.HELD:
+            held.add(line)
+            continue
         is_open = line["state"] == State.OPEN
         (row.open if is_open else row.attention).add(line)
         (everything if is_open else attention).add(line)
@@ -176,12 +205,18 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
     causes = Counter(cause.dossier_id for cause in causes_of(membership))
     invoices = {
         line["dossier_id"]: line
-        for line in visible(membership, Invoice.objects.filter(_WAITS_FOR_A_PERSON))
+        for line in visible(membership, Invoice.objects.filter(_COUNTS))
         .values("dossier_id")
         .annotate(
             drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)),
             value=Sum("total_excl", filter=Q(status=Invoice.Status.DRAFT), default=Decimal(0)),
             stuck=Count("pk", filter=NEEDS_PERSON),
+            approved=Count("pk", filter=_APPROVED),
+            approved_value=Sum("total_excl", filter=_APPROVED, default=Decimal(0)),
+            unsent=Count("pk", filter=_POSTED & Q(delivery=Invoice.Delivery.NOT_SENT)),
+            undelivered=Count("pk", filter=_POSTED & Q(delivery=Invoice.Delivery.SENT)),
+            refused=Count("pk", filter=Q(status=Invoice.Status.REFUSED)),
+            returned=Count("pk", filter=_POSTED & Q(delivery=Invoice.Delivery.REFUSED)),
         )
     }
     corrections = Counter(options.open_of(membership).values_list("invoice__dossier", flat=True))
@@ -193,6 +228,7 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         row.decisions = causes[pk]
         row.drafts = invoices[pk]["drafts"] if pk in invoices else 0
         row.stuck = invoices[pk]["stuck"] if pk in invoices else 0
+        row.approved = invoices[pk]["approved"] if pk in invoices else 0
     return Portfolio(
         rows=sorted(
             rows.values(),
@@ -211,7 +247,16 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         differences=differences.total(),
         corrections=corrections.total(),
         proof=proof(dossiers),
+        held=held,
+        unread=sum(row.is_unread for row in rows.values()),
+        approved_value=sum((line["approved_value"] for line in invoices.values()), Decimal(0)),
+        **_totals(invoices.values()),
     )
+
+
+def _totals(lines: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    counted = list(lines)
+    return {name: sum(line[name] for line in counted) for name in _COUNTED}
 
 
 def proof(dossiers: Sequence[Dossier]) -> Proof:
@@ -335,7 +380,7 @@ class Waiting(NamedTuple):
 
 def waiting(membership: Membership) -> Waiting:
     """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
-    counts = visible(membership, Invoice.objects.filter(_WAITS_FOR_A_PERSON)).aggregate(
+    counts = visible(membership, Invoice.objects.filter(_COUNTS)).aggregate(
         drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
     )
     corrections = options.open_of(membership).count()

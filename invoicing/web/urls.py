@@ -4,12 +4,13 @@ from django.urls import path
 
 from invoicing.web import attention, comparisons, corrections, dossiers, preview, sending
 from invoicing.web.exports import downloads
+from invoicing.web.home import page as home
 from invoicing.web.hours import deciding, lists, saved_views
 from invoicing.web.invoices import lists as invoice_lists
 from invoicing.web.invoices import one, together
 
 urlpatterns = [
-    path("", dossiers.dossiers, name="dossiers"),
+    path("", home.dossiers, name="dossiers"),
     path("dossiers/<slug:key>/", dossiers.dossier, name="dossier"),
     path("hours/", lists.all_hours, name="all_hours"),
     path("hours/export.<slug:kind>", downloads.all_hours, name="all_hours_export"),
@@ -27,6 +28,7 @@ urlpatterns = [
     ),
     path("dossiers/<slug:key>/preview/", preview.preview, name="preview"),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
+    path("dossiers/<slug:key>/read/", dossiers.read_now, name="read_now"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("dossiers/<slug:key>/differences/<id:pk>/acknowledge/", comparisons.acknowledge, name="acknowledge"),
     path("attention/", attention.attention, name="attention"),

@@ -38,6 +38,7 @@ def _asked(client: Tab, path: str) -> tuple[int, int]:
 
 def _pages() -> dict[str, Callable[[], str]]:
     return {
+        "home": lambda: "/",
         "attention": lambda: "/attention/",
         "its last page": lambda: "/attention/?page=1000",
         "one reason": lambda: "/attention/?reason=unknown_tag",

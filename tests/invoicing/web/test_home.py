@@ -1,0 +1,177 @@
+"""The first page says what is true: counts that lead to just what they count, and what to look at first."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+from pytest_django import Settings
+
+from integrations.models import Connection, Workspace
+from invoicing.models import Dossier, LedgerRow
+from tests.factories import NOW, DossierFactory, FirmFactory, InvoiceFactory, LedgerRowFactory
+from tests.visitors import signed_in, text
+from toggbill.firms.models import Firm
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def static_files_from_the_source(settings: Settings) -> None:
+    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.fixture
+def firm() -> Firm:
+    return FirmFactory(slug="ours", language="en")
+
+
+@pytest.fixture
+def dossier(firm: Firm) -> Dossier:
+    return DossierFactory(firm=firm, key="bakery", name="Bakery")
+
+
+def heading(client: Client) -> str:
+    """What the first page says first."""
+    page = client.get("/").content.decode()
+    return " ".join(page.partition("<h1>")[2].partition("</h1>")[0].split())
+
+
+def counts(client: Client) -> dict[str, tuple[str, str]]:
+    """By its label each count of the first page, and where it leads."""
+    page = client.get("/").content.decode().partition('<nav class="headlines"')[2].partition("</nav>")[0]
+    found = {}
+    for each in page.split("<a ")[1:]:
+        href = each.partition('href="')[2].partition('"')[0].replace("&amp;", "&")
+        count, label = (part.partition("</span>")[0] for part in each.split("<span")[1:3])
+        found[label.lstrip(">")] = (count.partition(">")[2], href)
+    return found
+
+
+def test_every_hour_is_billed_only_where_it_is(firm: Firm, dossier: Dossier) -> None:
+    client = signed_in(firm)
+    assert heading(client) == "Every hour is billed"
+    invoice = InvoiceFactory(dossier=dossier, status="posted", delivery="delivered")
+    assert heading(client) == "Every hour is billed"
+    unsent = InvoiceFactory(dossier=dossier, status="posted")
+    assert heading(client) == "Every hour is in Billit; 1 invoice is not sent"
+    LedgerRowFactory(dossier=dossier, state="held", decision="held", decision_text="Wait")
+    assert heading(client) == "Every hour is billed but those that are held"
+    LedgerRowFactory(dossier=dossier)
+    assert heading(client) == "Nothing needs you; the open hours wait for their next run"
+    InvoiceFactory(dossier=dossier, status="approved")
+    assert heading(client) == "1 invoice to post stands between you and finished books"
+    Workspace.objects.update(synced_at=None)
+    assert heading(client) == (
+        "1 dossier that was not read yet and 1 invoice to post stand between you and finished books"
+    )
+    assert invoice.pk != unsent.pk
+
+
+def test_each_count_leads_to_just_what_it_counts(firm: Firm, dossier: Dossier) -> None:
+    made: list[dict[str, Any]] = [
+        {"status": "draft"},
+        {"status": "approved"},
+        {"status": "approved"},
+        {"status": "refused"},
+        {"status": "posted"},
+        {"status": "posted", "delivery": "sent"},
+        {"status": "posted", "delivery": "delivered"},
+        {"status": "posted", "delivery": "refused"},
+    ]
+    for fields in made:
+        InvoiceFactory(dossier=dossier, **fields)
+    LedgerRowFactory(dossier=dossier, reason="no_vat")
+    LedgerRowFactory(dossier=dossier, state="held", decision="held", decision_text="Wait")
+    DossierFactory(firm=firm, name="Unread", workspace__synced_at=None)
+    client = signed_in(firm)
+    assert counts(client) == {
+        "not read yet": ("1", "/f/ours/?show=unread"),
+        "to decide": ("1", "/f/ours/attention/"),
+        "held": ("1", "/f/ours/hours/?state=held"),
+        "drafts": ("1", "/f/ours/invoices/?status=draft"),
+        "approved, not posted": ("2", "/f/ours/invoices/?status=approved"),
+        "refused by Billit": ("1", "/f/ours/invoices/?status=refused"),
+        "posted, not sent": ("1", "/f/ours/invoices/?status=posted&delivery=not_sent"),
+        "sent, not delivered": ("1", "/f/ours/invoices/?status=posted&delivery=sent"),
+        "refused by the receiver": ("1", "/f/ours/invoices/?status=posted&delivery=refused"),
+    }
+    for count, href in counts(client).values():
+        assert client.get(href).status_code == 200, (count, href)
+    unread = client.get("/?show=unread").content.decode()
+    assert ">Unread</a>" in unread
+    assert ">Bakery</a>" not in unread
+
+
+def test_broken_connections_stand_first_and_lead_to_where_they_are_mended(firm: Firm, dossier: Dossier) -> None:
+    InvoiceFactory(dossier=dossier, status="approved")
+    Connection.objects.filter(pk=dossier.company.connection_id).update(
+        key="ours", failure="credentials", failure_code="credential_refused"
+    )
+    owner = signed_in(firm).get("/").content.decode()
+    assert 'href="/f/ours/connections/billit/ours/"' in owner
+    assert owner.index("The connection Billit “ours” does not work") < owner.index("approved, not posted")
+    assert "1 dossier · 1 invoice to post" in owner
+    bookkeeper = signed_in(firm, "bookkeeper").get("/").content.decode()
+    assert "/connections/billit/ours/" not in bookkeeper
+    assert 'class="alert alert-danger alert-link-all" role="alert" href="/f/ours/dossiers/bakery/"' in bookkeeper
+
+
+def test_dossiers_are_found_by_a_part_of_their_name(firm: Firm, dossier: Dossier) -> None:
+    DossierFactory(firm=firm, name="Garage")
+    client = signed_in(firm)
+    page = client.get("/?q=BAK").content.decode()
+    assert ">Bakery</a>" in page
+    assert ">Garage</a>" not in page
+    assert "No such dossier." in text(client, "/?q=nothing")
+    assert client.get("/?show=lost").status_code == 404
+
+
+def test_radar_shows_what_is_missed(firm: Firm, dossier: Dossier) -> None:
+    # Friday 20 November 2026, 10:00 in Brussels.
+    LedgerRowFactory(
+        dossier=dossier, state="running", started_at=NOW - timedelta(hours=19), duration=0, description="Site visit"
+    )
+    for days in (20, 50, 81):
+        LedgerRowFactory(
+            dossier=dossier,
+            client_name="Imprimerie",
+            started_at=NOW - timedelta(days=days),
+            person_name="Bo",
+            duration=7200,
+        )
+    LedgerRowFactory(dossier=dossier, client_name="Fresh", tags=["New"], started_at=NOW - timedelta(days=2))
+    with time_machine.travel(NOW, tick=False):
+        words = text(signed_in(firm), "/")
+    assert "A timer runs for 19 hours in Bakery An Example · Site visit" in words
+    assert "1 entry of more than 60 days ago is not billed 2.00 h, the oldest of 31 Aug 2026" in words
+    assert "Fresh is a new client since 18 Nov 2026 · Bakery" in words
+    assert "New is a new tag" in words
+
+
+def test_radar_misses_a_client_and_a_person_with_habits(firm: Firm, dossier: Dossier) -> None:
+    for days in (28, 33, 62, 93):
+        LedgerRowFactory(dossier=dossier, client_name="Imprimerie", started_at=NOW - timedelta(days=days))
+    for weeks in range(1, 5):
+        LedgerRowFactory(
+            dossier=dossier, client_name="Other", started_at=NOW - timedelta(weeks=weeks), person_name="An Example"
+        )
+    LedgerRow.objects.filter(client_name="Other").update(client_name="")
+    with time_machine.travel(NOW, tick=False):
+        words = text(signed_in(firm), "/")
+    assert "An Example has no hours this week usually 1.25 h a week" in words
+    assert "Imprimerie has no hours this month usually 1.33 h a month · Bakery" in words
+
+
+def test_restricted_member_is_shown_nothing_of_other_dossiers(firm: Firm, dossier: Dossier) -> None:
+    LedgerRowFactory(dossier=dossier, state="running", started_at=NOW - timedelta(hours=19), duration=0)
+    client = signed_in(firm, "bookkeeper")
+    membership = firm.memberships.get()
+    membership.is_restricted = True
+    membership.save()
+    with time_machine.travel(NOW, tick=False):
+        assert "A timer runs" not in text(client, "/")
