@@ -203,6 +203,7 @@ COMMANDS = {
     "rotate_keys": "each",
     "sandbox": "none",
     "sync": "--firm",
+    "recount": "--firm",
     "verify_audit": "--firm",
 }
 

@@ -20,6 +20,7 @@ from invoicing.drafting import runs
 from invoicing.models import (
     Annex,
     Attempt,
+    ChangedMonth,
     Claim,
     Correction,
     CustomerPin,
@@ -28,6 +29,8 @@ from invoicing.models import (
     Invoice,
     InvoiceLine,
     LedgerRow,
+    MonthProof,
+    MonthSum,
     ReportedMonth,
     Run,
     SavedView,
@@ -217,6 +220,35 @@ class ReportedMonthAdmin(ReadOnlyAdmin):
     list_select_related = ("dossier",)
     list_filter = (("dossier", _Related),)
     date_hierarchy = "month"
+
+
+@admin.register(MonthSum)
+class MonthSumAdmin(ReadOnlyAdmin):
+    """The sums of months that the database keeps."""
+
+    list_display = ("dossier", "month", "state", "reason", "price", "entries", "seconds")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related), "state")
+    date_hierarchy = "month"
+
+
+@admin.register(MonthProof)
+class MonthProofAdmin(ReadOnlyAdmin):
+    """What the checks of months came to."""
+
+    list_display = ("dossier", "month", "broken", "proved_at")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related),)
+    date_hierarchy = "month"
+
+
+@admin.register(ChangedMonth)
+class ChangedMonthAdmin(ReadOnlyAdmin):
+    """The months that wait for their checks."""
+
+    list_display = ("dossier", "month")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related),)
 
 
 @admin.register(SavedView)
