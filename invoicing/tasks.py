@@ -21,6 +21,7 @@ from invoicing.due import (
     deliveries,
     delivery_mails,
     digests,
+    draft_mails,
     lost_connections,
     order_changes,
     posts,
@@ -111,6 +112,8 @@ def tick_delivery(**_: object) -> None:
         ask_ways.delay(company_id=company_id)
     for firm_id in delivery_mails.untold():
         tell_deliveries.delay(firm_id=firm_id)
+    for firm_id in draft_mails.untold():
+        tell_drafts.delay(firm_id=firm_id)
     for connection_id in lost_connections.untold():
         tell_lost_connection.delay(connection_id=connection_id)
 
@@ -167,6 +170,15 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
         "firm", "workspace__connection", "workspace__firm", "company__connection"
     ).get(pk=dossier_id)
     enqueue_posts(runs.serve(dossier=dossier, by=Actor.schedule(), now=clock.now()))
+
+
+@shared_task
+def read_dossier(*, dossier_id: int, **_: object) -> None:
+    """Read workspace and company of a dossier that somebody waits for, as far as that is due, and derive its books."""
+    dossier = Dossier.objects.get(pk=dossier_id)
+    sync_workspace(workspace_id=dossier.workspace_id)
+    sync_company(company_id=dossier.company_id)
+    derive_marked()
 
 
 @shared_task
@@ -270,6 +282,16 @@ def tell_deliveries(*, firm_id: int, **_: object) -> None:
         delivery_mails.tell(firm=firm, now=clock.now())
     except OSError as error:
         logger.warning("The mail on deliveries of firm %s could not be handed over: %s", firm.slug, error)
+
+
+@shared_task
+def tell_drafts(*, firm_id: int, **_: object) -> None:
+    """Mail who may approve which drafts a run left for a person; a mail that did not go is tried at the next tick."""
+    firm = Firm.objects.get(pk=firm_id)
+    try:
+        draft_mails.tell(firm=firm, now=clock.now())
+    except OSError as error:
+        logger.warning("The mail on drafts of firm %s could not be handed over: %s", firm.slug, error)
 
 
 @shared_task

@@ -21,7 +21,8 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from pytest_django import Settings
 
-from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow, SavedView
+from integrations.models import Client as TogglClient
+from invoicing.models import ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, SavedView, TagMapping
 from tests.addresses import Address, addresses, walk
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
@@ -102,6 +103,9 @@ def _named(firm: Firm, mark: str) -> dict[str, Any]:
         "workspace": dossier.workspace.remote_id,
         "member": Membership.objects.get(firm=firm, user__email=f"{mark}@example.com").pk,
         "invitation": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk,
+        "tag": TagMapping.objects.get(dossier=dossier).pk,
+        "client": TogglClient.objects.filter(workspace=dossier.workspace).order_by("pk")[0].remote_id,
+        "mapped": ClientMapping.objects.get(dossier=dossier).client_remote_id,
         "correction": Correction.objects.get(firm=firm, invoice__dossier=dossier).pk,
         "view": SavedView.objects.get(firm=firm, name=mark).pk,
         "finding": Drift.objects.filter(firm=firm, dossier=dossier).order_by("pk")[0].pk,
@@ -141,6 +145,12 @@ def _values(address: Address, firm: Firm, mark: str, named: dict[str, Any], toke
         "decide_hours": {"key": mark, "decision": "hold"},
         "decision": {"key": mark, "name": "unknown"},
         "decide_alike_hours": {"key": mark, "name": "unknown", "remedy": "hold"},
+        "client": {"key": mark, "client": named["client"]},
+        "client_remove": {"key": mark, "client": named["mapped"]},
+        "tag": {"key": mark, "pk": named["tag"]},
+        "tag_remove": {"key": mark, "pk": named["tag"]},
+        "setup_connect": {"service": "toggl"},
+        "setup_choose": {"service": "toggl"},
     }
     if name in own:
         return own[name]
@@ -194,6 +204,8 @@ OWN_ACCOUNT = {
     "account_email",
     "account_reauthenticate",
     "account_set_password",
+    "firm:mails",
+    "firm:save_view",
     "mfa_activate_totp",
     "mfa_add_webauthn",
     "mfa_edit_webauthn",
@@ -285,6 +297,8 @@ _NO_ROW = {
     "admin:app_list",
     "admin:view_on_site",
     "firm:connection_add",
+    "firm:setup_connect",
+    "firm:setup_choose",
     "invitation",
     "mfa_edit_webauthn",
     "mfa_remove_webauthn",

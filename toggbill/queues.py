@@ -9,7 +9,7 @@ from typing import Any
 
 _WORK = (
     ("integrations", "sync", ["sync_workspace", "sync_company"]),
-    ("invoicing", "sync", ["run_dossier", "reconcile_dossier"]),
+    ("invoicing", "sync", ["run_dossier", "read_dossier", "reconcile_dossier"]),
     (
         "invoicing",
         "post",
@@ -23,7 +23,7 @@ _WORK = (
             "recover_replacement",
         ],
     ),
-    ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_week"]),
+    ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_drafts", "tell_week"]),
     ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
     ("invoicing", "ticks", ["derive", "derive_marked", "keep_months"]),
 )

@@ -23,6 +23,7 @@ operator.site.add_page("running/", watching.overview, name="running")
 
 _pages = [
     path("", include("toggbill.connecting.urls")),
+    path("", include("toggbill.setting_up.urls")),
     path("", include("toggbill.leaving.urls")),
     path("", include("toggbill.firms.membership.urls")),
     path("", include("toggbill.watching.urls")),

@@ -62,7 +62,8 @@ _FIELDS: Mapping[str, str] = {
 }
 
 
-def _says(fault: Fault) -> str:
+def says(fault: Fault) -> str:
+    """The words of a fault at the field of a form."""
     text = sentence(fault.code, fault.facts, _WORDS)
     return text[:1].upper() + text[1:]
 
@@ -72,7 +73,7 @@ def _note(form: forms.BaseForm, faults: Iterable[Fault]) -> None:
     for fault in faults:
         name, *beside = (_FIELDS.get(each, each) for each in (fault.field, *fault.beside))
         if not any(form.has_error(each) for each in (name, *beside)):
-            form.add_error(name if name in form.fields else None, _says(fault))
+            form.add_error(name if name in form.fields else None, says(fault))
 
 
 class _ByName:
@@ -321,9 +322,9 @@ class ClientsOfOneDossier(RowsOfOneDossier):
         for fault in next(rules.overlaps(wanted, standing(workspace.firm.slug))):
             forms_of_it = [row for row in self.standing_forms() if row.client() in fault.facts["ids"]]
             for row in forms_of_it:
-                row.add_error("client_remote_id", _says(fault))
+                row.add_error("client_remote_id", says(fault))
             if not forms_of_it:
-                raise forms.ValidationError(_says(fault))
+                raise forms.ValidationError(says(fault))
 
     def clients(self) -> frozenset[int]:
         """The clients, by their ids in Toggl."""

@@ -67,11 +67,8 @@ def _claim(invoice: Invoice) -> bool:
 
 def _by_members(firm: Firm) -> dict[tuple[Membership, ...], list[Invoice]]:
     rows = Invoice.objects.delivery_to_tell().filter(firm=firm).select_related("dossier").order_by("pk")
-    members = list(
-        Membership.objects.filter(firm=firm, user__is_active=True)
-        .select_related("firm", "user")
-        .order_by("user__email")
-    )
+    of_firm = Membership.objects.filter(firm=firm).select_related("firm", "user")
+    members = list(mails.wanting(of_firm, mails.Kind.DELIVERY))
     found: defaultdict[tuple[Membership, ...], list[Invoice]] = defaultdict(list)
     for invoice in rows:
         found[tuple(_recipients(invoice, members))].append(invoice)
@@ -79,7 +76,7 @@ def _by_members(firm: Firm) -> dict[tuple[Membership, ...], list[Invoice]]:
 
 
 def _recipients(invoice: Invoice, members: Sequence[Membership]) -> list[Membership]:
-    """Who sent it, if still a member who sees it; else who leads the firm."""
+    """Who sent it, if still a member who sees it and wants such mails; else who leads the firm."""
     seeing = [row for row in members if visible(row, Invoice.objects.filter(pk=invoice.pk)).exists()]
     sender = [row for row in seeing if row.user.email == invoice.send_requested_by]
     return sender or [row for row in seeing if row.role in _LEADS]

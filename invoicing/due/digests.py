@@ -86,9 +86,9 @@ def tell(*, firm: Firm, now: datetime) -> int:
     if not mine.filter(digest_due_at__lte=now).update(digest_due_at=following):
         return 0
     told = 0
-    members = Membership.objects.filter(firm=firm, role__in=_LEADS, user__is_active=True)
+    members = mails.wanting(Membership.objects.filter(firm=firm, role__in=_LEADS), mails.Kind.WEEK)
     try:
-        for member in members.select_related("firm", "user").order_by("user__email"):
+        for member in members.select_related("firm", "user"):
             with mails.within(member):
                 told += mails.send(_mails(member, now, following))
     except (OSError, AnymailError) as error:

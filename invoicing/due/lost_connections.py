@@ -5,12 +5,11 @@ The row says that it is to be told (design D4), so a mail that could not be hand
 
 from __future__ import annotations
 
-import logging
 from datetime import datetime
 
-from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.utils import formats, translation
+from anymail.exceptions import AnymailError
+from anymail.message import AnymailMessage
+from django.utils import formats
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,9 +17,8 @@ from integrations.connections import hindrances, tokens
 from integrations.connections.failures import words
 from integrations.models import Connection
 from invoicing.models import Invoice
+from toggbill.firms import mails
 from toggbill.firms.models import Membership
-
-logger = logging.getLogger(__name__)
 
 _ROLES = (Membership.Role.OWNER, Membership.Role.MANAGER)
 
@@ -34,39 +32,29 @@ def untold() -> list[int]:
 def tell(*, connection: Connection, now: datetime) -> int:
     """Mail the firm's owners and managers that a person has to act; returns to how many. Twice is once.
 
-    Raises OSError (of which SMTPException is one) when no mail could be handed over.
+    Raises OSError when no mail could be handed over.
     """
     if not Connection.objects.refused().filter(pk=connection.pk, told_at__isnull=True).update(told_at=now):
         return 0
     told = 0
+    leads = Membership.objects.filter(firm=connection.firm, role__in=_ROLES).select_related("firm", "user")
     try:
-        with translation.override(connection.firm.language):
-            mails = _mails(connection, now)
-        with get_connection() as server:
-            for mail in mails:
-                mail.connection = server
-                told += mail.send()
-    except OSError:
+        for member in mails.wanting(leads, mails.Kind.CONNECTION):
+            with mails.within(member):
+                told += mails.send([_mail(member, connection, now)])
+    except (OSError, AnymailError) as error:
         if not told:
             Connection.objects.filter(pk=connection.pk, told_at=now).update(told_at=None)
-            raise
+            raise OSError(str(error)) from error
     return told
 
 
-def _mails(connection: Connection, now: datetime) -> list[EmailMessage]:
-    """One for each, so that no address is shown to another."""
+def _mail(member: Membership, connection: Connection, now: datetime) -> AnymailMessage:
     trouble = hindrances.trouble(connection)
-    title = " ".join((_("%(firm)s: %(connection)s needs you") % _names(connection)).split())
-    parts = [_("Hello,"), words(trouble) if trouble else "", *_consequences(connection, now)]
-    parts.append(_("The connection, and what to do:\n\n%(page)s") % {"page": tokens.page_of(connection)})
-    body = "\n\n".join(part for part in parts if part) + "\n"
-    members = Membership.objects.filter(firm=connection.firm, role__in=_ROLES, user__is_active=True)
-    addresses = members.order_by("user__email").values_list("user__email", flat=True)
-    return [EmailMessage(title, body, settings.DEFAULT_FROM_EMAIL, [address]) for address in addresses]
-
-
-def _names(connection: Connection) -> dict[str, str]:
-    return {"firm": connection.firm.name, "connection": str(connection)}
+    title = _("%(firm)s: %(connection)s needs you") % {"firm": member.firm.name, "connection": str(connection)}
+    parts = [words(trouble) if trouble else "", *_consequences(connection, now)]
+    facts = {"sentences": [part for part in parts if part], "page": tokens.page_of(connection)}
+    return mails.write(kind=mails.Kind.CONNECTION, member=member, title=title, facts=facts)
 
 
 def _consequences(connection: Connection, now: datetime) -> list[str]:

@@ -175,10 +175,12 @@ def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -
     # Who changed the mode while Toggl was read meant this run, too; the firm is locked from here on.
     dossier.refresh_from_db(fields=["mode"])
     _next(dossier, today, due)
-    if dossier.mode == Dossier.Mode.REVIEW:
-        return []
     waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
-    return [_carry_on(invoice, dossier, by, now) for invoice in waiting if _goes_on(invoice)]
+    on = [] if dossier.mode == Dossier.Mode.REVIEW else [invoice for invoice in waiting if _goes_on(invoice)]
+    # Of drafts that stand there as they did after the run before, nobody is told again.
+    if any(invoice not in on for invoice, _ in drafting.moved):
+        Dossier.objects.filter(pk=dossier.pk).update(tell_drafts_at=now)
+    return [_carry_on(invoice, dossier, by, now) for invoice in on]
 
 
 def _goes_on(invoice: Invoice) -> bool:

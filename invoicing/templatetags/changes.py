@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from invoicing.deciding import figures as deciding
+from invoicing.deciding.configured import RULES
 from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
-from invoicing.models import ClientMapping, Correction, Drift, Invoice, LedgerRow, problems
+from invoicing.models import ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, problems
 from invoicing.reconciliation import findings
 from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
 from invoicing.web import descriptions, figures
@@ -173,6 +174,17 @@ def _way(value: Sequence[str]) -> str:
     return f"{Invoice.Way(way).label} {receiver}".strip() if way else ""
 
 
+def _rule(name: str) -> tuple[Text, Callable[[Any], Text]]:
+    """What a rule of a dossier is called, and how its value is said."""
+    field: Any = Dossier._meta.get_field(name)
+    labels = dict(field.choices or ())
+
+    def said(value: Any) -> Text:
+        return _yes(value) if isinstance(value, bool) else labels.get(value) or str(value)
+
+    return field.verbose_name, said
+
+
 _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "status": (gettext_lazy("Status"), lambda value: Invoice.Status(value).label),
     "delivery": (gettext_lazy("Delivery"), lambda value: Invoice.Delivery(value).label),
@@ -222,5 +234,15 @@ _WORDS: dict[str, tuple[Text, Callable[[Any], Text]]] = {
     "more_lines": (gettext_lazy("More lines"), str),
 }
 """By the name of a figure (``invoicing.deciding.figures``): what it is called, and how it is said."""
+_WORDS |= {f"rule_{name}": _rule(name) for name in RULES}
+_WORDS |= {
+    "rule_clients": (gettext_lazy("only these Toggl clients"), _all),
+    "bill": (gettext_lazy("bill"), _yes),
+    "priority": (gettext_lazy("priority"), str),
+    "treatment": (gettext_lazy("VAT treatment"), lambda value: ClientMapping.Treatment(value).label if value else ""),
+    "firm_name": (gettext_lazy("name"), str),
+    "timezone": (gettext_lazy("time zone"), str),
+    "language": (gettext_lazy("language"), str),
+}
 _ALWAYS = frozenset({"status", "state", "decision", "time", "amount", "excl", "incl"})
 """Shown even where they are the same."""

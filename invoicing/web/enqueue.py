@@ -1,4 +1,4 @@
-"""How a page hastens what its row already asks for."""
+"""How a page hastens what its row already asks for, and what it does at once."""
 
 from __future__ import annotations
 
@@ -7,10 +7,18 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
+from integrations.models import Entry, Workspace
+from invoicing import tasks
+from invoicing.ledger import derive
+
 logger = logging.getLogger(__name__)
+
+AT_ONCE = 2000
+"""Entries that are judged anew while a person waits; of more a worker judges them."""
 
 
 def hasten(task: Any, **ids: object) -> None:
@@ -28,3 +36,16 @@ def hasten(task: Any, **ids: object) -> None:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 
     transaction.on_commit(publish)
+
+
+def judge(workspace: Workspace) -> int:
+    """Bring the books of a workspace up to what was just configured, unless that takes long: then a worker does it.
+
+    Outside of any transaction. Returns how many entries are still to be judged.
+    """
+    waiting = Entry.objects.marked().filter(workspace=workspace).count()
+    if waiting <= AT_ONCE:
+        derive.derive(workspace=workspace, now=timezone.now())
+        return 0
+    hasten(tasks.derive, workspace_id=workspace.pk)
+    return waiting

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from invoicing.web import attention, comparisons, corrections, dossiers, preview, sending
+from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
 from invoicing.web.home import page as home
 from invoicing.web.hours import deciding, lists, saved_views
@@ -31,6 +32,17 @@ urlpatterns = [
     path("dossiers/<slug:key>/read/", dossiers.read_now, name="read_now"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("dossiers/<slug:key>/differences/<id:pk>/acknowledge/", comparisons.acknowledge, name="acknowledge"),
+    path("dossiers/<slug:key>/rules/", rules.change, name="dossier_rules"),
+    path("dossiers/<slug:key>/tags/", tags.listing, name="tags"),
+    path("dossiers/<slug:key>/tags/map/", tags.map_many, name="map_tags"),
+    path("dossiers/<slug:key>/tags/add/", tags.add, name="tag_add"),
+    path("dossiers/<slug:key>/tags/<id:pk>/", tags.change, name="tag"),
+    path("dossiers/<slug:key>/tags/<id:pk>/remove/", tags.remove, name="tag_remove"),
+    path("dossiers/<slug:key>/clients/", clients.listing, name="clients"),
+    path("dossiers/<slug:key>/clients/map/", clients.map_many, name="map_clients"),
+    path("dossiers/<slug:key>/clients/<id:client>/", clients.change, name="client"),
+    path("dossiers/<slug:key>/clients/<id:client>/remove/", clients.remove, name="client_remove"),
+    path("firm/", firm.change, name="firm_rules"),
     path("attention/", attention.attention, name="attention"),
     path("attention/export.<slug:kind>", downloads.attention, name="attention_export"),
     path("corrections/", corrections.corrections, name="corrections"),

@@ -63,23 +63,24 @@ def add(request: FirmRequest, service: str) -> HttpResponse:
     form_class = TogglForm if service == Connection.Service.TOGGL else BillitKeyForm
     form: KeyForm = form_class(request.POST or None, firm=request.firm, service=service)
     if request.method == "POST" and form.is_valid():
-        row = _add(request, service, form)
-        if row is not None:
-            return redirect("firm:connection_choose", service=service, key=row.key)
+        made = connect(request, service, form)
+        if made is not None:
+            return redirect("firm:connection_choose", service=service, key=made[0].key)
     context = {
         "form": form,
         "service": service,
         "service_name": Connection.Service(service).label,
         "may_sign_in": service == Connection.Service.BILLIT and tokens.is_set_up(),
     }
-    return _may_leave_for_billit(request, render(request, "connections/add.html", context))
+    return may_leave_for_billit(request, render(request, "connections/add.html", context))
 
 
 @sensitive_variables("secret")
-def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None:
-    """The new connection; None when the service said no, which then stands at the field."""
+def connect(request: FirmRequest, service: str, form: KeyForm) -> tuple[Connection, TogglAccess | BillitAccess] | None:
+    """The new connection and what it opens; None when the service said no, which then stands at the field."""
     key, secret = form.cleaned_data["key"], form.cleaned_data["secret"]
     by, now = actor(request), timezone.now()
+    access: TogglAccess | BillitAccess
     try:
         if service == Connection.Service.TOGGL:
             access = credentials.ask_toggl(token=secret, with_plans=True)
@@ -97,12 +98,12 @@ def _add(request: FirmRequest, service: str, form: KeyForm) -> Connection | None
                 firm=request.firm, key=key, token=secret, accept_partial=partial, access=access, by=by, now=now
             )
         else:
-            credentials.ask_billit(api_key=secret)
+            access = credentials.ask_billit(api_key=secret)
             row, _outcome = credentials.connect_billit(firm=request.firm, key=key, api_key=secret, by=by, now=now)
     except ServiceError as error:
         form.add_error("secret", failures.words(error.message))
         return None
-    return row
+    return row, access
 
 
 # --- what it opens --------------------------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
         return redirect("firm:connection", service=service, key=key)
     if request.method == "POST":
         chosen = row_ids(request.POST.getlist("chosen"))
-        hindrances = _hindrances(row, access, chosen)
+        hindrances = hindrances_of(row, access, chosen)
         if not hindrances:
             return _chosen(request, row, access, chosen)
         for sentence in hindrances:
@@ -128,11 +129,12 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
     return render(
         request,
         "connections/choose.html",
-        {"connection": row, "offers": _offers(row, access), "plans": getattr(access, "plans", {})},
+        {"connection": row, "offers": offers(row, access), "plans": getattr(access, "plans", {})},
     )
 
 
-def _hindrances(row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]) -> list[str]:
+def hindrances_of(row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]) -> list[str]:
+    """Why these workspaces or companies, by their ids, cannot be used through it; a sentence each."""
     if isinstance(access, TogglAccess):
         return credentials.toggl_hindrances(access, key=row.key, workspaces=chosen, accept_partial=row.accept_partial)
     return credentials.billit_hindrances(access, key=row.key, companies=chosen)
@@ -153,7 +155,7 @@ def _chosen(
     return redirect("firm:connection", service=row.service, key=row.key)
 
 
-def _offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[str, Any]]:
+def offers(row: Connection, access: TogglAccess | BillitAccess) -> list[dict[str, Any]]:
     """What the credential opens, each with what a person has to know before picking it."""
     if isinstance(access, TogglAccess):
         taken = dict(row.workspaces.model.objects.for_firm(row.firm).values_list("remote_id", "connection__key"))
@@ -219,7 +221,7 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
     except ServiceError as error:
         form.add_error("secret", failures.words(error.message))
         return False
-    for sentence in (hindrances := _hindrances(row, access, used)):
+    for sentence in (hindrances := hindrances_of(row, access, used)):
         form.add_error("secret", sentence)
     if hindrances:
         return False
@@ -293,10 +295,10 @@ def _page(request: FirmRequest, row: Connection, form: RotateForm) -> HttpRespon
         "may_sign_in": row.service == Connection.Service.BILLIT and tokens.is_set_up(),
         "redirect_uri": settings.PUBLIC_URL + reverse("billit_signed_in"),
     }
-    return _may_leave_for_billit(request, render(request, "connections/connection.html", context))
+    return may_leave_for_billit(request, render(request, "connections/connection.html", context))
 
 
-def _may_leave_for_billit(request: FirmRequest, answer: HttpResponse) -> HttpResponse:
+def may_leave_for_billit(request: FirmRequest, answer: HttpResponse) -> HttpResponse:
     """The page holds a form that leads on to Billit's own page, which the policy of other pages does not allow."""
 
     def view(_request: HttpRequest) -> HttpResponse:

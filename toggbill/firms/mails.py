@@ -14,19 +14,48 @@ from typing import Any
 from anymail.message import AnymailMessage
 from django.conf import settings
 from django.core.mail import get_connection
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone, translation
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
-from toggbill.firms.models import Membership
+from toggbill.firms.models import Firm, Membership
 from toggbill.firms.requests.addresses import in_firm
 
 
 class Kind(StrEnum):
     """What a mail is about."""
 
+    INVITATION = "invitation"
+    DRAFTS = "drafts"
+    CONNECTION = "connection"
     DELIVERY = "delivery"
     WEEK = "week"
+
+
+CHOOSABLE: dict[Kind, tuple[str | Promise, str | Promise]] = {
+    Kind.DRAFTS: (_("Drafts are waiting"), _("A scheduled run left drafts for a person, to whoever may approve.")),
+    Kind.CONNECTION: (
+        _("A connection does not work"),
+        _("Toggl or Billit takes a credential no more, to owners and managers."),
+    ),
+    Kind.DELIVERY: (
+        _("An invoice does not arrive"),
+        _("Refused, or not delivered after a working day: to who sent it, else to owners and managers."),
+    ),
+    Kind.WEEK: (_("What goes out this week"), _("On Monday morning, to owners and managers.")),
+}
+"""The kinds that a member may switch off, each with its name and when it is written. (An invitation is to somebody who
+
+is no member yet.)"""
+
+
+def wanting(rows: QuerySet[Membership], kind: Kind) -> QuerySet[Membership]:
+    """Those of the members who want mails of this kind, and whose account is open, by address."""
+    return rows.filter(user__is_active=True, **{f"mails_{kind}": True}).order_by("user__email")
 
 
 def language_of(member: Membership) -> str:
@@ -39,13 +68,27 @@ def write(*, kind: Kind, member: Membership, title: str, facts: Mapping[str, Any
 
     The language, the zone and the addresses of the firm are to be in force (``within``), as they were for the facts.
     """
+    choosing = page("firm:mails")
+    known = {"member": member, "choosing": choosing, **facts}
+    mail = write_to(
+        member.user.email, kind=kind, firm=member.firm, language=language_of(member), title=title, facts=known
+    )
+    end = gettext("You get this mail as a member of %(firm)s. Choose which mails you get: %(page)s")
+    mail.body += f"\n{end % {'firm': ' '.join(member.firm.name.split()), 'page': choosing}}\n"
+    return mail
+
+
+def write_to(
+    address: str, *, kind: Kind, firm: Firm, language: str, title: str, facts: Mapping[str, Any]
+) -> AnymailMessage:
+    """A mail of a firm to an address, not sent yet, in the language in force; see ``write``."""
     subject = " ".join(title.split())
-    known = {"firm": member.firm, "member": member, "title": subject, "language": language_of(member), **facts}
+    known = {"firm": firm, "title": subject, "language": language, **facts}
     mail = AnymailMessage(
         subject=subject,
         body=render_to_string(f"mails/{kind}.txt", known).strip() + "\n",
         from_email=settings.DEFAULT_FROM_EMAIL,
-        to=[member.user.email],
+        to=[address],
         tags=[str(kind)],
     )
     mail.attach_alternative(render_to_string(f"mails/{kind}.html", known), "text/html")

@@ -140,6 +140,11 @@ class Membership(FirmOwned):
     role = models.CharField(_("role"), max_length=12, choices=Role)
     # Said by itself, not by the presence of rows: a restricted member without a dossier sees none, instead of all.
     is_restricted = models.BooleanField(_("only the named dossiers"), default=False)
+    # Which mails the member gets (``mails.Kind``); chosen on a page of the member's own.
+    mails_drafts = models.BooleanField(_("mail: drafts are waiting"), default=True)
+    mails_connection = models.BooleanField(_("mail: a connection does not work"), default=True)
+    mails_delivery = models.BooleanField(_("mail: an invoice does not arrive"), default=True)
+    mails_week = models.BooleanField(_("mail: what goes out this week"), default=True)
     # Of an owner: see ``audit.nightly``.
     wants_heads = models.BooleanField(_("gets the audit log’s head by mail each night"), default=False)
 

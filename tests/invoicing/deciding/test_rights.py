@@ -22,12 +22,15 @@ from invoicing.attention import decide as attention
 from invoicing.corrections import decide, options, replace, together
 from invoicing.deciding import rights
 from invoicing.deciding.read import Read
+from invoicing.dossiers import decide as changing
+from invoicing.dossiers import rules
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from invoicing.posting import post, recover, send
 from invoicing.reconciliation import acknowledge
+from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     ClientFactory,
     CorrectionFactory,
@@ -166,6 +169,24 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         _waiting(reason="no_vat"),
         {"remedy": attention.Remedy("hold", reason="Why")},
     ),
+    "change_rules": (
+        changing.change_rules,
+        "configure",
+        lambda dossier: {"dossier": dossier, "stated": rules.stated(dossier, clients=())},
+        {},
+    ),
+    "change_tags": (
+        changing.change_tags,
+        "map",
+        lambda dossier: {"dossier": dossier, "stated": [TagRule(tag="x", product="ADV")]},
+        {},
+    ),
+    "change_clients": (
+        changing.change_clients,
+        "map",
+        lambda dossier: {"dossier": dossier, "stated": [ClientRule(client_id=501, number=enterprise_number(1))]},
+        {},
+    ),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),
 }
 
@@ -173,6 +194,11 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
 def _read(what: dict[str, Any]) -> Read:
     if "name" in what:
         return Read.of([causes.find(what["dossier"], what["name"]).figures])
+    if "stated" in what:
+        # Each of them reads its own figures: of the rules, of the tag and of the client.
+        dossier = what["dossier"]
+        of_clients = changing.clients_as_read(dossier, [501])
+        return Read.of([changing.rules_as_read(dossier), *changing.tags_as_read(dossier, ["x"]), *of_clients])
     rows: list[Invoice | Correction | LedgerRow | Drift | together.Group]
     rows = [row for row in what.values() if isinstance(row, Invoice | Correction | together.Group)]
     rows += what.get("findings", [])

@@ -73,6 +73,7 @@ def test_who_sent_it_is_told_once_in_text_and_html() -> None:
     assert sent.body == (
         "Hello,\n\n1 invoice that you sent does not arrive, and needs you:\n\n"
         f"INV-7 · Garage Voorbeeld SRL · €\xa0229.90\n{sentence}\n{page}\n"
+        "\nYou get this mail as a member of Ours. Choose which mails you get: https://toggbill.example/f/ours/mails/\n"
     )
     ((html, kind),) = sent.alternatives
     assert kind == "text/html"

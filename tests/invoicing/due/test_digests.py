@@ -74,6 +74,8 @@ def test_what_goes_out_by_itself_is_told_to_owners_and_managers(scene: Make) -> 
         f"{books.dossier.name} · 25 Nov 2026 · post and send\n"
         "1 invoice, €\xa0142.50 excl. VAT\n- Bakery Deeg BV: €\xa0142.50\n1 invoice waits for a person\n"
         f"{page}\n"
+        f"\nYou get this mail as a member of {books.firm.name}. Choose which mails you get: "
+        f"https://toggbill.example/f/{books.firm.slug}/mails/\n"
     )
     html = str(sent.alternatives[0][0])
     assert f'<a href="{page}">' in html

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 from pytest_django import Settings
@@ -101,7 +102,10 @@ def test_owners_and_managers_are_told_once(clock: object, queue: Queue) -> None:
         "It still works until 10:05.\n\n"
         "The connection, and what to do:\n\n"
         "https://toggbill.example/f/ours/connections/billit/main/\n"
+        "\nYou get this mail as a member of Ours. Choose which mails you get: https://toggbill.example/f/ours/mails/\n"
     )
+    assert isinstance(message, EmailMultiAlternatives)
+    assert "The sign-in of Billit main has ended." in str(message.alternatives[0][0])
     row.refresh_from_db()
     assert row.told_at == NOW
 

@@ -143,6 +143,7 @@ TRANSACTIONS: dict[str, Make] = {
         lambda w: {"membership": w.one("viewer"), "role": "bookkeeper", "dossiers": w.all("dossiers")}
     ),
     f"{_MEMBERS}.members.want_heads": _by(lambda w: {"membership": w.one("owner"), "wanted": True}),
+    f"{_MEMBERS}.members.choose_mails": _by(lambda w: {"membership": w.one("owner"), "wanted": ["week"]}),
     f"{_MEMBERS}.members.remove": _by(lambda w: {"membership": w.one("owner")}),
     f"{_MEMBERS}.members.require_mfa": _by(lambda w: {"firm": w.one("firm"), "wanted": True}),
     f"{_MEMBERS}.invitations.add_member": _by(
@@ -295,6 +296,23 @@ TRANSACTIONS: dict[str, Make] = {
     "invoicing.dossiers.rules.create": _by(lambda w: {"firm": w.one("firm"), "pairing": _pairing(w, key="new")}),
     "invoicing.dossiers.rules.set_dossiers": _by(
         lambda w: {"firm": w.one("firm"), "pairings": [_pairing(w, key=row.key) for row in w.all("dossiers")]}
+    ),
+    "invoicing.dossiers.decide.change_rules": _by(
+        lambda w: {
+            "dossier": w.one("dossiers"),
+            "stated": rules.DossierRules(
+                key=w.one("dossiers").key, name="Renamed on a page", start=w.one("dossiers").start_date
+            ),
+        }
+    ),
+    "invoicing.dossiers.decide.change_tags": _by(
+        lambda w: {"dossier": w.one("dossiers"), "stated": [TagRule(tag="new on a page", product="ADV")]}
+    ),
+    "invoicing.dossiers.decide.change_clients": _by(
+        lambda w: {"dossier": w.one("dossiers"), "stated": [ClientRule(client_id=501, number="BE0999000030")]}
+    ),
+    "invoicing.dossiers.decide.change_firm": _by(
+        lambda w: {"firm": w.one("firm"), "name": "On a page", "timezone": "Europe/London", "language": "nl"}
     ),
     "invoicing.dossiers.mappings.map_tags": _by(
         lambda w: {"dossier": w.one("dossiers"), "rules": [TagRule(tag="new", product="ADV")]}

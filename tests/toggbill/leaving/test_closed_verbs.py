@@ -11,7 +11,7 @@ import inspect
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -207,6 +207,10 @@ def _new(dossier: Dossier) -> rules.Pairing:
     return rules.Pairing(workspace, company, rules.DossierRules(key="new", name="New", start=date(2026, 9, 1)))
 
 
+def _other_rules(dossier: Dossier) -> rules.DossierRules:
+    return replace(rules.stated(dossier, clients=()), name="Renamed")
+
+
 def _firm(dossier: Dossier) -> Made:
     return {"slug": dossier.firm.slug, "name": "Another", "timezone": "Europe/Brussels", "language": "nl"}
 
@@ -290,6 +294,18 @@ CASES: dict[str, Case] = {
     "invoicing.corrections.replace.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
     "invoicing.corrections.replace.replace": Case(_correction(), refusal=BadCredentials, asks=True),
     "invoicing.due.runs.serve": Case(_due, refusal=None, asks=True),
+    "invoicing.dossiers.decide.change_clients": Case(
+        lambda dossier: {"dossier": dossier, "stated": [ClientRule(client_id=501, number="BE0999000030")]}
+    ),
+    "invoicing.dossiers.decide.change_firm": Case(
+        lambda dossier: {"firm": dossier.firm, "name": "Another", "timezone": "Europe/Brussels", "language": "nl"}
+    ),
+    "invoicing.dossiers.decide.change_rules": Case(
+        lambda dossier: {"dossier": dossier, "stated": _other_rules(dossier)}
+    ),
+    "invoicing.dossiers.decide.change_tags": Case(
+        lambda dossier: {"dossier": dossier, "stated": [TagRule(tag="x", product="ADV")]}
+    ),
     "invoicing.dossiers.firm.set_firm": Case(_firm),
     "invoicing.dossiers.mappings.map_clients": Case(
         lambda dossier: {"dossier": dossier, "rules": [ClientRule(client_id=501, number="BE0999000030")]}
@@ -336,6 +352,7 @@ STAYS = {
     "toggbill.firms.membership.members.change_reach",
     "toggbill.firms.membership.members.change_role",
     "toggbill.firms.membership.members.remove",
+    "toggbill.firms.membership.members.choose_mails",
     "toggbill.firms.membership.members.restrict",
     "toggbill.firms.membership.members.want_heads",
     "toggbill.firms.membership.signup.open_firm",

@@ -12,6 +12,7 @@ from typing import Any
 from allauth.account.forms import default_token_generator
 from allauth.account.models import EmailAddress
 from allauth.account.utils import user_pk_to_url_str
+from anymail.exceptions import AnymailError
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
@@ -19,6 +20,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from toggbill.firms import mails
 from toggbill.firms.access import dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome
@@ -273,20 +275,20 @@ def _join(row: Invitation, user: User, *, origin: str, now: datetime) -> None:
 def mail_link(*, invitation: Invitation, token: str) -> None:
     """Send the link of an invitation, in the firm's language. After the commit, at the edge. Raises OSError."""
     firm = invitation.firm
+    facts = {
+        "by": invitation.invited_by,
+        "role": invitation.get_role_display,
+        "link": settings.PUBLIC_URL + reverse("invitation", kwargs={"token": token}),
+    }
     with translation.override(firm.language):
-        body = _(
-            "Hello,\n\n"
-            "%(by)s invites you to work for %(firm)s in toggbill, as %(role)s.\n"
-            "Accept the invitation here, within seven days:\n\n%(link)s\n\n"
-            "If you do not know %(firm)s, do nothing.\n"
-        ) % {
-            "by": invitation.invited_by,
-            "firm": firm.name,
-            "role": invitation.get_role_display(),
-            "link": settings.PUBLIC_URL + reverse("invitation", kwargs={"token": token}),
-        }
         title = _("%(firm)s invites you to toggbill") % {"firm": firm.name}
-    send_mail(_one_line(title), body, settings.DEFAULT_FROM_EMAIL, [invitation.email])
+        mail = mails.write_to(
+            invitation.email, kind=mails.Kind.INVITATION, firm=firm, language=firm.language, title=title, facts=facts
+        )
+    try:
+        mails.send([mail])
+    except AnymailError as error:
+        raise OSError(str(error)) from error
 
 
 def _hash(token: str) -> str:

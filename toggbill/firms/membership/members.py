@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,7 @@ from toggbill.firms.changes import amend, change_firm
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity.addresses import further_addresses, subject
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.mails import CHOOSABLE
 from toggbill.firms.models import Firm, Invitation, InvitationQuerySet, Membership, MembershipDossier, User
 
 _Role = Membership.Role
@@ -114,6 +115,16 @@ def want_heads(*, membership: Membership, wanted: bool, by: Actor, now: datetime
     if amend(row, {"wants_heads": wanted}):
         news = News("member_mails_changed", subject(row.user.email), {"audit_heads": wanted})
         record(firm=row.firm, news=[news], by=by, now=now)
+
+
+@transaction.atomic
+def choose_mails(*, membership: Membership, wanted: Collection[str], by: Actor, now: datetime) -> None:
+    """Which mails (``mails.Kind``) a member gets: these, and no other of those that can be switched off."""
+    row = _locked(membership)
+    changed = amend(row, {f"mails_{kind}": kind in wanted for kind in CHOOSABLE}).new
+    if changed:
+        told = {name.removeprefix("mails_"): value for name, value in changed.items()}
+        record(firm=row.firm, news=[News("member_mails_changed", subject(row.user.email), told)], by=by, now=now)
 
 
 @transaction.atomic

@@ -15,8 +15,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from toggbill.firms import mails
 from toggbill.firms import mfa as second_step
-from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member_required
+from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member, member_required
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity.addresses import has_address
 from toggbill.firms.membership import invitations, lost_step, members
@@ -141,7 +142,7 @@ def _member(request: FirmRequest, pk: int) -> Membership:
 
 @member_required("members", proof=True)
 @require_http_methods(["GET", "POST"])
-def member(request: FirmRequest, pk: int) -> HttpResponse:
+def member_page(request: FirmRequest, pk: int) -> HttpResponse:
     """One member: the role (field `role`) and the dossiers (field `dossiers`; none is all)."""
     row = _member(request, pk)
     initial: dict[str, Any] = {"role": row.role, "dossiers": list(row.named.values_list("dossier", flat=True))}
@@ -226,6 +227,20 @@ def want_heads(request: FirmRequest) -> HttpResponse:
         sentence = _("You get the audit log’s head by mail each night.") if wanted else _("You get no such mail more.")
         messages.success(request, sentence)
     return redirect("firm:members")
+
+
+@member_required()
+@require_http_methods(["GET", "POST"])
+def choose_mails(request: FirmRequest) -> HttpResponse:
+    """Which mails of the firm its reader gets (field `kind`, once for each)."""
+    row = member(request)
+    if request.method == "POST":
+        wanted = request.POST.getlist("kind")
+        members.choose_mails(membership=row, wanted=wanted, by=actor(request), now=timezone.now())
+        messages.success(request, _("Your choice of mails is saved."))
+        return redirect("firm:mails")
+    kinds = [(kind, *words, getattr(row, f"mails_{kind}")) for kind, words in mails.CHOOSABLE.items()]
+    return render(request, "firms/mails.html", {"kinds": kinds, "language": mails.language_of(row)})
 
 
 @never_cache

@@ -1,0 +1,132 @@
+"""Rules and mappings as a member decides them on a page: by the right for it, and on what was read (design D12).
+
+They are written by the verbs of ``rules``, ``mappings`` and ``firm``, as those of a file or of the admin are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from django.db import transaction
+
+from integrations.models import Client
+from invoicing.deciding import configured, rights
+from invoicing.deciding.read import Figures, Read, check
+from invoicing.dossiers import firm as firms
+from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.rules import DossierRules, Pairing
+from invoicing.models import Dossier
+from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.text import text_key
+from toggbill.firms.audit import Actor
+from toggbill.firms.changes import Outcome
+from toggbill.firms.locks import lock_firm
+from toggbill.firms.models import Firm
+
+
+@transaction.atomic
+def change_rules(
+    *, dossier: Dossier, stated: DossierRules, by: Actor, now: datetime, read: Read | None = None
+) -> Outcome:
+    """Bring a dossier to these rules; its short name, workspace and company stay.
+
+    Raises ``faults.Refused`` as ``rules.set_dossiers`` does, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
+    lock_firm(dossier.firm)
+    rights.demand(by, "configure", dossier)
+    row = Dossier.objects.select_related("firm", "workspace", "company").get(pk=dossier.pk)
+    check(read, lambda: [rules_as_read(row)], by=by)
+    [(_row, outcome)] = rules.set_dossiers(
+        firm=row.firm, pairings=[Pairing(row.workspace, row.company, stated)], by=by, now=now
+    )
+    return outcome
+
+
+@transaction.atomic
+def change_tags(
+    *,
+    dossier: Dossier,
+    stated: Sequence[TagRule],
+    renamed: Mapping[str, str] | None = None,
+    gone: Iterable[str] = (),
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
+) -> Counter[Outcome]:
+    """Map tags, and take the mappings of others (``gone``) away; ``renamed`` as in ``mappings.map_tags``.
+
+    A tag that has no mapping, and of which the page said nothing, is new: nothing had to be read of it. Raises
+    ``faults.Refused``, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
+    lock_firm(dossier.firm)
+    rights.demand(by, "map", dossier)
+    tags = [*(renamed or {}).values(), *(rule.tag for rule in stated if rule.tag not in (renamed or {})), *gone]
+    known = set() if read is None else read.figures.keys()
+
+    def current() -> list[Figures]:
+        mapped = {f"tag {key}" for key in dossier.tag_mappings.values_list("tag_key", flat=True)}
+        return [each for each in tags_as_read(dossier, tags) if each.subject in known | mapped]
+
+    check(read, current, by=by)
+    outcomes = mappings.map_tags(dossier=dossier, rules=stated, renamed=renamed, by=by, now=now)
+    mappings.unmap_tags(dossier=dossier, tags=gone, by=by, now=now)
+    return outcomes
+
+
+@transaction.atomic
+def change_clients(
+    *,
+    dossier: Dossier,
+    stated: Sequence[ClientRule],
+    gone: Iterable[int] = (),
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
+) -> Counter[Outcome]:
+    """Map Toggl clients to customers, and take the mappings of others (``gone``) away.
+
+    Raises ``faults.Refused``, ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
+    lock_firm(dossier.firm)
+    rights.demand(by, "map", dossier)
+    clients = [*(rule.client_id for rule in stated), *gone]
+    check(read, lambda: clients_as_read(dossier, clients), by=by)
+    outcomes = mappings.map_clients(dossier=dossier, rules=stated, keep_read=False, by=by, now=now)
+    mappings.unmap_clients(dossier=dossier, clients=gone, by=by, now=now)
+    return outcomes
+
+
+@transaction.atomic
+def change_firm(
+    *, firm: Firm, name: str, timezone: str, language: str, by: Actor, now: datetime, read: Read | None = None
+) -> Outcome:
+    """Another name, time zone or language of a firm, see ``firm.set_firm``. Raises ``Changed`` and ``Unread``."""
+    lock_firm(firm)
+    row = Firm.objects.get(pk=firm.pk)
+    check(read, lambda: [configured.of_firm(row)], by=by)
+    _row, outcome = firms.set_firm(slug=row.slug, name=name, timezone=timezone, language=language, by=by, now=now)
+    return outcome
+
+
+def rules_as_read(dossier: Dossier) -> Figures:
+    """The rules of a dossier as they stand."""
+    clients = dossier.named_clients.values_list("client_remote_id", flat=True)
+    return configured.of_rules(dossier, clients=clients)
+
+
+def tags_as_read(dossier: Dossier, tags: Iterable[str]) -> list[Figures]:
+    """What tags of a dossier lead to as it stands, each once."""
+    keys = dict.fromkeys(text_key(tag) for tag in tags)
+    rows = {row.tag_key: row for row in dossier.tag_mappings.filter(tag_key__in=keys)}
+    return [configured.of_tag(key, rows.get(key)) for key in keys]
+
+
+def clients_as_read(dossier: Dossier, clients: Iterable[int]) -> list[Figures]:
+    """The customers of Toggl clients of a dossier as they stand, each once."""
+    ids = dict.fromkeys(clients)
+    rows = {row.client_remote_id: row for row in dossier.client_mappings.filter(client_remote_id__in=ids)}
+    known = Client.objects.filter(workspace=dossier.workspace_id, remote_id__in=ids)
+    names = dict(known.values_list("remote_id", "name"))
+    return [configured.of_customer(each, names.get(each, ""), rows.get(each)) for each in ids]
