@@ -6,14 +6,15 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.invoicing.scene import Scene, many
+from tests.invoicing.scene import Scene
 from tests.logs import Log
+from tests.worlds import entry
 
 pytestmark = pytest.mark.django_db
 
 
 def test_every_attempt_leaves_a_line_with_its_invoice(scene: Callable[..., Scene], log: Log) -> None:
-    made = scene(**many(1))
+    made = scene(entries=[entry(1)])
     invoice = made.posted()
     made.send(invoice)
     posted, sent = log.lines("attempt_finished")
@@ -23,7 +24,7 @@ def test_every_attempt_leaves_a_line_with_its_invoice(scene: Callable[..., Scene
 
 
 def test_attempt_without_an_answer_and_what_became_of_it_are_told(scene: Callable[..., Scene], log: Log) -> None:
-    made = scene(**many(1))
+    made = scene(entries=[entry(1)])
     invoice = made.approved()
     with made.fault("cut_after"):
         made.post(invoice)
