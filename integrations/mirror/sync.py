@@ -71,12 +71,18 @@ class WorkspaceSync:
 
 @dataclass(frozen=True, slots=True)
 class CompanySync:
-    """What reading a company came to; ``company`` is Billit's PartyID, the others are counts."""
+    """What reading a company came to; ``company`` is Billit's PartyID, the others are counts.
+
+    Where Billit asked for fewer requests, for longer than a call waits, ``deferred_until`` says when it is read on, and
+    ``why`` which call that was.
+    """
 
     company: int
     calls: int
     products: int
     customers: int
+    deferred_until: datetime | None = None
+    why: Message | None = None
 
 
 def sync_workspace(
@@ -138,9 +144,7 @@ class _Reading:
         try:
             self.read(full=full, since=since)
         except TooManyRequests as error:
-            # It counts from the answer on, and a first reading may have lasted for minutes.
-            wait = int(time.monotonic() - began) + (error.after or RETRY_AFTER.total_seconds())
-            self.deferred_until = self.now + timedelta(seconds=wait)
+            self.deferred_until = _asked_again(error, began, self.now)
         except QuotaExhausted as error:
             wait = error.after or 3600
             self.deferred_until = self.now + min(timedelta(seconds=wait), quota.LONGEST_WINDOW)
@@ -313,17 +317,34 @@ class _Reading:
 def sync_company(*, company: Company, now: datetime) -> CompanySync:
     """Read a company's products and customers, and once a day what Billit says of the company itself.
 
-    Raises ``Busy`` and the client's ``ServiceError``.
+    Raises ``Busy`` and the client's ``ServiceError``. A 429 that is not waited out is no error but ``deferred_until``;
+    the company is left alone until then.
     """
+    products = customers = 0
     with _claimed(Company, company, now), _noted(company.connection, now):
+        began = time.monotonic()
         with open_billit(company) as api:
-            if _is_first_of_day(company, now) and (found := api.company()) is not None:
-                credentials.note_company(company=company, found=found, by=Actor("Billit", "read back"), now=now)
-            products = writing.products(company=company, read=api.products(), now=now)
-            customers = writing.customers(company=company, read=api.customers(), now=now)
+            try:
+                if _is_first_of_day(company, now) and (found := api.company()) is not None:
+                    credentials.note_company(company=company, found=found, by=Actor("Billit", "read back"), now=now)
+                products = writing.products(company=company, read=api.products(), now=now)
+                customers = writing.customers(company=company, read=api.customers(), now=now)
+            except TooManyRequests as error:
+                until = _asked_again(error, began, now)
+                Company.objects.filter(pk=company.pk).update(next_sync_at=until)
+                return CompanySync(company.party_id, api.calls, products, customers, until, error.message)
         Company.objects.filter(pk=company.pk).update(synced_at=now, next_sync_at=now + INTERVAL)
         company.synced_at = now
     return CompanySync(company.party_id, api.calls, products, customers)
+
+
+def _asked_again(error: TooManyRequests, began: float, now: datetime) -> datetime:
+    """When a service that asked for fewer requests is asked again.
+
+    That counts from its answer on, and a first reading, which ``began`` at ``now``, may have lasted for minutes.
+    """
+    wait = int(time.monotonic() - began) + (error.after or RETRY_AFTER.total_seconds())
+    return now + timedelta(seconds=wait)
 
 
 def _is_first_of_day(company: Company, now: datetime) -> bool:

@@ -67,11 +67,13 @@ def _again(error: ServiceError, now: datetime) -> datetime:
 def reread_prices(*, company: Company, now: datetime) -> None:
     """Read products and customers again: the price that is frozen on a line is today's. Raises ``Waits``."""
     try:
-        sync.sync_company(company=company, now=now)
+        done = sync.sync_company(company=company, now=now)
     except sync.Busy as error:
         raise Waits(error.message, now + BUSY_AFTER) from error
     except ServiceError as error:
         raise Waits(error.message, _again(error, now)) from error
+    if done.deferred_until is not None and done.why is not None:
+        raise Waits(done.why, done.deferred_until)
 
 
 def take_due(*, now: datetime) -> list[int]:

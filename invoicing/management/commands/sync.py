@@ -54,8 +54,11 @@ class Command(JsonCommand):
             read = self._try(partial(sync.sync_company, company=company))
             if read is None:
                 code = WRONG
-            else:
-                answer["companies"].append(asdict(read))
+                continue
+            answer["companies"].append(_row(read))
+            if read.deferred_until is not None:
+                until = f"{read.deferred_until:%H:%M:%S} UTC"
+                self.say(f"Billit takes no more requests for company {company} until {until}; it is read on then.")
         for workspace in workspaces:
             derive.derive(workspace=workspace, now=timezone.now())
         return answer, code
@@ -85,3 +88,9 @@ class Command(JsonCommand):
                     self.say(str(error))
                     return None
                 time.sleep(0.5)
+
+
+def _row(read: sync.CompanySync) -> dict[str, Any]:
+    """As design section 10 has it, and when it is read on where that was deferred."""
+    row: dict[str, Any] = {name: getattr(read, name) for name in ("company", "calls", "products", "customers")}
+    return row if read.deferred_until is None else row | {"deferred_until": read.deferred_until}

@@ -184,6 +184,19 @@ def test_run_waits_out_an_outage_of_either_service(scene: Make, service: str) ->
     assert (run_days(), books.dossier.waiting) == ([date(2026, 11, 30)], "")
 
 
+def test_run_waits_while_billit_asks_for_fewer_requests(scene: Make) -> None:
+    books = _due(scene)
+    books.control.faults({"service": "billit", "kind": "too_many", "retry_after": 900})
+    assert serve(books) == []
+    dossier = books.dossier
+    assert (dossier.waiting, dossier.waiting_facts["service"]) == ("too_many_requests", "Billit")
+    assert (dossier.due_at, run_days()) == (timezone.now() + timedelta(minutes=15), [])
+    books.control.faults()
+    books.later(minutes=15)
+    serve(books)
+    assert (run_days(), books.dossier.waiting) == ([date(2026, 11, 30)], "")
+
+
 def test_run_that_waits_past_its_next_day_is_done_once_with_the_later_cut_off(scene: Make, settings: Settings) -> None:
     books = _due(scene, schedule={"every": "daily"})
     settings.TOGGL_URL = "http://127.0.0.1:9"

@@ -23,7 +23,7 @@ from invoicing.management.commands import sync as sync_command
 from invoicing.models import LedgerRow
 from tests.conftest import Outcome
 from tests.invoicing.scene import Scene
-from tests.worlds import FIRST_ENTRY, NOW, ORGANIZATION, WORKSPACE, entry, small_world
+from tests.worlds import COMPANY, FIRST_ENTRY, NOW, ORGANIZATION, WORKSPACE, entry, small_world
 from toggbill.database import triggers
 from toggbill.firms.models import AuditEvent, Firm
 
@@ -91,6 +91,24 @@ def test_sync_without_quota_is_deferred_and_no_failure(small: Firm, command: Com
         one_sentence(done) == "Toggl takes no more requests for workspace Small until 09:15:00 UTC; it is read on then."
     )
     assert len(done.answer["companies"]) == 1
+
+
+@pytest.mark.parametrize(("path", "products"), [("/v1/products", 0), ("/v1/parties", 3)])
+def test_sync_that_billit_asks_to_slow_down_is_deferred_and_no_failure(
+    small: Firm, command: Command, sandbox: Process, path: str, products: int
+) -> None:
+    sandbox.control.faults({"service": "billit", "kind": "too_many", "path": path, "retry_after": 90})
+    done = command("sync", "--firm", "small")
+    assert (done.code, len(done.answer["workspaces"])) == (0, 1)
+    (row,) = done.answer["companies"]
+    assert (row["products"], row["customers"], row["deferred_until"]) == (products, 0, "2026-11-20T09:01:30Z")
+    said = one_sentence(done)
+    assert said == "Billit takes no more requests for company Small SRL until 09:01:30 UTC; it is read on then."
+    assert Company.objects.get().next_sync_at == NOW + timedelta(seconds=90)
+    assert Connection.objects.get(service="billit").failure == "none", "that it is asked too often is no failure"
+    sandbox.control.faults()
+    again = command("sync", "--firm", "small").answer["companies"]
+    assert again == [{"company": COMPANY, "calls": 2, "products": 3, "customers": 2}]
 
 
 @pytest.mark.parametrize(
