@@ -12,6 +12,9 @@ from integrations.clients.failures import Code
 from integrations.models.encryption import EncryptedTextField
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
+NOT_PAUSED = models.Q(paused_at__isnull=True)
+"""Of connections: no person paused it."""
+
 
 def served_through(path: str) -> models.Q:
     """Workers may use the connection that ``path`` ("", "connection__", ...) leads to: no person paused it, and its

@@ -19,6 +19,7 @@ from invoicing.deciding.read import Figures, Read, digest_of
 from invoicing.ledger import attention
 from invoicing.ledger.attention import Words
 from invoicing.models import Dossier, LedgerRow
+from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules.mapping import DOUBTS, Reason
 from invoicing.rules.rating import worth
 from toggbill.firms.errors import NotPossible
@@ -142,7 +143,7 @@ def by_reason(found: Iterable[Decision]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: (-group.seconds, group.reason))
 
 
-def decisions(rows: QuerySet[LedgerRow]) -> list[Decision]:
+def decisions(rows: LedgerRowQuerySet) -> list[Decision]:
     """What of these rows needs a decision, what holds back most time first: at most four queries."""
     summed = (
         attention.keyed(rows)

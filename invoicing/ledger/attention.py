@@ -14,6 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.models import LedgerRow
+from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules.mapping import DOUBTS, Reason
 from invoicing.rules.planning import CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
@@ -264,9 +265,9 @@ def _by_key() -> Case:
     )
 
 
-def keyed(rows: QuerySet[LedgerRow]) -> QuerySet[Any]:
+def keyed(rows: LedgerRowQuerySet) -> QuerySet[Any]:
     """The entries among these rows that need a decision, with their ``cause_key``."""
-    return rows.filter(state=LedgerRow.State.ATTENTION).annotate(cause_key=_by_key())
+    return rows.attention().annotate(cause_key=_by_key())
 
 
 def tags_of(key: str) -> tuple[str, ...]:

@@ -179,7 +179,7 @@ _COUNTED = ("approved", "unsent", "undelivered", "refused", "returned")
 def portfolio(*, membership: Membership, today: date) -> Portfolio:
     """Every dossier that a member sees, with what waits in it."""
     own = LedgerRow.objects.filter(dossier=OuterRef("pk"), state=State.OPEN)
-    dossiers = list(
+    dossiers: list[Any] = list(  # annotated, which the types of a queryset of our own do not tell
         visible(membership, Dossier.objects.all())
         .select_related("workspace__connection", "company__connection")
         .annotate(oldest_open=Subquery(own.order_by("day").values("day")[:1]))

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 from allauth.account.adapter import get_adapter
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -155,10 +155,10 @@ WHOLE_FIRM = frozenset(
 )
 FENCED = frozenset({*_BY_ANY, *_BY_ALL, *WHOLE_FIRM})
 
-_Row = TypeVar("_Row", bound=Model)
+_Rows = TypeVar("_Rows", bound=QuerySet[Any])
 
 
-def visible(membership: Membership | None, rows: QuerySet[_Row]) -> QuerySet[_Row]:
+def visible(membership: Membership | None, rows: _Rows) -> _Rows:
     """Those of ``rows`` that a member may see: of the firm and, for a restricted member, of the named dossiers.
 
     A model that stands in none of the lists above is shown to no restricted member (a test asks for the list).

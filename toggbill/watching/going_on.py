@@ -90,7 +90,7 @@ class _Seen:
             *_lines(_READING, self.rows(Company).filter(claimed_at__gte=since), "claimed_at"),
             *_lines(_POSTING, invoices.filter(status=_Status.POSTING, posting_since__gte=lease), "posting_since"),
             *_lines(_SENDING, invoices.filter(delivery=_Delivery.SENDING, sending_since__gte=lease), "sending_since"),
-            *_lines(_REPLACING, invoices.filter(replacing_since__isnull=False), "replacing_since"),
+            *_lines(_REPLACING, visible(self.membership, Invoice.objects.being_replaced()), "replacing_since"),
         ]
 
     def waits(self) -> list[Line]:
@@ -112,7 +112,7 @@ class _Seen:
 
     def failed(self) -> list[Line]:
         """What went wrong last and still stands: connections, runs and comparisons that wait, invoices."""
-        broken = self.rows(Connection).filter(removed_at__isnull=True).exclude(failure_code="", sign_in_lost_at=None)
+        broken = visible(self.membership, Connection.objects.standing()).exclude(failure_code="", sign_in_lost_at=None)
         lines = [
             Line(_CONNECTION, str(row), reverse("firm:connection", args=[row.service, row.key]), None, _trouble(row))
             for row in broken.defer("secret", "refresh_secret").order_by("pk")[:MOST]

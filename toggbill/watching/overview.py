@@ -14,7 +14,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
-from integrations.models.connections import served_through
+from integrations.models.connections import NOT_PAUSED, served_through
 from invoicing.models import Dossier, Invoice
 from toggbill.firms.models import Firm
 from toggbill.watching import durations, waiting
@@ -84,7 +84,7 @@ def _firms(now: datetime) -> list[FirmRow]:
         ("waits", Dossier.objects.comparison_due(now), "reconcile_at"),
         ("waits", waiting.posts_asked().filter(can_be), "post_requested_at"),
         ("waits", waiting.sends_asked().filter(can_be), "send_requested_at"),
-        ("failed", Connection.objects.standing().filter(broken, paused_at__isnull=True), None),
+        ("failed", Connection.objects.standing().filter(broken, NOT_PAUSED), None),
         ("failed", Invoice.objects.filter(doubt), None),
     ]
     found: dict[int, FirmRow] = {}

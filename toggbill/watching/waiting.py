@@ -13,7 +13,7 @@ from django.db.models import Count, Min, Q, QuerySet
 
 from integrations.connections.quota import RESERVE
 from integrations.models import Company, Connection, Quota, Workspace
-from integrations.models.connections import served_through
+from integrations.models.connections import NOT_PAUSED, served_through
 from invoicing.models import Attempt, Dossier, Drift, Invoice
 
 LATE_SECONDS = 15 * 60
@@ -42,7 +42,7 @@ def posts_asked() -> QuerySet[Invoice]:
 
 def sends_asked() -> QuerySet[Invoice]:
     """Posted invoices that somebody wants sent."""
-    unsent = Invoice.objects.filter(status=_Status.POSTED, delivery=_Delivery.NOT_SENT)
+    unsent = Invoice.objects.posted().filter(delivery=_Delivery.NOT_SENT)
     return unsent.filter(send_requested_at__isnull=False)
 
 
@@ -102,7 +102,7 @@ def lag(now: datetime) -> Mapping[str, float]:
 
 def quotas(now: datetime) -> tuple[int | None, int]:
     """The fewest calls that any of Toggl's budgets has left, and how many have no more than the reserve for people."""
-    rows = Quota.objects.filter(resets_at__gt=now, connection__removed_at__isnull=True)
+    rows = Quota.objects.filter(resets_at__gt=now, connection__in=Connection.objects.standing())
     told = rows.aggregate(fewest=Min("remaining"), spent=Count("pk", filter=Q(remaining__lte=RESERVE)))
     return told["fewest"], told["spent"]
 
@@ -116,7 +116,7 @@ def findings() -> Mapping[str, int]:
 def connections() -> Mapping[str, int]:
     """Connections by how they are: ``works``, ``broken``, ``paused``."""
     broken = ~Q(failure=Connection.Failure.NONE) | Q(sign_in_lost_at__isnull=False)
-    at_work = Q(paused_at__isnull=True)
+    at_work = NOT_PAUSED
     told: Mapping[str, int] = Connection.objects.standing().aggregate(
         works=Count("pk", filter=at_work & ~broken),
         broken=Count("pk", filter=at_work & broken),

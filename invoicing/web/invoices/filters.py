@@ -7,10 +7,12 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from urllib.parse import urlencode
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 
 from invoicing.models import NEEDS_PERSON, Invoice, InvoiceLine
+from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.rules import days
 from invoicing.web.lookup import month_of
 
@@ -69,18 +71,18 @@ class Filter:
         """Whether it asks for something that is found under *more filters*."""
         return any((self.delivery, self.customer, self.least is not None, self.most is not None))
 
-    def rows(self, rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    def rows(self, rows: InvoiceQuerySet) -> InvoiceQuerySet:
         """Those of ``rows`` that are asked for, in no order yet."""
         rows = self.besides_status(rows)
         if self.status == ATTENTION:
             return rows.filter(NEEDS_PERSON)
         return rows.filter(status=self.status) if self.status else rows
 
-    def besides_status(self, rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    def besides_status(self, rows: InvoiceQuerySet) -> InvoiceQuerySet:
         """Those that all but the status asks for."""
         if self.delivery:
             # Every invoice that is no order yet is not sent: who asks for that means orders.
-            rows = rows.filter(delivery=self.delivery, status=Invoice.Status.POSTED)
+            rows = rows.posted().filter(delivery=self.delivery)
         if self.dossier:
             rows = rows.filter(dossier__key=self.dossier)
         if self.customer:
@@ -88,7 +90,7 @@ class Filter:
         if self.month is not None:
             rows = rows.filter(period_from__lt=days.next_month(self.month), period_till__gte=self.month)
         if self.least is not None or self.most is not None:
-            rows = rows.filter(_amounts("legal_excl", self) | Q(legal_excl__isnull=True) & _amounts("total_excl", self))
+            rows = rows.alias(told=Coalesce("legal_excl", "total_excl")).filter(_amounts("told", self))
         return rows.filter(_says(self.q)) if self.q else rows
 
 

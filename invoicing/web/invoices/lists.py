@@ -78,9 +78,7 @@ def invoices(request: FirmRequest) -> HttpResponse:
             "statuses": [(value, label, counts[value]) for value, label in Invoice.Status.choices if value in counts],
             "total": sum(counts.values()),
             "needing": beside.filter(NEEDS_PERSON).count(),
-            "drafts": beside.filter(status=Invoice.Status.DRAFT).aggregate(
-                value=Sum("total_excl"), oldest=Min("drafted_at")
-            ),
+            "drafts": beside.drafts().aggregate(value=Sum("total_excl"), oldest=Min("drafted_at")),
             "unsent": _unsent(request, beside),
             "draft_count": counts.get(Invoice.Status.DRAFT, 0),
             "without_status": asked.without("status"),
