@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoicing.models import Invoice, LedgerRow, moves
 from tests.factories import (
     NOW,
+    AgreementFactory,
     AnnexFactory,
     AttemptFactory,
     ClientFactory,
@@ -62,6 +63,7 @@ def furnish(firm: Firm, mark: str) -> None:
     DossierClientFactory(dossier=dossier)
     TagMappingFactory(dossier=dossier, tag=mark)
     ClientMappingFactory(dossier=dossier, purchase_order=mark)
+    AgreementFactory(dossier=dossier, key=mark, title=mark)
     LedgerRowFactory(dossier=dossier, client_name=mark)
     RunFactory(dossier=dossier)
     invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="approved")

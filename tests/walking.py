@@ -46,7 +46,8 @@ def path(table: Table, target: str, start: str = "") -> list[str]:
         for found in sorted(there for here, there in table.pairs if here == way[-1]):
             if found == target:
                 return [*way[1:], found]
-            if found not in seen:
+            # No way leads through a state that a constraint ties to other rows.
+            if found not in {*seen, "covered"}:
                 seen.add(found)
                 ways.append([*way, found])
     raise AssertionError(f"no declared moves lead from {origin} to {target}")

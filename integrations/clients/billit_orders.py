@@ -42,7 +42,8 @@ class NewCustomer:
 
 @dataclass(frozen=True, slots=True)
 class OrderLine:
-    """Hours and their price in euro without VAT; `vat_rate` in per cent; `reference` is the product's."""
+    """Hours and their price in euro without VAT; `vat_rate` in per cent; `reference` is the product's. `unit`: HUR for
+    hours, C62 for one piece of anything (UN/ECE Recommendation 20)."""
 
     quantity: Decimal
     unit_price: Decimal

@@ -18,6 +18,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.models import (
+    Agreement,
     Annex,
     Attempt,
     ChangedMonth,
@@ -66,6 +67,16 @@ class CustomerPinAdmin(ReadOnlyAdmin):
     search_fields = ("number", "=party_id")
 
 
+@admin.register(Agreement)
+class AgreementAdmin(ReadOnlyAdmin):
+    """What the firm agreed with customers on fees: stated in the onboarding file."""
+
+    list_display = ("key", "dossier", "title", "every", "amount", "start_date", "end_date")
+    list_select_related = ("dossier",)
+    list_filter = (("dossier", _Related), "kind", "every")
+    search_fields = ("key", "title", "number")
+
+
 @admin.register(LedgerRow)
 class LedgerRowAdmin(ReadOnlyAdmin):
     """The state of each entry."""
@@ -90,7 +101,17 @@ class InvoiceLineInline(ReadOnlyInline):
     """The lines of the invoice."""
 
     model = InvoiceLine
-    fields = ("position", "product_reference", "description", "quantity", "unit_price", "vat_rate", "total", "is_late")
+    fields = (
+        "position",
+        "kind",
+        "product_reference",
+        "description",
+        "quantity",
+        "unit_price",
+        "vat_rate",
+        "total",
+        "is_late",
+    )
 
 
 class AttemptInline(ReadOnlyInline):

@@ -9,7 +9,7 @@ from django.db.models import Prefetch
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
-from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, plain, rounded
+from invoicing.rules.annex import NOTHING, Annex, AnnexEntry, AnnexLine, plain, rounded
 from invoicing.rules.rating import Rounding
 
 
@@ -40,6 +40,15 @@ def _content(invoice: Invoice) -> Annex:
 
 
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
+    if line.kind == InvoiceLine.Kind.FEE:
+        # The hours that it covers are listed, and none of them is billed as such.
+        return AnnexLine(
+            position=line.position,
+            description=plain(line.description + line.description_extended),
+            quantity=NOTHING,
+            seconds=sum(claim.seconds for claim in line.claims.all()),
+            entries=tuple(_entry(claim, rounding) for claim in line.claims.all()),
+        )
     return AnnexLine(
         position=line.position,
         description=plain(line.description + line.description_extended),
@@ -52,7 +61,7 @@ def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
 def _entry(claim: Claim, rounding: Rounding) -> AnnexEntry:
     billed = claim if claim.takes_back is None else claim.takes_back
     # What a difference comes to is reckoned over its whole line (design section 6), so it has no rounding of its own.
-    is_whole = billed.kind == Claim.Kind.ENTRY
+    is_whole = billed.kind in (Claim.Kind.ENTRY, Claim.Kind.COVERED)
     return AnnexEntry(
         day=claim.day,
         person=plain(claim.person_name),

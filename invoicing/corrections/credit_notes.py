@@ -36,7 +36,7 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     books = _Books.of({about: entries})
     _check(about, entries, books)
     claims = books.of_entries(about, entries)
-    made = _credit_note(about, rebill, now)
+    made = credit_note(about, rebill, now)
     _write(made, _credit_lines(made, claims, books))
     if (why := credited.too_large(made)) is not None:
         raise NotPossible(words(why))
@@ -174,7 +174,8 @@ def not_posted(difference: Claim) -> str:
     ) % {"entry": difference.entry, "invoice": difference.line.invoice}
 
 
-def _credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:
+def credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:
+    """A credit note about an invoice, for its customer; not saved."""
     return Invoice(
         firm=about.firm,
         dossier=about.dossier,

@@ -308,7 +308,7 @@ def _settle(invoice: Invoice, attempt: Attempt, outcome: Attempt.Outcome, by: Ac
     on_it = list(Correction.objects.filter(claims__in=differing).values_list("pk", flat=True))
     hours = Claim.objects.live().of_entries().filter(line__invoice=invoice)
     entries = list(hours.values_list("entry", flat=True))
-    released = transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
+    released = transitions.release(invoice=invoice, now=now)
     # Their claims are released: nothing waits any more, and a run must not take them for waiting.
     decided = differences.decide(billed, Correction.Decision.REPLACED, by=by, now=now)
     derive.derive_entries(entries=released, now=now)

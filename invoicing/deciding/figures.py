@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Agreement, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import planning, rating
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
@@ -93,7 +93,7 @@ def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
             "total": _number(line.total),
             "seconds": line.seconds,
             "late": line.late,
-            "of_entries": digest_of([[entry.id, entry.seconds] for entry in line.entries]),
+            "of_entries": digest_of([[entry.id, entry.seconds] for entry in (*line.entries, *line.covered)]),
         }
         for planned in plan.invoices
         for line in planned.lines
@@ -214,6 +214,28 @@ def of_entry(row: LedgerRow) -> Figures:
             "person": entry.person_name,
             "client": row.client_name,
             "tags": list(entry.tags),
+        },
+    )
+
+
+def of_agreement(row: Agreement) -> Figures:
+    """A fee agreement with all of its terms."""
+    return Figures.of(
+        f"agreement {row.key}",
+        {
+            "title": row.title,
+            "kind": row.kind,
+            "customer": row.number or str(row.client_remote_id),
+            "from": row.start_date.isoformat(),
+            "until": "" if row.end_date is None else row.end_date.isoformat(),
+            "scope": [list(row.products), list(row.projects)],
+            "product": row.product_reference,
+            "amount": _number(row.amount),
+            "every": row.every,
+            "in_advance": row.in_advance,
+            "included_hours": None if row.included_hours is None else _number(row.included_hours),
+            "extra_product": row.extra_product,
+            "part_periods": row.part_periods,
         },
     )
 

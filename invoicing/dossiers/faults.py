@@ -58,6 +58,23 @@ WORDS: Mapping[str, str] = {
     "product_not_billed": _("a tag that is not billed leads to no product: leave this empty."),
     "not_a_number": _("“%(value)s” is not a valid VAT or Belgian enterprise number: check its digits."),
     "two_customers": _("stands beside vat; name the customer by one of the two."),
+    # an agreement
+    "agreement_taken": _("the firm already has an agreement of this short name: choose another one."),
+    "agreement_elsewhere": _("is an agreement of dossier %(dossier)s: choose another short name."),
+    "agreement_billed": _(
+        "stays %(old)s, since agreement %(agreement)s has billed a period; end it, and make another agreement."
+    ),
+    "no_agreed_customer": _("missing; name the customer by a Toggl client or by a VAT number."),
+    "two_agreed_customers": _("stands beside client; name the customer by one of the two."),
+    "until_before_from": _("%(value)s lies before %(start)s, the first day."),
+    "once_without_end": _("missing; what is billed once and in arrears is due on the last day."),
+    "more_than_cents": _("“%(value)s” has more than two decimals."),
+    "no_extra_product": _("missing; name the product as which hours beyond the included ones are billed."),
+    "no_included_hours": _("missing; say how many hours of a period the fee includes."),
+    "scopes_overlap": _(
+        "agreements %(agreement)s and %(other)s of this customer could cover the same hour; part them by their days, "
+        "or by naming products alone or projects alone in both."
+    ),
 }
 _LONGEST_QUOTE = 60
 _SHORT_NAME = re.compile(r"[-a-zA-Z0-9_]+")

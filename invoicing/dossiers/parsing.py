@@ -23,6 +23,7 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from invoicing.dossiers.faults import Fault, sentence
@@ -107,7 +108,8 @@ class Section(BaseModel):
     @property
     def given(self) -> dict[str, Any]:
         """The keys that were given and are sound, with their values."""
-        return {name: getattr(self, name) for name in self.model_fields_set}
+        fields = type(self).model_fields
+        return {fields[name].alias or name: getattr(self, name) for name in self.model_fields_set}
 
     def has(self, name: str) -> bool:
         """Whether the key is there, whatever its value."""
@@ -160,7 +162,7 @@ class Section(BaseModel):
         within: defaultdict[str, list[Section]] = defaultdict(list)
         for name, section in self._within():
             within[_base(name)].append(section)
-        for field in ("", *type(self).model_fields):
+        for field in ("", *self._written()):
             for noted in [noted for noted in self._noted if _base(noted) == field]:
                 yield from ((self.at(noted), text) for text in self._noted[noted])
             for section in within[field]:
@@ -176,7 +178,7 @@ class Section(BaseModel):
         name, *item = map(str, error["loc"])
         words = self._words(name)
         if error["type"] == "extra_forbidden":
-            self.note_unknown(name, type(self).model_fields)
+            self.note_unknown(name, self._written())
         elif error["type"] == "fault":
             facts = error["ctx"]
             self.note(f"{name}[{item[0]}]" if item else name, self.says(facts["code"], facts["facts"]))
@@ -186,8 +188,13 @@ class Section(BaseModel):
             self.note(name, f"needs {words.wanted}, not {kind(error['input'])}.")
 
     @classmethod
+    def _written(cls) -> dict[str, FieldInfo]:
+        """The keys as a file writes them: one that Python keeps for itself (`from`) has another name here."""
+        return {field.alias or name: field for name, field in cls.model_fields.items()}
+
+    @classmethod
     def _words(cls, name: str) -> Words:
-        field = cls.model_fields.get(name)
+        field = cls._written().get(name)
         return next((each for each in field.metadata if isinstance(each, Words)), Words("")) if field else Words("")
 
     def _within(self) -> Iterator[tuple[str, Section]]:

@@ -124,7 +124,7 @@ def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
             sorted(entry.tags),
             entry.billable,
         )
-        for entry in line.entries
+        for entry in (*line.entries, *line.covered)
     ]
     return (*_columns(_line(line)), sorted(entries))
 
@@ -143,6 +143,12 @@ def _columns(line: InvoiceLine) -> tuple[object, ...]:
         line.seconds,
         line.is_late,
         line.ignored_tags,
+        line.kind,
+        line.agreement_id,
+        line.agreement_version,
+        line.period,
+        line.part,
+        line.due_on,
     )
 
 
@@ -160,8 +166,22 @@ def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
         seconds=planned.seconds,
         is_late=planned.late,
         ignored_tags=list(planned.ignored_tags),
+        kind=str(planned.kind),
+        **_of_agreement(planned.due),
         **place,
     )
+
+
+def _of_agreement(due: planning.Due | None) -> dict[str, Any]:
+    if due is None:
+        return {}
+    return {
+        "agreement_id": due.agreement,
+        "agreement_version": due.version,
+        "period": due.period,
+        "part": due.part,
+        "due_on": due.due_on,
+    }
 
 
 def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict[int, Entry]) -> None:
@@ -179,27 +199,58 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
         for position, line in enumerate(planned.lines, start=1)
     ]
     InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
+    billed = [
+        _claim(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
+        for line, planned in lines
+        for entry in planned.entries
+    ]
+    covered = [
+        _claim(line.pk, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
+        for line, planned in lines
+        for entry in planned.covered
+    ]
+    bulk.insert(billed + covered)
+
+
+def hang(hung: Iterable[planning.Hung], rows: Mapping[int, Entry]) -> None:
+    """Put covered hours on lines of earlier invoices; ``rows``: the entries by their Toggl id."""
     bulk.insert(
         [
-            Claim(
-                firm_id=line.firm_id,
-                entry_id=rows[entry.id].pk,
-                entry_remote_id=entry.id,
-                line_id=line.pk,
-                **_kind_of(planned.difference, entry),
-                started_at=entry.start,
-                day=entry.day,
-                project_remote_id=entry.project_id,
-                project_name=entry.project_name,
-                client_remote_id=entry.client_id,
-                person_name=entry.person_name,
-                description=entry.description,
-                tags=list(entry.tags),
-                billable=rows[entry.id].billable,
-            )
-            for line, planned in lines
-            for entry in planned.entries
+            _claim(each.line, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
+            for each in hung
+            for entry in each.entries
         ]
+    )
+
+
+def hung_news(hung: Iterable[planning.Hung]) -> list[News]:
+    """The events of hours that lines of earlier invoices cover from now on: one for each invoice, with Toggl's ids."""
+    entries = defaultdict[int, list[int]](list)
+    for each in hung:
+        entries[each.line] += [entry.id for entry in each.entries]
+    invoices = dict(InvoiceLine.objects.filter(pk__in=entries).values_list("pk", "invoice__reference"))
+    return [
+        News("hours_covered", f"invoice {invoices[line]}", {"entries": sorted(entries[line])})
+        for line in sorted(entries, key=lambda line: invoices[line])
+    ]
+
+
+def _claim(line: int, row: Entry, entry: mapping.Entry, **kind: Any) -> Claim:
+    return Claim(
+        firm_id=row.firm_id,
+        entry_id=row.pk,
+        entry_remote_id=entry.id,
+        line_id=line,
+        started_at=entry.start,
+        day=entry.day,
+        project_remote_id=entry.project_id,
+        project_name=entry.project_name,
+        client_remote_id=entry.client_id,
+        person_name=entry.person_name,
+        description=entry.description,
+        tags=list(entry.tags),
+        billable=row.billable,
+        **kind,
     )
 
 
@@ -213,13 +264,17 @@ def _kind_of(difference: planning.Difference | None, entry: mapping.Entry) -> di
     }
 
 
-def entry_rows(dossier: Dossier, planned: Iterable[planning.PlannedInvoice]) -> dict[int, Entry]:
-    """The entries of planned invoices by their Toggl id."""
-    ids = [entry.id for invoice in planned for line in invoice.lines for entry in line.entries]
+def entry_rows(
+    dossier: Dossier, planned: Iterable[planning.PlannedInvoice], hung: Iterable[planning.Hung] = ()
+) -> dict[int, Entry]:
+    """The entries of planned invoices, and of what they hang on earlier ones, by their Toggl id."""
+    lines = [line for invoice in planned for line in invoice.lines]
+    ids = [entry.id for line in lines for entry in (*line.entries, *line.covered)]
+    ids += [entry.id for each in hung for entry in each.entries]
     found: dict[int, Entry] = {}
     for start in range(0, len(ids), 1000):
         part = Entry.objects.filter(workspace=dossier.workspace, remote_id__in=ids[start : start + 1000])
-        found |= {row.remote_id: row for row in part.only("pk", "remote_id")}
+        found |= {row.remote_id: row for row in part.only("pk", "remote_id", "firm_id", "billable")}
     return found
 
 
@@ -227,7 +282,8 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
     """The event of an invoice that was drafted or redrawn: hours by product reference, entries by Toggl id."""
     hours: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in planned.lines:
-        hours[line.product.reference] += line.quantity
+        if line.due is None:
+            hours[line.product.reference] += line.quantity
     return News(
         STATUS.event(BEGIN, Invoice.Status.DRAFT),
         f"invoice {invoice.reference}",
@@ -241,11 +297,29 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
             "total_incl": str(invoice.total_incl),
             "hours": {reference: str(quantity) for reference, quantity in sorted(hours.items())},
             **_differences_news(planned),
+            **_fees_news(planned),
             **({"earlier_seconds": invoice.earlier_seconds} if invoice.earlier_seconds else {}),
             **({"at_their_day": True} if invoice.at_their_day else {}),
             "entries": sorted(entry.id for line in planned.lines if line.difference is None for entry in line.entries),
         },
     )
+
+
+def _fees_news(planned: planning.PlannedInvoice) -> dict[str, Any]:
+    """What it bills of agreements, and which hours their fees cover."""
+    fees = [
+        {
+            "agreement": line.due.key,
+            "kind": str(line.kind),
+            "period": line.due.period.isoformat(),
+            "quantity": str(line.quantity),
+            "total": str(line.total),
+        }
+        for line in planned.lines
+        if line.due is not None
+    ]
+    covered = sorted(entry.id for line in planned.lines for entry in line.covered)
+    return ({"fees": fees} if fees else {}) | ({"covered": covered} if covered else {})
 
 
 def _differences_news(planned: planning.PlannedInvoice) -> dict[str, dict[str, int]]:

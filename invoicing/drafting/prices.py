@@ -15,7 +15,7 @@ from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
 from invoicing.drafting.runs import changed_since, locked
 from invoicing.drafting.sheet import late_through
-from invoicing.ledger import differences, locks, transitions
+from invoicing.ledger import agreements, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, terms
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
@@ -45,15 +45,16 @@ def bill_at_their_day(*, invoice: Invoice, by: Actor, now: datetime, read: Read 
     live = Claim.objects.live().filter(line__invoice=invoice)
     held = {*live.of_entries().values_list("entry_id", flat=True)}
     corrections = {*live.of_differences().values_list("correction_id", flat=True)}
-    planned = None if changed_since(invoice) else _plan(invoice, held, corrections, now)
+    covered = {*live.covered().values_list("entry_id", flat=True)}
+    planned = None if changed_since(invoice) else _plan(invoice, held | covered, corrections, now)
     if planned is None:
         raise NotPossible(
             gettext("The hours of invoice %(invoice)s changed since it was drafted: draft again first.")
             % {"invoice": invoice}
         )
     rows = drafts.entry_rows(dossier, [planned])
-    locks.lock_entries(held)
-    last = max(claim.day for claim in live)
+    locks.lock_entries(held | covered)
+    last = max(claim.day for claim in live.of_entries() | live.of_differences())
     InvoiceLine.objects.filter(invoice=invoice).delete()
     drafts.header(invoice, planned, known_customers(dossier.company, [planned.buyer.party_id]))
     drafts.write([(invoice, planned)], rows)
@@ -68,12 +69,16 @@ def _plan(
     """The same hours and differences at the prices of their days; None when they make another invoice by now."""
     dossier = invoice.dossier
     books = Facts.load(dossier.workspace)
+    judge = books.judges[dossier.pk]
     rows = Entry.objects.filter(pk__in=held).select_related("ledger_row")
     today = now.astimezone(dossier.firm.zone).date()
     plan_of = partial(
         planning.plan,
         [books.entry(row, row.ledger_row) for row in rows],
-        judge=books.judges[dossier.pk],
+        judge=judge,
+        agreed=planning.Agreed(
+            agreements.standing(judge.agreements, besides=[invoice]), agreements.periods_of(invoice)
+        ),
         terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext
 
 from integrations.clients.failures import Message
@@ -17,7 +17,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
 from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
-from invoicing.ledger import derive, differences, locks, transitions
+from invoicing.ledger import agreements, derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
@@ -116,11 +116,12 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
                 continue
         changes.append((standing or drafts.new(dossier, now), planned))
     dropped = sheet.without_hours(matched)
-    rows = drafts.entry_rows(dossier, (planned for _, planned in changes))
+    hung = sheet.plan.hung
+    rows = drafts.entry_rows(dossier, (planned for _, planned in changes), hung)
     hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
     claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     taken_off = Claim.objects.filter(line__invoice__in=[*(invoice for invoice, _ in changes if invoice.pk), *dropped])
-    locks.lock_entries({*claimed, *taken_off.values_list("entry_id", flat=True)})
+    locks.lock_entries({*(row.pk for row in rows.values()), *taken_off.values_list("entry_id", flat=True)})
     # Hours that go from a draft that is dropped to another one are judged again, too.
     moved_on = set(claimed).intersection(taken_off.filter(line__invoice__in=dropped).values_list("entry_id", flat=True))
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
@@ -132,6 +133,8 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
         drafts.header(invoice, planned, sheet.known)
         news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn))
     drafts.write(changes, rows)
+    drafts.hang(hung, rows)
+    news += drafts.hung_news(hung)
     transitions.claimed(entries=claimed)
     run, _ = Run.objects.update_or_create(
         dossier=dossier,
@@ -233,19 +236,23 @@ def draft_again(
     """Draft the hours of an invoice that was dropped as they are now, for the same customer, and approve that.
 
     ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
-    another customer's by now stays open. What the dossier's limit holds back from ``by`` is a draft; where one of this
+    another customer's by now stays open. Periods of agreements that it billed are billed again; the next run lists the
+    hours that they cover. What the dossier's limit holds back from ``by`` is a draft; where one of this
     customer waits already, its hours stay open for the next run. For the caller's transaction, in which the firm and
     these entries are locked; gives the new invoices and the events.
     """
     dossier = dropped.dossier
     books = Facts.load(dossier.workspace)
+    judge = books.judges[dossier.pk]
     today = now.astimezone(dossier.firm.zone).date()
     free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
     free = free.select_related("ledger_row")
-    elsewhere = books.billed_elsewhere(free)
+    elsewhere, covering = books.billed_elsewhere(free), agreements.covered_by(free)
+    agreed = planning.Agreed(agreements.standing(judge.agreements), agreements.periods_of(dropped))
     plan = planning.plan(
-        (books.entry(row, row.ledger_row, elsewhere) for row in free),
-        judge=books.judges[dossier.pk],
+        (books.entry(row, row.ledger_row, elsewhere, covering) for row in free),
+        judge=judge,
+        agreed=agreed,
         terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
     )
@@ -299,7 +306,7 @@ def _drop(invoice: Invoice, now: datetime) -> list[int]:
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(figures.DROPPABLE, _Status.VOID), **nothing_asked)
     invoice.refresh_from_db(fields=["status", *nothing_asked])
     freeze.drop(invoice=invoice)
-    return transitions.release(claims=Claim.objects.filter(line__invoice=invoice), now=now)
+    return transitions.release(invoice=invoice, now=now)
 
 
 def locked(invoice: Invoice) -> Invoice:
@@ -313,7 +320,11 @@ def locked(invoice: Invoice) -> Invoice:
 def changed_since(invoice: Invoice) -> int:
     """How many entries of an invoice are otherwise in Toggl now than when it was drafted."""
     live = Claim.objects.live().filter(line__invoice=invoice)
-    claims = live.of_entries().select_related("entry")
+    claims = live.holding().select_related("entry")
+    # An agreement that was changed or ended since counts as one change.
+    agreed = invoice.lines.filter(agreement__isnull=False, takes_back__isnull=True).exclude(
+        agreement_version=F("agreement__version")
+    )
     # A project that went to another client changes the customer, and neither the entry nor the project's id.
     projects = Project.objects.filter(workspace=invoice.dossier.workspace)
     clients = dict(projects.values_list("remote_id", "client_remote_id"))
@@ -321,13 +332,17 @@ def changed_since(invoice: Invoice) -> int:
     moved = live.of_differences().exclude(
         Exists(decided.filter(pk=OuterRef("correction"))), entry__marked_at__isnull=True
     )
-    return moved.count() + sum(
-        claim.entry.deleted_at is not None
-        or (claim.entry.seconds, claim.entry.started_at, claim.entry.project_remote_id)
-        != (claim.seconds, claim.started_at, claim.project_remote_id)
-        or clients.get(claim.project_remote_id or 0) != claim.client_remote_id
-        or sorted(claim.entry.tags) != sorted(claim.tags)
-        for claim in claims
+    return (
+        agreed.values("agreement").distinct().count()
+        + moved.count()
+        + sum(
+            claim.entry.deleted_at is not None
+            or (claim.entry.seconds, claim.entry.started_at, claim.entry.project_remote_id)
+            != (claim.seconds, claim.started_at, claim.project_remote_id)
+            or clients.get(claim.project_remote_id or 0) != claim.client_remote_id
+            or sorted(claim.entry.tags) != sorted(claim.tags)
+            for claim in claims
+        )
     )
 
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from django.db.models import Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
-from invoicing.ledger import differences
+from invoicing.ledger import agreements, differences
 from invoicing.ledger.facts import Facts, known_customers, terms
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from invoicing.models.invoices import InvoiceQuerySet
@@ -56,15 +56,16 @@ class Sheet:
             # By other rules these might be billed.
             states.append(_State.NOT_BILLABLE)
         remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
-        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states)
+        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states) | _to_cover(dossier)
         claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
         hours = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
         # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
-        elsewhere = books.billed_elsewhere(hours)
+        elsewhere, covering = books.billed_elsewhere(hours), agreements.covered_by(hours)
         held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
-            (books.entry(row, row.ledger_row, elsewhere) for row in hours),
+            (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),
             judge=judge,
+            agreed=planning.Agreed(agreements.standing(judge.agreements, besides=[*waiting, *remapped])),
             terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
             held=held,
             differences=differences.to_bill(dossier),
@@ -83,8 +84,10 @@ class Sheet:
         return tuple(invoice for invoice in unmatched if self._touches(invoice))
 
     def _touches(self, invoice: Invoice) -> bool:
-        """Whether the draft holds an hour up to the cut-off; one that lies wholly behind it is left to a later run."""
-        return any(claim.day <= self.cut_off for line in invoice.lines.all() for claim in line.claims.all())
+        """Whether the draft holds an hour up to the cut-off, or a fee that is due with it; one that lies wholly behind
+        it is left to a later run."""
+        days = [day for line in invoice.lines.all() for day in (line.due_on, *(each.day for each in line.claims.all()))]
+        return any(day is not None and day <= self.cut_off for day in days)
 
 
 def unposted(dossier: Dossier) -> InvoiceQuerySet:
@@ -95,8 +98,18 @@ def unposted(dossier: Dossier) -> InvoiceQuerySet:
     )
 
 
+def _to_cover(dossier: Dossier) -> Q:
+    """The covered hours that are on no line yet, but for lines of drafts, which are drawn anew."""
+    listed = Claim.objects.live().covered().exclude(line__invoice__status=_Status.DRAFT).filter(entry=OuterRef("pk"))
+    return Q(ledger_row__dossier=dossier, ledger_row__state=_State.COVERED) & ~Q(Exists(listed))
+
+
 def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:
-    """Whether an hour of an invoice has another customer by now: its client was mapped anew."""
+    """Whether an hour or a fee of an invoice has another customer by now: its client was mapped anew."""
+    agreed = {line.agreement_id for line in invoice.lines.all() if line.agreement_id is not None}
+    owing = [judge.billed_to(each)[0] for each in judge.agreements if each.id in agreed]
+    if any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in owing):
+        return True
     claims = [claim for line in invoice.lines.all() for claim in line.claims.all() if claim.released_at is None]
     buyers = (judge.verdict(books.entry(claim.entry)).buyer for claim in claims)
     return any(buyer is not None and not differences.same_buyer(buyer, invoice) for buyer in buyers)

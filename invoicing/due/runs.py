@@ -17,7 +17,7 @@ from integrations.models import Company, Workspace
 from invoicing.deciding import guards, rights
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.ledger import derive
+from invoicing.ledger import derive, window
 from invoicing.ledger.facts import schedule_of
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import columns
@@ -48,7 +48,7 @@ def reread_hours(*, workspace: Workspace, now: datetime, background: bool) -> No
     if background and workspace.reread_at is not None and now - workspace.reread_at < FRESH:
         return
     today = now.astimezone(workspace.firm.zone).date()
-    since = derive.uninvoiced_since(workspace=workspace, today=today)
+    since = window.uninvoiced_since(workspace=workspace, today=today)
     try:
         done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
     except sync.Busy as error:

@@ -141,6 +141,20 @@ WORDS: dict[str, Words] = {
             "choose what the tag means, and save it."
         ),
     ),
+    Reason.several_agreements: Words(
+        _("Covered by several agreements"),
+        _(
+            "Two fee agreements of this customer cover these hours: end one of them, or name the products or projects "
+            "that each covers."
+        ),
+    ),
+    Reason.left_agreement: Words(
+        _("Not covered any more"),
+        _(
+            "These hours are listed on an invoice as covered by a fee, and their agreement does not cover them any "
+            "more: change them back in Toggl, bill them by the hour, or write them off."
+        ),
+    ),
     Reason.implausible: Words(
         _("Very long entry"),
         _(

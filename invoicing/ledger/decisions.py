@@ -13,7 +13,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.ledger import derive, locks
 from invoicing.ledger.facts import stands_as
-from invoicing.models import LedgerRow
+from invoicing.models import Claim, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.rules import mapping
 from toggbill.firms import audit
@@ -62,7 +62,8 @@ def reopen(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | N
 
 @transaction.atomic
 def bill(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | None = None) -> int:
-    """Bill entries of one firm as they stand, although they are very long or stand there twice (R4); returns how many.
+    """Bill entries of one firm as they stand, although they are very long, stand there twice (R4), or are listed on the
+    line of an agreement that does not cover them any more (section 11); returns how many.
 
     That holds until an entry changes in Toggl. Else as ``hold``: all or none, and only those that wait for that reason.
     """
@@ -71,16 +72,19 @@ def bill(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | Non
         if row.reason not in mapping.DOUBTS:
             raise NotPossible(
                 gettext(
-                    "Entry %(entry)s waits neither for its length nor for a twin, so this does not bill it. "
-                    "Nothing was changed."
+                    "Entry %(entry)s waits neither for its length nor for a twin nor because it left its agreement, so "
+                    "this does not bill it. Nothing was changed."
                 )
                 % {"entry": row.entry.remote_id}
             )
     news = [
         News(_CONFIRMED, f"entry {row.entry.remote_id}", {"was": row.reason, "seconds": row.seconds}) for row in rows
     ]
+    left = [row.entry_id for row in rows if row.reason == mapping.Reason.left_agreement]
+    Claim.objects.live().covered().filter(entry__in=left).update(released_at=now)
     for row in rows:
-        row.confirmed_as = stands_as(row.entry)
+        if row.entry_id not in left:
+            row.confirmed_as = stands_as(row.entry)
     LedgerRow.objects.bulk_update(rows, ["confirmed_as"], batch_size=1000)
     derive.derive_entries(entries=[row.entry_id for row in rows], now=now)
     if rows:

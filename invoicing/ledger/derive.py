@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from integrations.models import Company, Customer, Entry, Workspace
 from invoicing.ledger import differences, twins
+from invoicing.ledger.agreements import covered_by
 from invoicing.ledger.facts import Facts, changed_customer, in_scope, known_customers, stands_as
 from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
@@ -41,6 +42,7 @@ _WRITTEN = [
     "client_name",
     "buyer_key",
     "buyer_name",
+    "agreement",
     "product_reference",
     "price",
     "accepted_seconds",
@@ -198,12 +200,13 @@ def _derive_chunk(
             "dossier_id", "client_remote_id"
         )
     )
-    elsewhere = books.billed_elsewhere(row for row in rows if row.pk not in claims)
+    free = [row for row in rows if row.pk not in claims]
+    elsewhere, covering = books.billed_elsewhere(free), covered_by(free)
     written, outside, pins = [], set[int](), _Pins()
     news: list[News] = []
     for row in rows:
         stood = standing[row.pk]
-        entry = books.as_it_last_was(row) if row.pk in billed else books.entry(row, stood, elsewhere)
+        entry = books.as_it_last_was(row) if row.pk in billed else books.entry(row, stood, elsewhere, covering)
         dossier, verdict = books.verdict(entry)
         buyer = verdict.buyer
         of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
@@ -315,6 +318,7 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
         seconds=row.seconds,
         state=state,
         reason=str(verdict.reason or "") if state == _State.ATTENTION else "",
+        agreement_id=verdict.agreement,
         client_name=entry.client_name,
         **_facts(verdict),
     )
@@ -368,18 +372,6 @@ def _facts(verdict: mapping.Verdict) -> dict[str, object]:
         "product_reference": "" if product is None else product.reference,
         "price": None if product is None else product.price,
     }
-
-
-def uninvoiced_since(*, workspace: Workspace, today: date) -> date:
-    """The first day of the window that is re-read before drafting: the earliest day with an hour that is not invoiced,
-
-    and never later than the first of the month before, so that a tag taken off lately is noticed too.
-    """
-    rows = LedgerRow.objects.filter(entry__workspace=workspace)
-    waiting = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED]
-    earliest: date | None = rows.filter(state__in=waiting).aggregate(first=Min("day"))["first"]
-    month_before = (today.replace(day=1) - timedelta(days=1)).replace(day=1)
-    return month_before if earliest is None else min(earliest, month_before)
 
 
 def derive_entries(*, entries: Iterable[int], now: datetime) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from django.conf import settings
 from integrations.clients.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from invoicing.deciding.read import digest_of
+from invoicing.ledger.agreements import Agreed, agreements_of
 from invoicing.models import (
     Claim,
     ClientMapping,
@@ -30,6 +32,7 @@ from invoicing.models.problems import Code, Detail
 from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
 
 _CHUNK = 2000
+_Named = dict[int, frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,18 @@ class Facts:
         )
         clients = list(Client.objects.filter(workspace=workspace).values_list("remote_id", "name", "deleted_at"))
         gone = {client_id for client_id, _name, deleted_at in clients if deleted_at is not None}
+        names = {client_id: name for client_id, name, _deleted in clients}
+        agreements = agreements_of(dossiers, names)
         return cls(
             zone=workspace.firm.zone,
             dossiers=dossiers,
-            judges={dossier.pk: judge.Judge(_rules(dossier, dossiers, named)) for dossier in dossiers},
+            judges={
+                dossier.pk: judge.Judge(_rules(dossier, dossiers, named, agreements[dossier.pk]))
+                for dossier in dossiers
+            },
             named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
             projects={remote_id: (name, client_id) for remote_id, name, client_id, _last, _deleted in known},
-            clients={client_id: name for client_id, name, _deleted in clients},
+            clients=names,
             shares_ids=Workspace.objects.filter(firm=workspace.firm_id).exclude(pk=workspace.pk).exists(),
             gone_projects=frozenset(remote_id for remote_id, *_rest, deleted_at in known if deleted_at is not None),
             gone_clients={
@@ -93,7 +101,7 @@ class Facts:
         for firm_id, own in by_firm.items():
             ids = sorted(own)
             for start in range(0, len(ids), _CHUNK):
-                claims = Claim.objects.live().of_entries().filter(firm=firm_id)
+                claims = Claim.objects.live().holding().filter(firm=firm_id)
                 claims = claims.filter(entry_remote_id__in=ids[start : start + _CHUNK])
                 for entry_id, remote_id in claims.values_list("entry_id", "entry_remote_id"):
                     if entry_id != own[remote_id]:
@@ -101,12 +109,16 @@ class Facts:
         return frozenset(found)
 
     def entry(
-        self, row: Entry, standing: LedgerRow | None = None, billed_elsewhere: Collection[int] = ()
+        self,
+        row: Entry,
+        standing: LedgerRow | None = None,
+        billed_elsewhere: Collection[int] = (),
+        covered_by: Mapping[int, int] = MappingProxyType({}),
     ) -> mapping.Entry:
         """A mirrored entry as the rules see it.
 
         ``standing``: its row in the ledger, for what is known of it there; ``billed_elsewhere``: as the method of this
-        name gives them.
+        name gives them; ``covered_by``: as ``agreements.covered_by`` does.
         """
         project_name, client_id = self.projects.get(row.project_remote_id or 0, ("", None))
         entry = mapping.Entry(
@@ -128,6 +140,7 @@ class Facts:
             stop=row.stopped_at,
             is_duplicate=standing is not None and standing.twin_id is not None,
             billed_elsewhere=row.pk in billed_elsewhere,
+            covered_by=covered_by.get(row.pk),
         )
         if standing is not None and standing.confirmed_as:
             return replace(entry, is_confirmed=standing.confirmed_as == stands_as(row))
@@ -226,7 +239,7 @@ def schedule_of(dossier: Dossier) -> schedule.Schedule:
     )
 
 
-def _named_clients(dossiers: Iterable[Dossier]) -> dict[int, frozenset[int]]:
+def _named_clients(dossiers: Iterable[Dossier]) -> _Named:
     found: defaultdict[int, set[int]] = defaultdict(set)
     rows = DossierClient.objects.filter(dossier__in=dossiers).values_list("dossier_id", "client_remote_id")
     for dossier_id, client_id in rows:
@@ -234,7 +247,7 @@ def _named_clients(dossiers: Iterable[Dossier]) -> dict[int, frozenset[int]]:
     return {dossier.pk: frozenset(found[dossier.pk]) for dossier in dossiers}
 
 
-def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, frozenset[int]]) -> mapping.Rules:
+def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agreements: Agreed) -> mapping.Rules:
     own = named[dossier.pk]
     elsewhere = frozenset().union(*(named[other.pk] for other in dossiers if other != dossier))
     everything = len(dossiers) == 1 and not own
@@ -260,6 +273,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: dict[int, fro
         small_enterprise=dossier.company.small_enterprise,
         longest_hours=dossier.longest_hours,
         price_day=cast(Literal["draft", "work"], dossier.price_day),
+        agreements=agreements,
     )
 
 
@@ -320,7 +334,7 @@ def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[i
 
 
 def changed_customer(invoice: Invoice, known: Mapping[int, Customer]) -> Message | None:
-    """What is said of an invoice whose customer is gone from Billit, or has another number by now (R3), else None."""
+    """What is said of an invoice whose customer is gone from Billit, or has another number by now (R3)."""
     row = known.get(invoice.customer_party_id or 0)
     if row is None:
         return None

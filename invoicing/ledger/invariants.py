@@ -16,11 +16,10 @@ from typing import Any
 from django.db.models import Case, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.functions import Coalesce, TruncDate
 from django.db.models.query import prefetch_related_objects
-from django.utils import formats, translation
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from integrations.models import Entry, Workspace
+from invoicing.ledger.broken import Broken as Broken
 from invoicing.ledger.facts import Facts
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, ReportedMonth
 from invoicing.models.claims import ClaimQuerySet
@@ -33,43 +32,6 @@ _HELD_BY_INVOICES = [_State.DRAFTED, _State.INVOICED]
 # Billed once, and so in the books whatever becomes of the entry or of the dossier's start.
 _BILLED = [*_HELD_BY_INVOICES, _State.CREDITED]
 _HALF_A_CENT = Decimal("0.00501")  # and a hair: SQLite multiplies decimals as floating point
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A rule that does not hold for one thing in a dossier (row id) and month (its first day).
-
-    ``subject``: "entry <Toggl id>", "invoice <reference>", "invoice <reference> line <n>" or "month <YYYY-MM>".
-    ``words``: the English sentence, into which ``facts`` are put. ``rule``: the name of the check that found it.
-    """
-
-    dossier: int
-    month: date
-    subject: str
-    words: str
-    facts: Mapping[str, Any]
-    rule: str = ""
-
-    @property
-    def sentence(self) -> str:
-        """What does not hold, in the language in force."""
-        return translation.gettext(self.words) % {name: _told(value) for name, value in self.facts.items()}
-
-    @property
-    def action(self) -> str:
-        """What a person does about it, in the language in force."""
-        if self.rule == toggl_total.__name__:
-            return month_action()
-        match self.rule:
-            case "one_state":
-                return _("Run a sync; if it stays, tell whoever runs toggbill.")
-            case "one_live_claim":
-                return _("Credit it on one of its two invoices, or replace that one while it is not sent.")
-        return _("Bill nothing more of it, and tell whoever runs toggbill.")
-
-    def told(self) -> dict[str, str]:
-        """As JSON (design section 10)."""
-        return {"rule": self.rule, "subject": self.subject, "sentence": self.sentence}
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,9 +196,20 @@ def state_fits_claim(scope: Scope) -> Iterator[Broken]:
 def one_live_claim(scope: Scope) -> Iterator[Broken]:
     """No entry is billed twice, also when it was moved to another workspace of the firm."""
     same = {"firm": OuterRef("firm"), "entry_remote_id": OuterRef("entry_remote_id")}
-    others = Claim.objects.live().of_entries().filter(**same).exclude(pk=OuterRef("pk"))
+    others = Claim.objects.live().holding().filter(**same).exclude(pk=OuterRef("pk"))
     words = gettext_noop("Entry %(entry)s of %(day)s is billed by invoice %(invoice)s, and once more.")
-    yield from _of_claims(scope.claims().of_entries().filter(Exists(others)), words)
+    yield from _of_claims(scope.claims().holding().filter(Exists(others)), words)
+
+
+def covered_once(scope: Scope) -> Iterator[Broken]:
+    """An hour that the fee of an agreement covers is not billed, and stands on the line of that fee."""
+    billed = [_State.OPEN, _State.DRAFTED, _State.INVOICED, _State.CREDITED]
+    words = gettext_noop(
+        "Invoice %(invoice)s covers entry %(entry)s of %(day)s by a fee, which stands in the books as %(state)s."
+    )
+    claims = scope.claims().covered()
+    astray = claims.filter(entry__ledger_row__state__in=billed) | claims.exclude(line__kind=InvoiceLine.Kind.FEE)
+    yield from _of_claims(astray, words, state="entry__ledger_row__state")
 
 
 def no_claim_on_void(scope: Scope) -> Iterator[Broken]:
@@ -275,11 +248,26 @@ def claims_of_lines(scope: Scope) -> Iterator[Broken]:
     (the line stays as it was sent)."""
     taken_back = Claim.objects.live().posted().filter(takes_back=OuterRef("pk"))
     claims = Claim.objects.filter(line=OuterRef("pk"))
-    counted = claims.live() | claims.filter(Exists(taken_back))
+    counted = (claims.live() | claims.filter(Exists(taken_back))).exclude(kind=Claim.Kind.COVERED)
     total = counted.order_by().values("line").annotate(total=Sum("seconds")).values("total")
     lines = scope.lines().annotate(claimed=Coalesce(Subquery(total), 0)).exclude(seconds=F("claimed"))
     words = gettext_noop("Line %(line)s of invoice %(invoice)s bills %(ours)s s, its entries make %(theirs)s s.")
     yield from _of_lines(lines, words, "seconds", "claimed")
+
+
+def period_once(scope: Scope) -> Iterator[Broken]:
+    """A period of an agreement is billed once: what bills it is free where its invoice is void or a credit note that is
+    at Billit took it back, and nowhere else. The one live line of each period is a unique row."""
+    taken_back = InvoiceLine.objects.filter(takes_back=OuterRef("pk"), invoice__status=Invoice.Status.POSTED)
+    lines = InvoiceLine.objects.filter(agreement__isnull=False, invoice__dossier__in=scope.dossiers)
+    lines = lines.filter(scope.within("invoice__period_from"))
+    freed = Q(invoice__status=Invoice.Status.VOID) | Q(Exists(taken_back))
+    astray = lines.filter(freed, released_at__isnull=True) | lines.exclude(freed).filter(released_at__isnull=False)
+    words = gettext_noop(
+        "Line %(line)s of invoice %(invoice)s bills the period from %(ours)s of agreement %(theirs)s, and that period "
+        "is taken for free though it is billed, or for billed though it is free."
+    )
+    yield from _of_lines(astray.annotate(key=F("agreement__key")), words, "period", "key")
 
 
 def line_amount(scope: Scope) -> Iterator[Broken]:
@@ -342,10 +330,12 @@ CHECKS: tuple[Check, ...] = (
     deleted_state,
     state_fits_claim,
     one_live_claim,
+    covered_once,
     no_claim_on_void,
     credit_seconds,
     billed_seconds,
     claims_of_lines,
+    period_once,
     line_amount,
     invoice_totals,
     toggl_total,
@@ -386,29 +376,6 @@ def _following(month: date) -> date:
 
 def _midnight(day: date, dossier: Dossier) -> datetime:
     return datetime.combine(day, time(0), tzinfo=dossier.firm.zone)
-
-
-def month_action() -> str:
-    """What to do about a month whose total is not Toggl's."""
-    return _(
-        "Compare once more: the month is read again whole. If the difference stays, look in Toggl’s report of these "
-        "days for what is not in the hours of this dossier."
-    )
-
-
-def _told(value: Any) -> Any:
-    english = (translation.get_language() or "en").startswith("en")
-    match value:
-        case date():
-            return value.isoformat() if english else f"{value:%d/%m/%Y}"
-        case Decimal():
-            return f"{value:.2f}" if english else formats.number_format(value, 2)
-        case (Decimal() as excl, Decimal() as vat, Decimal() as incl):
-            return f"{_told(excl)} + {_told(vat)} = {_told(incl)}"
-        case str() if value in _State.values:
-            return str(_State(value).label)
-        case _other:
-            return "–" if value is None else value
 
 
 def _clock(seconds: int) -> str:

@@ -3,8 +3,8 @@
 ``rule_changed`` (subject ``dossier KEY``) and ``mapping_changed`` (the same subject) carry ``old`` and ``new``: the
 whole dossier or the whole mapping before and after, in the words of the onboarding file (design section 10), as JSON
 values: ids of the services, ISO days, amounts as text. ``old`` is null for what is new, ``new`` for what is gone; a
-mapping is one event each. So each event alone says what was in force after it. ``rule_changed`` of a firm has the same
-shape (``toggbill.firms.changes``).
+mapping is one event each, and so is a fee agreement (``agreement_changed``). So each event alone says what was in force
+after it. ``rule_changed`` of a firm has the same shape (``toggbill.firms.changes``).
 
 Events of before this shape stay as they were written: a rule by the names of its columns and only what differed, a
 mapping beside its ``tag`` or ``client``, proposals of a sync together under ``proposed``.
@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from invoicing.models import ClientMapping, Dossier, TagMapping
+from invoicing.models import Agreement, ClientMapping, Dossier, TagMapping
 from toggbill.firms.audit import News
 
 Stated = dict[str, Any]
@@ -75,6 +75,29 @@ def mapping_of(mapping: TagMapping | ClientMapping) -> Stated:
     }
 
 
+def terms_of(agreement: Agreement) -> Stated:
+    """A fee agreement (section 11)."""
+    hours = agreement.included_hours
+    return {
+        "key": agreement.key,
+        "title": agreement.title,
+        "kind": str(agreement.kind),
+        "client": agreement.client_remote_id,
+        "vat": agreement.number,
+        "from": agreement.start_date.isoformat(),
+        "until": None if agreement.end_date is None else agreement.end_date.isoformat(),
+        "products": list(agreement.products),
+        "projects": list(agreement.projects),
+        "product": agreement.product_reference,
+        "amount": f"{agreement.amount:.2f}",
+        "every": str(agreement.every),
+        "in_advance": agreement.in_advance,
+        "included_hours": None if hours is None else f"{hours:.2f}",
+        "extra_product": agreement.extra_product,
+        "part_periods": str(agreement.part_periods),
+    }
+
+
 def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:
     """The rules of the dossier are new (``old`` None) or others; see ``rules_of``."""
     return News("rule_changed", f"dossier {dossier.key}", {"old": old, "new": new})
@@ -83,6 +106,11 @@ def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:
 def mapping_changed(dossier: Dossier, *, old: Stated | None, new: Stated | None) -> News:
     """A mapping came (``old`` None), changed or went (``new`` None); see ``mapping_of``."""
     return News("mapping_changed", f"dossier {dossier.key}", {"old": old, "new": new})
+
+
+def agreement_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:
+    """A fee agreement came (``old`` None) or has other terms, an end among them; see ``terms_of``."""
+    return News("agreement_changed", f"dossier {dossier.key}", {"old": old, "new": new})
 
 
 def _schedule_of(dossier: Dossier) -> Stated:

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Max, OuterRef, Subquery
+from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from integrations.models import Project
+from integrations.models import Entry, Project
 from invoicing.ledger import differences
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import elsewhere, mark
-from invoicing.models import Claim, Correction, Invoice, LedgerRow, moves
-from invoicing.models.claims import ClaimQuerySet
+from invoicing.models import Claim, Correction, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
 
@@ -27,7 +26,15 @@ def claimed(*, entries: Sequence[int]) -> None:
     """The entries (row ids), which the caller has locked, are on a draft now."""
     for start in range(0, len(entries), _CHUNK):
         part = entries[start : start + _CHUNK]
-        moves.move(LedgerRow.objects.filter(entry__in=part), state=_TO_DRAFTED, reason="")
+        moves.move(LedgerRow.objects.filter(entry__in=part), state=_TO_DRAFTED, reason="", agreement=None)
+
+
+def lock(*, invoices: Sequence[Invoice]) -> None:
+    """Lock the entries on invoices and, of credit notes, those that are free when a fee that covers them is taken
+    back."""
+    on = [invoice.pk for invoice in invoices]
+    claims = Claim.objects.live().filter(Q(line__invoice__in=on) | Q(line__taken_back_by__invoice__in=on))
+    Entry.objects.filter(pk__in=claims.values("entry")).lock()
 
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
@@ -85,11 +92,24 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     credits = Claim.objects.live().of_credits().filter(line__invoice=note)
     entries = dict(credits.values_list("entry_id", "entry__remote_id"))
     Claim.objects.live().filter(pk__in=credits.values("takes_back")).update(released_at=now)
+    covered = _free_periods(InvoiceLine.objects.filter(taken_back_by__invoice=note), now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
-    derive_entries(entries=[*entries, *elsewhere(entries)], now=now)
+    judged = {*entries, *covered}
+    derive_entries(entries=[*judged, *elsewhere(judged)], now=now)
     return sorted(entries.values())
+
+
+def _free_periods(lines: QuerySet[InvoiceLine], now: datetime) -> list[int]:
+    """Lines of agreements bill their periods no more, and cover no hours; gives the entries (row ids) of those."""
+    rows = InvoiceLine.objects.filter(pk__in=lines.values("pk"), agreement__isnull=False, released_at__isnull=True)
+    freed = list(rows.values_list("pk", flat=True))
+    claims = Claim.objects.live().covered().filter(line__in=freed)
+    entries = list(claims.values_list("entry_id", flat=True))
+    claims.update(released_at=now)
+    InvoiceLine.objects.filter(pk__in=freed).update(released_at=now)
+    return entries
 
 
 def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
@@ -105,11 +125,14 @@ def credit_dropped(*, note: Invoice, now: datetime) -> list[News]:
     return [differences.news("correction_opened", correction, correction.entry) for correction in opened]
 
 
-def release(*, claims: ClaimQuerySet, now: datetime) -> list[int]:
-    """Free the entries of live claims, which stay as history. The entries, and the same ones in workspaces that they
-    were moved to (row ids), are marked: to be judged again."""
-    entries = list(claims.live().values_list("entry_id", flat=True))
-    claims.live().update(released_at=now)
+def release(*, invoice: Invoice, now: datetime) -> list[int]:
+    """Free the entries of an invoice's live claims, which stay as history, and the periods of its agreements' lines.
+
+    The entries, and the same ones in workspaces that they were moved to (row ids), are marked: to be judged again."""
+    claims = Claim.objects.live().filter(line__invoice=invoice)
+    entries = list(claims.values_list("entry_id", flat=True))
+    claims.update(released_at=now)
+    _free_periods(InvoiceLine.objects.filter(invoice=invoice), now)
     entries += elsewhere(entries)
     mark(entries=entries, now=now)
     return entries

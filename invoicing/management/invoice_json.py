@@ -47,6 +47,7 @@ def _header(invoice: Invoice) -> dict[str, Any]:
 
 def _line(line: InvoiceLine) -> dict[str, Any]:
     return {
+        "kind": line.kind,
         "product": line.product_reference,
         "description": line.description,
         "quantity": _money(line.quantity),
@@ -62,6 +63,7 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
 
 def _planned_line(line: planning.PlannedLine) -> dict[str, Any]:
     return {
+        "kind": str(line.kind),
         "product": line.product.reference,
         "description": line.description,
         "quantity": _money(line.quantity),
@@ -70,7 +72,7 @@ def _planned_line(line: planning.PlannedLine) -> dict[str, Any]:
         "total": _money(line.total),
         "seconds": line.seconds,
         "late": line.late,
-        "entries": [entry.id for entry in line.entries],
+        "entries": [entry.id for entry in (*line.entries, *line.covered)],
     }
 
 

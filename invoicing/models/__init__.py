@@ -1,5 +1,6 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
+from invoicing.models.agreements import Agreement
 from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
 from invoicing.models.claims import Claim, InvoiceLine
@@ -11,6 +12,7 @@ from invoicing.models.reconciliation import Drift, ReportedMonth
 
 __all__ = [
     "NEEDS_PERSON",
+    "Agreement",
     "Annex",
     "Attempt",
     "ChangedMonth",

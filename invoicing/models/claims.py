@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
+from invoicing.models.agreements import Agreement
 from invoicing.models.dossiers import ClientMapping
 from invoicing.models.invoices import Invoice
 from toggbill.firms.models import FirmOwned, FirmQuerySet
@@ -20,10 +21,39 @@ class InvoiceLine(FirmOwned):
 
     One that takes hours of an earlier invoice off has a negative quantity and negative seconds, as EN 16931 wants it
     (BR-27); the lines of a credit note are positive.
+
+    A line of an agreement (section 11) bills one of its periods, named by the first day of that period of the calendar:
+    it is the claim of the period, and of one kind there is one live line for each (of extra hours one for each
+    ``part``). ``due_on``: the earliest cut-off with which it is billed; ``agreement_version``: the terms by which.
+    ``released_at``: its invoice was dropped or replaced, or a credit note that took it back is posted.
     """
+
+    class Kind(models.TextChoices):
+        """Hours; the fee of a period; hours beyond those that a fee includes."""
+
+        HOURS = "hours", _("hours")
+        FEE = "fee", _("fee")
+        EXTRA = "extra", _("extra hours")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
     position = models.PositiveIntegerField(_("position"))
+    kind = models.CharField(_("kind"), max_length=9, choices=Kind, default=Kind.HOURS)
+    agreement = models.ForeignKey(
+        Agreement,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="lines",
+        verbose_name=_("fee agreement"),
+    )
+    agreement_version = models.PositiveIntegerField(default=0, editable=False)
+    period = models.DateField(_("period"), null=True, blank=True)
+    part = models.PositiveIntegerField(default=0, editable=False)
+    due_on = models.DateField(_("due"), null=True, blank=True)
+    takes_back = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="taken_back_by", editable=False
+    )
+    released_at = models.DateTimeField(_("released"), null=True, blank=True)
     product_reference = models.CharField(_("product"), max_length=200, blank=True)
     description = models.CharField(_("description"), max_length=512)
     description_extended = models.CharField(_("further description"), max_length=512, blank=True)
@@ -44,9 +74,27 @@ class InvoiceLine(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(fields=["invoice", "position"], name="line_position_once"),
             models.CheckConstraint(
-                condition=Q(quantity__gt=0, seconds__gt=0, unit_price__gte=0)
-                | Q(quantity__lt=0, seconds__lt=0, unit_price__gte=0),
+                condition=Q(kind="hours", quantity__gt=0, seconds__gt=0, unit_price__gte=0)
+                | Q(kind="hours", quantity__lt=0, seconds__lt=0, unit_price__gte=0)
+                | Q(kind__in=["fee", "extra"], quantity__gt=0, seconds=0, unit_price__gte=0),
                 name="line_has_hours",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="hours", agreement__isnull=True, period__isnull=True, due_on__isnull=True, part=0)
+                & Q(takes_back__isnull=True, released_at__isnull=True)
+                | Q(kind="fee", agreement__isnull=False, period__isnull=False, due_on__isnull=False, part=0, quantity=1)
+                | Q(kind="extra", agreement__isnull=False, period__isnull=False, due_on__isnull=False, part__gt=0),
+                name="line_of_its_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["agreement", "kind", "period", "part"],
+                condition=Q(agreement__isnull=False, takes_back__isnull=True, released_at__isnull=True),
+                name="line_period_once",
+            ),
+            models.UniqueConstraint(
+                fields=["takes_back"],
+                condition=Q(takes_back__isnull=False, released_at__isnull=True),
+                name="line_taken_back_once",
             ),
             # Half a cent and a hair: SQLite multiplies decimals as floating point.
             models.CheckConstraint(
@@ -70,6 +118,14 @@ class ClaimQuerySet(FirmQuerySet["Claim"]):
     def of_entries(self) -> Self:
         """Those of the entries themselves, without later differences and credits."""
         return self.filter(kind=Claim.Kind.ENTRY)
+
+    def covered(self) -> Self:
+        """Those of hours that the fee of an agreement covers."""
+        return self.filter(kind=Claim.Kind.COVERED)
+
+    def holding(self) -> Self:
+        """Those that hold an entry, billed or covered: of an entry there is one live at most."""
+        return self.filter(kind__in=[Claim.Kind.ENTRY, Claim.Kind.COVERED])
 
     def of_differences(self) -> Self:
         """Those of differences to what was billed before."""
@@ -103,9 +159,11 @@ class Claim(FirmOwned):
     """
 
     class Kind(models.TextChoices):
-        """The entry itself; the difference to what was billed of it; a claim that is taken back."""
+        """The entry itself; one that the line's fee covers, and that counts for nothing in the line's hours; the
+        difference to what was billed of it; a claim that is taken back."""
 
         ENTRY = "entry", _("entry")
+        COVERED = "covered", _("covered")
         DIFFERENCE = "difference", _("difference")
         CREDIT = "credit", _("credit")
 
@@ -139,11 +197,13 @@ class Claim(FirmOwned):
         verbose_name_plural = _("claims")
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
-                fields=["entry"], condition=Q(released_at__isnull=True, kind="entry"), name="claim_once"
+                fields=["entry"],
+                condition=Q(released_at__isnull=True, kind__in=["entry", "covered"]),
+                name="claim_once",
             ),
             models.UniqueConstraint(
                 fields=["firm", "entry_remote_id", "twice"],
-                condition=Q(released_at__isnull=True, kind="entry"),
+                condition=Q(released_at__isnull=True, kind__in=["entry", "covered"]),
                 name="claim_once_in_firm",
             ),
             models.UniqueConstraint(
@@ -155,7 +215,7 @@ class Claim(FirmOwned):
                 fields=["takes_back"], condition=Q(released_at__isnull=True, kind="credit"), name="claim_credit_once"
             ),
             models.CheckConstraint(
-                condition=Q(kind="entry", correction__isnull=True, takes_back__isnull=True)
+                condition=Q(kind__in=["entry", "covered"], correction__isnull=True, takes_back__isnull=True)
                 | Q(kind="difference", correction__isnull=False, takes_back__isnull=True)
                 | Q(kind="credit", correction__isnull=True, takes_back__isnull=False),
                 name="claim_of_its_kind",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
+from invoicing.models.agreements import Agreement
 from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
@@ -46,6 +47,7 @@ class LedgerRow(FirmOwned):
         DRAFTED = "drafted", _("drafted")
         INVOICED = "invoiced", _("invoiced")
         CREDITED = "credited", _("credited")
+        COVERED = "covered", _("covered by a fee")
         DELETED = "deleted", _("deleted")
 
     class Decision(models.TextChoices):
@@ -73,6 +75,15 @@ class LedgerRow(FirmOwned):
         Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, editable=False
     )
     confirmed_as = models.CharField(max_length=32, blank=True, editable=False)
+    # Section 11: whose fee covers it.
+    agreement = models.ForeignKey(
+        Agreement,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger_rows",
+        verbose_name=_("fee agreement"),
+    )
     client_name = models.CharField(_("Toggl client"), max_length=500, blank=True)
     buyer_key = models.CharField(max_length=60, blank=True)
     buyer_name = models.CharField(_("customer"), max_length=500, blank=True)
@@ -95,6 +106,11 @@ class LedgerRow(FirmOwned):
                 name="ledger_attention_has_reason",
             ),
             models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
+            models.CheckConstraint(
+                condition=Q(state="covered", agreement__isnull=False)
+                | (~Q(state="covered") & Q(agreement__isnull=True)),
+                name="ledger_covered_by_agreement",
+            ),
             models.CheckConstraint(
                 condition=Q(state="invoiced") | Q(correction_seconds=0, correction_text="", accepted_seconds=0),
                 name="ledger_correction_after_billing",

@@ -207,16 +207,16 @@ PAYMENT = Table(
 )
 
 _L = LedgerRow.State
-_JUDGED = (_L.RUNNING, _L.NOT_BILLABLE, _L.OPEN, _L.ATTENTION, _L.DELETED)
+_JUDGED = (_L.RUNNING, _L.NOT_BILLABLE, _L.OPEN, _L.ATTENTION, _L.COVERED, _L.DELETED)
 """What the rules say of an entry that nobody decided on and nothing bills."""
 _UNDECIDED = (_L.OPEN, _L.ATTENTION)
-_NOT_TO_BILL = (_L.RUNNING, _L.NOT_BILLABLE, _L.DELETED)
+_NOT_TO_BILL = (_L.RUNNING, _L.NOT_BILLABLE, _L.COVERED, _L.DELETED)
 """What the rules say of an entry whatever a person decided; once it is to be billed again, the decision holds again."""
 _DECIDED = (_L.HELD, _L.WRITTEN_OFF, _L.CREDITED)
 STATE = Table(
     LedgerRow,
     "state",
-    ends=frozenset({_L.NOT_BILLABLE, _L.WRITTEN_OFF, _L.INVOICED, _L.CREDITED, _L.DELETED}),
+    ends=frozenset({_L.NOT_BILLABLE, _L.WRITTEN_OFF, _L.INVOICED, _L.CREDITED, _L.COVERED, _L.DELETED}),
     moves=(
         *_each([BEGIN], _JUDGED, None, Who.CHANGE, "mirrored"),
         *_each(_JUDGED, _JUDGED, None, Who.CHANGE, "judged anew"),

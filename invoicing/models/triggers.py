@@ -66,7 +66,7 @@ def claims_of_entries(vendor: str) -> Iterator[Trigger]:
         message=f"{entries}: an entry keeps its Toggl id and its firm",
     )
     twice = (
-        f"SELECT 1 FROM {claims} AS other WHERE other.firm_id = NEW.firm_id AND other.kind = 'entry' "
+        f"SELECT 1 FROM {claims} AS other WHERE other.firm_id = NEW.firm_id AND other.kind IN ('entry', 'covered') "
         "AND other.entry_remote_id = NEW.entry_remote_id AND other.twice > 0 AND other.released_at IS NULL"
     )
     yield trigger(
@@ -75,7 +75,7 @@ def claims_of_entries(vendor: str) -> Iterator[Trigger]:
         table=claims,
         reads=reads,
         when="BEFORE INSERT",
-        refuse_if=f"NEW.twice <> 0 OR (NEW.kind = 'entry' AND EXISTS ({twice}))",
+        refuse_if=f"NEW.twice <> 0 OR (NEW.kind IN ('entry', 'covered') AND EXISTS ({twice}))",
         message=f"{claims}: the entry is billed already",
         settings=settings,
     )

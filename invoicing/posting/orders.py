@@ -80,6 +80,7 @@ def order_of(
                 reference=line.product_reference,
                 vat_rate=line.vat_rate,
                 ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
+                unit="C62" if line.kind == InvoiceLine.Kind.FEE else "HUR",
             )
             for line in lines
         ),

@@ -29,10 +29,10 @@ from integrations.clients.transport import BadCredentials, NoAnswer, Refused, Re
 from integrations.connections import circuit, hindrances, stopping
 from integrations.connections.opening import open_billit
 from integrations.connections.stopping import Stopping
-from integrations.models import Company, Entry
+from integrations.models import Company
 from invoicing.deciding import rights
 from invoicing.ledger import transitions
-from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, moves
+from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
@@ -299,8 +299,7 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
     attempts.update(
         outcome=outcome, http_status=200, answer=Code.TAKEN_AS_ORDER, answer_facts=Case(*taken), finished_at=now
     )
-    claims = Claim.objects.live().filter(line__invoice__in=[invoice.pk for invoice, _, _ in settled])
-    Entry.objects.filter(pk__in=claims.values("entry")).lock()
+    transitions.lock(invoices=[invoice for invoice, _, _ in settled])
     billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
     transitions.invoiced(invoices=billed, now=now)
     asked_from = _Status.IN_DOUBT if outcome == _Outcome.ADOPTED else _Status.POSTING

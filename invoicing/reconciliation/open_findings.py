@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.ledger import invariants
+from invoicing.ledger.broken import month_action
 from invoicing.ledger.invariants import Scope
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
 from invoicing.reconciliation import findings
@@ -51,7 +52,7 @@ def differences(dossier: Dossier) -> list[Shown]:
         Shown(
             _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(broken.month, "F Y")},
             broken.sentence,
-            invariants.month_action(),
+            month_action(),
             broken.facts["differs_since"],
         )
         for broken in invariants.toggl_total(Scope({dossier.pk: dossier}))

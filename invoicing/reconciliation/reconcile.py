@@ -21,7 +21,7 @@ from integrations.connections import quota
 from integrations.connections.opening import open_billit
 from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
-from invoicing.ledger import derive, months
+from invoicing.ledger import derive, months, window
 from invoicing.ledger.invariants import Broken
 from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
@@ -151,7 +151,7 @@ def _reread(workspace: Workspace, dossiers: Sequence[Dossier], now: datetime, ba
     since = min(
         months
         | set(unequal.values_list("month", flat=True))
-        | {derive.uninvoiced_since(workspace=workspace, today=today)}
+        | {window.uninvoiced_since(workspace=workspace, today=today)}
     )
     done = sync.sync_workspace(workspace=workspace, now=now, full=True, since=since, background=background)
     if done.deferred_until is not None:

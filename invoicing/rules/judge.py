@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import (
     VAT_RATES,
     Buyer,
@@ -33,11 +34,12 @@ from invoicing.rules.vat_numbers import rest_of_name
 @dataclass(frozen=True, slots=True)
 class _Billed:
     """R3 on one client: a buyer, or the reason why there is none; `unfit` when the VAT treatment (R6) stands in the
-    way, which is said last."""
+    way, which is said last. `known`: who it is, whether or not that does."""
 
     buyer: Buyer | None = None
     reason: Reason | None = None
     unfit: Reason | None = None
+    known: Buyer | None = None
 
 
 def _unfit(treatment: Treatment | None, number: str, country: str) -> Reason | None:
@@ -98,6 +100,18 @@ class Judge:
         self._tagged: dict[tuple[str, ...], _Tagged] = {}
         self._verdicts: dict[tuple[tuple[str, ...], int, str, Decimal | None], Verdict] = {}
         self._by_day = rules.price_day == "work"
+        self.agreements = rules.agreements
+        self._scopes = self._read_agreements()
+
+    def _read_agreements(self) -> dict[str, list[tuple[Agreement, frozenset[int]]]]:
+        """The agreements of each customer (key), with the products (ids) that each names."""
+        found: defaultdict[str, list[tuple[Agreement, frozenset[int]]]] = defaultdict(list)
+        for agreement in self.agreements:
+            buyer = self._customer_of(agreement).known
+            if buyer is not None:
+                named = (product.id for reference in agreement.products for product in self._named(reference))
+                found[buyer.key].append((agreement, frozenset(named)))
+        return dict(found)
 
     def under(self, **changes: Any) -> "Judge":
         """A judge by the same rules but for these (fields of ``Rules``)."""
@@ -132,11 +146,15 @@ class Judge:
             return _NO_CLIENT
         if self._rules.clients is not None and entry.client_id not in self._rules.clients:
             return _UNASSIGNED_CLIENT
+        agreed = self._agreed(entry, tagged) if self._scopes or entry.covered_by else None
+        return agreed or self._by_the_hour(entry, entry.client_id, tagged)
+
+    def _by_the_hour(self, entry: Entry, client_id: int, tagged: _Tagged) -> Verdict:
         price = tagged.product.price_on(entry.day) if self._by_day and tagged.product else None
-        billed_as = (entry.tags, entry.client_id, entry.client_name, price)
+        billed_as = (entry.tags, client_id, entry.client_name, price)
         verdict = self._verdicts.get(billed_as)
         if verdict is None:
-            verdict = self._combine(self._priced(tagged, price), entry.client_id, entry.client_name)
+            verdict = self._combine(self._priced(tagged, price), client_id, entry.client_name)
             self._verdicts[billed_as] = verdict
         if verdict.reason is None and not entry.is_confirmed and (doubt := self._doubt(entry)) is not None:
             return replace(verdict, state=State.attention, reason=doubt)
@@ -144,13 +162,67 @@ class Judge:
 
     def _combine(self, tagged: _Tagged, client_id: int, client_name: str) -> Verdict:
         """What R3, R4 and R6 say of such tags with such a client."""
-        client = (client_id, client_name)
-        billed = self._billed.get(client)
-        if billed is None:
-            billed = self._billed[client] = self._find_buyer(*client)
+        billed = self._buyer_of(client_id, client_name)
         reason = billed.reason or tagged.reason or billed.unfit or self._no_vat(billed, tagged)
         state = State.attention if reason else State.open
         return Verdict(state, reason, tagged.product, billed.buyer, tagged.ignored)
+
+    def _buyer_of(self, client_id: int, client_name: str) -> _Billed:
+        client = (client_id, client_name)
+        billed = self._billed.get(client)
+        if billed is None:
+            rule = self._client_rules.get(client_id, ClientRule(client_id))
+            billed = self._billed[client] = self._find_buyer(rule, client_name)
+        return billed
+
+    def _agreed(self, entry: Entry, tagged: _Tagged) -> Verdict | None:
+        """What the agreements of its customer say of an entry (section 11); None: nothing, it is billed by the hour.
+
+        Of R4 only the product is asked, where a scope names products; of R6 nothing."""
+        buyer = self._buyer_of(entry.client_id or 0, entry.client_name).known
+        if buyer is None:
+            return None
+        product = None if tagged.product is None else tagged.product.id
+        covering = [
+            agreement
+            for agreement, products in self._scopes.get(buyer.key, ())
+            if agreement.in_force(entry.day)
+            and (
+                not (agreement.products or agreement.projects)
+                or product in products
+                or entry.project_id in agreement.projects
+            )
+        ]
+        if len(covering) > 1:
+            return Verdict(State.attention, Reason.several_agreements, tagged.product, buyer)
+        if entry.covered_by is not None and [agreement.id for agreement in covering] != [entry.covered_by]:
+            return Verdict(State.attention, Reason.left_agreement, tagged.product, buyer)
+        if covering:
+            return Verdict(State.covered, None, tagged.product, buyer, agreement=covering[0].id)
+        return None
+
+    def _customer_of(self, agreement: Agreement) -> _Billed:
+        if agreement.client_id is not None:
+            return self._buyer_of(agreement.client_id, agreement.client_name)
+        return self._find_buyer(ClientRule(0, number=agreement.number), "")
+
+    def billed_to(self, agreement: Agreement) -> tuple[Buyer | None, Reason | None]:
+        """The customer of an agreement (R3, R6), or why its lines cannot be billed."""
+        billed = self._customer_of(agreement)
+        return billed.buyer, billed.reason or billed.unfit
+
+    def customer_key(self, agreement: Agreement) -> str:
+        """What tells the customer of an agreement from others, "" where there is none."""
+        known = self._customer_of(agreement).known
+        return "" if known is None else known.key
+
+    def product_for(
+        self, reference: str, buyer: Buyer | None, *, is_priced: bool
+    ) -> tuple[Product | None, Reason | None]:
+        """The product of this reference as the line of an agreement needs it, or why it cannot be billed. Without
+        `is_priced` its own price counts for nothing."""
+        tagged = self._only(self._named(reference), is_priced=is_priced)
+        return tagged.product, tagged.reason or self._no_vat(_Billed(buyer), tagged)
 
     def _priced(self, tagged: _Tagged, price: Decimal | None) -> _Tagged:
         """The same at the price of the day of the work, where the dossier bills that (section 11)."""
@@ -185,8 +257,7 @@ class Judge:
             return False
         return self._rules.clients is None or client_id in self._rules.clients or self._rules.takes_unassigned
 
-    def _find_buyer(self, client_id: int, client_name: str) -> _Billed:
-        rule = self._client_rules.get(client_id, ClientRule(client_id))
+    def _find_buyer(self, rule: ClientRule, client_name: str) -> _Billed:
         reading = read_number(client_name)
         number = normalise_number(rule.number)
         if rule.number and not number:
@@ -218,13 +289,13 @@ class Judge:
     def _bill(rule: ClientRule, number: str, customer: Customer | None, name: str = "") -> _Billed:
         """R6. A foreign buyer without a treatment is nobody to bill yet: it must not be mistaken for a domestic one."""
         unfit = _unfit(rule.treatment, number, "" if customer is None else customer.country)
-        if unfit is not None:
-            return _Billed(unfit=unfit)
         treatment = rule.treatment or Treatment.domestic
         references = rule.purchase_order.strip(), rule.buyer_reference.strip()
         if customer is None:
-            return _Billed(Buyer(number, None, name, "", treatment, *references))
-        return _Billed(Buyer(number, customer.party_id, customer.name, customer.language, treatment, *references))
+            known = Buyer(number, None, name, "", treatment, *references)
+        else:
+            known = Buyer(number, customer.party_id, customer.name, customer.language, treatment, *references)
+        return _Billed(None if unfit else known, unfit=unfit, known=known)
 
     def _read_tags(self, tags: Sequence[str]) -> _Tagged:
         spelled: dict[str, str] = {}
@@ -267,15 +338,17 @@ class Judge:
         """The products of a reference that a person wrote: those spelt so, else those that are equal by text key."""
         return self._exact.get(reference.strip()) or self._folded.get(text_key(reference), [])
 
-    def _only(self, products: Sequence[Product], ignored: Sequence[str] = ()) -> _Tagged:
+    def _only(self, products: Sequence[Product], ignored: Sequence[str] = (), *, is_priced: bool = True) -> _Tagged:
         if len(products) != 1:
             return _Tagged(reason=Reason.several_products if products else Reason.unknown_product)
         product = products[0]
-        reason = None
-        if product.price is None or product.price <= 0:
-            reason = Reason.no_price
-        elif product.price != round(product.price, self._rules.price_decimals):
-            reason = Reason.price_decimals
-        elif product.vat_rate not in VAT_RATES:
+        reason = self._unpriced(product) if is_priced else None
+        if reason is None and product.vat_rate not in VAT_RATES:
             reason = Reason.vat_rate
         return _Tagged(product=product, reason=reason, ignored=tuple(ignored))
+
+    def _unpriced(self, product: Product) -> Reason | None:
+        if product.price is None or product.price <= 0:
+            return Reason.no_price
+        is_whole = product.price == round(product.price, self._rules.price_decimals)
+        return None if is_whole else Reason.price_decimals

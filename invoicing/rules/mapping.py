@@ -11,6 +11,7 @@ from decimal import Decimal
 from enum import StrEnum, auto
 from typing import Literal
 
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.vat_numbers import customer_number as customer_number
 from invoicing.rules.vat_numbers import name_without_number as name_without_number
 from invoicing.rules.vat_numbers import normalise_number as normalise_number
@@ -43,12 +44,14 @@ class Reason(StrEnum):
     small_enterprise = auto()
     billed_elsewhere = auto()
     contradicting_mappings = auto()
+    several_agreements = auto()
+    left_agreement = auto()
     implausible = auto()
     duplicate_entry = auto()
 
 
-DOUBTS = frozenset({Reason.implausible, Reason.duplicate_entry})
-"""Reasons that a person may set aside for an entry as it stands (design R4)."""
+DOUBTS = frozenset({Reason.implausible, Reason.duplicate_entry, Reason.left_agreement})
+"""Reasons that a person may set aside for an entry as it stands (design R4, section 11)."""
 
 
 class State(StrEnum):
@@ -63,6 +66,7 @@ class State(StrEnum):
     drafted = auto()
     invoiced = auto()
     credited = auto()
+    covered = auto()
     deleted = auto()
 
 
@@ -103,6 +107,8 @@ class Entry:
     is_confirmed: bool = False
     # Moved here from another workspace of the firm, with its id, after it was put on an invoice there.
     billed_elsewhere: bool = False
+    # The agreement (id) whose line covers it, on an invoice that is no draft.
+    covered_by: int | None = None
 
     @property
     def end(self) -> datetime:
@@ -197,6 +203,7 @@ class Rules:
     longest_hours: int = 16
     gone: frozenset[int] = frozenset()
     price_day: Literal["draft", "work"] = "draft"
+    agreements: tuple[Agreement, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,13 +228,14 @@ class Buyer:
 class Verdict:
     """What the rules say of an entry. State None: outside these books. An open entry has both product and buyer;
     an attention has those that were found before its reason was met. `ignored_tags` lead nowhere, beside one that does;
-    as they are spelled."""
+    as they are spelled. `agreement`: the one (id) that covers a covered entry."""
 
     state: State | None
     reason: Reason | None = None
     product: Product | None = None
     buyer: Buyer | None = None
     ignored_tags: tuple[str, ...] = ()
+    agreement: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,20 +4,30 @@ The plan depends on what the entries are, never on the order in which they come.
 durations are raw seconds, amounts are Decimals in euro.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from invoicing.rules.agreements.fees import Agreed as Agreed
+from invoicing.rules.agreements.fees import Hung as Hung
+from invoicing.rules.agreements.fees import Lines, lines_due
+from invoicing.rules.agreements.fees import Withheld as Withheld
 from invoicing.rules.differences import corrected_texts
 from invoicing.rules.grouping import Group, group_of, line_texts
 from invoicing.rules.judge import Judge
+from invoicing.rules.lines import Difference as Difference
+from invoicing.rules.lines import Due as Due
+from invoicing.rules.lines import LineKind as LineKind
+from invoicing.rules.lines import PlannedLine as PlannedLine
+from invoicing.rules.lines import Terms as Terms
+from invoicing.rules.lines import language_of as language_of
+from invoicing.rules.lines import period_title as period_title
 from invoicing.rules.mapping import Buyer, Entry, Product, State, Treatment, Verdict
 from invoicing.rules.prices import EarlierPrice, price_of_day
-from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals, vat_of
+from invoicing.rules.rating import billed_seconds, hours, line_total, totals, vat_of
 from invoicing.rules.text import text_key
 
 HELD = "held"
@@ -26,79 +36,10 @@ CORRECTION_WAITS = "correction_waits"
 NOT_OVER = "not_over"
 """Not among those that are skipped: see `Plan.not_over`."""
 
-_MONTHS = {
-    "de": "Januar Februar März April Mai Juni Juli August September Oktober November Dezember",
-    "en": "January February March April May June July August September October November December",
-    "fr": "janvier février mars avril mai juin juillet août septembre octobre novembre décembre",
-    "nl": "januari februari maart april mei juni juli augustus september oktober november december",
-}
-
+_WORKED = (State.open, State.covered)
 
 InvoiceKey = tuple[str, str, str, bool]
 """What one invoice is made for (R7): the buyer, the two references, and whether it is outside the scope of VAT."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How one run bills: `cut_off` is the last day included; entries on or before `late_through`, the cut-off of the
-    latest earlier run whose drafts no longer wait, make their line late; `language` is for buyers without one;
-    `exempt_code` is the VentilationCode of a company that charges no VAT, None for all others. What ends after `now`,
-    the moment of the run, waits (None: everything is over). A price with more than `price_decimals` is none that can be
-    billed."""
-
-    group_by: str
-    rounding: Rounding
-    cut_off: date
-    late_through: date | None
-    language: str
-    exempt_code: int | None = None
-    now: datetime | None = None
-    price_decimals: int = 2
-
-
-@dataclass(frozen=True, slots=True)
-class PlannedLine:
-    """One line: `quantity` in hours x `unit_price` is `total`; `seconds` is the raw sum of its entries, which are in
-    the order of their start. Quantity and seconds are negative where a difference takes hours off. `ignored_tags`:
-    those of its entries that lead nowhere, in the order of their key."""
-
-    product: Product
-    description: str
-    description_extended: str
-    quantity: Decimal
-    unit_price: Decimal
-    vat_rate: Decimal
-    ventilation_code: int
-    treatment: Treatment
-    total: Decimal
-    seconds: int
-    late: bool
-    entries: tuple[Entry, ...]
-    difference: "Difference | None" = None
-    ignored_tags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What a person decided to bill, or (negative) to take off, on the next invoice of the customer (design section 6).
-
-    `entry` says when and what was billed; `seconds` and `hours` are the difference, of one sign; price, VAT, texts and
-    `buyer` are those of the line that it corrects, `number` is its invoice's. `correction` is our own id of it.
-    """
-
-    correction: int
-    entry: Entry
-    seconds: int
-    hours: Decimal
-    product: Product
-    unit_price: Decimal
-    vat_rate: Decimal
-    ventilation_code: int
-    treatment: Treatment
-    description: str
-    description_extended: str
-    number: str
-    buyer: Buyer
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,11 +80,14 @@ class Skipped:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What a run would do: invoices by the buyer's name, skipped entries by their id, and the ids of those that are
-    open and not over yet."""
+    open and not over yet. `withheld`: what is due of agreements and cannot be billed; `hung`: hours that lines of
+    earlier invoices cover from now on."""
 
     invoices: tuple[PlannedInvoice, ...]
     skipped: tuple[Skipped, ...]
     not_over: tuple[int, ...] = ()
+    withheld: tuple[Withheld, ...] = ()
+    hung: tuple[Hung, ...] = ()
 
 
 class _Work(NamedTuple):
@@ -166,16 +110,19 @@ def plan(
     held: Collection[int] = (),
     differences: Iterable[Difference] = (),
     at_their_day: Collection[InvoiceKey] = (),
+    agreed: Agreed | None = None,
 ) -> Plan:
     """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
 
     Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
-    the invoice holds waits. Hours of the invoices `at_their_day` are billed at the price of their own day, however the
-    dossier bills. Raises ValueError for an unknown grouping. Rules: design R5 to R10 and section 6."""
+    the invoice holds waits. Lines of agreements stand first (`agreed`; None: none are billed). Hours of the invoices
+    `at_their_day` are billed at the price of their own day, however the dossier bills. Raises ValueError for an unknown
+    grouping. Rules: design R5 to R10, sections 6 and 11."""
     held = frozenset(held)
     skipped: list[Skipped] = []
     not_over: list[int] = []
     invoices: defaultdict[InvoiceKey, list[_Work]] = defaultdict(list)
+    covered: defaultdict[int, list[Entry]] = defaultdict(list)
     for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
         if entry.day > terms.cut_off:
             continue
@@ -184,8 +131,10 @@ def plan(
             skipped.append(Skipped(entry.id, verdict.reason.value))
         elif verdict.state is State.open and entry.id in held:
             skipped.append(Skipped(entry.id, HELD))
-        elif verdict.state is State.open and terms.now is not None and entry.end > terms.now:
+        elif verdict.state in _WORKED and terms.now is not None and entry.end > terms.now:
             not_over.append(entry.id)
+        elif verdict.state is State.covered:
+            covered[verdict.agreement or 0].append(entry)
         elif verdict.state is State.open:
             work = _work(entry, verdict, terms.group_by)
             invoices[_key(work.buyer, work.buyer.treatment)].append(work)
@@ -205,6 +154,9 @@ def plan(
         skipped.extend(Skipped(entry.id, ROUNDS_TO_ZERO) for entry in zero)
         if lines:
             billed[key] = min((work.buyer for work in works), key=_fullest), lines
+    fees = Lines() if agreed is None else lines_due(judge, terms, agreed, covered)
+    for buyer, line in reversed(fees.lines):
+        billed.setdefault(_key(buyer, buyer.treatment), (buyer, []))[1].insert(0, line)
     skipped.extend(_correct(billed, differences, terms))
     planned = [
         replace(_invoice(buyer, lines, terms), earlier=earlier.get(key)) for key, (buyer, lines) in billed.items()
@@ -213,6 +165,8 @@ def plan(
         tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
         tuple(sorted(not_over)),
+        tuple(fees.withheld),
+        tuple(fees.hung),
     )
 
 
@@ -351,7 +305,7 @@ def _by_key(tags: Iterable[str]) -> tuple[str, ...]:
 def _invoice(buyer: Buyer, lines: Sequence[PlannedLine], terms: Terms) -> PlannedInvoice:
     # The period is that of the hours; the days that are merely corrected count when there is nothing else.
     hours_of = [line for line in lines if line.difference is None] or lines
-    days = [entry.day for line in hours_of for entry in line.entries]
+    days = [day for line in hours_of for day in line.days]
     first, last = min(days), max(days)
     sums = totals((line.vat_rate, line.total) for line in lines)
     return PlannedInvoice(
@@ -373,24 +327,3 @@ def _fullest(buyer: Buyer) -> tuple[object, ...]:
 
 def _place(buyer: Buyer) -> tuple[str, str, int, str, str]:
     return buyer.name.casefold(), buyer.number, buyer.party_id or 0, buyer.purchase_order, buyer.buyer_reference
-
-
-def period_title(first: date, last: date, language: str, otherwise: str) -> str:
-    """The months of a period in words, e.g. `Octobre – novembre 2026` (design R10).
-
-    `language` is a code as services write it (`FR`, `fr-be`); for an unknown one `otherwise` counts, then English."""
-    months = _MONTHS[language_of(language, otherwise)].split()
-    start, end = months[first.month - 1], months[last.month - 1]
-    if (first.year, first.month) == (last.year, last.month):
-        text = f"{end} {last.year}"
-    elif first.year == last.year:
-        text = f"{start} – {end} {last.year}"
-    else:
-        text = f"{start} {first.year} – {end} {last.year}"
-    return text[0].upper() + text[1:]
-
-
-def language_of(language: str, otherwise: str) -> str:
-    """Which of the languages that we write (de, en, fr, nl) a code of a service means; see `period_title`."""
-    codes = (re.split("[-_]", code.strip().lower())[0] for code in (language, otherwise))
-    return next((code for code in codes if code in _MONTHS), "en")

@@ -34,6 +34,7 @@ State = LedgerRow.State
 SHOWN = (
     State.INVOICED,
     State.DRAFTED,
+    State.COVERED,
     State.OPEN,
     State.ATTENTION,
     State.HELD,

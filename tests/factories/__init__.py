@@ -5,6 +5,7 @@ Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossie
 """
 
 from tests.factories.books import (
+    AgreementFactory,
     AnnexFactory,
     AttemptFactory,
     ClaimFactory,
@@ -13,6 +14,7 @@ from tests.factories.books import (
     DossierClientFactory,
     DossierFactory,
     DriftFactory,
+    FeeLineFactory,
     InvoiceFactory,
     InvoiceLineFactory,
     LedgerRowFactory,
@@ -42,6 +44,7 @@ from tests.factories.mirror import (
 __all__ = [
     "NOW",
     "PASSWORD",
+    "AgreementFactory",
     "AnnexFactory",
     "AttemptFactory",
     "ClaimFactory",
@@ -55,6 +58,7 @@ __all__ = [
     "DossierFactory",
     "DriftFactory",
     "EntryFactory",
+    "FeeLineFactory",
     "FirmFactory",
     "InvitationFactory",
     "InvoiceFactory",

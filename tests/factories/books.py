@@ -15,6 +15,7 @@ from factory.declarations import LazyAttribute, LazyFunction, Maybe, SelfAttribu
 from factory.helpers import post_generation
 
 from invoicing.models import (
+    Agreement,
     Annex,
     Attempt,
     Claim,
@@ -101,6 +102,22 @@ class ClientMappingFactory(DjangoModelFactory[ClientMapping]):
     dossier = SubFactory(DossierFactory)
     client_remote_id = Sequence(lambda n: 501 + n)
     number = Sequence(enterprise_number)
+
+
+class AgreementFactory(DjangoModelFactory[Agreement]):
+    """A fee of 250 euro a month in arrears, as product FORF, for all hours of a Toggl client from September 2026 on."""
+
+    class Meta:
+        model = Agreement
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    key = Sequence(lambda n: f"agreement-{n}")
+    title = "Tenue de la comptabilité"
+    client_remote_id = Sequence(lambda n: 501 + n)
+    start_date = date(2026, 9, 1)
+    product_reference = "FORF"
+    amount = Decimal("250.00")
 
 
 class WalkingFactory(DjangoModelFactory[Row]):
@@ -246,8 +263,23 @@ class InvoiceLineFactory(DjangoModelFactory[InvoiceLine]):
     @post_generation
     def with_claim(self: InvoiceLine, create: bool, wanted: bool | None, **more: Any) -> None:
         """One claim of all the seconds."""
-        if create and wanted is not False:
+        if create and wanted is not False and self.kind == InvoiceLine.Kind.HOURS:
             ClaimFactory(line=self, seconds=self.seconds, **more)
+
+
+class FeeLineFactory(InvoiceLineFactory):
+    """The fee of October 2026 of a new agreement of the dossier: 190 euro, the total of an invoice of its factory."""
+
+    kind = InvoiceLine.Kind.FEE
+    agreement = SubFactory(AgreementFactory, dossier=SelfAttribute("..invoice.dossier"))
+    agreement_version = 1
+    period = date(2026, 10, 1)
+    due_on = date(2026, 10, 31)
+    product_reference = "FORF"
+    description = "Flat fee"
+    quantity = Decimal(1)
+    unit_price = Decimal("190.00")
+    seconds = LazyAttribute(lambda _o: 0)
 
 
 _LEDGER_STATE = {"posted": LedgerRow.State.INVOICED, "void": LedgerRow.State.OPEN}

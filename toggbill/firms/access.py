@@ -113,6 +113,7 @@ _BY_ANY = {
     "invoicing.dossierclient": "dossier",
     "invoicing.tagmapping": "dossier",
     "invoicing.clientmapping": "dossier",
+    "invoicing.agreement": "dossier",
     "invoicing.ledgerrow": "dossier",
     "invoicing.run": "dossier",
     "invoicing.invoice": "dossier",

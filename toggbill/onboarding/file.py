@@ -12,16 +12,20 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from invoicing.dossiers import mappings, rules
+from invoicing.dossiers import agreements, mappings, rules
 from invoicing.dossiers.faults import Fault, repeated
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.parsing import Section
 from invoicing.dossiers.rules import DossierRules, Wanted
+from invoicing.rules.agreement import Agreement, Every, Kind, PartPeriods
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
 from toggbill.onboarding.sections import (
+    AgreementTable,
     BillitTable,
     ClientTable,
     DossierTable,
@@ -91,6 +95,7 @@ class DossierSection:
     rules: DossierRules
     tags: tuple[TagRule, ...]
     client_map: tuple[ClientRule, ...]
+    agreements: tuple[Agreement, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +179,11 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
     _once(users, "email", [row.email for row in file.users])
     _once(toggl, "key", [row.key for row in file.toggl])
     _once(billit, "key", [row.key for row in file.billit])
+    _once(
+        [table for dossier in dossiers for table in dossier.agreements or []],
+        "key",
+        [each.key for row in file.dossiers for each in row.agreements],
+    )
     _check_references(dossiers, file, standing)
     wanted = [Wanted(row.workspace, row.company, row.rules) for row in file.dossiers]
     for table, found in zip(dossiers, rules.check(wanted, standing), strict=True):
@@ -257,6 +267,7 @@ def _dossier(table: DossierTable) -> DossierSection:
         rules=DossierRules.of(given),
         tags=_tags(table.tags or []),
         client_map=_client_map(table.client_map or []),
+        agreements=_agreements(table.agreements or []),
     )
 
 
@@ -300,6 +311,37 @@ def _client_map(tables: Sequence[ClientTable]) -> tuple[ClientRule, ...]:
     ]
     _note_mappings(tables, mappings.check_clients(stated))
     return tuple(map(mappings.normalised, stated))
+
+
+def _agreements(tables: Sequence[AgreementTable]) -> tuple[Agreement, ...]:
+    stated = [
+        Agreement(
+            key=table.key or "",
+            title=table.title or "",
+            start=table.from_ or date.min,
+            product=table.product or "",
+            amount=table.amount or Decimal(0),
+            every=table.every or Every.month.value,
+            kind=table.kind or Kind.fixed.value,
+            client_id=table.client,
+            number=table.vat or "",
+            end=table.until,
+            products=tuple(reference or "" for reference in table.products or ()),
+            projects=tuple(project or 0 for project in table.projects or ()),
+            in_advance=bool(table.in_advance),
+            included_hours=table.included_hours,
+            extra_product=table.extra_product or "",
+            part_periods=table.part_periods or PartPeriods.full.value,
+        )
+        for table in tables
+    ]
+    # A short name is the firm's, so its repetition is told for the file as a whole.
+    found = [[each for each in faults if each.code != "twice"] for faults in agreements.check_agreements(stated)]
+    for table, faults in zip(tables, found, strict=True):
+        # What is missing was noted already, and what was put in its place says nothing.
+        needed = {name for name in table.needed if not table.has(name)}
+        _note_mappings([table], [[each for each in faults if each.field not in needed]])
+    return tuple(stated)
 
 
 def _note_mappings(tables: Sequence[Section], found: Sequence[Sequence[Fault]]) -> None:

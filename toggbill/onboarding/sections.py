@@ -10,7 +10,7 @@ from zoneinfo import available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from invoicing.dossiers import faults
@@ -183,6 +183,30 @@ class ClientTable(Table):
     buyer_reference: Text = None
 
 
+class AgreementTable(Table):
+    """[[dossiers.agreements]] (section 11)"""
+
+    needed = ("key", "title", "from", "product", "amount")
+    written = "[[dossiers.agreements]]"
+
+    key: ShortName = None
+    client: Id = None
+    vat: Text = None
+    title: Text = None
+    kind: Text = None
+    from_: Day = Field(None, alias="from")
+    until: Day = None
+    products: Annotated[list[Text] | None, Words("a list of texts", item=_TEXT)] = None
+    projects: Annotated[list[Id] | None, Words("a list of whole numbers", item="a whole number")] = None
+    product: Text = None
+    amount: Amount = None
+    every: Text = None
+    in_advance: Flag = None
+    included_hours: Amount = None
+    extra_product: Text = None
+    part_periods: Text = None
+
+
 class DossierTable(Table):
     """[[dossiers]]"""
 
@@ -215,6 +239,7 @@ class DossierTable(Table):
     default_product: Text = None
     tags: Annotated[list[TagTable] | None, _tables(TagTable)] = None
     client_map: Annotated[list[ClientTable] | None, _tables(ClientTable)] = None
+    agreements: Annotated[list[AgreementTable] | None, _tables(AgreementTable)] = None
 
 
 class FileTable(Table):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
 from integrations.models import Company, Connection, Workspace
+from invoicing.dossiers.agreements import set_agreements
 from invoicing.dossiers.firm import set_firm
 from invoicing.dossiers.mappings import map_clients, map_tags
 from invoicing.dossiers.rules import Pairing, set_dossiers
@@ -22,7 +23,7 @@ from toggbill.firms.models import Firm, Membership, User
 from toggbill.onboarding.asking import Answers
 from toggbill.onboarding.file import OnboardingFile
 
-KINDS = ("users", "toggl", "billit", "workspaces", "companies", "dossiers", "tags", "client_map")
+KINDS = ("users", "toggl", "billit", "workspaces", "companies", "dossiers", "tags", "client_map", "agreements")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def write(file: OnboardingFile, answers: Answers, *, by: Actor, now: datetime) -
         written.count("dossiers", {outcome: 1})
         written.count("tags", map_tags(dossier=dossier, rules=section.tags, by=by, now=now))
         written.count("client_map", map_clients(dossier=dossier, rules=section.client_map, by=by, now=now))
+        written.count("agreements", set_agreements(dossier=dossier, agreements=section.agreements, by=by, now=now))
     return written
 
 

@@ -196,7 +196,11 @@ class Command(JsonCommand):
     def _skipped(self, drafting: runs.Drafting) -> list[dict[str, Any]]:
         if waiting := drafting.plan.not_over:
             self.say(f"Not over yet, so not billed: {', '.join(map(str, waiting))}.")
-        return [{"entry": skipped.entry, "reason": str(skipped.reason)} for skipped in drafting.plan.skipped]
+        withheld = [
+            {"agreement": each.agreement, "period": each.period.isoformat(), "reason": str(each.reason)}
+            for each in drafting.plan.withheld
+        ]
+        return [{"entry": each.entry, "reason": str(each.reason)} for each in drafting.plan.skipped] + withheld
 
     def _note(self, invoices: Iterable[Invoice]) -> None:
         self._moved |= {invoice.pk: None for invoice in invoices}

@@ -19,24 +19,27 @@ import invoicing
 from integrations.clients.transport import ServiceError
 from invoicing.attention import causes
 from invoicing.attention import decide as attention
-from invoicing.corrections import decide, options, replace, together
-from invoicing.deciding import rights
+from invoicing.corrections import decide, fees, options, replace, together
+from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read
+from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
-from invoicing.dossiers import rules
 from invoicing.drafting import prices, runs
 from invoicing.due import posts
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from invoicing.posting import post, recover, send
 from invoicing.reconciliation import acknowledge
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
+    AgreementFactory,
     ClientFactory,
     CorrectionFactory,
     DossierClientFactory,
     DossierFactory,
     DriftFactory,
+    FeeLineFactory,
     InvoiceFactory,
     LedgerRowFactory,
     MembershipDossierFactory,
@@ -109,6 +112,16 @@ def _waiting(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
 
 HELD = {"state": "held", "decision": "held", "decision_text": "Wait"}
 GIFT = {"state": "written_off", "decision": "written_off", "decision_text": "Gift"}
+
+
+def _fee(dossier: Dossier) -> dict[str, Any]:
+    line = FeeLineFactory(invoice__dossier=dossier, invoice__status="posted", invoice__delivery="sent")
+    return {"invoice": line.invoice}
+
+
+TERMS = Agreement(
+    key="new", title="Fee", start=date(2026, 9, 1), product="FORF", client_id=999, amount=Decimal("100.00")
+)
 
 # Each verb with the right that it asks for, what it acts on, and what else it is told.
 VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, Any]], dict[str, Any]]] = {
@@ -187,6 +200,20 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         lambda dossier: {"dossier": dossier, "stated": [ClientRule(client_id=501, number=enterprise_number(1))]},
         {},
     ),
+    "agree": (agreements.agree, "map", lambda dossier: {"dossier": dossier}, {"terms": TERMS}),
+    "change": (
+        agreements.change,
+        "map",
+        lambda dossier: {"agreement": AgreementFactory(dossier=dossier)},
+        {"terms": TERMS},
+    ),
+    "end": (
+        agreements.end,
+        "map",
+        lambda dossier: {"agreement": AgreementFactory(dossier=dossier)},
+        {"last_day": date(2026, 12, 31)},
+    ),
+    "credit_lines": (fees.credit_lines, "hold", _fee, {"lines": [1]}),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),
 }
 
@@ -199,6 +226,8 @@ def _read(what: dict[str, Any]) -> Read:
         dossier = what["dossier"]
         of_clients = changing.clients_as_read(dossier, [501])
         return Read.of([changing.rules_as_read(dossier), *changing.tags_as_read(dossier, ["x"]), *of_clients])
+    if "agreement" in what:
+        return Read.of([figures.of_agreement(what["agreement"])])
     rows: list[Invoice | Correction | LedgerRow | Drift | together.Group]
     rows = [row for row in what.values() if isinstance(row, Invoice | Correction | together.Group)]
     rows += what.get("findings", [])
@@ -384,6 +413,8 @@ OTHERS = {
     "drafting.runs.draft",
     "drafting.runs.draft_again",
     "drafting.runs.draft_derived",
+    "dossiers.agreements.agree",
+    "dossiers.agreements.set_agreements",
     "dossiers.firm.set_firm",
     "dossiers.mappings.map_clients",
     "dossiers.mappings.map_tags",

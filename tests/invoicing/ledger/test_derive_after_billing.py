@@ -120,7 +120,7 @@ def test_a_draft_stays_drafted_through_changes_and_is_free_again_when_void(scene
     edit(made, tags=[])
     assert state() == ("drafted", "")
     from_invoice = Invoice.objects.get()
-    transitions.release(claims=Claim.objects.filter(line__invoice=from_invoice), now=timezone.now())
+    transitions.release(invoice=from_invoice, now=timezone.now())
     derive.derive_marked(now=timezone.now())
     assert state() == ("attention", "no_tag")
     assert Claim.objects.get().released_at == timezone.now()

@@ -393,10 +393,10 @@ def test_every_reason_and_state_is_its_own_name() -> None:
         "several_vats unsure_vat invalid_vat no_vat no_project no_client client_vat_changed several_customers "
         "unknown_customer customer_changed unassigned_client no_tag unknown_tag unknown_product several_products "
         "no_price price_decimals vat_rate foreign_vat treatment_number small_enterprise billed_elsewhere "
-        "contradicting_mappings implausible duplicate_entry"
+        "contradicting_mappings several_agreements left_agreement implausible duplicate_entry"
     )
     assert " ".join(state.value for state in State) == (
-        "running not_billable open attention held written_off drafted invoiced credited deleted"
+        "running not_billable open attention held written_off drafted invoiced credited covered deleted"
     )
 
 

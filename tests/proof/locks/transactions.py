@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 from integrations.clients import billit, billit_rows
@@ -30,6 +31,7 @@ from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
 from invoicing.posting.read_first import Place, Seen
 from invoicing.reconciliation.findings import Finding
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import NOW
 from tests.proof.locks import answers
@@ -127,6 +129,11 @@ def _findings(w: World) -> list[Finding]:
         Finding(Drift.Kind(row.kind), row.dossier_id, order_id=row.order_id, reference=row.reference)
         for row in rows[:1]
     ]
+
+
+def _terms(key: str, client: int) -> Agreement:
+    start = date(2026, 9, 1)
+    return Agreement(key=key, title="Fee", start=start, product="ADV", amount=Decimal("75.00"), client_id=client)
 
 
 _MEMBERS = "toggbill.firms.membership"
@@ -329,6 +336,17 @@ TRANSACTIONS: dict[str, Make] = {
             "clients": w.one("dossiers").client_mappings.values_list("client_remote_id", flat=True),
         }
     ),
+    "invoicing.dossiers.agreements.agree": _by(lambda w: {"dossier": w.one("dossiers"), "terms": _terms("new", 999)}),
+    "invoicing.dossiers.agreements.change": _by(
+        lambda w: {"agreement": w.one("agreements"), "terms": _terms("", w.one("agreements").client_remote_id)}
+    ),
+    "invoicing.dossiers.agreements.end": _by(lambda w: {"agreement": w.one("agreements"), "last_day": TODAY}),
+    "invoicing.dossiers.agreements.set_agreements": _by(
+        lambda w: {"dossier": w.one("dossiers"), "agreements": [_terms("new", 999), _terms("newer", 998)]}
+    ),
+    "invoicing.corrections.fees._credit": _by(
+        lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None}
+    ),
     "invoicing.drafting.runs.draft_derived": _by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
     "invoicing.drafting.prices.bill_at_their_day": _by(lambda w: {"invoice": w.one("earlier")}),
     "integrations.mirror.prices.correct_day": _by(
@@ -479,6 +497,7 @@ SEVERAL = {
     "invoicing.annexes.freeze.freeze",
     "invoicing.posting.attachments.files_of",
     "invoicing.corrections.decide.bill_next",
+    "invoicing.corrections.fees.credit_lines",
     "invoicing.corrections.decide.credit",
     "invoicing.corrections.replace.bill_anew",
     "invoicing.corrections.together.decide",

@@ -15,6 +15,7 @@ from invoicing.models import Attempt, Claim, Correction, Dossier, Invoice, Ledge
 from invoicing.posting.post import fresh
 from tests.factories import (
     NOW,
+    AgreementFactory,
     AttemptFactory,
     ClaimFactory,
     ClientFactory,
@@ -26,6 +27,7 @@ from tests.factories import (
     DossierFactory,
     DriftFactory,
     EntryFactory,
+    FeeLineFactory,
     FirmFactory,
     InvitationFactory,
     InvoiceFactory,
@@ -177,6 +179,13 @@ def _invoices(named: dict[str, list[Any]]) -> None:
         ("replacing", "posted", {"replacing_since": NOW}),
     ):
         named[name] = [_invoice(dossier, status, **fields) for _ in range(2)]
+    # What agreements bill, and hours that a fee covers.
+    named["agreements"] = [AgreementFactory(dossier=dossier) for _ in range(2)]
+    named["with a fee"] = [_invoice(dossier, "posted", delivery="sent")]
+    named["fees"] = [FeeLineFactory(invoice=named["with a fee"][0], agreement=named["agreements"][0])]
+    for _ in range(2):
+        covered = LedgerRowFactory(dossier=dossier, state="covered", agreement=named["agreements"][0])
+        ClaimFactory(line=named["fees"][0], row=covered, kind="covered")
     doubt = _invoice(dossier, "in_doubt", needs_person=True)
     named["in doubt"] = [doubt]
     named["in doubt's attempt"] = [AttemptFactory(invoice=doubt, outcome=Attempt.Outcome.NO_ANSWER)]

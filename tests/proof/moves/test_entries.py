@@ -16,7 +16,7 @@ from invoicing.drafting import runs, sheet
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Invoice
 from invoicing.models.moves import STATE
-from tests.factories import enterprise_number
+from tests.factories import AgreementFactory, enterprise_number
 from tests.invoicing.scene import BY, Scene, ids, many
 from tests.proof.moves.recording import Recorder, declared, during, of
 from tests.worlds import entry
@@ -28,13 +28,15 @@ SEND = "/v1/orders/commands/send"
 ORDERS: dict[str, Any] = {"method": "GET", "path": "^/v1/orders$"}
 
 
-JUDGED = ("running", "not_billable", "open", "attention", "deleted")
-NOT_TO_BILL = ("running", "not_billable", "deleted")
+JUDGED = ("running", "not_billable", "open", "attention", "covered", "deleted")
+NOT_TO_BILL = ("running", "not_billable", "covered", "deleted")
 TAGS = [{"tag": "Advice", "product": "ADV"}, {"tag": "Gift", "bill": False}]
 
 
 def test_every_move_of_an_entry_is_made_by_the_verbs(recorder: Recorder, scene: Make) -> None:
     books = scene(**many(4) | {"entries": [], "tags": TAGS, "peppol": [{"number": enterprise_number(103)}]})
+    for customer in range(4):
+        AgreementFactory(dossier=books.dossier, client_remote_id=1000 + customer, products=["CPT"])
     walk = Entries(books, recorder)
     walks = (walk.judged, walk.decided, walk.drafted, walk.changed_meanwhile, walk.replaced, walk.credited)
     for step in (*walks, walk.confirmed):
@@ -66,7 +68,9 @@ class Entries:
             self.books.control.delete_entries(*ids(serial))
             return
         there = entry(
-            serial, running=state == "running", tags={"not_billable": ["Gift"], "attention": []}.get(state, ["Advice"])
+            serial,
+            running=state == "running",
+            tags={"not_billable": ["Gift"], "attention": [], "covered": ["CPT"]}.get(state, ["Advice"]),
         )
         fields = {name: there[name] for name in ("id", "stop", "tags")}
         self.books.control.put_entries(fields | {"server_deleted_at": None})
@@ -116,7 +120,7 @@ class Entries:
         self.sync({})
 
     def decided(self) -> None:
-        held, written_off = self.made(count=3), self.made(count=3)
+        held, written_off = self.made(count=4), self.made(count=4)
         once = {state: self.made(state)[0] for state in ("open", "attention")}
         self.sync({serial: state for state, serial in once.items()})
         for state, serial in once.items():
@@ -132,7 +136,7 @@ class Entries:
         self.decide(decisions.write_off, *once.values(), state="written_off", reason="why")
 
     def drafted(self) -> None:
-        serials = self.made(customer=1, count=5)
+        serials = self.made(customer=1, count=6)
         self.sync(dict.fromkeys(serials, "open"))
         self.books.draft()
         (invoice,) = self.books.invoices(status="draft")
@@ -150,7 +154,7 @@ class Entries:
     def changed_meanwhile(self) -> None:
         """Toggl is read by another worker while a run plans: the draft has them as the run read them."""
         later = [state for state in JUDGED if state != "open"]
-        serials = self.made(customer=1, count=4)
+        serials = self.made(customer=1, count=5)
         self.sync(dict.fromkeys(serials, "open"))
 
         def meanwhile() -> None:
@@ -170,8 +174,8 @@ class Entries:
         self.sync({})
 
     def posted(self, customer: int, *, answered: bool) -> tuple[Invoice, list[int]]:
-        """An invoice of five entries; without Billit's answer it is looked up and found."""
-        serials = self.made(customer=customer, count=5)
+        """An invoice of six entries; without Billit's answer it is looked up and found."""
+        serials = self.made(customer=customer, count=6)
         self.sync(dict.fromkeys(serials, "open"))
         invoice = self.books.approved()
         with nullcontext() if answered else self.books.fault("cut_after"):
@@ -191,7 +195,9 @@ class Entries:
         correction = Correction.objects.filter(invoice=invoice, decision="open").earliest("pk")
         replace.replace(correction=correction, by=BY, now=timezone.now())
         self.recorder.take()
-        self.at(dict(zip(serials, ["running", "not_billable", "drafted", "attention", "deleted"], strict=True)))
+        self.at(
+            dict(zip(serials, ["running", "not_billable", "drafted", "attention", "covered", "deleted"], strict=True))
+        )
 
     def credited(self) -> None:
         invoice, serials = self.posted(customer=3, answered=False)
@@ -202,11 +208,11 @@ class Entries:
         self.books.post(note)
         self.recorder.take()
         self.at(dict.fromkeys(serials, "credited"))
-        self.to_and_fro(serials[:3], "credited")
-        self.turned(serials[3], "attention")
-        self.sync({serials[3]: "credited"})
-        self.decide(decisions.reopen, serials[3], state="attention")
-        self.decide(decisions.reopen, serials[4], state="open")
+        self.to_and_fro(serials[:4], "credited")
+        self.turned(serials[4], "attention")
+        self.sync({serials[4]: "credited"})
+        self.decide(decisions.reopen, serials[4], state="attention")
+        self.decide(decisions.reopen, serials[5], state="open")
 
     def confirmed(self) -> None:
         """A person has a very long entry billed as it stands (R4); last, since what it leaves open is drafted."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -35,9 +36,11 @@ from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
 from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
+    AgreementFactory,
     AttemptFactory,
     ClientFactory,
     ClientMappingFactory,
@@ -46,6 +49,7 @@ from tests.factories import (
     CustomerFactory,
     DossierFactory,
     DriftFactory,
+    FeeLineFactory,
     FirmFactory,
     InvoiceFactory,
     LedgerRowFactory,
@@ -240,8 +244,29 @@ def _without_annex(dossier: Dossier) -> Made:
     return {"invoices": [InvoiceFactory(dossier=dossier, status="approved").pk]}
 
 
+def _with_fee(dossier: Dossier) -> Made:
+    line = FeeLineFactory(invoice__dossier=dossier, invoice__status="posted", invoice__delivery="sent")
+    return {"invoice": line.invoice, "lines": [line.pk]}
+
+
+def _terms() -> Agreement:
+    start, amount = date(2026, 9, 1), Decimal("100.00")
+    return Agreement(key="new", title="Forfait", start=start, product="FORF", client_id=999, amount=amount)
+
+
+def _agreed(dossier: Dossier) -> Made:
+    return {"agreement": AgreementFactory(dossier=dossier)}
+
+
 CASES: dict[str, Case] = {
     "invoicing.annexes.freeze.freeze": Case(_without_annex, refusal=None),
+    "invoicing.dossiers.agreements.agree": Case(lambda dossier: {"dossier": dossier, "terms": _terms()}),
+    "invoicing.dossiers.agreements.change": Case(lambda dossier: _agreed(dossier) | {"terms": _terms()}),
+    "invoicing.dossiers.agreements.end": Case(lambda dossier: _agreed(dossier) | {"last_day": date(2026, 12, 31)}),
+    "invoicing.dossiers.agreements.set_agreements": Case(
+        lambda dossier: {"dossier": dossier, "agreements": [_terms()]}
+    ),
+    "invoicing.corrections.fees.credit_lines": Case(_with_fee, asks=True),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
     "integrations.connections.credentials.choose": Case(_choose),
     "integrations.connections.credentials.note_company": Case(lambda d: {"company": d.company, "found": _renamed(d)}),

@@ -14,7 +14,7 @@ MEMBERS_TOKEN = "fedcba9876543210fedcba9876543210"
 API_KEY = "5ad1c0de-0000-4000-8000-000000000001"
 WRONG_TOKEN = "99999999999999999999999999999999"
 NUMBER = enterprise_number(1)
-KINDS = ("users", "toggl", "billit", "workspaces", "companies", "dossiers", "tags", "client_map")
+KINDS = ("users", "toggl", "billit", "workspaces", "companies", "dossiers", "tags", "client_map", "agreements")
 NONE = dict.fromkeys(KINDS, 0)
 FILE = f"""
 [firm]

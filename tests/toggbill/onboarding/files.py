@@ -77,6 +77,22 @@ client_map = [
   {{ client = 501, vat = "{NUMBER[2:]}", po = "4500012345" }},
   {{ client = 502, customer = 88001, buyer_reference = "Dept. 7", vat_treatment = "eu_services" }},
 ]
+[[dossiers.agreements]]
+key = "bakery-forfait"
+client = 501
+title = "Tenue de la comptabilité"
+kind = "fixed"
+from = 2026-01-01
+until = 2026-12-31
+products = ["ADV"]
+projects = [601]
+product = "FORF"
+amount = "250.00"
+every = "quarter"
+in_advance = true
+included_hours = "5"
+extra_product = "ADV"
+part_periods = "days"
 """
 
 

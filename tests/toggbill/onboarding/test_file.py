@@ -10,6 +10,7 @@ import pytest
 
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.rules import DossierRules
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
 from tests.toggbill.onboarding.files import ENVIRON, NUMBER, SMALL, WHOLE, faults_of, standing
 from toggbill.onboarding.file import (
@@ -68,6 +69,24 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                 client_map=(
                     ClientRule(501, number=NUMBER, purchase_order="4500012345"),
                     ClientRule(502, party_id=88001, treatment=Treatment.eu_services, buyer_reference="Dept. 7"),
+                ),
+                agreements=(
+                    Agreement(
+                        key="bakery-forfait",
+                        title="Tenue de la comptabilité",
+                        start=date(2026, 1, 1),
+                        product="FORF",
+                        amount=Decimal("250.00"),
+                        every="quarter",
+                        client_id=501,
+                        end=date(2026, 12, 31),
+                        products=("ADV",),
+                        projects=(601,),
+                        in_advance=True,
+                        included_hours=Decimal(5),
+                        extra_product="ADV",
+                        part_periods="days",
+                    ),
                 ),
             ),
         ),

@@ -14,7 +14,7 @@ from tests.factories import (
     LedgerRowFactory,
 )
 
-OPEN, GONE, DRAFTED, BILLED, CREDITED, OTHER, MORE = range(11, 18)
+OPEN, GONE, DRAFTED, BILLED, CREDITED, OTHER, MORE, COVERED = range(11, 19)
 Told = set[tuple[str, str, str]]
 
 

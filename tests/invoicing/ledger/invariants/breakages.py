@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.invoicing.ledger.invariants.books import BILLED, CREDITED, DRAFTED, GONE, MORE, OPEN, OTHER, Told
+from tests.invoicing.ledger.invariants.books import BILLED, COVERED, CREDITED, DRAFTED, GONE, MORE, OPEN, OTHER, Told
 
 
 def entry(number: int) -> str:
@@ -64,7 +64,7 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
     ),
     "an open row from before the start": (
         ["UPDATE invoicing_dossier SET start_date = '2026-11-10' WHERE key = 'bakery'"],
-        {("2026-11", "from_start", "entry 11")},
+        {("2026-10", "from_start", "entry 18"), ("2026-11", "from_start", "entry 11")},
     ),
     "a living entry called deleted": (
         [row(OPEN, "state = 'deleted'")],
@@ -81,6 +81,14 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
     "an entry on two invoices": (
         [claim(OTHER, f"entry_id = {entry(DRAFTED)}, entry_remote_id = {DRAFTED}"), row(OTHER, "state = 'open'")],
         {("2026-09", "one_live_claim", "entry 13")},
+    ),
+    "a covered entry called open": (
+        [row(COVERED, "state = 'open', agreement_id = NULL")],
+        {("2026-10", "covered_once", "entry 18")},
+    ),
+    "a fee that is free though it is billed": (
+        [line("fee", "released_at = '2026-11-20 10:00:00+00:00'")],
+        {("2026-10", "period_once", "invoice tb-fee line 1")},
     ),
     "a void invoice that still claims": (
         [invoice("drafted", "status = 'void'"), row(DRAFTED, "state = 'open'")],

@@ -11,12 +11,14 @@ from invoicing.models import Claim, Dossier, Invoice
 from tests.factories import (
     ClaimFactory,
     DossierFactory,
+    FeeLineFactory,
     FirmFactory,
     InvoiceFactory,
     InvoiceLineFactory,
 )
 from tests.invoicing.ledger.invariants.books import (
     BILLED,
+    COVERED,
     CREDITED,
     DRAFTED,
     GONE,
@@ -33,8 +35,8 @@ from toggbill.firms.models import Firm
 
 @pytest.fixture
 def books(firm: Firm) -> Dossier:
-    """A dossier with an entry of each kind: open, deleted, drafted (twice), invoiced, credited, and one that changed
-    after it was invoiced, of which the difference waits."""
+    """A dossier with an entry of each kind: open, deleted, drafted (twice), invoiced, credited, covered by a fee, and
+    one that changed after it was invoiced, of which the difference waits."""
     dossier = DossierFactory(firm=firm, key="bakery", start_date=date(2026, 8, 1))
     row_of(dossier, OPEN, date(2026, 11, 5))
     gone = row_of(dossier, GONE, date(2026, 11, 12), "deleted")
@@ -66,6 +68,12 @@ def books(firm: Firm) -> Dossier:
     )
     line = InvoiceLineFactory(invoice=note, quantity=1, with_claim=False)
     ClaimFactory(line=line, row=credited, kind="credit", takes_back=claim)
+    fee = InvoiceFactory(
+        dossier=dossier, reference="tb-fee", status="posted", period_from=date(2026, 10, 1), with_line=False
+    )
+    line = FeeLineFactory(invoice=fee)
+    covered = row_of(dossier, COVERED, date(2026, 10, 7), "covered", agreement=line.agreement)
+    ClaimFactory(line=line, row=covered, kind="covered")
     assert told(dossier) == set()
     return dossier
 

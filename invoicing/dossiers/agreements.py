@@ -1,0 +1,274 @@
+"""The only verbs that make a fee agreement, change it or end it (design section 11).
+
+Page, admin, sheet and onboarding file all come here. What was billed by an agreement stands: other terms hold for the
+periods that are not billed yet.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext
+
+from integrations.models import Client, Entry
+from invoicing.deciding import figures, rights
+from invoicing.deciding.read import Read, check
+from invoicing.dossiers.faults import Fault, line, refuse, repeated, short_name, word
+from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.facts import Facts
+from invoicing.ledger.rule_events import agreement_changed, terms_of
+from invoicing.models import Agreement, Dossier, Invoice
+from invoicing.rules import agreement as rules
+from invoicing.rules import days
+from invoicing.rules.agreements.periods import period_of
+from invoicing.rules.mapping import normalise_number
+from invoicing.rules.text import text_key
+from toggbill.firms.audit import Actor, News, record
+from toggbill.firms.changes import Outcome, amend
+from toggbill.firms.errors import NotPossible
+from toggbill.firms.locks import lock_firm
+
+Terms = rules.Agreement
+_LONGEST = 200
+_MOST = Decimal(10) ** 10
+_MOST_HOURS = Decimal(10) ** 6
+# What a period that is billed rests on: with other ones a period could be billed twice, or a part of it never.
+_FIXED = ("kind", "client", "vat", "from", "every", "in_advance")
+
+
+def check_agreements(wanted: Sequence[Terms]) -> list[list[Fault]]:
+    """What is wrong with agreements that are stated together, whatever stands beside them; a list for each.
+
+    Fields: the keys of the onboarding file.
+    """
+    found = [[*_own(each)] for each in wanted]
+    for place, first in repeated([each.key for each in wanted]).items():
+        found[place].append(Fault("key", "twice", {"value": wanted[place].key, "first": first}))
+    return found
+
+
+@transaction.atomic
+def agree(*, dossier: Dossier, terms: Terms, by: Actor, now: datetime) -> Agreement:
+    """Make an agreement. Raises ``Refused`` for what ``check_agreements`` finds, a short name that the firm has
+    already, and a scope that meets another agreement's of the same customer; ``NotAllowed``."""
+    lock_firm(dossier.firm)
+    rights.demand(by, "map", dossier)
+    if Agreement.objects.filter(firm=dossier.firm_id, key=terms.key).exists():
+        refuse([(terms.key, Fault("key", "agreement_taken"))])
+    _state(dossier, [terms], by, now)
+    return Agreement.objects.get(firm=dossier.firm_id, key=terms.key)
+
+
+@transaction.atomic
+def change(*, agreement: Agreement, terms: Terms, by: Actor, now: datetime, read: Read | None = None) -> Agreement:
+    """Give an agreement other terms, its short name apart. A draft that was made by the earlier ones is drawn anew
+    before it is approved. Raises as ``agree``, and ``Refused`` for what may not change once it has billed; ``Changed``
+    and ``Unread``."""
+    lock_firm(agreement.firm)
+    found = _fresh(agreement)
+    rights.demand(by, "map", found.dossier)
+    check(read, lambda: [figures.of_agreement(found)], by=by)
+    _state(found.dossier, [replace(terms, key=found.key)], by, now)
+    return _fresh(found)
+
+
+@transaction.atomic
+def end(*, agreement: Agreement, last_day: date, by: Actor, now: datetime, read: Read | None = None) -> Agreement:
+    """Let an agreement end with a local day, the last one that it covers. What was billed beyond that day stays billed:
+    a person credits it. Raises ``NotPossible`` for a day before its first one, else as ``change``."""
+    lock_firm(agreement.firm)
+    found = _fresh(agreement)
+    rights.demand(by, "map", found.dossier)
+    check(read, lambda: [figures.of_agreement(found)], by=by)
+    if last_day < found.start_date:
+        raise NotPossible(
+            gettext("Agreement %(agreement)s begins on %(start)s: give that day or a later one as its last.")
+            % {"agreement": found, "start": found.start_date.isoformat()}
+        )
+    _state(found.dossier, [replace(agreement_of(found), end=last_day)], by, now)
+    return _fresh(found)
+
+
+@transaction.atomic
+def set_agreements(*, dossier: Dossier, agreements: Iterable[Terms], by: Actor, now: datetime) -> Counter[Outcome]:
+    """Make agreements, or bring those of these short names to these terms; those that are not named stay.
+
+    Raises ``Refused``, as ``agree`` and ``change`` do.
+    """
+    lock_firm(dossier.firm)
+    return _state(dossier, list(agreements), by, now)
+
+
+def _fresh(agreement: Agreement) -> Agreement:
+    """The row as it is now: agreements are written under the firm's lock."""
+    rows = Agreement.objects.select_related("firm", "dossier__workspace__firm", "dossier__firm", "dossier__company")
+    return rows.get(pk=agreement.pk)
+
+
+def _state(dossier: Dossier, wanted: Sequence[Terms], by: Actor, now: datetime) -> Counter[Outcome]:
+    """Under the firm's lock."""
+    if not wanted:
+        return Counter()
+    wanted = [replace(each, number=normalise_number(each.number) or each.number) for each in wanted]
+    stand = {row.key: row for row in Agreement.objects.filter(firm=dossier.firm_id).select_related("dossier")}
+    faults = [(each.key, fault) for each, own in zip(wanted, check_agreements(wanted), strict=True) for fault in own]
+    faults += [(each.key, fault) for each in wanted for fault in _billed(dossier, each, stand.get(each.key))]
+    refuse(faults or _overlaps(dossier, wanted, stand.values()))
+    outcomes: Counter[Outcome] = Counter()
+    news: list[News] = []
+    for terms in wanted:
+        row = stand.get(terms.key)
+        old = None if row is None else terms_of(row)
+        outcomes[_write(dossier, row, terms, old, news)] += 1
+    if news:
+        Entry.objects.filter(workspace=dossier.workspace_id).mark(now=now)
+        record(firm=dossier.firm, news=news, by=by, now=now)
+    return outcomes
+
+
+def _write(
+    dossier: Dossier, row: Agreement | None, terms: Terms, old: dict[str, Any] | None, news: list[News]
+) -> Outcome:
+    values = _columns(terms)
+    if row is None:
+        made = Agreement.objects.create(firm_id=dossier.firm_id, dossier=dossier, key=terms.key, **values)
+        news.append(agreement_changed(dossier, old=None, new=terms_of(made)))
+        return "created"
+    if not amend(row, values):
+        return "unchanged"
+    amend(row, {"version": row.version + 1})
+    news.append(agreement_changed(dossier, old=old, new=terms_of(row)))
+    return "updated"
+
+
+def _columns(terms: Terms) -> dict[str, Any]:
+    return {
+        "title": terms.title.strip(),
+        "kind": terms.kind,
+        "client_remote_id": terms.client_id,
+        "number": terms.number,
+        "start_date": terms.start,
+        "end_date": terms.end,
+        "products": [reference.strip() for reference in terms.products],
+        "projects": list(terms.projects),
+        "product_reference": terms.product.strip(),
+        "amount": terms.amount,
+        "every": terms.every,
+        "in_advance": terms.in_advance,
+        "included_hours": terms.included_hours,
+        "extra_product": terms.extra_product.strip(),
+        "part_periods": terms.part_periods,
+    }
+
+
+def _own(terms: Terms) -> Iterable[Fault]:
+    """What is wrong with terms in themselves."""
+    yield from short_name("key", terms.key)
+    yield from line("title", terms.title.strip(), longest=_LONGEST, required=True)
+    yield from line("product", terms.product.strip(), longest=_LONGEST, required=True)
+    yield from line("extra_product", terms.extra_product.strip(), longest=_LONGEST)
+    for reference in terms.products:
+        yield from line("products", reference.strip(), longest=_LONGEST, required=True)
+    yield from word("kind", terms.kind, [kind.value for kind in rules.Kind])
+    yield from word("every", terms.every, [every.value for every in rules.Every])
+    yield from word("part_periods", terms.part_periods, [part.value for part in rules.PartPeriods])
+    yield from _customer(terms)
+    yield from _days(terms)
+    yield from _amount("amount", terms.amount, _MOST)
+    if terms.included_hours is not None:
+        yield from _amount("included_hours", terms.included_hours, _MOST_HOURS)
+    if terms.included_hours is not None and not terms.extra_product.strip():
+        yield Fault("extra_product", "no_extra_product", beside=("included_hours",))
+    if terms.included_hours is None and terms.extra_product.strip():
+        yield Fault("included_hours", "no_included_hours", beside=("extra_product",))
+
+
+def _customer(terms: Terms) -> Iterable[Fault]:
+    if terms.client_id is None and not terms.number:
+        yield Fault("client", "no_agreed_customer", beside=("vat",))
+    if terms.client_id is not None and terms.number:
+        yield Fault("vat", "two_agreed_customers", beside=("client",))
+    if terms.number and not normalise_number(terms.number):
+        yield Fault("vat", "not_a_number", {"value": terms.number})
+
+
+def _days(terms: Terms) -> Iterable[Fault]:
+    for name, day in (("from", terms.start), ("until", terms.end)):
+        if day is not None and not days.FIRST <= day <= days.LAST:
+            facts = {"value": day.isoformat(), "least": days.FIRST.year, "most": days.LAST.year}
+            yield Fault(name, "day_out_of_range", facts)
+    if terms.end is not None and terms.end < terms.start:
+        yield Fault("until", "until_before_from", {"value": terms.end.isoformat(), "start": terms.start.isoformat()})
+    if terms.every == rules.Every.once and not terms.in_advance and terms.end is None:
+        yield Fault("until", "once_without_end", beside=("every", "in_advance"))
+
+
+def _amount(name: str, value: Decimal, most: Decimal) -> Iterable[Fault]:
+    if not value.is_finite() or not 0 <= value < most:
+        yield Fault(name, "not_an_amount", {"value": str(value)})
+    elif value != round(value, 2):
+        yield Fault(name, "more_than_cents", {"value": str(value)})
+
+
+def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[Fault]:
+    """What stays as it is: always the dossier, and once a period is billed what makes the periods and their payer."""
+    if row is None:
+        return
+    if row.dossier_id != dossier.pk:
+        yield Fault("key", "agreement_elsewhere", {"dossier": row.dossier.key})
+        return
+    lines = row.lines.filter(takes_back__isnull=True, released_at__isnull=True)
+    if not lines.exists():
+        return
+    old, new = terms_of(row), terms_of(Agreement(key=row.key, **_columns(terms)))
+    for name in _FIXED:
+        if old[name] != new[name]:
+            yield Fault(name, "agreement_billed", {"old": str(old[name]), "agreement": row.key})
+
+
+def _overlaps(dossier: Dossier, wanted: Sequence[Terms], rows: Iterable[Agreement]) -> Iterable[tuple[str, Fault]]:
+    """Agreements of one customer that could cover the same hour."""
+    names = dict(Client.objects.filter(workspace=dossier.workspace_id).values_list("remote_id", "name"))
+    judge = Facts.load(dossier.workspace).judges[dossier.pk]
+    stated = {terms.key for terms in wanted}
+    others = [agreement_of(row) for row in rows if row.dossier_id == dossier.pk and row.key not in stated]
+    placed = [(each, _payers(judge.customer_key(_named(each, names)), each)) for each in others]
+    for terms in wanted:
+        own = _payers(judge.customer_key(_named(terms, names)), terms)
+        for other, theirs in placed:
+            if own & theirs and rules.may_overlap(_keyed(terms), _keyed(other)):
+                yield terms.key, Fault("products", "scopes_overlap", {"agreement": terms.key, "other": other.key})
+        placed.append((terms, own))
+
+
+def _named(terms: Terms, names: dict[int, str]) -> Terms:
+    return replace(terms, client_name=names.get(terms.client_id or 0, ""))
+
+
+def _payers(key: str, terms: Terms) -> set[object]:
+    """What tells whom it is agreed with; two that share one of these are of one customer."""
+    return {each for each in (key, terms.client_id, terms.number) if each}
+
+
+def _keyed(terms: Terms) -> Terms:
+    """With references as they are compared (R4)."""
+    return replace(terms, products=tuple(map(text_key, terms.products)))
+
+
+def billed_beyond(agreement: Agreement, last_day: date) -> list[date]:
+    """The first days of periods that are billed already although they lie, all or in part, after a day."""
+    terms = agreement_of(agreement)
+    lines = agreement.lines.filter(kind="fee", takes_back__isnull=True, released_at__isnull=True)
+    lines = lines.exclude(invoice__status=Invoice.Status.DRAFT)
+    periods = (
+        (period, period_of(terms, max(period, terms.start)))
+        for period in lines.order_by("period").values_list("period", flat=True)
+        if period is not None
+    )
+    return [key for key, period in periods if period.last is None or period.last > last_day]

@@ -1,0 +1,97 @@
+"""Fee agreements as the pure rules want them, and what lines and hours stand under them (section 11). Reads only."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+
+from integrations.models import Entry
+from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules import agreement
+from invoicing.rules.agreements.fees import Standing
+from invoicing.rules.agreements.periods import period_of
+
+_CHUNK = 2000
+Agreed = tuple[agreement.Agreement, ...]
+
+
+def agreements_of(dossiers: Collection[Dossier], clients: Mapping[int, str]) -> dict[int, Agreed]:
+    """The agreements of dossiers, by dossier (row id) and in the order of their short names; ``clients``: the names of
+    Toggl clients by their ids."""
+    found = defaultdict[int, list[agreement.Agreement]](list)
+    rows = Agreement.objects.filter(dossier__in=dossiers).select_related("dossier").order_by("key")
+    for row in rows:
+        found[row.dossier_id].append(agreement_of(row, clients.get(row.client_remote_id or 0, "")))
+    return {dossier.pk: tuple(found[dossier.pk]) for dossier in dossiers}
+
+
+def agreement_of(row: Agreement, client_name: str = "") -> agreement.Agreement:
+    """An agreement as the rules see it."""
+    return agreement.Agreement(
+        key=row.key,
+        title=row.title,
+        start=row.start_date,
+        product=row.product_reference,
+        amount=row.amount,
+        every=row.every,
+        kind=row.kind,
+        client_id=row.client_remote_id,
+        number=row.number,
+        end=row.end_date,
+        products=tuple(row.products),
+        projects=tuple(row.projects),
+        in_advance=row.in_advance,
+        included_hours=row.included_hours,
+        extra_product=row.extra_product,
+        part_periods=row.part_periods,
+        id=row.pk,
+        version=row.version,
+        client_name=client_name,
+        books_from=row.dossier.start_date,
+    )
+
+
+def covered_by(rows: Iterable[Entry]) -> dict[int, int]:
+    """By row id: the agreement whose line covers an entry, on an invoice that is no draft any more."""
+    found: dict[int, int] = {}
+    ids = [row.pk for row in rows]
+    for start in range(0, len(ids), _CHUNK):
+        claims = Claim.objects.live().covered().filter(entry__in=ids[start : start + _CHUNK])
+        claims = claims.exclude(line__invoice__status=Invoice.Status.DRAFT)
+        found |= dict(claims.values_list("entry_id", "line__agreement_id"))
+    return found
+
+
+def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[Invoice] = ()) -> dict[int, Standing]:
+    """By agreement (row id): its live lines and the hours that it covers; lines of the invoices ``besides`` do not
+    count."""
+    by_id = {each.id: each for each in agreements}
+    fees = defaultdict[int, dict[date, int]](dict)
+    extras = defaultdict[int, dict[date, tuple[int, Decimal]]](dict)
+    lines = InvoiceLine.objects.filter(agreement__in=by_id, takes_back__isnull=True, released_at__isnull=True)
+    lines = lines.exclude(invoice__in=list(besides)).order_by("period", "part")
+    for pk, of, kind, period, part, quantity in lines.values_list(
+        "pk", "agreement_id", "kind", "period", "part", "quantity"
+    ):
+        if period is None:
+            continue
+        if kind == InvoiceLine.Kind.FEE:
+            fees[of][period] = pk
+        else:
+            _part, before = extras[of].get(period, (0, Decimal(0)))
+            extras[of][period] = part, before + quantity
+    seconds = defaultdict[int | None, defaultdict[date, list[int]]](lambda: defaultdict(list))
+    counted = [each.id for each in agreements if each.included_hours is not None]
+    rows = LedgerRow.objects.filter(agreement__in=counted, state=LedgerRow.State.COVERED)
+    for of, day, worked in rows.values_list("agreement_id", "day", "seconds"):
+        if of is not None:
+            seconds[of][period_of(by_id[of], day).key].append(worked)
+    return {pk: Standing(fees[pk], extras[pk], seconds[pk]) for pk in by_id}
+
+
+def periods_of(invoice: Invoice) -> frozenset[tuple[int, date]]:
+    """What an invoice bills of agreements: (row id, key of the period), its released lines included."""
+    lines = invoice.lines.filter(agreement__isnull=False).values_list("agreement_id", "period")
+    return frozenset((of, period) for of, period in lines if period is not None)

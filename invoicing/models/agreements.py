@@ -1,0 +1,97 @@
+"""Fee agreements: how a customer's hours are billed besides by the hour (design section 11)."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
+
+from invoicing.models.dossiers import Dossier
+from toggbill.firms.models import FirmOwned
+
+
+class Agreement(FirmOwned):
+    """What the firm agreed with one customer of a dossier. Only ``dossiers.agreements`` writes it.
+
+    The customer is that of a Toggl client or has a number. Without products and projects all hours of the customer are
+    in its scope. ``version`` counts its changes: a draft that was made by an earlier one is not approved.
+    """
+
+    class Kind(models.TextChoices):
+        """How it bills."""
+
+        FIXED = "fixed", _("fixed fee")
+
+    class Every(models.TextChoices):
+        """Of which calendar period the amount is."""
+
+        MONTH = "month", _("every month")
+        QUARTER = "quarter", _("every quarter")
+        YEAR = "year", _("every year")
+        ONCE = "once", _("once")
+
+    class PartPeriods(models.TextChoices):
+        """How a period is billed that the first or last day cuts."""
+
+        FULL = "full", _("in full")
+        DAYS = "days", _("by calendar days")
+
+    dossier = models.ForeignKey(Dossier, on_delete=models.PROTECT, related_name="agreements", verbose_name=_("dossier"))
+    key = models.SlugField(_("short name"), max_length=50)
+    title = models.CharField(
+        _("title"), max_length=200, help_text=_("In the customer’s language: it is on the invoice.")
+    )
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.FIXED)
+    client_remote_id = models.BigIntegerField(_("Toggl client"), null=True, blank=True)
+    number = models.CharField(_("VAT or enterprise number"), max_length=30, blank=True)
+    start_date = models.DateField(_("from"))
+    end_date = models.DateField(_("until"), null=True, blank=True)
+    products = models.JSONField(_("products in its scope"), default=list, blank=True)
+    projects = models.JSONField(_("projects in its scope"), default=list, blank=True)
+    product_reference = models.CharField(_("product"), max_length=200)
+    amount = models.DecimalField(_("amount excl. VAT"), max_digits=14, decimal_places=2)
+    every = models.CharField(_("period"), max_length=8, choices=Every, default=Every.MONTH)
+    in_advance = models.BooleanField(_("in advance"), default=False)
+    included_hours = models.DecimalField(_("hours included"), max_digits=9, decimal_places=2, null=True, blank=True)
+    extra_product = models.CharField(_("product of further hours"), max_length=200, blank=True)
+    part_periods = models.CharField(_("part periods"), max_length=4, choices=PartPeriods, default=PartPeriods.FULL)
+    version = models.PositiveIntegerField(default=1, editable=False)
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    class Meta:
+        verbose_name = _("fee agreement")
+        verbose_name_plural = _("fee agreements")
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["firm", "key"], name="agreement_key_once"),
+            models.CheckConstraint(
+                condition=Q(client_remote_id__isnull=False, number="")
+                | (Q(client_remote_id__isnull=True) & ~Q(number="")),
+                name="agreement_one_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(end_date__isnull=True) | Q(end_date__gte=F("start_date")), name="agreement_ends_after_start"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="fixed")
+                & Q(every__in=["month", "quarter", "year", "once"])
+                & Q(part_periods__in=["full", "days"]),
+                name="agreement_known_words",
+            ),
+            models.CheckConstraint(condition=~Q(product_reference="") & ~Q(title=""), name="agreement_has_product"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="agreement_amount_not_negative"),
+            models.CheckConstraint(
+                condition=Q(included_hours__isnull=True, extra_product="")
+                | (Q(included_hours__isnull=False, included_hours__gte=0) & ~Q(extra_product="")),
+                name="agreement_extra_has_product",
+            ),
+            # In arrears it would never fall due.
+            models.CheckConstraint(
+                condition=~Q(every="once") | Q(in_advance=True) | Q(end_date__isnull=False),
+                name="agreement_once_falls_due",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.key

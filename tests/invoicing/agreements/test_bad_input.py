@@ -1,0 +1,121 @@
+"""What cannot stand as an agreement is refused with a sentence, and nothing is half-done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from invoicing.dossiers import agreements
+from invoicing.dossiers.faults import Refused
+from invoicing.models import Agreement
+from tests.invoicing.agreements.agreed import PRODUCTS, agree, october, post_all, terms
+from tests.invoicing.scene import BY, Scene, everything
+from tests.worlds import GARAGE_NUMBER, entry
+from toggbill.firms.errors import NotPossible
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Scene]
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"key": "two words"}, "key", "“two words” will not do; use letters, digits, hyphens and underscores only."),
+        ({"title": " "}, "title", "must not be empty."),
+        ({"product": ""}, "product", "must not be empty."),
+        ({"end": date(2026, 8, 31)}, "until", "2026-08-31 lies before 2026-09-01, the first day."),
+        ({"start": date(1926, 1, 1)}, "from", "“1926-01-01” is out of range; use a day of the years 2000 to 2099."),
+        ({"amount": Decimal("250.005")}, "amount", "“250.005” has more than two decimals."),
+        ({"amount": Decimal(-1)}, "amount", "“-1” is not an amount; write it such as 5000.00."),
+        ({"amount": Decimal("NaN")}, "amount", "“NaN” is not an amount; write it such as 5000.00."),
+        ({"every": "week"}, "every", "“week” is not known; use month, quarter, year or once."),
+        ({"kind": "gift"}, "kind", "“gift” is not known; use fixed."),
+        ({"part_periods": "half"}, "part_periods", "“half” is not known; use full or days."),
+        ({"every": "once"}, "until", "missing; what is billed once and in arrears is due on the last day."),
+        (
+            {"included_hours": Decimal(5)},
+            "extra_product",
+            "missing; name the product as which hours beyond the included ones are billed.",
+        ),
+        ({"extra_product": "ADV"}, "included_hours", "missing; say how many hours of a period the fee includes."),
+        ({"client_id": None}, "client", "missing; name the customer by a Toggl client or by a VAT number."),
+        ({"number": GARAGE_NUMBER}, "vat", "stands beside client; name the customer by one of the two."),
+        (
+            {"client_id": None, "number": "BE0999999999"},
+            "vat",
+            "“BE0999999999” is not a valid VAT or Belgian enterprise number: check its digits.",
+        ),
+    ],
+)
+def test_terms_that_cannot_be(changes: dict[str, Any], field: str, sentence: str) -> None:
+    (found,) = agreements.check_agreements([terms(**changes)])
+    assert [(fault.field, fault.sentence) for fault in found] == [(field, sentence)]
+
+
+def test_scopes_that_could_cover_one_hour_are_refused_with_both_named(scene: Make) -> None:
+    books = scene(entries=[], products=PRODUCTS)
+    agree(books, products=("ADV",))
+    agree(books, key="tax", products=("FIS",))
+    before = everything()
+    for changes in ({"products": ("adv", "CPT")}, {"projects": (601,)}, {"client_id": None, "number": GARAGE_NUMBER}):
+        with pytest.raises(Refused, match=r"agreements third and (garage|tax) of this customer could cover the same"):
+            agreements.agree(dossier=books.dossier, terms=terms(key="third", **changes), by=BY, now=timezone.now())
+    assert everything() == before
+    # once the others have ended
+    agree(books, key="fourth", start=date(2027, 1, 1), products=("CPT",))
+
+
+def test_short_name_is_given_once(scene: Make) -> None:
+    books = scene(entries=[], products=PRODUCTS)
+    agree(books)
+    with pytest.raises(Refused, match="the firm already has an agreement of this short name"):
+        agreements.agree(dossier=books.dossier, terms=terms(client_id=999), by=BY, now=timezone.now())
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"every": "quarter"}, "every"),
+        ({"in_advance": True}, "in_advance"),
+        ({"start": date(2026, 9, 1)}, "from"),
+        ({"client_id": 502}, "client"),
+    ],
+)
+def test_what_makes_the_periods_stays_once_one_is_billed(scene: Make, changes: dict[str, Any], field: str) -> None:
+    books = scene(entries=[entry(1)], products=PRODUCTS)
+    agreement = october(books)
+    books.draft()
+    post_all(books)
+    wanted = terms(**{"start": date(2026, 10, 1)} | changes)
+    with pytest.raises(Refused, match=f"garage, {field}: stays .*, since agreement garage has billed a period"):
+        agreements.change(agreement=agreement, terms=wanted, by=BY, now=timezone.now())
+    agreements.change(
+        agreement=agreement,
+        terms=terms(start=date(2026, 10, 1), amount=Decimal("275.00")),
+        by=BY,
+        now=timezone.now(),
+    )
+    assert Agreement.objects.get().version == 2
+
+
+def test_end_before_the_first_day_is_refused(scene: Make) -> None:
+    books = scene(entries=[], products=PRODUCTS)
+    agreement = october(books)
+    with pytest.raises(NotPossible, match="Agreement garage begins on 2026-10-01"):
+        agreements.end(agreement=agreement, last_day=date(2026, 9, 30), by=BY, now=timezone.now())
+
+
+def test_every_change_is_an_event_with_the_whole_agreement_before_and_after(scene: Make) -> None:
+    books = scene(entries=[], products=PRODUCTS)
+    agreement = october(books)
+    agreements.end(agreement=agreement, last_day=date(2026, 12, 31), by=BY, now=timezone.now())
+    made, ended = (event.data for event in books.events("agreement_changed"))
+    assert made["old"] is None
+    assert made["new"] == ended["old"]
+    assert ended["new"] == made["new"] | {"until": "2026-12-31"}
+    assert made["new"]["amount"] == "250.00"
