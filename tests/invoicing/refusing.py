@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
+from typing import TypeVar
 
 import pytest
 from django.db import IntegrityError, connection, models, transaction
 
 from invoicing.models import Claim, InvoiceLine
 from tests.factories import InvoiceFactory, InvoiceLineFactory
+
+Test = TypeVar("Test", bound=Callable[..., None])
 
 broken: dict[str, str] = {}
 
@@ -34,6 +37,16 @@ def refuses(
             assert any(sign in str(refused.value) for sign in signs), refused.value
 
         return run
+
+    return decorate
+
+
+def breaks(model: type[models.Model], *names: str) -> Callable[[Test], Test]:
+    """The test breaks each of these constraints of the model by a write, and looks for the refusal itself."""
+
+    def decorate(test: Test) -> Test:
+        broken.update({f"{model._meta.label}.{name}": getattr(test, "__name__", "") for name in names})
+        return test
 
     return decorate
 

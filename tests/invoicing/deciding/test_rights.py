@@ -25,6 +25,7 @@ from invoicing.deciding.read import Read
 from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
 from invoicing.drafting import prices, runs
+from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
@@ -123,14 +124,16 @@ TERMS = Agreement(
     key="new", title="Fee", start=date(2026, 9, 1), product="FORF", client_id=999, amount=Decimal("100.00")
 )
 
+CUT_OFF = date(2026, 10, 31)
+
 # Each verb with the right that it asks for, what it acts on, and what else it is told.
 VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, Any]], dict[str, Any]]] = {
-    "draft": (runs.draft, "draft", lambda dossier: {"dossier": dossier}, {"cut_off": date(2026, 10, 31)}),
+    "draft": (runs.draft, "draft", lambda dossier: {"dossier": dossier}, {"cut_off": CUT_OFF}),
     "draft_derived": (
         runs.draft_derived,
         "draft",
         lambda dossier: {"dossier": dossier},
-        {"cut_off": date(2026, 10, 31)},
+        {"cut_off": CUT_OFF},
     ),
     "approve": (runs.approve, "approve", _invoice(), {}),
     "bill_at_their_day": (prices.bill_at_their_day, "draft", _invoice(earlier_seconds=3600), {}),
@@ -219,6 +222,9 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
 
 
 def _read(what: dict[str, Any]) -> Read:
+    if what.keys() == {"dossier"}:
+        plan = Sheet.read(what["dossier"], CUT_OFF, NOW).plan
+        return Read.of([figures.of_plan(what["dossier"], CUT_OFF, plan)])
     if "name" in what:
         return Read.of([causes.find(what["dossier"], what["name"]).figures])
     if "stated" in what:
@@ -410,9 +416,7 @@ OTHERS = {
     "annexes.freeze.freeze",
     "corrections.decide.draft_credit",
     "corrections.replace.recover_replacement",
-    "drafting.runs.draft",
     "drafting.runs.draft_again",
-    "drafting.runs.draft_derived",
     "dossiers.agreements.agree",
     "dossiers.agreements.set_agreements",
     "dossiers.firm.set_firm",

@@ -105,6 +105,7 @@ ROWS: dict[type[Row], dict[str, st.SearchStrategy[str]]] = {
         "email_allowed": FLAGS,
         "no_limit": FLAGS,
         "four_eyes": FLAGS,
+        "annex": FLAGS,
         "auto_limit": maybe(AMOUNTS),
         "default_product": TEXTS,
         **{name: word(name) for name in WORDS},

@@ -9,14 +9,23 @@ from django.apps import apps
 
 from tests.invoicing.models import (
     test_claims_once,
+    test_constraints_agreements,
     test_constraints_firms,
     test_constraints_invoices,
+    test_constraints_kept,
     test_constraints_ledger,
 )
 from tests.invoicing.refusing import broken
 
-OURS = ("firms", "integrations", "invoicing")
-BREAKING = (test_constraints_ledger, test_constraints_firms, test_constraints_invoices, test_claims_once)
+OURS = ("firms", "integrations", "invoicing", "toggbill")
+BREAKING = (
+    test_constraints_agreements,
+    test_constraints_firms,
+    test_constraints_invoices,
+    test_constraints_kept,
+    test_constraints_ledger,
+    test_claims_once,
+)
 
 
 def test_every_constraint_of_every_model_is_broken_by_a_test() -> None:

@@ -18,7 +18,7 @@ from tests.factories import (
     InvoiceLineFactory,
     LedgerRowFactory,
 )
-from tests.invoicing.refusing import refuses
+from tests.invoicing.refusing import breaks, refuses
 
 pytestmark = pytest.mark.django_db
 
@@ -30,6 +30,11 @@ def test_agreement_key_twice_in_a_firm() -> None:
     AgreementFactory(key="one", dossier=first.dossier)
 
 
+@breaks(
+    Agreement,
+    *("agreement_one_customer", "agreement_ends_after_start", "agreement_known_words", "agreement_has_product"),
+    *("agreement_amount_not_negative", "agreement_extra_has_product", "agreement_once_falls_due"),
+)
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
@@ -57,6 +62,7 @@ def test_agreement_that_cannot_be(changes: dict[str, Any], name: str) -> None:
 # --- each period once -------------------------------------------------------------------------------------------------
 
 
+@breaks(InvoiceLine, "line_period_once")
 def test_second_live_line_of_a_period_is_refused_whoever_writes_it() -> None:
     line = FeeLineFactory()
     other = InvoiceLineFactory(with_claim=False, invoice__dossier=line.invoice.dossier)
@@ -85,6 +91,7 @@ def test_extra_hours_of_a_period_are_numbered() -> None:
         FeeLineFactory(invoice=line.invoice, part=1, **like)
 
 
+@breaks(InvoiceLine, "line_taken_back_once")
 def test_line_is_taken_back_once() -> None:
     line = FeeLineFactory(invoice__status="posted")
     like = {"agreement": line.agreement, "takes_back": line}
@@ -95,6 +102,7 @@ def test_line_is_taken_back_once() -> None:
     FeeLineFactory(invoice__dossier=line.invoice.dossier, **like)
 
 
+@breaks(InvoiceLine, "line_of_its_kind")
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
@@ -130,6 +138,7 @@ def test_hour_is_covered_once_and_never_billed_as_well() -> None:
     ClaimFactory(line=other, row=row)
 
 
+@breaks(LedgerRow, "ledger_covered_by_agreement")
 @pytest.mark.parametrize("changes", [{"agreement": None}, {"state": "open"}])
 def test_covered_hour_has_its_agreement_and_no_other_hour_has_one(changes: dict[str, Any]) -> None:
     line = FeeLineFactory()
