@@ -268,6 +268,7 @@ STATES = (
     "invoiced",
     "credited",
     "deleted",
+    "covered",
 )
 
 

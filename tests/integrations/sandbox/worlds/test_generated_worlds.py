@@ -19,13 +19,15 @@ from invoicing.rules.mapping import Reason
 from tests.integrations.sandbox.worlds.test_worlds import judged
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)
-# What only a change or an earlier version brings, and what would trouble all hours of a company.
+# What only a change, an agreement or an earlier version brings, and what would trouble all hours of a company.
 NO_TROUBLES = {
     Reason.client_vat_changed,
     Reason.customer_changed,
     Reason.billed_elsewhere,
     Reason.contradicting_mappings,
     Reason.small_enterprise,
+    Reason.several_agreements,
+    Reason.left_agreement,
 }
 
 
