@@ -51,7 +51,7 @@ def _credit(
         raise NotPossible(why)
     if (finding := read_first.hindrance(about)) is not None:
         raise NotPossible(words(finding))
-    billed = list(about.lines.filter(pk__in=lines, agreement__isnull=False, released_at__isnull=True))
+    billed = list(about.lines.live().filter(pk__in=lines, agreement__isnull=False))
     if not lines or len(billed) != len(set(lines)):
         raise NotPossible(
             gettext(

@@ -223,7 +223,7 @@ def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[F
     if row.dossier_id != dossier.pk:
         yield Fault("key", "agreement_elsewhere", {"dossier": row.dossier.key})
         return
-    lines = row.lines.filter(takes_back__isnull=True, released_at__isnull=True)
+    lines = row.lines.live().filter(takes_back__isnull=True)
     if not lines.exists():
         return
     old, new = terms_of(row), terms_of(Agreement(key=row.key, **_columns(terms)))
@@ -264,7 +264,7 @@ def _keyed(terms: Terms) -> Terms:
 def billed_beyond(agreement: Agreement, last_day: date) -> list[date]:
     """The first days of periods that are billed already although they lie, all or in part, after a day."""
     terms = agreement_of(agreement)
-    lines = agreement.lines.filter(kind="fee", takes_back__isnull=True, released_at__isnull=True)
+    lines = agreement.lines.live().filter(kind="fee", takes_back__isnull=True)
     lines = lines.exclude(invoice__status=Invoice.Status.DRAFT)
     periods = (
         (period, period_of(terms, max(period, terms.start)))

@@ -70,7 +70,7 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     by_id = {each.id: each for each in agreements}
     fees = defaultdict[int, dict[date, int]](dict)
     extras = defaultdict[int, dict[date, tuple[int, Decimal]]](dict)
-    lines = InvoiceLine.objects.filter(agreement__in=by_id, takes_back__isnull=True, released_at__isnull=True)
+    lines = InvoiceLine.objects.live().filter(agreement__in=by_id, takes_back__isnull=True)
     lines = lines.exclude(invoice__in=list(besides)).order_by("period", "part")
     for pk, of, kind, period, part, quantity in lines.values_list(
         "pk", "agreement_id", "kind", "period", "part", "quantity"

@@ -262,7 +262,7 @@ def period_once(scope: Scope) -> Iterator[Broken]:
     lines = InvoiceLine.objects.filter(agreement__isnull=False, invoice__dossier__in=scope.dossiers)
     lines = lines.filter(scope.within("invoice__period_from"))
     freed = Q(invoice__status=Invoice.Status.VOID) | Q(Exists(taken_back))
-    astray = lines.filter(freed, released_at__isnull=True) | lines.exclude(freed).filter(released_at__isnull=False)
+    astray = lines.live().filter(freed) | lines.released().exclude(freed)
     words = gettext_noop(
         "Line %(line)s of invoice %(invoice)s bills the period from %(ours)s of agreement %(theirs)s, and that period "
         "is taken for free though it is billed, or for billed though it is free."

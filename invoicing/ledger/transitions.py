@@ -103,7 +103,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
 
 def _free_periods(lines: QuerySet[InvoiceLine], now: datetime) -> list[int]:
     """Lines of agreements bill their periods no more, and cover no hours; gives the entries (row ids) of those."""
-    rows = InvoiceLine.objects.filter(pk__in=lines.values("pk"), agreement__isnull=False, released_at__isnull=True)
+    rows = InvoiceLine.objects.live().filter(pk__in=lines.values("pk"), agreement__isnull=False)
     freed = list(rows.values_list("pk", flat=True))
     claims = Claim.objects.live().covered().filter(line__in=freed)
     entries = list(claims.values_list("entry_id", flat=True))

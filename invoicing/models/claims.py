@@ -16,6 +16,21 @@ from invoicing.models.invoices import Invoice
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
+class InvoiceLineQuerySet(FirmQuerySet["InvoiceLine"]):
+    """Lines of invoices and credit notes."""
+
+    def live(self) -> Self:
+        """Those that were not released: what an agreement's line bills is not free to be billed again."""
+        return self.filter(released_at__isnull=True)
+
+    def released(self) -> Self:
+        """Those of agreements whose period is free again: of a void draft, or taken back by a credit note."""
+        return self.filter(released_at__isnull=False)
+
+
+InvoiceLineManager = models.Manager.from_queryset(InvoiceLineQuerySet)
+
+
 class InvoiceLine(FirmOwned):
     """A line (R5-R7): quantity in hours, price and total in euro, ``seconds`` raw and equal to those of its claims.
 
@@ -67,6 +82,8 @@ class InvoiceLine(FirmOwned):
     is_late = models.BooleanField(_("late"), default=False)
     # Tags of its entries that lead to no product, beside one that does (R4).
     ignored_tags = models.JSONField(_("tags without a product"), default=list, blank=True, editable=False)
+
+    objects: ClassVar[InvoiceLineManager[InvoiceLine]] = InvoiceLineManager()
 
     class Meta:
         verbose_name = _("line")

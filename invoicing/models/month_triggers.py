@@ -37,7 +37,7 @@ _TABLES = {
 }
 _ROW = ["entry_id", "firm_id", "dossier_id", "day"]
 _CLAIM = ["id", "firm_id", "entry_id", "entry_remote_id", "line_id", "day", "kind", "takes_back_id", "released_at"]
-_LINE = ["id", "invoice_id"]
+_LINE = ["id", "invoice_id", "takes_back_id"]
 _INVOICE = ["id", "firm_id", "dossier_id", "period_from"]
 _DOSSIER = ["id", "firm_id", "workspace_id"]
 
@@ -119,14 +119,22 @@ def _of_claims(n: str) -> list[_Meant]:
 
 
 def _of_line(n: str) -> list[_Meant]:
-    return [_Meant(f"{n} JOIN {{invoices}} i ON i.id = n.invoice_id", "i.firm_id, i.dossier_id", "i.period_from")]
+    """Of a line: the month in which the period of its invoice begins, and that of the line that it takes back."""
+    back = f"{n} JOIN {{lines}} m ON m.id = n.takes_back_id JOIN {{invoices}} i ON i.id = m.invoice_id"
+    own = f"{n} JOIN {{invoices}} i ON i.id = n.invoice_id"
+    return [_Meant(source, "i.firm_id, i.dossier_id", "i.period_from") for source in (own, back)]
 
 
 def _of_invoice(n: str) -> list[_Meant]:
-    """Of an invoice: the month in which its period begins, and those of its claims and of their entries."""
+    """Of an invoice: the month in which its period begins, those of its claims and of their entries, and those of what
+    its claims and lines take back."""
     claims = f"{n} JOIN {{lines}} l ON l.invoice_id = n.id JOIN {{claims}} c ON c.line_id = l.id"
     back = (
         f"{claims} JOIN {{claims}} b ON b.id = c.takes_back_id JOIN {{lines}} m ON m.id = b.line_id "
+        f"JOIN {{invoices}} i ON i.id = m.invoice_id"
+    )
+    lines = (
+        f"{n} JOIN {{lines}} l ON l.invoice_id = n.id JOIN {{lines}} m ON m.id = l.takes_back_id "
         f"JOIN {{invoices}} i ON i.id = m.invoice_id"
     )
     return [
@@ -134,6 +142,7 @@ def _of_invoice(n: str) -> list[_Meant]:
         _Meant(claims, "n.firm_id, n.dossier_id", "c.day"),
         _Meant(f"{claims} JOIN {{rows}} r ON r.entry_id = c.entry_id", "r.firm_id, r.dossier_id", "r.day"),
         _Meant(back, "i.firm_id, i.dossier_id", "i.period_from"),
+        _Meant(lines, "i.firm_id, i.dossier_id", "i.period_from"),
     ]
 
 
@@ -161,7 +170,7 @@ def changed_months(vendor: str) -> Iterator[Trigger]:
 @register
 def changed_invoices(vendor: str) -> Iterator[Trigger]:
     """The same of what changes row by row: lines and invoices, where anything changes that a check looks at."""
-    line = ["invoice_id", "quantity", "unit_price", "vat_rate", "total", "seconds"]
+    line = ["invoice_id", "quantity", "unit_price", "vat_rate", "total", "seconds", "released_at", "takes_back_id"]
     invoice = ["dossier_id", "status", "period_from", "total_excl", "total_vat", "total_incl"]
     for model, watched, names, meant in (
         (InvoiceLine, line, _LINE, _of_line),

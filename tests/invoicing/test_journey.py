@@ -95,6 +95,7 @@ def test_one_entry_from_toggl_to_billit_and_back(scene: Make) -> None:
         "total_incl": "238.62",
         "lines": [
             {
+                "kind": "hours",
                 "product": "ADV",
                 "description": "Conseil fiscal · 24/10/2026 · Été · 1",
                 "quantity": "2.25",

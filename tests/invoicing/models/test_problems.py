@@ -134,6 +134,8 @@ TEXTS = {
     "integrations.Entry.description",
     "integrations.Product.description",
     "invoicing.Claim.description",
+    # the filter of a list, as its address says it
+    "invoicing.SavedView.query",
     # what was sent to Billit, to the letter
     "invoicing.Attempt.body",
     "invoicing.Invoice.accepted_body",
