@@ -111,6 +111,7 @@ def test_statement_of_a_credit_note_has_no_new_key(scene: Make) -> None:
         "114.95",
         [
             {
+                "kind": "hours",
                 "product": "ADV",
                 "description": f"Advice · Note de crédit sur la facture {invoice.order_number}",
                 "quantity": "1.00",

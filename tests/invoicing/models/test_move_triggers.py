@@ -11,9 +11,9 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models import Model
 
-from invoicing.models import Invoice, LedgerRow
+from invoicing.models import Agreement, Invoice, LedgerRow
 from invoicing.models.moves import DELIVERY, PAYMENT, STATE, STATUS, TABLES, Table
-from tests.factories import NOW, EntryFactory, InvoiceFactory, LedgerRowFactory
+from tests.factories import NOW, AgreementFactory, EntryFactory, InvoiceFactory, LedgerRowFactory
 from toggbill.database import triggers
 
 pytestmark = pytest.mark.django_db
@@ -25,11 +25,21 @@ STATES: dict[Table, list[str]] = {
     PAYMENT: Invoice.Payment.values,
     STATE: LedgerRow.State.values,
 }
+
+
+def _hour(state: str) -> LedgerRow:
+    """In a dossier with one agreement, which covers it if the state says so."""
+    agreement = AgreementFactory()
+    covered = agreement if state == "covered" else None
+    reason = "no_tag" if state == "attention" else ""
+    return LedgerRowFactory(dossier=agreement.dossier, state=state, reason=reason, agreement=covered)
+
+
 MADE: dict[Table, Callable[[str], Any]] = {
     STATUS: lambda state: InvoiceFactory(status=state, with_line=False),
     DELIVERY: lambda state: InvoiceFactory(status="posted", delivery=state, with_line=False),
     PAYMENT: lambda state: InvoiceFactory(status="posted", payment=state, with_line=False),
-    STATE: lambda state: LedgerRowFactory(state=state, reason="no_tag" if state == "attention" else ""),
+    STATE: _hour,
 }
 
 
@@ -65,7 +75,12 @@ def beside(table: Table, state: str) -> Mapping[str, str]:
         delivered = moment if state == "delivered" else "NULL"
         return asked | {"delivered_at": delivered, "delivery_problem": "'not_deliverable'", "sent_at": moment}
     if table is STATE:
-        return {"reason": "'no_tag'" if state == "attention" else "''"}
+        agreements, rows = Agreement._meta.db_table, LedgerRow._meta.db_table
+        own = f"(SELECT a.id FROM {agreements} a WHERE a.dossier_id = {rows}.dossier_id)"
+        return {
+            "reason": "'no_tag'" if state == "attention" else "''",
+            "agreement_id": own if state == "covered" else "NULL",
+        }
     return {}
 
 
@@ -107,7 +122,7 @@ def test_state_that_stays_is_no_move(table: Table) -> None:
 
 @each
 def test_row_begins_only_in_a_declared_state(table: Table) -> None:
-    row = LedgerRowFactory() if table is STATE else InvoiceFactory(with_line=False)
+    row = _hour("open") if table is STATE else InvoiceFactory(with_line=False)
     # A draft is neither sent nor paid: a constraint says so before the trigger is asked.
     also = {DELIVERY: "invoice_sent_only_when_posted", PAYMENT: "invoice_paid_only_when_posted"}.get(table, "")
     found = {str(state): refused(table, fresh(table, row, state), also=also) for state in [*STATES[table], "other"]}
