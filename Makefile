@@ -7,6 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Tests of both services wait often: four processes keep two cores busy.
+PROCESSES ?= 4
+TRAFFIC := $(abspath $(VENV)/traffic)
 
 # Stamps lie inside .venv, so that a second run is quick and removing .venv removes them.
 RUN := $(VENV)/stamp-run
@@ -18,7 +21,7 @@ PANGO_PACKAGES := $(shell cat Aptfile)
 HAS_PANGO = $(BIN)/python invoicing/annexes/renderer.py --check 2>/dev/null
 WITH_PANGO = $(HAS_PANGO) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Pango is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends $(PANGO_PACKAGES) >/dev/null && $(HAS_PANGO); } || { echo "Pango is missing, and annexes of hours cannot be made. Install it: apt-get install $(PANGO_PACKAGES)" >&2; exit 1; }
 
-.PHONY: help demo test test-sqlite check bench bench-all neighbours guarantee soak einvoice fuzz lock format
+.PHONY: help demo test proof test-sqlite check bench bench-all neighbours guarantee soak einvoice fuzz lock format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -48,15 +51,25 @@ $(PANGO): $(RUN)
 demo: $(RUN) ## sandbox, main job and dashboard on this machine (ARGS="--port 8000")
 	DEBUG=1 $(BIN)/python manage.py demo $(ARGS)
 
-test: $(DEV) ## all tests, on a private PostgreSQL and Redis
-	@record=$$(mktemp -d); trap 'rm -rf "$$record"' EXIT; status=0; \
-	SANDBOX_RECORD="$$record" $(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS) || status=$$?; \
+# What `make test` and `make proof` do in the same way. The traffic of both is kept, since it is all of it that uses each
+# excuse of a specification and each call of the clients.
+define run_tests
+	@mkdir -p $(TRAFFIC); status=0; \
+	SANDBOX_RECORD="$(TRAFFIC)" $(BIN)/python tests/services.py -- $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(1) || status=$$?; \
 	$(if $(strip $(ARGS)),,echo "the recorded traffic against the vendors' specifications"; \
-	SANDBOX_REPLAY="$$record" DEBUG=1 $(BIN)/python -m pytest -q tests/specs/test_traffic.py -k "suite or needed" || status=$$?;) \
+	SANDBOX_REPLAY="$(TRAFFIC)" DEBUG=1 $(BIN)/python -m pytest -q tests/specs/test_traffic.py -k $(2) || status=$$?;) \
 	exit $$status
+endef
+
+test: $(DEV) ## the tests, on a private PostgreSQL and Redis
+	@rm -rf $(TRAFFIC)
+	$(call run_tests,$(or $(ARGS),-m "not slow"),keeps)
+
+proof: $(DEV) ## the tests that take long: kills at every step, races, old databases, browsers, a site in production
+	$(call run_tests,$(or $(ARGS),-m slow),$(if $(wildcard $(TRAFFIC)),"suite or needed",keeps))
 
 test-sqlite: $(DEV) ## all tests, on SQLite and the broker of files
-	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python tests/services.py --sqlite -- $(BIN)/python -m pytest -n $(PROCESSES) --dist worksteal $(ARGS)
 
 check: $(DEV) $(PANGO) ## format, lint, types, imports, migrations, vulnerabilities, deployment (STRICT=1: advisories must answer)
 	$(BIN)/ruff format --check .

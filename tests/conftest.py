@@ -36,6 +36,17 @@ def pytest_configure(config: pytest.Config) -> None:
         template.make(config)
 
 
+# Whole folders whose tests take long: `make proof` runs them, beside those that are marked one by one.
+SLOW = {"browser", "production", "proof", "updating"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks what stands in a folder of slow tests, before anything is chosen by marks."""
+    if item.path.relative_to(Path(__file__).parent).parts[0] in SLOW:
+        item.add_marker(pytest.mark.slow)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what does not belong to this run: a skip stands for a test that should have run and could not."""

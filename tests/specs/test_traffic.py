@@ -1,7 +1,7 @@
 """Our requests and the sandbox's answers against the vendors' own specifications.
 
-`make test` records the traffic of the whole suite and then names the folder to this file in `SANDBOX_REPLAY`. Without a
-recording a short journey through the real commands and clients stands for it.
+`make test` and `make proof` record the traffic of the suite and then name the folder to this file in `SANDBOX_REPLAY`.
+Without a recording a short journey through the real commands and clients stands for it.
 """
 
 from __future__ import annotations

@@ -59,6 +59,7 @@ def _two_companies() -> dict[str, Any]:
     return world
 
 
+@pytest.mark.slow
 def test_twenty_dossiers_of_two_companies_are_served_in_one_round(scene: Make, queue: Queue) -> None:
     books = scene(_two_companies())
     assert set(Dossier.objects.values_list("due_at", flat=True)) == {DECEMBER}
@@ -80,6 +81,7 @@ def test_twenty_dossiers_of_two_companies_are_served_in_one_round(scene: Make, q
     }
 
 
+@pytest.mark.slow
 def test_what_fails_in_one_dossier_keeps_no_other_from_its_run(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books = scene(_two_companies())
     books.at(DECEMBER)

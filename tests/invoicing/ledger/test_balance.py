@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
+import pytest
 from django.utils import timezone
 
 from integrations.connections.opening import open_toggl
@@ -70,6 +71,7 @@ def test_the_demo_firms_books_hold_what_toggl_holds(scene: Load) -> None:
         assert sum(tally["seconds"] for tally in sheet["attention"].values()) == sheet["states"]["attention"]["seconds"]
 
 
+@pytest.mark.slow
 def test_the_books_still_hold_after_billing_deleting_and_changing(scene: Load) -> None:
     made = scene("demo")
     done = made.command("invoice", "--firm", "fiduciaire", "--through", "2026-10-31", "--approve", "--post")

@@ -92,6 +92,7 @@ _STATES = ("open", "attention", "held", "deleted", "invoiced")
 _Step = tuple[str, int, date, str, int]
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     steps=st.lists(

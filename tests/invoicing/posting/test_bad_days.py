@@ -166,6 +166,7 @@ def test_what_a_dead_worker_had_not_sent_is_not_looked_up(scene: Make) -> None:
     assert len(books.asked("POST", "/v1/orders")) == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("named", [True, False], ids=["rows have the reference", "rows have none"])
 def test_many_doubts_take_few_look_ups(scene: Make, named: bool) -> None:
     """Forty in doubt, half of them at Billit: a look-up each would take eighty calls, at one a second."""

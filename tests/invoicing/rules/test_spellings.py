@@ -6,6 +6,7 @@ import unicodedata
 from dataclasses import replace
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,6 +72,7 @@ def _said(verdict: Verdict) -> tuple[object, ...]:
     return verdict.state, verdict.reason, product and product.id, verdict.buyer, [*map(text_key, verdict.ignored_tags)]
 
 
+@pytest.mark.slow
 @given(
     tags=st.lists(st.sampled_from(TAGS), max_size=3, unique=True),
     default=st.sampled_from(["", "ADV-1"]),

@@ -65,6 +65,7 @@ def test_page_takes_no_more_queries_for_three_hundred_rows_than_for_one(name: st
     assert lots <= few + 1
 
 
+@pytest.mark.slow
 def test_pages_stay_small_with_five_hundred_dossiers() -> None:
     firm = FirmFactory(slug="ours")
     many.waiting(many.dossiers(firm, 500), 10)

@@ -143,6 +143,7 @@ def test_every_trouble_has_a_cure(fields: dict[str, Any], cure: str, firm: Firm,
     assert cure in words(signed_in(firm).get("/invoices/").content)
 
 
+@pytest.mark.slow
 def test_page_takes_at_most_25_queries_with_1_and_with_300_rows(firm: Firm, dossier: Dossier) -> None:
     client = signed_in(firm)
     taken = []

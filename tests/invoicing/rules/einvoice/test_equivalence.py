@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from typing import Literal, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
@@ -82,6 +83,7 @@ def _compare(
         assert refused == all_fired, (sorted(refused), sorted(all_fired), ubl)
 
 
+@pytest.mark.slow
 def test_checks_and_official_rules_agree() -> None:
     _seen.clear()
     _spent.clear()
