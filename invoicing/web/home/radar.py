@@ -1,4 +1,7 @@
-"""What to look at first, before an hour is missed: a fixed number of queries. Reads only."""
+"""What to look at first, before an hour is missed: a fixed number of queries. Reads only.
+
+It looks back over a year of a firm's hours, so what it found is shown again for ten minutes (``KEPT``).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from datetime import date, datetime, timedelta
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from django.core.cache import cache
 from django.db.models import Count, Min, QuerySet, Sum
 from django.db.models.functions import TruncMonth, TruncWeek
 from django.urls import reverse
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
+from invoicing.deciding.read import digest_of
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import radar
 from invoicing.rules.radar import Worked
@@ -20,6 +25,7 @@ from invoicing.web import descriptions
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
 
+KEPT = timedelta(minutes=10)
 SHOWN = 3
 """Of each kind; what follows is counted."""
 _YEAR = timedelta(days=365)
@@ -38,8 +44,19 @@ class Sign(NamedTuple):
 
 def signs(*, membership: Membership, dossiers: Iterable[Dossier], now: datetime, today: date) -> list[Sign]:
     """What a member looks at first, the most pressing kind first; ``dossiers``: those that the member sees."""
-    rows = visible(membership, LedgerRow.objects.all()).exclude(state=_State.DELETED).order_by()
     named = {dossier.pk: (dossier.key, dossier.name) for dossier in dossiers}
+    # Who sees other dossiers than a moment ago is not shown what was found in those.
+    key = f"radar:{digest_of([membership.pk, get_language(), str(today), sorted(named)])}"
+    found: list[Sign] | None = cache.get(key)
+    if found is None:
+        found = _signs(membership, named, now, today)
+        cache.set(key, found, KEPT.total_seconds())
+    return found
+
+
+def _signs(membership: Membership, named: dict[int, tuple[str, str]], now: datetime, today: date) -> list[Sign]:
+    rows = visible(membership, LedgerRow.objects.all()).exclude(state=_State.DELETED).order_by()
+    rows = rows.filter(dossier__in=named)
     return [
         *_running(rows, now),
         *_old(rows, today),
