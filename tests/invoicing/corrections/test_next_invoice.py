@@ -70,6 +70,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     assert again == invoice
     (stated,) = as_json(books.invoices(status="draft"))
     assert stated["lines"][1] == {
+        "kind": "hours",
         "product": "ADV",
         "description": f"Advice · Correction of invoice {number}, 05/10/2026",
         "quantity": "0.50",

@@ -200,6 +200,7 @@ def test_demo_holds_every_trouble_but_only_a_few_hours_of_it(now: datetime) -> N
         *(Reason.client_vat_changed, Reason.unknown_customer, Reason.contradicting_mappings),
         *(Reason.customer_changed, Reason.billed_elsewhere),
         *(Reason.treatment_number, Reason.small_enterprise),
+        *(Reason.several_agreements, Reason.left_agreement),
     }
     assert set(found.reasons) == set(Reason) - absent
     assert set(found.states) == {State.running, State.not_billable, State.open, State.attention}
