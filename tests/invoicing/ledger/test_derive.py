@@ -169,10 +169,11 @@ def test_each_entry_stands_once_whatever_is_derived_again(scene: Load) -> None:
     assert after == before
     assert Entry.objects.filter(marked_at__isnull=False).count() == 0
     reasons = set(LedgerRow.objects.exclude(reason="").values_list("reason", flat=True))
-    # These come only of a change after the first sync, of a mapping to a party that is gone, or of an earlier version.
+    # These come only of a change after the first sync, of an agreement, of a mapping to a party that is gone, or of an
+    # earlier version.
     assert {str(reason) for reason in Reason} - reasons <= {
         *("client_vat_changed", "unknown_customer", "customer_changed", "contradicting_mappings", "billed_elsewhere"),
-        *("treatment_number", "small_enterprise"),
+        *("treatment_number", "small_enterprise", "several_agreements", "left_agreement"),
     }
     assert made.firm.slug == "fiduciaire"
 
