@@ -32,6 +32,7 @@ from invoicing.models import (
     SavedView,
     TagMapping,
 )
+from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
 from invoicing.rules.text import text_key
 from tests import walking
 from tests.factories.declared import CENT, NOW, DjangoModelFactory, enterprise_number
@@ -418,3 +419,43 @@ class SavedViewFactory(DjangoModelFactory[SavedView]):
     membership = SubFactory(MembershipFactory)
     name = Sequence(lambda n: f"View {n}")
     query = "state=open"
+
+
+class MonthSumFactory(DjangoModelFactory[MonthSum]):
+    """An open hour of a dossier's October 2026."""
+
+    class Meta:
+        model = MonthSum
+
+    dossier = SubFactory(DossierFactory)
+    firm = SelfAttribute("dossier.firm")
+    month = date(2026, 10, 1)
+    state = LedgerRow.State.OPEN
+    price = Decimal("95.00")
+    entries = 1
+    seconds = 3600
+    corrected_entries = 0
+    corrected_seconds = 0
+
+
+class MonthProofFactory(DjangoModelFactory[MonthProof]):
+    """A dossier's October 2026, in which every rule holds."""
+
+    class Meta:
+        model = MonthProof
+
+    dossier = SubFactory(DossierFactory)
+    firm = SelfAttribute("dossier.firm")
+    month = date(2026, 10, 1)
+    proved_at = NOW
+
+
+class ChangedMonthFactory(DjangoModelFactory[ChangedMonth]):
+    """A dossier's October 2026, which changed since it was checked."""
+
+    class Meta:
+        model = ChangedMonth
+
+    dossier = SubFactory(DossierFactory)
+    firm = SelfAttribute("dossier.firm")
+    month = date(2026, 10, 1)

@@ -38,7 +38,7 @@ def test_pause_of_the_first_tab_pauses_the_connection_of_the_first_tab(two: Two)
 
 def test_drafts_of_the_first_tab_are_of_the_firm_of_the_first_tab(two: Two) -> None:
     before = {firm.slug: Invoice.objects.filter(firm=firm).count() for firm in Firm.objects.all()}
-    sent = form(two.ours, "/dossiers/bakery/", "/draft/")
+    sent = form(two.ours, "/dossiers/bakery/preview/?through=2026-11-20", "/draft/")
     two.theirs.get("/")
     two.theirs.get("/dossiers/bakery/")
     answer = two.ours.post(sent.action, sent.fields | {"through": "2026-11-20"})
