@@ -45,6 +45,7 @@ def test_statement_of_a_posted_invoice_shows_billits_figures() -> None:
         "total_incl": "229.91",
         "lines": [
             {
+                "kind": "hours",
                 "product": "ADV",
                 "description": "Advice",
                 "quantity": "2.00",
