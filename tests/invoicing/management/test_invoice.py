@@ -49,6 +49,7 @@ INVOICE_KEYS = [
     "lines",
 ]
 LINE_KEYS = [
+    "kind",
     "product",
     "description",
     "quantity",
@@ -95,6 +96,7 @@ def test_answer_has_exactly_the_keys_types_and_values_of_the_design(scene: Make)
                 "total_incl": "39.08",
                 "lines": [
                     {
+                        "kind": "hours",
                         "product": "ADV",
                         "description": "Advice",
                         "quantity": "0.34",
