@@ -16,6 +16,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 import invoicing
+import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
 from integrations.clients.transport import ServiceError
 from invoicing.attention import causes
 from invoicing.attention import decide as attention
