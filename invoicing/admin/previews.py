@@ -26,7 +26,7 @@ from toggbill.firms.audit import Actor
 from toggbill.firms.locks import lock_firm
 
 
-class Uploaded(tablib.Dataset):  # type: ignore[misc, unused-ignore]
+class Uploaded(tablib.Dataset):  # type: ignore[misc, unused-ignore]  # tablib has no types
     """The rows of a file, and what was read of it besides."""
 
     def __init__(self, table: reading.Table) -> None:

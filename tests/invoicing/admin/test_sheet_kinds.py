@@ -68,7 +68,7 @@ def preview_of(firm: Firm, model: type[models.Model], *rows: tuple[Any, ...]) ->
         (7.0, "holds the number 7: format the column as text, then type it again."),
         (date(2026, 3, 4), "holds the date 2026-03-04: format the column as text, then type it again."),
         (
-            datetime(2026, 3, 4, 9, 5),  # noqa: DTZ001 - a cell has no zone
+            datetime(2026, 3, 4, 9, 5),  # noqa: DTZ001 - a cell has no zone - a cell has no zone
             "holds the date and time 2026-03-04 09:05: format the column as text, then type it again.",
         ),
         (time(8, 15), "holds the time 08:15:00: format the column as text, then type it again."),
@@ -141,7 +141,7 @@ def test_a_vat_number_may_be_a_number_since_its_check_digits_prove_it(firm: Firm
 
 def test_numbers_days_and_flags_come_as_themselves(firm: Firm, dossier: Dossier) -> None:
     heading = ("key", "start", "auto_limit", "payment_days", "email_allowed", "clients")
-    row = ("bakery", datetime(2026, 9, 1), 1500.5, 45, True, 501)  # noqa: DTZ001 - a cell has no zone
+    row = ("bakery", datetime(2026, 9, 1), 1500.5, 45, True, 501)  # noqa: DTZ001 - a cell has no zone - a cell has no zone
     assert "1 updated" in imported(staff(firm), Dossier, workbook(heading, row), XLSX)
     dossier.refresh_from_db()
     assert (str(dossier.start_date), str(dossier.auto_limit), dossier.payment_days, dossier.email_allowed) == (
@@ -286,6 +286,6 @@ def test_a_workbook_export_has_real_numbers_and_dates_and_texts(firm: Firm, doss
     heading, row = book.worksheets[0].iter_rows()
     cells = dict(zip((cell.value for cell in heading), row, strict=True))
     assert (cells["auto_limit"].value, cells["auto_limit"].data_type) == (1500, "n")
-    assert (cells["start"].value, cells["start"].is_date) == (datetime(2026, 9, 1), True)  # noqa: DTZ001
+    assert (cells["start"].value, cells["start"].is_date) == (datetime(2026, 9, 1), True)  # noqa: DTZ001 - a cell has no zone
     assert (cells["name"].value, cells["name"].data_type, cells["name"].number_format) == ("007", "s", "@")
     assert (cells["payment_days"].value, cells["payment_days"].data_type) == (dossier.payment_days, "n")

@@ -106,7 +106,7 @@ def test_pdf_is_a4_names_firm_and_language_and_holds_its_own_fonts_only() -> Non
         "Fiduciaire Exemple",
     )
     assert str(reader.root_object["/Lang"]) == "fr"
-    fonts = reader.pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]
+    fonts = reader.pages[0]["/Resources"]["/Font"].values()  # type: ignore[index]  # pypdf types none
     names = {str(font.get_object()["/BaseFont"]) for font in fonts}
     # Six letters for the part that is embedded, then the name of our @font-face.
     assert sorted(name[8:] for name in names) == ["Annex-Bold-Semi-Condensed", "Annex-Semi-Condensed"]

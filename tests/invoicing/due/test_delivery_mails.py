@@ -80,7 +80,7 @@ def test_who_sent_it_is_told_once_in_text_and_html() -> None:
     assert sentence in str(html)
     assert f'<a href="{page}">' in str(html)
     assert 'lang="en"' in str(html)
-    assert sent.tags == ["delivery"]  # type: ignore[attr-defined]
+    assert sent.tags == ["delivery"]  # type: ignore[attr-defined]  # anymail adds it
 
 
 def test_in_the_language_of_the_member_and_escaped_in_html() -> None:

@@ -54,9 +54,9 @@ def test_digest_tells_whatever_it_says() -> None:
         "lines": (),
     }
     assert set(changed) == {field.name for field in fields(Annex)}
-    annexes = [ANNEX, *(replace(ANNEX, **{name: value}) for name, value in changed.items())]  # type: ignore[arg-type]
+    annexes = [ANNEX, *(replace(ANNEX, **{name: value}) for name, value in changed.items())]  # type: ignore[arg-type]  # drawn
     for name, value in {"day": date(2026, 10, 6), "person": "", "text": "W", "seconds": 1, "rounded": None}.items():
-        entry = replace(ENTRY, **{name: value})  # type: ignore[arg-type]
+        entry = replace(ENTRY, **{name: value})  # type: ignore[arg-type]  # drawn
         annexes.append(replace(ANNEX, lines=(replace(LINE, entries=(entry,)),)))
     assert len({annex.digest() for annex in annexes}) == len(annexes)
     assert replace(ANNEX, firm="Small").digest() == ANNEX.digest()

@@ -27,9 +27,9 @@ _CODES = {0: 1, 6: 2, 12: 3, 21: 4}
 _ZERO_RATED = {"reverse_charge": 21, "eu_services": 55, "outside_scope": 22}
 _MONTHS = {"EN": "September October November", "FR": "septembre octobre novembre", "NL": "september oktober november"}
 _DIGITS = tuple("0123456789")
-_EU = "AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905
+_EU = "AT BE BG CY CZ DE DK EE EL ES FI FR GR HR HU IE IT LT LU LV MT NL PL PT RO SE SI SK".split()  # noqa: SIM905 - brief
 _OTHERS = {*_EU, "XI", "GB", "UK", "CH", "CHE", "NO"} - {"BE"}
-_SIGNS = "siren siret kvk mwst ust mva tel tél téléphone telefoon phone gsm mobile mobiel fax".split()  # noqa: SIM905
+_SIGNS = "siren siret kvk mwst ust mva tel tél téléphone telefoon phone gsm mobile mobiel fax".split()  # noqa: SIM905 - brief
 
 
 class Reckoning:
