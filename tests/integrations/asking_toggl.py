@@ -87,3 +87,7 @@ def only_entry(server: Server, row: dict[str, Any]) -> toggl.Entry:
     server.will_answer(as_json([row]))
     ((entry,),) = [page.entries for page in make(server).entries(4001, start=FIRST, end=LAST)]
     return entry
+
+
+def without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}

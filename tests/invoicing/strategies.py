@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from invoicing.rules.mapping import Buyer, ClientRule, Customer, Entry, Product, Rules, TagRule, Treatment
+from invoicing.rules.judge import Judge
+from invoicing.rules.mapping import Buyer, ClientRule, Customer, Entry, Product, Rules, TagRule, Treatment, Verdict
 from invoicing.rules.planning import Terms
 from invoicing.rules.rating import Rounding
 
@@ -72,6 +73,11 @@ def a_product(**changes: Any) -> Product:
 
 def some_rules(**changes: Any) -> Rules:
     return replace(_RULES, **changes)
+
+
+def judge(entry: dict[str, Any] | None = None, **rules: Any) -> Verdict:
+    """What becomes of an entry by these rules."""
+    return Judge(some_rules(**rules)).verdict(an_entry(**(entry or {})))
 
 
 def a_buyer(**changes: Any) -> Buyer:

@@ -16,14 +16,11 @@ from invoicing.rules.mapping import (
     Verdict,
 )
 from invoicing.rules.text import text_key
-from tests.invoicing.strategies import a_product, an_entry, belgian_number, some_rules
+from tests.invoicing.strategies import a_product, an_entry, belgian_number, judge, some_rules
 
 BAKERY = belgian_number(1)  # BE0999000129
 GARAGE = belgian_number(2)  # BE0999000228
-
-
-def judge(entry: dict[str, Any] | None = None, **rules: Any) -> Verdict:
-    return Judge(some_rules(**rules)).verdict(an_entry(**(entry or {})))
+ADV = a_product()
 
 
 def test_text_key_trims_and_folds_case() -> None:
@@ -270,106 +267,6 @@ def test_verdict_on_a_product_with_vat_of_a_small_enterprise(
     assert verdict.reason is reason
 
 
-# R4: the product
-
-ADV = a_product()
-BOOK = a_product(id=2, reference="BOOK", price=Decimal("60.00"))
-PAY = a_product(id=3, reference="PAY", price=Decimal("50.00"))
-TWIN = a_product(id=4, reference="pay", price=Decimal("55.00"))
-NAMELESS = a_product(id=5, reference=" ")
-
-
-@pytest.mark.parametrize(
-    ("tags", "rules", "default", "product", "reason"),
-    [
-        (("ADV",), (), "", ADV, None),
-        ((" adv ",), (), "", ADV, None),
-        (("Advies",), (TagRule("ADVIES", "ADV"),), "", ADV, None),
-        (("ADV",), (TagRule("ADV", "BOOK"),), "", BOOK, None),  # the mapping comes before the reference
-        (("ADV", "nothing"), (), "", ADV, None),
-        (("ADV", "gone"), (TagRule("gone", "NONE"),), "", ADV, None),
-        ((), (), "", None, Reason.no_tag),
-        (("", "  "), (), "", None, Reason.no_tag),
-        (("nothing",), (), "", None, Reason.unknown_tag),
-        ((), (), "BOOK", BOOK, None),
-        (("nothing",), (), "book", BOOK, None),
-        ((), (), "NONE", None, Reason.unknown_product),
-        (("gone",), (TagRule("gone", "NONE"),), "", None, Reason.unknown_product),
-        (("gone", "nothing"), (TagRule("gone", "NONE"),), "BOOK", None, Reason.unknown_product),
-        (("ADV",), (TagRule("ADV", "NONE"),), "", None, Reason.unknown_product),  # never back to the reference
-        (("blank",), (TagRule("blank", ""),), "", None, Reason.unknown_product),
-        (("ADV", "BOOK"), (), "", None, Reason.several_products),
-        (("ADV", "BOOK"), (TagRule("ADV", "ADV", priority=1),), "", ADV, None),
-        (("BOOK", "ADV"), (TagRule("ADV", "ADV", priority=-1),), "", BOOK, None),
-        (
-            ("a", "b"),
-            (TagRule("a", "ADV", priority=3), TagRule("b", "BOOK", priority=3)),
-            "",
-            None,
-            Reason.several_products,
-        ),
-        (("a", "b"), (TagRule("a", "ADV", priority=3), TagRule("b", "BOOK", priority=4)), "", BOOK, None),
-        # several tags to one product: the highest priority counts
-        (
-            ("a", "b", "c"),
-            (TagRule("a", "ADV", priority=1), TagRule("b", "BOOK", priority=2), TagRule("c", "ADV", priority=3)),
-            "",
-            ADV,
-            None,
-        ),
-        (
-            ("a", "b", "c"),
-            (TagRule("a", "ADV", priority=3), TagRule("b", "BOOK", priority=2), TagRule("c", "ADV", priority=1)),
-            "",
-            ADV,
-            None,
-        ),
-        (("a", "b"), (TagRule("a", "ADV"), TagRule("b", "ADV")), "", ADV, None),
-        # one reference, several products
-        (("PAY",), (), "", None, Reason.several_products),
-        (("a",), (TagRule("a", "Pay"),), "", None, Reason.several_products),
-        (("a",), (TagRule("a", "pay"),), "", TWIN, None),  # spelt exactly so by one alone
-        ((), (), "Pay", None, Reason.several_products),
-    ],
-)
-def test_verdict_on_tags(
-    tags: tuple[str, ...], rules: tuple[TagRule, ...], default: str, product: object, reason: Reason | None
-) -> None:
-    verdict = judge({"tags": tags}, tags=rules, default_product=default, products=(ADV, BOOK, PAY, TWIN, NAMELESS))
-    assert (verdict.product, verdict.reason) == (product, reason)
-
-
-def test_verdict_on_a_reference_that_two_products_share() -> None:
-    products = (ADV, a_product(id=9, price=Decimal("1.00")))
-    assert judge({"tags": ("a",)}, tags=(TagRule("a", "ADV"),), products=products).reason is Reason.several_products
-
-
-@pytest.mark.parametrize(
-    ("changes", "decimals", "reason"),
-    [
-        ({"price": None}, 2, Reason.no_price),
-        ({"price": Decimal("0.00")}, 2, Reason.no_price),
-        ({"price": Decimal("-5.00")}, 2, Reason.no_price),
-        ({"price": Decimal("75.505")}, 2, Reason.price_decimals),
-        ({"price": Decimal("75.505")}, 3, None),
-        ({"price": Decimal("75.50000")}, 2, None),
-        ({"price": Decimal("75.5")}, 0, Reason.price_decimals),
-        ({"price": Decimal("1E+2")}, 2, None),
-        ({"vat_rate": Decimal("21.00")}, 2, None),
-        ({"vat_rate": Decimal(12)}, 2, None),
-        ({"vat_rate": Decimal(0)}, 2, None),
-        ({"vat_rate": Decimal(20)}, 2, Reason.vat_rate),
-        ({"vat_rate": None}, 2, Reason.vat_rate),
-        ({"price": None, "vat_rate": None}, 2, Reason.no_price),
-        ({"price": Decimal("75.505"), "vat_rate": None}, 2, Reason.price_decimals),
-    ],
-)
-def test_verdict_on_price_and_rate(changes: dict[str, Any], decimals: int, reason: Reason | None) -> None:
-    product = a_product(**changes)
-    verdict = judge(products=(product,), price_decimals=decimals)
-    assert (verdict.reason, verdict.product) == (reason, product)
-
-
 def test_verdict_asks_customer_before_product_and_product_before_foreign_number() -> None:
     products = (a_product(price=None),)
     assert judge({"client_name": "Bakery"}, products=products).reason is Reason.no_vat
@@ -428,33 +325,3 @@ def test_what_is_not_billed_is_no_doubt() -> None:
     long = {"seconds": 17 * 3600, "is_duplicate": True}
     assert judge(long | {"tags": ("intern",)}, tags=(TagRule("intern", "", bill=False),)).state is State.not_billable
     assert judge(long | {"deleted": True}).state is State.deleted
-
-
-# --- tags -------------------------------------------------------------------------------------------------------------
-
-
-def test_a_reference_spelled_exactly_comes_before_one_that_is_equal_by_its_key() -> None:
-    large, small = a_product(id=8, reference="ADV"), a_product(id=9, reference="adv", price=Decimal("1.00"))
-    for reference, product in (("adv", small), ("ADV", large), (" adv ", small)):
-        assert judge({"tags": ("t",)}, tags=(TagRule("t", reference),), products=(large, small)).product == product
-    assert judge({"tags": ("t",)}, tags=(TagRule("t", "Adv"),), products=(large, small)).reason is (
-        Reason.several_products
-    )
-    # A tag that is a reference itself is compared by its key alone.
-    assert judge({"tags": ("adv",)}, products=(large, small)).reason is Reason.several_products
-
-
-def test_tags_that_lead_nowhere_beside_one_that_does_are_named() -> None:
-    rules = (TagRule("gone", "NONE"), TagRule("Advice", "ADV"))
-    verdict = judge({"tags": (" lost", "Advice", "gone", "LOST", "\u200b")}, tags=rules)
-    assert (verdict.state, verdict.ignored_tags) == (State.open, ("lost", "gone"))
-    assert judge({"tags": ("lost",)}, tags=rules).ignored_tags == ()
-
-
-def test_mappings_that_contradict_each_other_wait_for_a_person() -> None:
-    contradicted = TagRule("non facturable", "ADV", is_contradicted=True)
-    free = TagRule("free", "", bill=False)
-    assert judge({"tags": ("ADV", "non\u00a0facturable")}, tags=(contradicted,)).reason is (
-        Reason.contradicting_mappings
-    )
-    assert judge({"tags": ("non facturable", "free")}, tags=(contradicted, free)).state is State.not_billable

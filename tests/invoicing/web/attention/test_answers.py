@@ -7,12 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.test import Client
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
 
-from integrations.models import Entry
 from invoicing.attention import causes
-from invoicing.ledger import derive
 from invoicing.models import ClientMapping, Dossier, DossierClient, LedgerRow, TagMapping
 from tests.factories import (
     NOW,
@@ -21,86 +17,17 @@ from tests.factories import (
     CustomerFactory,
     DossierClientFactory,
     DossierFactory,
-    EntryFactory,
-    FirmFactory,
-    LedgerRowFactory,
     MembershipDossierFactory,
     ProductFactory,
     ProjectFactory,
     TagMappingFactory,
     enterprise_number,
 )
-from tests.visitors import alerts, events, inputs, signed_in, text
+from tests.invoicing.web.attention.deciding import NUMBER, answer, decided, states, waiting, worked
+from tests.visitors import inputs, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-NUMBER = enterprise_number(7)
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
-@pytest.fixture
-def firm() -> Firm:
-    return FirmFactory(slug="ours", language="en")
-
-
-@pytest.fixture
-def dossier(firm: Firm) -> Dossier:
-    """A dossier with a client that has its number, one without, and two products."""
-    made = DossierFactory(firm=firm, key="bakery", name="Bakery")
-    ClientFactory(workspace=made.workspace, remote_id=501, name=f"Garage Lys {NUMBER}")
-    ClientFactory(workspace=made.workspace, remote_id=502, name="Maison Voorbeeld")
-    ProjectFactory(workspace=made.workspace, remote_id=601, client_remote_id=501)
-    ProjectFactory(workspace=made.workspace, remote_id=602, client_remote_id=502)
-    ProductFactory(company=made.company, reference="ADV", description="Advies", price=Decimal("93.00"))
-    ProductFactory(company=made.company, reference="BKH", description="Boekhouding", price=Decimal("75.00"))
-    return made
-
-
-def worked(dossier: Dossier, *tags: str, project: int = 601, count: int = 1, **fields: Any) -> None:
-    """So many entries of an hour each, one after the other, judged by the rules."""
-    for number in range(count):
-        start = NOW - timedelta(days=9 - number // 8, hours=2 * (number % 8))
-        EntryFactory(
-            workspace=dossier.workspace,
-            project_remote_id=project,
-            tags=list(tags),
-            **{"started_at": start, **fields},
-        )
-    Entry.objects.filter(ledger_row=None).update(marked_at=NOW)
-    derive.derive(workspace=dossier.workspace, now=NOW)
-
-
-def waiting() -> causes.Decision:
-    """The only decision that waits."""
-    (found,) = causes.decisions(LedgerRow.objects.all())
-    return found
-
-
-def answer(client: Client, remedy: str, found: causes.Decision | None = None, **fields: Any) -> str:
-    """What the page says once a decision is answered as its form does."""
-    decision = found or waiting()
-    path = f"/dossiers/{decision.dossier.key}/attention/{decision.name}/"
-    sent = {"read": decision.read, **fields}
-    return alerts(client.post(f"{path}{remedy}/", sent, follow=True).content.decode())
-
-
-def decided(firm: Firm) -> list[tuple[str, str, Any]]:
-    """What the firm's log tells but for the number that was read in the client's name at first."""
-    return [event for event in events(firm) if not event[2].get("new", {}).get("proposed")]
-
-
-def states() -> dict[str, int]:
-    """How many entries of the books are in which state."""
-    found: dict[str, int] = {}
-    for state in LedgerRow.objects.values_list("state", flat=True):
-        found[state] = found.get(state, 0) + 1
-    return found
-
 
 # --- tags and products ------------------------------------------------------------------------------------------------
 
@@ -320,100 +247,3 @@ def test_no_button_bills_other_hours(firm: Firm, dossier: Dossier) -> None:
     client = signed_in(firm, "bookkeeper")
     assert "/bill/" not in client.get("/attention/").content.decode()
     assert answer(client, "bill").endswith("this is no answer to what these hours wait for.")
-
-
-# --- what was read, who may -------------------------------------------------------------------------------------------
-
-
-def test_hours_that_came_meanwhile_are_shown_before_anything_is_done(firm: Firm, dossier: Dossier) -> None:
-    worked(dossier, "Advise", count=2)
-    before = waiting()
-    worked(dossier, "Advise", started_at=NOW - timedelta(days=30), seconds=1800)
-    client = signed_in(firm)
-    path = f"/dossiers/bakery/attention/{before.name}/product/"
-    sent = {"read": before.read, "tag": "Advise", "product": "ADV"}
-    said = client.post(path, sent)
-    assert said.status_code == 409
-    page = " ".join(said.content.decode().split())
-    assert "<td>2</td> <td>3</td>" in page
-    assert "<td>2:00:00</td> <td>2:30:00</td>" in page
-    assert not TagMapping.objects.exists()
-    again = {name: inputs(said.content.decode(), name)[0] for name in ("read", "tag", "product")}
-    assert client.post(path, again, follow=True).status_code == 200
-    assert states() == {"open": 3}
-    assert client.post(path, {"tag": "Advise", "product": "ADV"}, follow=True).status_code == 200
-
-
-def test_a_form_that_does_not_say_what_it_showed_does_nothing(firm: Firm, dossier: Dossier) -> None:
-    worked(dossier, "Advise")
-    path = f"/dossiers/bakery/attention/{waiting().name}/"
-    client = signed_in(firm)
-    assert client.post(f"{path}product/", {"tag": "Advise", "product": "ADV"}).status_code == 400
-    assert signed_in(firm, "viewer").post(f"{path}product/", {}).status_code == 403
-    assert signed_in(FirmFactory()).get(path).status_code == 404
-    assert states() == {"attention": 1}
-
-
-def test_a_decision_that_waits_no_more_leads_back_to_the_list(firm: Firm, dossier: Dossier) -> None:
-    worked(dossier, "Advise")
-    page = f"/dossiers/bakery/attention/{waiting().name}/"
-    client = signed_in(firm)
-    assert client.get(page).status_code == 200
-    LedgerRow.objects.all().delete()
-    gone = client.get(page, follow=True)
-    assert gone.redirect_chain == [("/f/ours/attention/?dossier=bakery", 302)]
-    assert alerts(gone.content.decode()) == "info: Nothing of these hours waits for a decision any more."
-
-
-def test_viewer_reads_and_is_offered_nothing(firm: Firm, dossier: Dossier) -> None:
-    worked(dossier, "Advise")
-    client = signed_in(firm, "viewer")
-    for page in ("/attention/", f"/dossiers/bakery/attention/{waiting().name}/"):
-        html = client.get(page).content.decode()
-        assert "“Advise”" in html
-        assert "/product/" not in html
-        assert "/hold/" not in html
-
-
-# --- in the request, and bounded --------------------------------------------------------------------------------------
-
-
-def test_what_is_too_much_for_a_request_is_judged_by_a_worker(
-    firm: Firm,
-    dossier: Dossier,
-    monkeypatch: pytest.MonkeyPatch,
-    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
-) -> None:
-    monkeypatch.setattr("invoicing.attention.decide.AT_ONCE", 2)
-    worked(dossier, "Advise", count=3)
-    client = signed_in(firm)
-    with django_capture_on_commit_callbacks() as callbacks:
-        said = answer(client, "product", tag="Advise", product="ADV")
-    assert said == "success: 2.00 h solved, € 186.00 now open. | info: 1 more entry is judged in a moment."
-    assert len(callbacks) >= 1
-    assert states() == {"open": 2, "attention": 1}
-    assert Entry.objects.marked().count() == 1
-    derive.derive_marked(now=NOW)
-    assert states() == {"open": 3}
-    worked(dossier, "Travel", count=3, description="Same")
-    assert "more than 2 entries" in answer(client, "hold", reason="Why")
-
-
-def test_value_at_stake_is_known_or_at_the_usual_price(firm: Firm, dossier: Dossier) -> None:
-    worked(dossier, "Advise", count=2)
-    assert (waiting().value, waiting().is_estimate) == (None, True)
-    worked(dossier, "ADV", started_at=NOW - timedelta(days=40), seconds=3 * 3600)
-    worked(dossier, "BKH", started_at=NOW - timedelta(days=41))
-    assert (waiting().usual, waiting().value) == (Decimal("88.50"), Decimal("177.00"))
-    assert "about € 177.00" in text(signed_in(firm), "/attention/")
-    LedgerRow.objects.filter(reason="unknown_tag").delete()
-    LedgerRowFactory(dossier=dossier, reason="no_vat", price=Decimal("93.00"), duration=5400)
-    assert (waiting().value, waiting().is_estimate) == (Decimal("139.50"), False)
-
-
-def test_tags_in_another_order_are_the_same_cause(dossier: Dossier) -> None:
-    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["A", "b"])
-    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["b", "A"])
-    found = waiting()
-    assert (found.text, found.entries, found.rows.count()) == ("A, b", 2, 2)
-    assert len(causes.examples([found])[found.name]) == 2
