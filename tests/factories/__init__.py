@@ -6,27 +6,31 @@ Everything that hangs on one row shares its firm: `EntryFactory(workspace=dossie
 
 from tests.factories.books import (
     AgreementFactory,
-    AnnexFactory,
-    AttemptFactory,
-    ChangedMonthFactory,
-    ClaimFactory,
     ClientMappingFactory,
-    CorrectionFactory,
     DossierClientFactory,
     DossierFactory,
-    DriftFactory,
-    FeeLineFactory,
-    InvoiceFactory,
-    InvoiceLineFactory,
     LedgerRowFactory,
-    MonthProofFactory,
-    MonthSumFactory,
-    ReportedMonthFactory,
     RunFactory,
-    SavedViewFactory,
     TagMappingFactory,
 )
 from tests.factories.declared import NOW, PASSWORD, enterprise_number
+from tests.factories.invoices import (
+    AnnexFactory,
+    AttemptFactory,
+    ClaimFactory,
+    CorrectionFactory,
+    FeeLineFactory,
+    InvoiceFactory,
+    InvoiceLineFactory,
+)
+from tests.factories.kept import (
+    ChangedMonthFactory,
+    DriftFactory,
+    MonthProofFactory,
+    MonthSumFactory,
+    ReportedMonthFactory,
+    SavedViewFactory,
+)
 from tests.factories.mirror import (
     ClientFactory,
     CompanyFactory,

@@ -21,7 +21,7 @@ import invoicing
 import toggbill
 from integrations.clients import billit_sign_in
 from integrations.connections import webhook_addresses
-from tests.proof.locks import order, transactions
+from tests.proof.locks import of_site, order, transactions
 from tests.proof.locks.order import Trace, Watch
 from tests.proof.locks.transactions import INSIDE, SEVERAL, TRANSACTIONS
 from tests.proof.locks.worker import PATIENCE, Worker
@@ -52,7 +52,7 @@ def place(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
     """
     with django_db_blocker.unblock(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(closing, "_on_their_way", lambda _: 0)
-        patch.setattr(billit_sign_in, "renew", lambda **_: transactions.PAIR)
+        patch.setattr(billit_sign_in, "renew", lambda **_: of_site.PAIR)
         patch.setattr(webhook_addresses, "_sweep_quietly", lambda _: "")
         world, probe = build(), connection.copy("probe")
         try:
