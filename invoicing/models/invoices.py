@@ -36,14 +36,11 @@ NEEDS_PERSON = _STUCK | _LATE | (~Q(attention="") & ~Q(status="void"))
 """Invoices that a person has to look at: stuck, or with something noted on them."""
 
 _MOMENTS = ("posted_at", "posting_since", "sending_since", "replacing_since", "not_before", "way_asked_at", "sent_at")
+_SEND_ASKED = Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"])
 # What ticks look for among the invoices of all firms, under way or ahead of the clock, and pages among those of one.
 _LOOKED_FOR = (
     *((f"invoice_by_{moment}", moment, Q(**{f"{moment}__isnull": False})) for moment in _MOMENTS),
-    (
-        "invoice_send_asked",
-        "send_requested_at",
-        Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"]),
-    ),
+    ("invoice_send_asked", "send_requested_at", _SEND_ASKED),
     ("invoice_being_sent", "delivery", Q(delivery__in=["sending", "in_doubt"])),
     ("invoice_not_delivered", "firm", Q(delivery__in=["failed", "refused", "in_doubt"])),
     ("invoice_with_attention", "firm", ~Q(attention="")),

@@ -18,7 +18,7 @@ from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
 from invoicing.ledger.facts import Facts
 from invoicing.models import Attempt, Dossier, Drift, Invoice
-from invoicing.posting import way
+from invoicing.posting import post, way
 from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
 from invoicing.posting.read_first import Place, Seen
