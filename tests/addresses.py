@@ -43,3 +43,53 @@ def addresses() -> list[Address]:
     for address in walk(get_resolver().url_patterns):
         found.setdefault(address.name, address)
     return [found[name] for name in sorted(found)]
+
+
+PUBLIC = {
+    "account_confirm_email",
+    "account_confirm_login_code",
+    "account_email_verification_sent",
+    "account_inactive",
+    "account_login",
+    "account_logout",
+    "account_reset_password",
+    "account_reset_password_done",
+    "account_reset_password_from_key",
+    "account_reset_password_from_key_done",
+    "account_signup",
+    "admin:jsi18n",
+    "admin:logout",
+    "operator:jsi18n",
+    "operator:logout",
+    "csp_report",
+    "healthz",
+    "invitation",
+    "metrics",
+    "mfa_authenticate",
+    "mfa_login_webauthn",
+    "readyz",
+    "set_language",
+}
+"""Addresses that anybody may open."""
+
+OWN_ACCOUNT = {
+    "account_change_password",
+    "account_email",
+    "account_reauthenticate",
+    "account_set_password",
+    "firm:mails",
+    "firm:save_view",
+    "mfa_activate_totp",
+    "mfa_add_webauthn",
+    "mfa_edit_webauthn",
+    "mfa_generate_recovery_codes",
+    "mfa_reauthenticate",
+    "mfa_reauthenticate_webauthn",
+    "mfa_remove_webauthn",
+    "mfa_view_recovery_codes",
+    "usersessions_list",
+}
+"""Addresses at which everybody changes what is only their own."""
+
+READING = {"mfa_index", "mfa_list_webauthn"}
+"""Pages that answer a POST as they answer a GET."""

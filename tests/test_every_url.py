@@ -23,7 +23,7 @@ from pytest_django import Settings
 
 from integrations.models import Client as TogglClient
 from invoicing.models import ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, SavedView, TagMapping
-from tests.addresses import Address, addresses, walk
+from tests.addresses import OWN_ACCOUNT, PUBLIC, READING, Address, addresses, walk
 from tests.factories import NOW, PASSWORD, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
 from tests.visitors import prove, superuser
@@ -40,32 +40,6 @@ TABLE = Path(__file__).with_name("every_url.txt")
 VISITORS = ("owner", "manager", "bookkeeper", "viewer", "restricted", "superuser", "outsider", "nobody")
 # a: it opens, or does its work; L: to the sign-in; 3: refused (403); 4: not there (404); 5: another method (405);
 # 9: nothing says for which firm (409).
-
-PUBLIC = {
-    "account_confirm_email",
-    "account_confirm_login_code",
-    "account_email_verification_sent",
-    "account_inactive",
-    "account_login",
-    "account_logout",
-    "account_reset_password",
-    "account_reset_password_done",
-    "account_reset_password_from_key",
-    "account_reset_password_from_key_done",
-    "account_signup",
-    "admin:jsi18n",
-    "admin:logout",
-    "operator:jsi18n",
-    "operator:logout",
-    "csp_report",
-    "healthz",
-    "invitation",
-    "metrics",
-    "mfa_authenticate",
-    "mfa_login_webauthn",
-    "readyz",
-    "set_language",
-}
 
 
 @dataclass
@@ -197,27 +171,6 @@ def _answer(scene: Scene, visitor: str, url: str, method: str) -> str:
         return str(status)[-1]
     assert status < 500 or url in {"/readyz"}, f"{visitor} {method} {url}: {status}"
     return "a"
-
-
-OWN_ACCOUNT = {
-    "account_change_password",
-    "account_email",
-    "account_reauthenticate",
-    "account_set_password",
-    "firm:mails",
-    "firm:save_view",
-    "mfa_activate_totp",
-    "mfa_add_webauthn",
-    "mfa_edit_webauthn",
-    "mfa_generate_recovery_codes",
-    "mfa_reauthenticate",
-    "mfa_reauthenticate_webauthn",
-    "mfa_remove_webauthn",
-    "mfa_view_recovery_codes",
-    "usersessions_list",
-}
-# Pages that answer a POST as they answer a GET.
-READING = {"mfa_index", "mfa_list_webauthn"}
 
 
 @pytest.fixture
