@@ -98,6 +98,9 @@ def fill(dossiers: Sequence[Dossier], *, entries: int, first: datetime, now: dat
             "approved_at": f"{month} + interval '1 month'",
             "approved_by": "'owner@example.com'",
             "posted_at": f"{month} + interval '1 month'",
+            "delivery": "'delivered'",
+            "sent_at": f"{month} + interval '1 month'",
+            "delivered_at": f"{month} + interval '1 month'",
             "order_id": f"min(d.id) * 1000000 + row_number() OVER (ORDER BY d.id, {month}, {customer})",
             "rounding": "'{}'::jsonb",
         }

@@ -35,6 +35,13 @@ _LATE = Q(delivery="sent") & ~Q(delivery_problem="")
 NEEDS_PERSON = _STUCK | _LATE | (~Q(attention="") & ~Q(status="void"))
 """Invoices that a person has to look at: stuck, or with something noted on them."""
 
+UNFINISHED = (
+    Q(status__in=["draft", "approved", "refused"])
+    | NEEDS_PERSON
+    | Q(status="posted", delivery__in=["not_sent", "sent", "refused"])
+)
+"""Invoices between their draft and the customer: what the first page counts, few beside those of all years."""
+
 _MOMENTS = ("posted_at", "posting_since", "sending_since", "replacing_since", "not_before", "way_asked_at", "sent_at")
 _SEND_ASKED = Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"])
 # What ticks look for among the invoices of all firms, under way or ahead of the clock, and pages among those of one.
@@ -45,6 +52,7 @@ _LOOKED_FOR = (
     ("invoice_not_delivered", "firm", Q(delivery__in=["failed", "refused", "in_doubt"])),
     ("invoice_with_attention", "firm", ~Q(attention="")),
     ("invoice_delivery_problem", "firm", ~Q(delivery_problem="")),
+    ("invoice_unfinished", "firm", UNFINISHED),
 )
 
 

@@ -20,7 +20,7 @@ from invoicing.corrections import options
 from invoicing.ledger import invariants
 from invoicing.ledger import months as kept
 from invoicing.ledger.attention import causes_of
-from invoicing.models import NEEDS_PERSON, Dossier, Invoice, LedgerRow
+from invoicing.models import NEEDS_PERSON, UNFINISHED, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
 from invoicing.rules.mapping import DOUBTS
@@ -43,8 +43,6 @@ SHOWN = (
     State.WRITTEN_OFF,
     State.CREDITED,
 )
-
-_WAITS_FOR_A_PERSON = Q(status=Invoice.Status.DRAFT) | NEEDS_PERSON
 
 
 class Slice(NamedTuple):
@@ -172,8 +170,6 @@ def bar(seconds: dict[str, int]) -> list[Slice]:
 
 _APPROVED = Q(status=Invoice.Status.APPROVED)
 _POSTED = Q(status=Invoice.Status.POSTED)
-_UNFINISHED = (Invoice.Delivery.NOT_SENT, Invoice.Delivery.SENT, Invoice.Delivery.REFUSED)
-_COUNTS = _WAITS_FOR_A_PERSON | _APPROVED | Q(status=Invoice.Status.REFUSED) | (_POSTED & Q(delivery__in=_UNFINISHED))
 _COUNTED = ("approved", "unsent", "undelivered", "refused", "returned")
 
 
@@ -206,7 +202,7 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
     causes = Counter(cause.dossier_id for cause in causes_of(membership))
     invoices = {
         line["dossier_id"]: line
-        for line in visible(membership, Invoice.objects.filter(_COUNTS))
+        for line in visible(membership, Invoice.objects.filter(UNFINISHED))
         .values("dossier_id")
         .annotate(
             drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)),
@@ -381,7 +377,7 @@ class Waiting(NamedTuple):
 
 def waiting(membership: Membership) -> Waiting:
     """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
-    counts = visible(membership, Invoice.objects.filter(_COUNTS)).aggregate(
+    counts = visible(membership, Invoice.objects.filter(UNFINISHED)).aggregate(
         drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
     )
     corrections = options.open_of(membership).count()
