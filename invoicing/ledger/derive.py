@@ -64,11 +64,10 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     propose_customers(workspace=workspace, now=now)
     if not marked.exists():
         return 0
-    books = Facts.load(workspace)
     judged = 0
     while part := list(marked.order_by("remote_id").values_list("pk", flat=True)[:_CHUNK]):
         also = twins.reached(workspace=workspace, entries=part)
-        judged += _judge(books, marked.filter(pk__in=part) | Entry.objects.filter(pk__in=also), workspace, now)
+        judged += _judge(marked.filter(pk__in=part) | Entry.objects.filter(pk__in=also), workspace, now)
     return judged
 
 
@@ -120,8 +119,10 @@ def propose_customers(*, workspace: Workspace, now: datetime) -> None:
     books = Facts.load(workspace)
     if not any(_to_propose(dossier, books) for dossier in books.dossiers):
         return
-    # Asked again under the firm's lock, which who states a customer holds: what is left is what nobody stated.
+    # Asked again under the firm's lock, which who states a customer holds: what is left is what nobody stated, and of
+    # the dossiers and names as they are by now.
     lock_firm(workspace.firm)
+    books = Facts.load(workspace)
     for dossier in books.dossiers:
         if not (found := _to_propose(dossier, books)):
             continue
@@ -158,7 +159,7 @@ class _News(Exception):
     may be opened, or one leaves the books that a person had decided on."""
 
 
-def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: datetime, *, reaches: bool = True) -> int:
+def _judge(entries: QuerySet[Entry], workspace: Workspace, now: datetime, *, reaches: bool = True) -> int:
     """Derive a portion; returns how many entries were judged. ``reaches``: with the others that their change touches.
 
     The firm, which everybody who posts or decides waits for, is locked only where something of it is billed.
@@ -166,18 +167,22 @@ def _judge(books: Facts, entries: QuerySet[Entry], workspace: Workspace, now: da
     posted = Claim.objects.live().posted().filter(entry__in=entries.values("pk"))
     firm = workspace.firm if posted.exists() else None
     try:
-        count, pins = _derive_chunk(books, entries, workspace, firm, now, reaches=reaches)
+        count, pins = _derive_chunk(entries, workspace, firm, now, reaches=reaches)
     except _News:
-        count, pins = _derive_chunk(books, entries, workspace, workspace.firm, now, reaches=reaches)
+        count, pins = _derive_chunk(entries, workspace, workspace.firm, now, reaches=reaches)
     _pin(pins, workspace.firm, now)
     return count
 
 
 @transaction.atomic
 def _derive_chunk(
-    books: Facts, entries: QuerySet[Entry], workspace: Workspace, firm: Firm | None, now: datetime, *, reaches: bool
+    entries: QuerySet[Entry], workspace: Workspace, firm: Firm | None, now: datetime, *, reaches: bool
 ) -> tuple[int, _Pins]:
     """``firm``: the one to lock and to tell of corrections and of what leaves the books.
+
+    The facts are read once the entries are locked. Who changes one marks the entries that it touches, in the same
+    transaction: before this lock, and then the change is read here, or behind it, and then they are judged again. Facts
+    that were read before would judge by the old rules, and take off the mark that says so.
 
     Raises ``_News`` when it would have been needed.
     """
@@ -193,6 +198,7 @@ def _derive_chunk(
     )
     if billed and firm is None:
         raise _News
+    books = Facts.load(workspace)
     standing = _standing(books, workspace, rows)
     # A party that a person chose for one client is no look-up of its number: another client's may be ambiguous still.
     chosen = set(
@@ -384,6 +390,5 @@ def derive_entries(*, entries: Iterable[int], now: datetime) -> None:
         for pk, workspace_id in Entry.objects.filter(pk__in=part).values_list("pk", "workspace"):
             found[workspace_id].append(pk)
     for workspace in Workspace.objects.filter(pk__in=found).select_related("firm").order_by("pk"):
-        books = Facts.load(workspace)
         for part in portions(found[workspace.pk]):
-            _judge(books, Entry.objects.filter(pk__in=part), workspace, now, reaches=False)
+            _judge(Entry.objects.filter(pk__in=part), workspace, now, reaches=False)

@@ -71,7 +71,8 @@ class Facts:
         names = {client_id: name for client_id, name, _deleted in clients}
         agreements = agreements_of(dossiers, names)
         return cls(
-            zone=workspace.firm.zone,
+            # As the row is now; the workspace's may have been read before the zone was changed.
+            zone=(dossiers[0].firm if dossiers else workspace.firm).zone,
             dossiers=dossiers,
             judges={
                 dossier.pk: judge.Judge(_rules(dossier, dossiers, named, agreements[dossier.pk]))
@@ -322,8 +323,10 @@ def customers_of(company: Company) -> tuple[mapping.Customer, ...]:
     """The company's customers, by id, with their numbers normalised."""
     rows = Customer.objects.present().filter(company=company).order_by("party_id")
     return tuple(
-        mapping.Customer(row.party_id, row.name, mapping.customer_number(row.vat_number), row.language, row.country)
-        for row in rows
+        mapping.Customer(party_id, name, mapping.customer_number(vat_number), language, country)
+        for party_id, name, vat_number, language, country in rows.values_list(
+            "party_id", "name", "vat_number", "language", "country"
+        )
     )
 
 

@@ -7,6 +7,7 @@ Check digits are those of python-stdnum.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from stdnum.be import vat as belgian_vat
 from stdnum.eu import vat as eu_vat
@@ -219,6 +220,8 @@ def _without_separators(text: str) -> str:
     return _compact(re.sub(r"[\s/]", "", same_case_key(text)))
 
 
+# Those of a company are read for each portion of hours that is judged.
+@lru_cache(maxsize=20_000)
 def customer_number(text: str) -> str:
     """The number of a Billit customer as the rules compare it, normalised: read as in a name, so that words beside it
     (`BTW BE...`, `BE... RPR Gent`) do not count; else bare when it has the form of a foreign number (Swiss, British,

@@ -17,7 +17,7 @@ from typing import Any, NoReturn
 import pytest
 import time_machine
 from django.apps import apps
-from django.db import connections, transaction
+from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from integrations.clients import billit
@@ -265,3 +265,18 @@ def until(met: Callable[[], object]) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("it did not come about within ten seconds")
+
+
+def somebody_waits() -> bool:
+    """Whether a connection of this database waits for a lock."""
+    return waiting() > 0
+
+
+def waiting() -> int:
+    """How many connections of this database wait for a lock."""
+    with connection.cursor() as cursor:
+        cursor.execute("select pg_stat_clear_snapshot()")
+        cursor.execute(
+            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])

@@ -23,7 +23,7 @@ from invoicing.models.problems import Code
 from invoicing.posting import post, recover, send
 from invoicing.reconciliation import reconcile
 from tests.factories import enterprise_number
-from tests.invoicing.scene import BY, Scene, in_thread, until
+from tests.invoicing.scene import BY, Scene, in_thread, somebody_waits, until, waiting
 from tests.proof.assertions import prove
 from tests.proof.processes import PATIENCE, ROOT, Place
 from tests.proof.world import SLUG, yesterday
@@ -186,7 +186,7 @@ def test_who_holds_the_log_never_waits_for_who_wants_it(scene: Make, verb: str) 
     with transaction.atomic():
         lock_firm(books.firm)
         finish = in_thread(verbs[verb])
-        until(_somebody_waits)
+        until(somebody_waits)
         assert derive.derive(workspace=books.dossier.workspace, now=NOW) == 1
     finish()
     assert ClientMapping.objects.filter(client_remote_id=503, is_proposed=True).count() == 1
@@ -211,26 +211,12 @@ def test_verdict_that_was_read_before_the_claim_is_not_written_after_it(scene: M
         # Whoever wants to write the row waits here, in the order of coming: the verb first, then the verdict.
         LedgerRow.objects.select_for_update().get()
         claiming = in_thread(verbs[verb])
-        until(lambda: _waiting() == 1)
+        until(lambda: waiting() == 1)
         judging = in_thread(judge)
-        until(lambda: _waiting() == 2)
+        until(lambda: waiting() == 2)
     claiming()
     judging()
     assert LedgerRow.objects.get().state == state
-
-
-def _somebody_waits() -> bool:
-    return _waiting() > 0
-
-
-def _waiting() -> int:
-    """How many connections of this database wait for a lock."""
-    with connection.cursor() as cursor:
-        cursor.execute("select pg_stat_clear_snapshot()")
-        cursor.execute(
-            "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
-        )
-        return int(cursor.fetchone()[0])
 
 
 def test_command_reads_the_totals_that_an_earlier_call_left_unread(scene: Make) -> None:

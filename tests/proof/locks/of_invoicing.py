@@ -16,7 +16,6 @@ from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
-from invoicing.ledger.facts import Facts
 from invoicing.models import Attempt, Dossier, Drift, Invoice
 from invoicing.posting import post, way
 from invoicing.posting.attempts import NOT_POSTED
@@ -66,7 +65,6 @@ def _chunk(w: World, name: str, *, billed: bool) -> dict[str, Any]:
     if billed:
         entries = Entry.objects.filter(corrections__isnull=False)
     return {
-        "books": Facts.load(workspace),
         "entries": Entry.objects.filter(pk__in=entries.values("pk")),
         "workspace": workspace,
         "reaches": True,
