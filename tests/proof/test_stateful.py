@@ -23,21 +23,25 @@ from integrations.clients.transport import ServiceError
 from integrations.models import Entry
 from invoicing.corrections import decide as corrections
 from invoicing.corrections import replace
+from invoicing.dossiers import mappings
 from invoicing.drafting import runs
 from invoicing.ledger import decisions, derive
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
 from invoicing.reconciliation import reconcile
+from invoicing.rules.mapping import ClientRule, TagRule
 from tests.invoicing.scene import BY, Scene
 from tests.proof.assertions import figures, prove, wrong
 from tests.worlds import (
     ANOTHER_PROJECT,
     ANOTHER_WORKSPACE,
     BAKERY,
+    BAKERY_PARTY,
     BAKERY_PROJECT,
     FIRST_ENTRY,
     GARAGE,
+    GARAGE_PARTY,
     GARAGE_PROJECT,
     NOW,
     TOKEN,
@@ -105,10 +109,11 @@ class Billing(RuleBasedStateMachine):
 
     @rule(project=Projects, minutes=Minutes, tag=Tags, day=st.integers(1, 19))
     def work(self, project: int, minutes: int, tag: str, day: int) -> None:
-        self.serial += 1
-        self.there.add(self.serial)
-        row = entry(self.serial, f"2026-11-{day:02}", seconds=minutes * 60, project_id=project, tag=tag)
-        self.books.control.put_entries(row)
+        if self._has("projects", project):
+            self.serial += 1
+            self.there.add(self.serial)
+            row = entry(self.serial, f"2026-11-{day:02}", seconds=minutes * 60, project_id=project, tag=tag)
+            self.books.control.put_entries(row)
 
     @rule(number=Any_, minutes=Minutes)
     def edit(self, number: int, minutes: int) -> None:
@@ -120,7 +125,8 @@ class Billing(RuleBasedStateMachine):
 
     @rule(number=Any_, project=Projects)
     def move(self, number: int, project: int) -> None:
-        self._change(number, lambda _: project, "project_id")
+        if self._has("projects", project):
+            self._change(number, lambda _: project, "project_id")
 
     @rule(number=Any_)
     def delete(self, number: int) -> None:
@@ -148,7 +154,7 @@ class Billing(RuleBasedStateMachine):
     @rule(project=Projects, client=st.sampled_from([GARAGE, BAKERY]))
     def give_a_project_to_a_client(self, project: int, client: int) -> None:
         """Both to one: two clients are merged."""
-        if self._has("clients", client):
+        if self._has("clients", client) and self._has("projects", project):
             self.books.control.put_toggl("projects", {"id": project, "client_id": client})
 
     @rule(client=st.sampled_from([GARAGE, BAKERY]), name=st.sampled_from(["Renamed", "Archived"]))
@@ -160,6 +166,11 @@ class Billing(RuleBasedStateMachine):
     def delete_a_client(self) -> None:
         if self._has("clients", BAKERY):
             self._ask_toggl("DELETE", f"clients/{BAKERY}")
+
+    @rule()
+    def delete_a_project(self) -> None:
+        if self._has("projects", BAKERY_PROJECT):
+            self._ask_toggl("DELETE", f"projects/{BAKERY_PROJECT}")
 
     @rule(number=Any_, there=st.booleans())
     def move_to_a_workspace(self, number: int, there: bool) -> None:
@@ -177,6 +188,28 @@ class Billing(RuleBasedStateMachine):
     @rule(minutes=st.sampled_from([0, 15, 30]), level=st.sampled_from(["entry", "line"]))
     def round_otherwise(self, minutes: int, level: str) -> None:
         self.books.rules(rounding_minutes=minutes, rounding_level=level)
+        derive.derive_marked(now=timezone.now())
+
+    @rule(billable=st.sampled_from(["all", "flagged"]), default=st.sampled_from(["", "CPT"]))
+    def judge_otherwise(self, billable: str, default: str) -> None:
+        self.books.rules(billable=billable, default_product=default, longest_hours=3 if default else 16)
+        derive.derive_marked(now=timezone.now())
+
+    @rule(tag=st.sampled_from(["Advice", "Books", "Nothing"]), product=st.sampled_from(["ADV", "FIS", "LOST", ""]))
+    def map_a_tag(self, tag: str, product: str) -> None:
+        """To a product, to one that is not there, or to *do not bill*."""
+        row = TagRule(tag, product, bill=bool(product))
+        mappings.map_tags(dossier=self.books.dossier, rules=[row], by=BY, now=timezone.now())
+        derive.derive_marked(now=timezone.now())
+
+    @rule(client=st.sampled_from([GARAGE, BAKERY]), party=st.sampled_from([GARAGE_PARTY, BAKERY_PARTY, None]))
+    def map_a_client(self, client: int, party: int | None) -> None:
+        """Both to one: two customers are merged. None: whom the name says."""
+        asked: dict[str, Any] = {"dossier": self.books.dossier, "by": BY, "now": timezone.now()}
+        if party is None:
+            mappings.unmap_clients(clients=[client], **asked)
+        else:
+            mappings.map_clients(rules=[ClientRule(client, party_id=party)], **asked)
         derive.derive_marked(now=timezone.now())
 
     def _has(self, kind: str, number: int) -> bool:
