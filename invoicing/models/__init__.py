@@ -5,10 +5,11 @@ from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
 from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
-from invoicing.models.invoices import NEEDS_PERSON, UNFINISHED, Invoice
+from invoicing.models.invoices import Invoice
 from invoicing.models.ledger import Correction, LedgerRow, SavedView
 from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
 from invoicing.models.reconciliation import Drift, ReportedMonth
+from invoicing.models.waiting import NEEDS_PERSON, UNFINISHED
 
 __all__ = [
     "NEEDS_PERSON",

@@ -14,46 +14,12 @@ from integrations.models import Company
 from integrations.models.connections import served_through
 from invoicing.models.dossiers import Dossier
 from invoicing.models.problems import known_codes
+from invoicing.models.waiting import LOOKED_FOR, NEEDS_PERSON, STUCK, WAITS
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
-# Billit said no, or did not answer: of the order, or of its delivery.
-_STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "refused", "in_doubt"])
 NO_POST_ASKED: dict[str, Any] = {"post_requested_at": None, "post_requested_by": ""}
 NO_SEND_ASKED: dict[str, Any] = {"send_requested_at": None, "send_requested_by": ""}
 """Columns of an invoice that nobody wants posted, or sent, any more."""
-
-_WAITS = (
-    Q(status="approved", post_requested_at__isnull=False)
-    | Q(status="posting")
-    | Q(status="in_doubt", needs_person=False)
-    | Q(status="posted", send_requested_at__isnull=False, delivery="not_sent")
-    | Q(status="posted", delivery__in=["sending", "in_doubt"])
-    | Q(replacing_since__isnull=False)
-)
-# Sent, and not there after a working day: beside whatever else a person has to look at.
-_LATE = Q(delivery="sent") & ~Q(delivery_problem="")
-NEEDS_PERSON = _STUCK | _LATE | (~Q(attention="") & ~Q(status="void"))
-"""Invoices that a person has to look at: stuck, or with something noted on them."""
-
-UNFINISHED = (
-    Q(status__in=["draft", "approved", "refused"])
-    | NEEDS_PERSON
-    | Q(status="posted", delivery__in=["not_sent", "sent", "refused"])
-)
-"""Invoices between their draft and the customer: what the first page counts, few beside those of all years."""
-
-_MOMENTS = ("posted_at", "posting_since", "sending_since", "replacing_since", "not_before", "way_asked_at", "sent_at")
-_SEND_ASKED = Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"])
-# What ticks look for among the invoices of all firms, under way or ahead of the clock, and pages among those of one.
-_LOOKED_FOR = (
-    *((f"invoice_by_{moment}", moment, Q(**{f"{moment}__isnull": False})) for moment in _MOMENTS),
-    ("invoice_send_asked", "send_requested_at", _SEND_ASKED),
-    ("invoice_being_sent", "delivery", Q(delivery__in=["sending", "in_doubt"])),
-    ("invoice_not_delivered", "firm", Q(delivery__in=["failed", "refused", "in_doubt"])),
-    ("invoice_with_attention", "firm", ~Q(attention="")),
-    ("invoice_delivery_problem", "firm", ~Q(delivery_problem="")),
-    ("invoice_unfinished", "firm", UNFINISHED),
-)
 
 
 class InvoiceQuerySet(FirmQuerySet["Invoice"]):
@@ -81,7 +47,7 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
 
     def waiting_for_billit(self) -> Self:
         """Those that workers are to post, look up, send or delete, as soon as Billit can be asked."""
-        return self.filter(_WAITS)
+        return self.filter(WAITS)
 
     def read_back(self) -> Self:
         """Posted, and Billit's own totals are known."""
@@ -118,7 +84,7 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
 
     def stuck(self) -> Self:
         """Those that Billit refused or did not answer, or did not deliver."""
-        return self.filter(_STUCK)
+        return self.filter(STUCK)
 
     def needing_person(self) -> Self:
         """Those that are stuck, or have something to look at."""
@@ -361,7 +327,7 @@ class Invoice(FirmOwned):
                 condition=Q(tell_delivery_at__isnull=False),
                 name="invoice_delivery_to_tell",
             ),
-            *(models.Index(fields=[field], condition=only, name=name) for name, field, only in _LOOKED_FOR),
+            *(models.Index(fields=[field], condition=only, name=name) for name, field, only in LOOKED_FOR),
         ]
 
     def __str__(self) -> str:
