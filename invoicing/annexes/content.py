@@ -40,8 +40,8 @@ def _content(invoice: Invoice) -> Annex:
 
 
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
-    if line.kind == InvoiceLine.Kind.FEE:
-        # The hours that it covers are listed, and none of them is billed as such.
+    if line.kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE):
+        # The hours that a fee covers are listed, and none of them is billed as such.
         return AnnexLine(
             position=line.position,
             description=plain(line.description + line.description_extended),

@@ -236,6 +236,8 @@ def of_agreement(row: Agreement) -> Figures:
             "included_hours": None if row.included_hours is None else _number(row.included_hours),
             "extra_product": row.extra_product,
             "part_periods": row.part_periods,
+            "plan": [[each["day"], each["amount"]] for each in row.plan],
+            "settle_on": row.settle_on,
         },
     )
 

@@ -6,6 +6,7 @@ periods that are not billed yet.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -39,6 +40,7 @@ _LONGEST = 200
 _MOST = Decimal(10) ** 10
 _MOST_HOURS = Decimal(10) ** 6
 # What a period that is billed rests on: with other ones a period could be billed twice, or a part of it never.
+_DAY_OF_YEAR = re.compile(r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d)")
 _FIXED = ("kind", "client", "vat", "from", "every", "in_advance")
 
 
@@ -164,6 +166,8 @@ def _columns(terms: Terms) -> dict[str, Any]:
         "included_hours": terms.included_hours,
         "extra_product": terms.extra_product.strip(),
         "part_periods": terms.part_periods,
+        "plan": [{"day": day.isoformat(), "amount": f"{amount:.2f}"} for day, amount in sorted(terms.plan)],
+        "settle_on": terms.settle_on,
     }
 
 
@@ -187,6 +191,42 @@ def _own(terms: Terms) -> Iterable[Fault]:
         yield Fault("extra_product", "no_extra_product", beside=("included_hours",))
     if terms.included_hours is None and terms.extra_product.strip():
         yield Fault("included_hours", "no_included_hours", beside=("extra_product",))
+    yield from _of_its_kind(terms)
+    if terms.kind == rules.Kind.advance:
+        yield from _advances(terms)
+
+
+def _of_its_kind(terms: Terms) -> Iterable[Fault]:
+    """What is said of an agreement and belongs to another kind."""
+    is_advance = terms.kind == rules.Kind.advance
+    said = {"plan": bool(terms.plan), "settle_on": bool(terms.settle_on)}
+    if is_advance:
+        said = {
+            "in_advance": terms.in_advance,
+            "included_hours": terms.included_hours is not None,
+            "extra_product": bool(terms.extra_product.strip()),
+            "part_periods": terms.part_periods != rules.PartPeriods.full,
+        }
+    for name, is_said in said.items():
+        if is_said:
+            yield Fault(name, "not_of_this_kind", {"kind": terms.kind}, beside=("kind",))
+
+
+def _advances(terms: Terms) -> Iterable[Fault]:
+    if not terms.plan and not terms.amount:
+        yield Fault("plan", "no_advances", beside=("amount",))
+    if terms.plan and terms.amount:
+        yield Fault("amount", "beside_a_plan", beside=("plan",))
+    for place, _first in repeated([day for day, _ in terms.plan]).items():
+        yield Fault("plan", "plan_day_twice", {"day": terms.plan[place][0].isoformat()})
+    for day, amount in terms.plan:
+        if not terms.in_force(day):
+            yield Fault("plan", "plan_day_outside", {"day": day.isoformat()}, beside=("from", "until"))
+        yield from _amount("plan", amount, _MOST)
+        if not amount:
+            yield Fault("plan", "not_an_amount", {"value": str(amount)})
+    if terms.settle_on and not _DAY_OF_YEAR.fullmatch(terms.settle_on):
+        yield Fault("settle_on", "not_a_day_of_the_year", {"value": terms.settle_on})
 
 
 def _customer(terms: Terms) -> Iterable[Fault]:
@@ -205,7 +245,8 @@ def _days(terms: Terms) -> Iterable[Fault]:
             yield Fault(name, "day_out_of_range", facts)
     if terms.end is not None and terms.end < terms.start:
         yield Fault("until", "until_before_from", {"value": terms.end.isoformat(), "start": terms.start.isoformat()})
-    if terms.every == rules.Every.once and not terms.in_advance and terms.end is None:
+    is_fee = terms.kind == rules.Kind.fixed
+    if is_fee and terms.every == rules.Every.once and not terms.in_advance and terms.end is None:
         yield Fault("until", "once_without_end", beside=("every", "in_advance"))
 
 
@@ -230,6 +271,13 @@ def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[F
     for name in _FIXED:
         if old[name] != new[name]:
             yield Fault(name, "agreement_billed", {"old": str(old[name]), "agreement": row.key})
+    if row.kind == rules.Kind.advance and bool(row.plan) != bool(terms.plan):
+        yield Fault("plan", "agreement_billed", {"old": str(row.plan or old["every"]), "agreement": row.key})
+    elif terms.plan:
+        planned = dict(terms.plan)
+        for day, total in lines.filter(kind="advance").order_by("period").values_list("period", "total"):
+            if day is not None and planned.get(day) != total:
+                yield Fault("plan", "advance_billed", {"day": day.isoformat(), "amount": f"{total:.2f}"})
 
 
 def _overlaps(dossier: Dossier, wanted: Sequence[Terms], rows: Iterable[Agreement]) -> Iterable[tuple[str, Fault]]:
@@ -264,7 +312,7 @@ def _keyed(terms: Terms) -> Terms:
 def billed_beyond(agreement: Agreement, last_day: date) -> list[date]:
     """The first days of periods that are billed already although they lie, all or in part, after a day."""
     terms = agreement_of(agreement)
-    lines = agreement.lines.live().filter(kind="fee", takes_back__isnull=True)
+    lines = agreement.lines.live().filter(kind__in=["fee", "advance"], takes_back__isnull=True)
     lines = lines.exclude(invoice__status=Invoice.Status.DRAFT)
     periods = (
         (period, period_of(terms, max(period, terms.start)))

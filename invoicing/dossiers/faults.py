@@ -71,6 +71,13 @@ WORDS: Mapping[str, str] = {
     "more_than_cents": _("“%(value)s” has more than two decimals."),
     "no_extra_product": _("missing; name the product as which hours beyond the included ones are billed."),
     "no_included_hours": _("missing; say how many hours of a period the fee includes."),
+    "not_of_this_kind": _("does not belong to an agreement of kind %(kind)s."),
+    "no_advances": _("missing; give a plan of days with amounts, or one amount and every."),
+    "beside_a_plan": _("stands beside plan, whose advances have amounts of their own; leave one of the two out."),
+    "plan_day_twice": _("has %(day)s twice; give each day one amount."),
+    "plan_day_outside": _("has %(day)s, which lies before the first or after the last day of the agreement."),
+    "not_a_day_of_the_year": _("“%(value)s” is not a day of the year; write month and day, such as 12-31."),
+    "advance_billed": _("keeps the advance of %(day)s with %(amount)s: it is billed; take it back by a credit note."),
     "scopes_overlap": _(
         "agreements %(agreement)s and %(other)s of this customer could cover the same hour; part them by their days, "
         "or by naming products alone or projects alone in both."

@@ -46,6 +46,9 @@ def agreement_of(row: Agreement, client_name: str = "") -> agreement.Agreement:
         included_hours=row.included_hours,
         extra_product=row.extra_product,
         part_periods=row.part_periods,
+        plan=tuple((date.fromisoformat(each["day"]), Decimal(each["amount"])) for each in row.plan),
+        settle_on=row.settle_on,
+        settled_through=row.settled_through,
         id=row.pk,
         version=row.version,
         client_name=client_name,
@@ -77,7 +80,7 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     ):
         if period is None:
             continue
-        if kind == InvoiceLine.Kind.FEE:
+        if kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE):
             fees[of][period] = pk
         else:
             _part, before = extras[of].get(period, (0, Decimal(0)))

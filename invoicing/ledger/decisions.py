@@ -24,7 +24,7 @@ from toggbill.firms.models import Firm
 
 _State = LedgerRow.State
 _Decision = LedgerRow.Decision
-_UNDECIDED = (_State.OPEN, _State.ATTENTION)
+_UNDECIDED = (_State.OPEN, _State.ATTENTION, _State.ON_ACCOUNT)
 _CONFIRMED = STATE.event(_State.ATTENTION, _State.OPEN)
 LONGEST_REASON = 500
 
@@ -32,8 +32,8 @@ LONGEST_REASON = 500
 def hold(*, entries: Iterable[Entry], reason: str, by: Actor, now: datetime, read: Read | None = None) -> int:
     """Keep unbilled entries of one firm off every run until they are released; returns how many.
 
-    All or none: raises ``NotPossible`` when one of them is not open or in need of attention, or the reason is missing;
-    ``NotAllowed``, and ``Changed`` or ``Unread`` when one of them is not as ``read`` has it.
+    All or none: raises ``NotPossible`` when one of them is not open, on account or in need of attention, or the reason
+    is missing; ``NotAllowed``, and ``Changed`` or ``Unread`` when one of them is not as ``read`` has it.
     """
     event = STATE.event(_State.OPEN, _State.HELD)
     return _decide(entries, _UNDECIDED, _Decision.HELD, _reason(reason), event, by, now, read)

@@ -314,7 +314,7 @@ def forget_changed_pin(*, company: Company, number: str, now: datetime) -> None:
 
 def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mapping.Verdict, decision: str) -> LedgerRow:
     state = str(verdict.state)
-    if decision and verdict.state in (mapping.State.open, mapping.State.attention):
+    if decision and verdict.state in (mapping.State.open, mapping.State.attention, mapping.State.on_account):
         state = decision
     return LedgerRow(
         firm_id=row.firm_id,
@@ -324,7 +324,7 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
         seconds=row.seconds,
         state=state,
         reason=str(verdict.reason or "") if state == _State.ATTENTION else "",
-        agreement_id=verdict.agreement,
+        agreement_id=verdict.agreement if state in (_State.COVERED, _State.ON_ACCOUNT) else None,
         client_name=entry.client_name,
         **_facts(verdict),
     )

@@ -257,11 +257,13 @@ def claims_of_lines(scope: Scope) -> Iterator[Broken]:
 
 def period_once(scope: Scope) -> Iterator[Broken]:
     """A period of an agreement is billed once: what bills it is free where its invoice is void or a credit note that is
-    at Billit took it back, and nowhere else. The one live line of each period is a unique row."""
+    at Billit took it back (an advance: not by that), and nowhere else. The one live line of each period is a unique
+    row."""
     taken_back = InvoiceLine.objects.filter(takes_back=OuterRef("pk"), invoice__status=Invoice.Status.POSTED)
     lines = InvoiceLine.objects.filter(agreement__isnull=False, invoice__dossier__in=scope.dossiers)
     lines = lines.filter(scope.within("invoice__period_from"))
-    freed = Q(invoice__status=Invoice.Status.VOID) | Q(Exists(taken_back))
+    credited = Q(Exists(taken_back)) & ~Q(kind=InvoiceLine.Kind.ADVANCE)
+    freed = Q(invoice__status=Invoice.Status.VOID) | credited
     astray = lines.live().filter(freed) | lines.released().exclude(freed)
     words = gettext_noop(
         "Line %(line)s of invoice %(invoice)s bills the period from %(ours)s of agreement %(theirs)s, and that period "

@@ -33,7 +33,7 @@ CLOSED = 6
 _CHANGES = 20_000
 _FEW = 3
 _State = LedgerRow.State
-_UNSETTLED = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED]
+_UNSETTLED = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.ON_ACCOUNT, _State.DRAFTED]
 KEPT = tuple(check for check in invariants.CHECKS if check is not invariants.toggl_total)
 """What Toggl reports of a month stands in a row of its own already."""
 _ORDER = {check.__name__: place for place, check in enumerate(invariants.CHECKS)}

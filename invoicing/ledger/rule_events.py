@@ -95,7 +95,14 @@ def terms_of(agreement: Agreement) -> Stated:
         "included_hours": None if hours is None else f"{hours:.2f}",
         "extra_product": agreement.extra_product,
         "part_periods": str(agreement.part_periods),
+        **_advances_of(agreement),
     }
+
+
+def _advances_of(agreement: Agreement) -> Stated:
+    if agreement.kind != Agreement.Kind.ADVANCE:
+        return {}
+    return {"plan": agreement.plan, "settle_on": agreement.settle_on}
 
 
 def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:

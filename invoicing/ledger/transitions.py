@@ -92,7 +92,8 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     credits = Claim.objects.live().of_credits().filter(line__invoice=note)
     entries = dict(credits.values_list("entry_id", "entry__remote_id"))
     Claim.objects.live().filter(pk__in=credits.values("takes_back")).update(released_at=now)
-    covered = _free_periods(InvoiceLine.objects.filter(taken_back_by__invoice=note), now)
+    taken_back = InvoiceLine.objects.filter(taken_back_by__invoice=note)
+    covered = _free_periods(taken_back.exclude(kind=InvoiceLine.Kind.ADVANCE), now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)

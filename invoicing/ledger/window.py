@@ -17,7 +17,7 @@ def uninvoiced_since(*, workspace: Workspace, today: date) -> date:
     and never later than the first of the month before, so that a tag taken off lately is noticed too.
     """
     rows = LedgerRow.objects.filter(entry__workspace=workspace)
-    waiting = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED]
+    waiting = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.ON_ACCOUNT, _State.DRAFTED]
     # Covered hours that are on no line yet are listed on one, and counted, later.
     unlisted = Q(state=_State.COVERED) & ~Exists(Claim.objects.live().covered().filter(entry=OuterRef("entry")))
     found = rows.filter(Q(state__in=waiting) | unlisted)

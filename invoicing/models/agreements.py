@@ -23,6 +23,7 @@ class Agreement(FirmOwned):
         """How it bills."""
 
         FIXED = "fixed", _("fixed fee")
+        ADVANCE = "advance", _("advances and settlement")
 
     class Every(models.TextChoices):
         """Of which calendar period the amount is."""
@@ -57,6 +58,11 @@ class Agreement(FirmOwned):
     included_hours = models.DecimalField(_("hours included"), max_digits=9, decimal_places=2, null=True, blank=True)
     extra_product = models.CharField(_("product of further hours"), max_length=200, blank=True)
     part_periods = models.CharField(_("part periods"), max_length=4, choices=PartPeriods, default=PartPeriods.FULL)
+    # Advances: days with amounts, or the amount of each period; and when the hours on account are settled each year.
+    plan = models.JSONField(_("plan of advances"), default=list, blank=True)
+    settle_on = models.CharField(_("settled each year on (MM-DD)"), max_length=5, blank=True)
+    # A person asked for the settlement of what was worked up to this day.
+    settled_through = models.DateField(_("to be settled up to"), null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -74,7 +80,7 @@ class Agreement(FirmOwned):
                 condition=Q(end_date__isnull=True) | Q(end_date__gte=F("start_date")), name="agreement_ends_after_start"
             ),
             models.CheckConstraint(
-                condition=Q(kind="fixed")
+                condition=Q(kind__in=["fixed", "advance"])
                 & Q(every__in=["month", "quarter", "year", "once"])
                 & Q(part_periods__in=["full", "days"]),
                 name="agreement_known_words",
@@ -88,8 +94,15 @@ class Agreement(FirmOwned):
             ),
             # In arrears it would never fall due.
             models.CheckConstraint(
-                condition=~Q(every="once") | Q(in_advance=True) | Q(end_date__isnull=False),
+                condition=~Q(every="once") | Q(in_advance=True) | Q(end_date__isnull=False) | Q(kind="advance"),
                 name="agreement_once_falls_due",
+            ),
+            # Either a plan with amounts of its own, or one amount for each period; and nothing that is a fee's.
+            models.CheckConstraint(
+                condition=Q(kind="advance", included_hours__isnull=True, in_advance=False, part_periods="full")
+                & ((Q(plan=[]) & Q(amount__gt=0)) | (~Q(plan=[]) & Q(amount=0)))
+                | ~Q(kind="advance") & Q(plan=[], settle_on="", settled_through__isnull=True),
+                name="agreement_advances_have_amounts",
             ),
         ]
 

@@ -40,15 +40,17 @@ class InvoiceLine(FirmOwned):
     A line of an agreement (section 11) bills one of its periods, named by the first day of that period of the calendar:
     it is the claim of the period, and of one kind there is one live line for each (of extra hours one for each
     ``part``). ``due_on``: the earliest cut-off with which it is billed; ``agreement_version``: the terms by which.
-    ``released_at``: its invoice was dropped or replaced, or a credit note that took it back is posted.
+    ``released_at``: its invoice was dropped or replaced, or a credit note that took it back is posted. The period of an
+    advance is its day, and is never free again by a credit note: what was given back does not fall due once more.
     """
 
     class Kind(models.TextChoices):
-        """Hours; the fee of a period; hours beyond those that a fee includes."""
+        """Hours; the fee of a period; hours beyond those that a fee includes; an advance."""
 
         HOURS = "hours", _("hours")
         FEE = "fee", _("fee")
         EXTRA = "extra", _("extra hours")
+        ADVANCE = "advance", _("advance")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
     position = models.PositiveIntegerField(_("position"))
@@ -93,13 +95,14 @@ class InvoiceLine(FirmOwned):
             models.CheckConstraint(
                 condition=Q(kind="hours", quantity__gt=0, seconds__gt=0, unit_price__gte=0)
                 | Q(kind="hours", quantity__lt=0, seconds__lt=0, unit_price__gte=0)
-                | Q(kind__in=["fee", "extra"], quantity__gt=0, seconds=0, unit_price__gte=0),
+                | Q(kind__in=["fee", "extra", "advance"], quantity__gt=0, seconds=0, unit_price__gte=0),
                 name="line_has_hours",
             ),
             models.CheckConstraint(
                 condition=Q(kind="hours", agreement__isnull=True, period__isnull=True, due_on__isnull=True, part=0)
                 & Q(takes_back__isnull=True, released_at__isnull=True)
-                | Q(kind="fee", agreement__isnull=False, period__isnull=False, due_on__isnull=False, part=0, quantity=1)
+                | Q(kind__in=["fee", "advance"], agreement__isnull=False, period__isnull=False, due_on__isnull=False)
+                & Q(part=0, quantity=1)
                 | Q(kind="extra", agreement__isnull=False, period__isnull=False, due_on__isnull=False, part__gt=0),
                 name="line_of_its_kind",
             ),

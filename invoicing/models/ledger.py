@@ -48,6 +48,7 @@ class LedgerRow(FirmOwned):
         INVOICED = "invoiced", _("invoiced")
         CREDITED = "credited", _("credited")
         COVERED = "covered", _("covered by a fee")
+        ON_ACCOUNT = "on_account", _("on account")
         DELETED = "deleted", _("deleted")
 
     class Decision(models.TextChoices):
@@ -75,7 +76,7 @@ class LedgerRow(FirmOwned):
         Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, editable=False
     )
     confirmed_as = models.CharField(max_length=32, blank=True, editable=False)
-    # Section 11: whose fee covers it.
+    # Section 11: whose fee covers it, or whose settlement will bill it.
     agreement = models.ForeignKey(
         Agreement,
         on_delete=models.PROTECT,
@@ -107,8 +108,8 @@ class LedgerRow(FirmOwned):
             ),
             models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
             models.CheckConstraint(
-                condition=Q(state="covered", agreement__isnull=False)
-                | (~Q(state="covered") & Q(agreement__isnull=True)),
+                condition=Q(state__in=["covered", "on_account"], agreement__isnull=False)
+                | (~Q(state__in=["covered", "on_account"]) & Q(agreement__isnull=True)),
                 name="ledger_covered_by_agreement",
             ),
             models.CheckConstraint(

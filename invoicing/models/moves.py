@@ -207,9 +207,9 @@ PAYMENT = Table(
 )
 
 _L = LedgerRow.State
-_JUDGED = (_L.RUNNING, _L.NOT_BILLABLE, _L.OPEN, _L.ATTENTION, _L.COVERED, _L.DELETED)
+_JUDGED = (_L.RUNNING, _L.NOT_BILLABLE, _L.OPEN, _L.ATTENTION, _L.COVERED, _L.ON_ACCOUNT, _L.DELETED)
 """What the rules say of an entry that nobody decided on and nothing bills."""
-_UNDECIDED = (_L.OPEN, _L.ATTENTION)
+_UNDECIDED = (_L.OPEN, _L.ATTENTION, _L.ON_ACCOUNT)
 _NOT_TO_BILL = (_L.RUNNING, _L.NOT_BILLABLE, _L.COVERED, _L.DELETED)
 """What the rules say of an entry whatever a person decided; once it is to be billed again, the decision holds again."""
 _DECIDED = (_L.HELD, _L.WRITTEN_OFF, _L.CREDITED)
@@ -226,10 +226,17 @@ STATE = Table(
         *_each([_L.HELD], _UNDECIDED, "entry_opened", Who.PERSON, "released"),
         *_each([*_UNDECIDED, _L.HELD], [_L.WRITTEN_OFF], "entry_written_off", Who.PERSON, "written off"),
         *_each([_L.WRITTEN_OFF, _L.CREDITED], _UNDECIDED, "entry_opened", Who.PERSON, "opened again"),
-        Move(_L.ATTENTION, _L.OPEN, "entry_confirmed", Who.PERSON, "to be billed as it stands, doubts or not"),
-        Move(_L.OPEN, _L.DRAFTED, "invoice_drafted", Who.WORKER, "on a draft"),
         *_each(
-            [state for state in _JUDGED if state != _L.OPEN],
+            [_L.ATTENTION],
+            [_L.OPEN, _L.ON_ACCOUNT],
+            "entry_confirmed",
+            Who.PERSON,
+            "to be billed as it stands, doubts or not",
+        ),
+        Move(_L.OPEN, _L.DRAFTED, "invoice_drafted", Who.WORKER, "on a draft"),
+        Move(_L.ON_ACCOUNT, _L.DRAFTED, "invoice_drafted", Who.WORKER, "settled on a draft"),
+        *_each(
+            [state for state in _JUDGED if state not in (_L.OPEN, _L.ON_ACCOUNT)],
             [_L.DRAFTED],
             "invoice_drafted",
             Who.LATE,

@@ -20,6 +20,8 @@ from invoicing.models.problems import Code, columns, words
 from invoicing.rules import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
 
+_PIECES = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE)
+
 
 def orders_of(
     invoices: Sequence[Invoice], files: Mapping[int, tuple[billit.File, ...]], api: billit.Api, now: datetime
@@ -80,7 +82,7 @@ def order_of(
                 reference=line.product_reference,
                 vat_rate=line.vat_rate,
                 ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
-                unit="C62" if line.kind == InvoiceLine.Kind.FEE else "HUR",
+                unit="C62" if line.kind in _PIECES else "HUR",
             )
             for line in lines
         ),

@@ -7,9 +7,11 @@ from enum import StrEnum, auto
 
 
 class Kind(StrEnum):
-    """How it bills: a fixed fee for each period, hours covered or extra."""
+    """How it bills: a fixed fee for each period, hours covered or extra; advances, which a settlement of the hours
+    deducts."""
 
     fixed = auto()
+    advance = auto()
 
 
 class Every(StrEnum):
@@ -36,7 +38,10 @@ class Agreement:
     covers all hours of the customer or, where `products` (references) or `projects` (Toggl ids) are named, theirs.
     `amount` in euro without VAT for each period of `every`, as the product of the reference `product`; `in_advance`:
     due on the period's first day, else on its last. `included_hours` of a period are covered, what is beyond them is
-    billed as `extra_product`; None: all hours are. `id` and `version` are those of the row, `books_from` is the start
+    billed as `extra_product`; None: all hours are. Advances: `plan` has their days and amounts; without one there is an
+    `amount` for each period of `every`, due on its first day, the first one on `start`. The hours are settled with each
+    `settle_on` ("MM-DD", "" for none), with the last day, and up to `settled_through`, for which a person asked. `id`
+    and `version` are those of the row, `books_from` is the start
     of its dossier: what fell due before that was billed elsewhere.
     """
 
@@ -56,6 +61,9 @@ class Agreement:
     included_hours: Decimal | None = None
     extra_product: str = ""
     part_periods: str = PartPeriods.full.value
+    plan: tuple[tuple[date, Decimal], ...] = ()
+    settle_on: str = ""
+    settled_through: date | None = None
     id: int = 0
     version: int = 0
     client_name: str = ""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
-from invoicing.rules.agreement import Agreement
+from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.mapping import (
     VAT_RATES,
     Buyer,
@@ -178,7 +178,8 @@ class Judge:
     def _agreed(self, entry: Entry, tagged: _Tagged) -> Verdict | None:
         """What the agreements of its customer say of an entry (section 11); None: nothing, it is billed by the hour.
 
-        Of R4 only the product is asked, where a scope names products; of R6 nothing."""
+        Of covered hours R4 is asked only for the product, where a scope names products, and R6 for nothing; hours on
+        account are judged as they will be billed."""
         buyer = self._buyer_of(entry.client_id or 0, entry.client_name).known
         if buyer is None:
             return None
@@ -197,6 +198,10 @@ class Judge:
             return Verdict(State.attention, Reason.several_agreements, tagged.product, buyer)
         if entry.covered_by is not None and [agreement.id for agreement in covering] != [entry.covered_by]:
             return Verdict(State.attention, Reason.left_agreement, tagged.product, buyer)
+        if covering and covering[0].kind == Kind.advance:
+            verdict = self._by_the_hour(entry, entry.client_id or 0, tagged)
+            is_fit = verdict.state is State.open
+            return replace(verdict, state=State.on_account, agreement=covering[0].id) if is_fit else verdict
         if covering:
             return Verdict(State.covered, None, tagged.product, buyer, agreement=covering[0].id)
         return None
@@ -244,7 +249,7 @@ class Judge:
 
     def lets_through(self, entry: Entry) -> bool:
         """Whether R1 and R2 leave it to be billed, whatever the later rules say of it."""
-        return self.verdict(entry).state in (State.open, State.attention)
+        return self.verdict(entry).state in (State.open, State.attention, State.on_account)
 
     def _doubt(self, entry: Entry) -> Reason | None:
         """R4, asked last: hours that nobody can have worked, or that stand there twice."""

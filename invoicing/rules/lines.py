@@ -36,11 +36,13 @@ class Terms:
 
 
 class LineKind(StrEnum):
-    """What a line bills: hours, the fee of a period, or the hours beyond those that a fee includes (section 11)."""
+    """What a line bills: hours; the fee of a period, the hours beyond those that it includes, or an advance (section
+    11)."""
 
     hours = auto()
     fee = auto()
     extra = auto()
+    advance = auto()
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,6 +67,7 @@ class State(StrEnum):
     invoiced = auto()
     credited = auto()
     covered = auto()
+    on_account = auto()
     deleted = auto()
 
 
@@ -228,7 +229,7 @@ class Buyer:
 class Verdict:
     """What the rules say of an entry. State None: outside these books. An open entry has both product and buyer;
     an attention has those that were found before its reason was met. `ignored_tags` lead nowhere, beside one that does;
-    as they are spelled. `agreement`: the one (id) that covers a covered entry."""
+    as they are spelled. `agreement`: the one (id) that covers a covered entry, or of which one on account is."""
 
     state: State | None
     reason: Reason | None = None

@@ -36,7 +36,9 @@ CORRECTION_WAITS = "correction_waits"
 NOT_OVER = "not_over"
 """Not among those that are skipped: see `Plan.not_over`."""
 
-_WORKED = (State.open, State.covered)
+_WORKED = (State.open, State.covered, State.on_account)
+
+_TO_BILL = (State.open, State.on_account)
 
 InvoiceKey = tuple[str, str, str, bool]
 """What one invoice is made for (R7): the buyer, the two references, and whether it is outside the scope of VAT."""
@@ -129,7 +131,7 @@ def plan(
         verdict = judge.verdict(entry)
         if verdict.reason is not None:
             skipped.append(Skipped(entry.id, verdict.reason.value))
-        elif verdict.state is State.open and entry.id in held:
+        elif verdict.state in _TO_BILL and entry.id in held:
             skipped.append(Skipped(entry.id, HELD))
         elif verdict.state in _WORKED and terms.now is not None and entry.end > terms.now:
             not_over.append(entry.id)

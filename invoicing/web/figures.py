@@ -35,6 +35,7 @@ SHOWN = (
     State.INVOICED,
     State.DRAFTED,
     State.COVERED,
+    State.ON_ACCOUNT,
     State.OPEN,
     State.ATTENTION,
     State.HELD,
@@ -324,7 +325,7 @@ def open_by_buyer(dossier: Dossier) -> list[Buyer]:
 
 
 # States of entries that a person can decide on: see ``decisions``.
-DECIDABLE = (State.OPEN, State.ATTENTION, State.HELD, State.WRITTEN_OFF, State.CREDITED)
+DECIDABLE = (State.OPEN, State.ATTENTION, State.ON_ACCOUNT, State.HELD, State.WRITTEN_OFF, State.CREDITED)
 
 
 def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
@@ -332,8 +333,8 @@ def decisions_for(rows: Iterable[LedgerRow]) -> tuple[str, ...]:
     rows = list(rows)
     states = {row.state for row in rows}
     found = {
-        "hold": {State.OPEN, State.ATTENTION},
-        "write-off": {State.OPEN, State.ATTENTION, State.HELD},
+        "hold": {State.OPEN, State.ATTENTION, State.ON_ACCOUNT},
+        "write-off": {State.OPEN, State.ATTENTION, State.ON_ACCOUNT, State.HELD},
         "release": {State.HELD},
         "reopen": {State.WRITTEN_OFF, State.CREDITED},
     }

@@ -332,14 +332,20 @@ def _agreements(tables: Sequence[AgreementTable]) -> tuple[Agreement, ...]:
             included_hours=table.included_hours,
             extra_product=table.extra_product or "",
             part_periods=table.part_periods or PartPeriods.full.value,
+            plan=tuple((each.day, each.amount) for each in table.plan or () if each.day and each.amount is not None),
+            settle_on=table.settle_on or "",
         )
         for table in tables
     ]
     # A short name is the firm's, so its repetition is told for the file as a whole.
     found = [[each for each in faults if each.code != "twice"] for faults in agreements.check_agreements(stated)]
     for table, faults in zip(tables, found, strict=True):
+        if table.kind in (None, Kind.fixed) and not table.has("amount"):
+            table.note_missing("amount")
         # What is missing was noted already, and what was put in its place says nothing.
         needed = {name for name in table.needed if not table.has(name)}
+        if any(each.day is None or each.amount is None for each in table.plan or ()):
+            needed |= {"plan", "amount"}
         _note_mappings([table], [[each for each in faults if each.field not in needed]])
     return tuple(stated)
 

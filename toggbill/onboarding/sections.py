@@ -183,10 +183,20 @@ class ClientTable(Table):
     buyer_reference: Text = None
 
 
+class PlanTable(Table):
+    """One of the advances of an agreement (section 11)"""
+
+    needed = ("day", "amount")
+    written = "plan = [ { day = …, amount = … } ]"
+
+    day: Day = None
+    amount: Amount = None
+
+
 class AgreementTable(Table):
     """[[dossiers.agreements]] (section 11)"""
 
-    needed = ("key", "title", "from", "product", "amount")
+    needed = ("key", "title", "from", "product")
     written = "[[dossiers.agreements]]"
 
     key: ShortName = None
@@ -205,6 +215,8 @@ class AgreementTable(Table):
     included_hours: Amount = None
     extra_product: Text = None
     part_periods: Text = None
+    plan: Annotated[list[PlanTable] | None, _tables(PlanTable)] = None
+    settle_on: Text = None
 
 
 class DossierTable(Table):

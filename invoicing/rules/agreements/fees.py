@@ -1,4 +1,5 @@
-"""Fixed fees (design section 11): the lines that a run bills of them, and the hours that each period's fee covers."""
+"""Fixed fees and advances (design section 11): the lines that a run bills of them, and the hours that each period's
+fee covers."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -6,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from invoicing.rules.agreement import Agreement, Every
+from invoicing.rules.agreement import Agreement, Every, Kind
+from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
 from invoicing.rules.grouping import line_texts
 from invoicing.rules.judge import Judge
@@ -26,9 +28,9 @@ _BEYOND = {
 class Standing:
     """What is known of an agreement before a run; drafts that the run draws anew do not count.
 
-    `fees`: the lines (row ids) that bill a period, by the period's key. `extras`: by period, the number of the latest
-    line with extra hours and the hours that such lines bill together. `seconds`: by period, those of each covered
-    hour, on a line or not.
+    `fees`: the lines (row ids) that bill a period or an advance, by the period's key. `extras`: by period, the number
+    of the latest line with extra hours and the hours that such lines bill together. `seconds`: by period, those of each
+    covered hour, on a line or not.
     """
 
     fees: Mapping[date, int] = field(default_factory=dict)
@@ -76,7 +78,11 @@ def lines_due(judge: Judge, terms: Terms, agreed: Agreed, covered: Mapping[int, 
     are on no line yet, in the order of their start."""
     found = Lines()
     for agreement in judge.agreements:
-        _Run(agreement, judge, terms, agreed, found).add(covered.get(agreement.id, ()))
+        run = _Run(agreement, judge, terms, agreed, found)
+        if agreement.kind == Kind.advance:
+            run.add_advances()
+        else:
+            run.add(covered.get(agreement.id, ()))
     return found
 
 
@@ -102,6 +108,13 @@ class _Run:
         for key, entries in sorted(over.items()):
             if key in standing.fees:
                 self.found.hung.append(Hung(standing.fees[key], tuple(entries)))
+
+    def add_advances(self) -> None:
+        """The advances that are due; one that was credited does not come due again: its line stands."""
+        standing = self.agreed.standing.get(self.agreement.id, Standing())
+        for period, due_on, amount in advances_due(self.agreement, self.terms.cut_off):
+            if self._may_bill(period) and period.key not in standing.fees:
+                self._line(LineKind.advance, self.agreement.product, period, due_on, Decimal(1), amount)
 
     def _may_bill(self, period: Period) -> bool:
         return self.agreed.only is None or (self.agreement.id, period.key) in self.agreed.only
@@ -201,6 +214,8 @@ def _words(agreement: Agreement, period: Period, language: str) -> str:
     """A period of the calendar by its months, any other by its days; nothing where it has no end."""
     if period.last is None:
         return ""
+    if period.first == period.last:
+        return f"{period.first:%d/%m/%Y}"
     if period.is_cut or agreement.every == Every.once:
         return f"{period.first:%d/%m/%Y} – {period.last:%d/%m/%Y}"
     return period_title(period.first, period.last, language, language)

@@ -119,6 +119,8 @@ def _why(row: LedgerRow, unbilled_tags: frozenset[str]) -> tuple[str, str]:
             return row.decision_words, ""
         case _State.OPEN:
             return _("waits for the next draft"), ""
+        case _State.ON_ACCOUNT:
+            return _("waits for the settlement of its agreement"), ""
         case _State.RUNNING:
             return _("the timer still runs in Toggl"), ""
         case _State.DELETED:

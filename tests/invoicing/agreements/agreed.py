@@ -21,6 +21,7 @@ PRODUCTS = [
     product(2, "FIS", "Tax", "120.00"),
     product(3, "FORF", "Flat fee", "1.00"),
 ]
+ADVANCES = [*PRODUCTS, product(4, "PROV", "Advance", "1.00")]
 HOUR = 3600
 
 

@@ -34,7 +34,7 @@ Make = Callable[..., Scene]
         ({"amount": Decimal(-1)}, "amount", "“-1” is not an amount; write it such as 5000.00."),
         ({"amount": Decimal("NaN")}, "amount", "“NaN” is not an amount; write it such as 5000.00."),
         ({"every": "week"}, "every", "“week” is not known; use month, quarter, year or once."),
-        ({"kind": "gift"}, "kind", "“gift” is not known; use fixed."),
+        ({"kind": "gift"}, "kind", "“gift” is not known; use fixed or advance."),
         ({"part_periods": "half"}, "part_periods", "“half” is not known; use full or days."),
         ({"every": "once"}, "until", "missing; what is billed once and in arrears is due on the last day."),
         (

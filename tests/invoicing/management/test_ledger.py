@@ -30,6 +30,7 @@ STATES = (
     "credited",
     "deleted",
     "covered",
+    "on_account",
 )
 
 

@@ -34,6 +34,7 @@ def test_agreement_key_twice_in_a_firm() -> None:
     Agreement,
     *("agreement_one_customer", "agreement_ends_after_start", "agreement_known_words", "agreement_has_product"),
     *("agreement_amount_not_negative", "agreement_extra_has_product", "agreement_once_falls_due"),
+    "agreement_advances_have_amounts",
 )
 @pytest.mark.parametrize(
     ("changes", "name"),
@@ -51,6 +52,16 @@ def test_agreement_key_twice_in_a_firm() -> None:
         ({"extra_product": "ADV"}, "agreement_extra_has_product"),
         ({"included_hours": Decimal(-1), "extra_product": "ADV"}, "agreement_extra_has_product"),
         ({"every": "once"}, "agreement_once_falls_due"),
+        ({"plan": [{"day": "2026-10-01", "amount": "1.00"}]}, "agreement_advances_have_amounts"),
+        ({"settle_on": "12-31"}, "agreement_advances_have_amounts"),
+        ({"settled_through": date(2026, 10, 31)}, "agreement_advances_have_amounts"),
+        ({"kind": "advance", "amount": Decimal(0)}, "agreement_advances_have_amounts"),
+        (
+            {"kind": "advance", "plan": [{"day": "2026-10-01", "amount": "1.00"}]},
+            "agreement_advances_have_amounts",
+        ),
+        ({"kind": "advance", "in_advance": True}, "agreement_advances_have_amounts"),
+        ({"kind": "advance", "part_periods": "days"}, "agreement_advances_have_amounts"),
     ],
 )
 def test_agreement_that_cannot_be(changes: dict[str, Any], name: str) -> None:
@@ -139,7 +150,9 @@ def test_hour_is_covered_once_and_never_billed_as_well() -> None:
 
 
 @breaks(LedgerRow, "ledger_covered_by_agreement")
-@pytest.mark.parametrize("changes", [{"agreement": None}, {"state": "open"}])
+@pytest.mark.parametrize(
+    "changes", [{"agreement": None}, {"state": "open"}, {"agreement": None, "state": "on_account"}]
+)
 def test_covered_hour_has_its_agreement_and_no_other_hour_has_one(changes: dict[str, Any]) -> None:
     line = FeeLineFactory()
     row = LedgerRowFactory(dossier=line.invoice.dossier, state="covered", agreement=line.agreement)

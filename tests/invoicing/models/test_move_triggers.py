@@ -27,10 +27,13 @@ STATES: dict[Table, list[str]] = {
 }
 
 
+_UNDER_AN_AGREEMENT = ("covered", "on_account")
+
+
 def _hour(state: str) -> LedgerRow:
-    """In a dossier with one agreement, which covers it if the state says so."""
+    """In a dossier with one agreement, under which it is if the state says so."""
     agreement = AgreementFactory()
-    covered = agreement if state == "covered" else None
+    covered = agreement if state in _UNDER_AN_AGREEMENT else None
     reason = "no_tag" if state == "attention" else ""
     return LedgerRowFactory(dossier=agreement.dossier, state=state, reason=reason, agreement=covered)
 
@@ -79,7 +82,7 @@ def beside(table: Table, state: str) -> Mapping[str, str]:
         own = f"(SELECT a.id FROM {agreements} a WHERE a.dossier_id = {rows}.dossier_id)"
         return {
             "reason": "'no_tag'" if state == "attention" else "''",
-            "agreement_id": own if state == "covered" else "NULL",
+            "agreement_id": own if state in _UNDER_AN_AGREEMENT else "NULL",
         }
     return {}
 

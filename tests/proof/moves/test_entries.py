@@ -28,8 +28,9 @@ SEND = "/v1/orders/commands/send"
 ORDERS: dict[str, Any] = {"method": "GET", "path": "^/v1/orders$"}
 
 
-JUDGED = ("running", "not_billable", "open", "attention", "covered", "deleted")
+JUDGED = ("running", "not_billable", "open", "attention", "covered", "on_account", "deleted")
 NOT_TO_BILL = ("running", "not_billable", "covered", "deleted")
+TAGS_OF = {"not_billable": ["Gift"], "attention": [], "covered": ["CPT"], "on_account": ["FIS"]}
 TAGS = [{"tag": "Advice", "product": "ADV"}, {"tag": "Gift", "bill": False}]
 
 
@@ -37,6 +38,8 @@ def test_every_move_of_an_entry_is_made_by_the_verbs(recorder: Recorder, scene: 
     books = scene(**many(4) | {"entries": [], "tags": TAGS, "peppol": [{"number": enterprise_number(103)}]})
     for customer in range(4):
         AgreementFactory(dossier=books.dossier, client_remote_id=1000 + customer, products=["CPT"])
+        on_account = {"kind": "advance", "products": ["FIS"]}
+        AgreementFactory(dossier=books.dossier, client_remote_id=1000 + customer, **on_account)
     walk = Entries(books, recorder)
     walks = (walk.judged, walk.decided, walk.drafted, walk.changed_meanwhile, walk.replaced, walk.credited)
     for step in (*walks, walk.confirmed):
@@ -70,7 +73,7 @@ class Entries:
         there = entry(
             serial,
             running=state == "running",
-            tags={"not_billable": ["Gift"], "attention": [], "covered": ["CPT"]}.get(state, ["Advice"]),
+            tags=TAGS_OF.get(state, ["Advice"]),
         )
         fields = {name: there[name] for name in ("id", "stop", "tags")}
         self.books.control.put_entries(fields | {"server_deleted_at": None})
@@ -121,7 +124,7 @@ class Entries:
 
     def decided(self) -> None:
         held, written_off = self.made(count=4), self.made(count=4)
-        once = {state: self.made(state)[0] for state in ("open", "attention")}
+        once = {state: self.made(state)[0] for state in ("open", "attention", "on_account")}
         self.sync({serial: state for state, serial in once.items()})
         for state, serial in once.items():
             self.decide(decisions.hold, serial, state="held", reason="why")
@@ -136,7 +139,7 @@ class Entries:
         self.decide(decisions.write_off, *once.values(), state="written_off", reason="why")
 
     def drafted(self) -> None:
-        serials = self.made(customer=1, count=6)
+        serials = self.made(customer=1, count=7)
         self.sync(dict.fromkeys(serials, "open"))
         self.books.draft()
         (invoice,) = self.books.invoices(status="draft")
@@ -154,7 +157,7 @@ class Entries:
     def changed_meanwhile(self) -> None:
         """Toggl is read by another worker while a run plans: the draft has them as the run read them."""
         later = [state for state in JUDGED if state != "open"]
-        serials = self.made(customer=1, count=5)
+        serials = self.made(customer=1, count=6)
         self.sync(dict.fromkeys(serials, "open"))
 
         def meanwhile() -> None:
@@ -174,8 +177,8 @@ class Entries:
         self.sync({})
 
     def posted(self, customer: int, *, answered: bool) -> tuple[Invoice, list[int]]:
-        """An invoice of six entries; without Billit's answer it is looked up and found."""
-        serials = self.made(customer=customer, count=6)
+        """An invoice of seven entries; without Billit's answer it is looked up and found."""
+        serials = self.made(customer=customer, count=7)
         self.sync(dict.fromkeys(serials, "open"))
         invoice = self.books.approved()
         with nullcontext() if answered else self.books.fault("cut_after"):
@@ -195,9 +198,8 @@ class Entries:
         correction = Correction.objects.filter(invoice=invoice, decision="open").earliest("pk")
         replace.replace(correction=correction, by=BY, now=timezone.now())
         self.recorder.take()
-        self.at(
-            dict(zip(serials, ["running", "not_billable", "drafted", "attention", "covered", "deleted"], strict=True))
-        )
+        states = ["running", "not_billable", "drafted", "attention", "covered", "on_account", "deleted"]
+        self.at(dict(zip(serials, states, strict=True)))
 
     def credited(self) -> None:
         invoice, serials = self.posted(customer=3, answered=False)
@@ -210,9 +212,11 @@ class Entries:
         self.at(dict.fromkeys(serials, "credited"))
         self.to_and_fro(serials[:4], "credited")
         self.turned(serials[4], "attention")
-        self.sync({serials[4]: "credited"})
+        self.turned(serials[6], "on_account")
+        self.sync({serials[4]: "credited", serials[6]: "credited"})
         self.decide(decisions.reopen, serials[4], state="attention")
         self.decide(decisions.reopen, serials[5], state="open")
+        self.decide(decisions.reopen, serials[6], state="on_account")
 
     def confirmed(self) -> None:
         """A person has a very long entry billed as it stands (R4); last, since what it leaves open is drafted."""

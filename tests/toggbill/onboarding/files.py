@@ -93,6 +93,15 @@ in_advance = true
 included_hours = "5"
 extra_product = "ADV"
 part_periods = "days"
+[[dossiers.agreements]]
+key = "bakery-provisions"
+client = 502
+title = "Provision"
+kind = "advance"
+from = 2026-01-01
+product = "PROV"
+plan = [ {{ day = 2026-01-01, amount = "250.00" }}, {{ day = 2026-07-01, amount = "300" }} ]
+settle_on = "12-31"
 """
 
 
