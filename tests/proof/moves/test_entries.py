@@ -220,7 +220,8 @@ class Entries:
 
     def confirmed(self) -> None:
         """A person has a very long entry billed as it stands (R4); last, since what it leaves open is drafted."""
-        (serial,) = self.made(customer=1)
-        self.books.control.put_entries({"id": ids(serial)[0], "stop": entry(serial, seconds=17 * 3600)["stop"]})
-        self.sync({serial: "attention"})
-        self.decide(decisions.bill, serial, state="open")
+        for state in ("open", "on_account"):
+            (serial,) = self.made(state, customer=1)
+            self.books.control.put_entries({"id": ids(serial)[0], "stop": entry(serial, seconds=17 * 3600)["stop"]})
+            self.sync({serial: "attention"})
+            self.decide(decisions.bill, serial, state=state)
