@@ -7,7 +7,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("firms", "0009_mails"),
         ("integrations", "0013_history"),
-        ("invoicing", "0021_agreements"),
+        ("invoicing", "0022_unfinished_invoices"),
     ]
 
     operations = [
