@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from functools import partial
 
 from django.db import transaction
 from django.utils.translation import gettext
 
-from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
-from invoicing.drafting import drafts
+from invoicing.drafting import drafts, redraw
 from invoicing.drafting.runs import changed_since, locked
-from invoicing.drafting.sheet import late_through
-from invoicing.ledger import agreements, differences, locks, transitions
-from invoicing.ledger.facts import Facts, known_customers, terms
+from invoicing.ledger import locks, transitions
+from invoicing.ledger.facts import known_customers
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
 from toggbill.firms import audit
@@ -67,24 +64,9 @@ def _plan(
     invoice: Invoice, held: AbstractSet[int], corrections: AbstractSet[int | None], now: datetime
 ) -> planning.PlannedInvoice | None:
     """The same hours and differences at the prices of their days; None when they make another invoice by now."""
-    dossier = invoice.dossier
-    books = Facts.load(dossier.workspace)
-    judge = books.judges[dossier.pk]
-    rows = Entry.objects.filter(pk__in=held).select_related("ledger_row")
-    today = now.astimezone(dossier.firm.zone).date()
-    plan_of = partial(
-        planning.plan,
-        [books.entry(row, row.ledger_row) for row in rows],
-        judge=judge,
-        agreed=planning.Agreed(
-            agreements.standing(judge.agreements, besides=[invoice]), agreements.periods_of(invoice)
-        ),
-        terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
-        differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
-    )
-    plan = plan_of(at_their_day={planned.key for planned in plan_of().invoices})
+    plan = redraw.plan(invoice, entries=held, corrections=corrections, at_their_day=True, now=now)
     if len(plan.invoices) != 1 or plan.skipped:
         return None
     (planned,) = plan.invoices
-    is_same = drafts.standing([invoice], planned.buyer, outside_scope=planned.outside_scope) is not None
-    return planned if is_same and planned.earlier is not None and planned.earlier.billed else None
+    is_billed = planned.earlier is not None and planned.earlier.billed
+    return planned if is_billed and redraw.is_same(invoice, planned) else None

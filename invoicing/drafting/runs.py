@@ -126,7 +126,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
     moved_on = set(claimed).intersection(taken_off.filter(line__invoice__in=dropped).values_list("entry_id", flat=True))
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
     news = [
-        _void_news(invoice, Code.REDRAWN if invoice in sheet.remapped else Code.NO_HOURS_LEFT) for invoice in dropped
+        void_news(invoice, Code.REDRAWN if invoice in sheet.remapped else Code.NO_HOURS_LEFT) for invoice in dropped
     ]
     redrawn = {invoice.reference for invoice, _ in changes if invoice.pk}
     for invoice, planned in changes:
@@ -221,10 +221,10 @@ def void(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None
             gettext("Invoice %(invoice)s is %(status)s: only one that Billit does not have can be dropped.")
             % {"invoice": invoice, "status": invoice.get_status_display()}
         )
-    news = [_void_news(invoice, Code.DROPPED)]
+    news = [void_news(invoice, Code.DROPPED)]
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         news += transitions.credit_dropped(note=invoice, now=now)
-    released = _drop(invoice, now)
+    released = drop(invoice, now)
     audit.record(firm=invoice.firm, news=news, by=by, now=now)
     derive.derive_entries(entries=released, now=now)
     return invoice
@@ -297,11 +297,13 @@ def _free(redrawn: Sequence[Invoice], dropped: Sequence[Invoice], now: datetime)
     InvoiceLine.objects.filter(invoice__in=redrawn).delete()
     freed += locks.elsewhere(freed)
     for invoice in dropped:
-        freed += _drop(invoice, now)
+        freed += drop(invoice, now)
     return freed
 
 
-def _drop(invoice: Invoice, now: datetime) -> list[int]:
+def drop(invoice: Invoice, now: datetime) -> list[int]:
+    """Void an invoice that Billit does not have, for the caller's transaction; gives the entries (row ids) that it held
+    and that are marked, to be judged again."""
     nothing_asked = NO_POST_ASKED | NO_SEND_ASKED
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=Step(figures.DROPPABLE, _Status.VOID), **nothing_asked)
     invoice.refresh_from_db(fields=["status", *nothing_asked])
@@ -346,6 +348,7 @@ def changed_since(invoice: Invoice) -> int:
     )
 
 
-def _void_news(invoice: Invoice, reason: Code) -> News:
+def void_news(invoice: Invoice, reason: Code) -> News:
+    """The event of a dropped invoice."""
     event = STATUS.event(_Status.DRAFT, _Status.VOID)
     return News(event, f"invoice {invoice.reference}", {"reason": Message(reason).data()})

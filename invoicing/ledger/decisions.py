@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 
 from django.db import transaction
@@ -104,12 +104,31 @@ def _decide(
     read: Read | None,
 ) -> int:
     rows = _locked(entries, states, by, now, read)
-    ids = [row.entry_id for row in rows]
-    LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
-    derive.derive_entries(entries=ids, now=now)
+    _set(rows, decision, reason, now)
     if rows:
         audit.record(firm=rows[0].firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
     return len(rows)
+
+
+def hold_freed(*, entries: Collection[int], reason: str, now: datetime) -> list[News]:
+    """Hold entries (row ids) that were taken off a draft a moment ago; gives the events.
+
+    For the caller's transaction, in which the firm and these entries are locked and judged again. Raises
+    ``NotPossible`` as ``hold`` does.
+    """
+    told = _reason(reason)
+    found = LedgerRow.objects.filter(entry__in=entries).select_related("entry")
+    rows = list(found.order_by("entry__remote_id"))
+    _demand(rows, _UNDECIDED)
+    _set(rows, _Decision.HELD, told, now)
+    event = STATE.event(_State.OPEN, _State.HELD)
+    return [_news(event, row, told) for row in rows]
+
+
+def _set(rows: Iterable[LedgerRow], decision: LedgerRow.Decision, reason: str, now: datetime) -> None:
+    ids = [row.entry_id for row in rows]
+    LedgerRow.objects.filter(entry__in=ids).update(decision=decision, decision_text=reason)
+    derive.derive_entries(entries=ids, now=now)
 
 
 def _locked(
@@ -141,6 +160,12 @@ def _locked(
     for dossier in {row.dossier_id: row.dossier for row in rows}.values():
         rights.demand(by, "hold", dossier)
     check(read, lambda: [figures.of_entry(row) for row in rows], by=by)
+    _demand(rows, states)
+    return rows
+
+
+def _demand(rows: Iterable[LedgerRow], states: Sequence[LedgerRow.State]) -> None:
+    """Raises ``NotPossible`` when one of them is in none of these states."""
     for row in rows:
         if row.state not in states:
             raise NotPossible(
@@ -151,7 +176,6 @@ def _locked(
                     "possible": gettext(" or ").join(str(state.label) for state in states),
                 }
             )
-    return rows
 
 
 def _news(event: str, row: LedgerRow, reason: str) -> News:

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from decimal import Decimal
 from types import MappingProxyType
 from typing import Literal, cast
 from zoneinfo import ZoneInfo
@@ -14,9 +13,10 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from integrations.clients.failures import Message
-from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
+from integrations.models import Client, Company, Customer, Entry, Project, Workspace
 from invoicing.deciding.read import digest_of
 from invoicing.ledger.agreements import Agreed, agreements_of
+from invoicing.ledger.products import products_of, tag_rules
 from invoicing.models import (
     Claim,
     ClientMapping,
@@ -26,7 +26,6 @@ from invoicing.models import (
     Invoice,
     InvoiceLine,
     LedgerRow,
-    TagMapping,
 )
 from invoicing.models.problems import Code, Detail
 from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
@@ -258,12 +257,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agree
         takes_unassigned=dossier == dossiers[0],
         named_elsewhere=elsewhere,
         billable=cast(Literal["all", "flagged"], dossier.billable),
-        tags=tuple(
-            mapping.TagRule(tag, product, bill, priority, is_contradicted=bool(contradicted_by))
-            for tag, product, bill, priority, contradicted_by in TagMapping.objects.filter(dossier=dossier).values_list(
-                "tag", "product_reference", "bill", "priority", "contradicted_by"
-            )
-        ),
+        tags=tag_rules(dossier),
         clients_map=tuple(_client_rule(row) for row in ClientMapping.objects.filter(dossier=dossier)),
         products=products_of(dossier.company),
         customers=customers_of(dossier.company),
@@ -303,19 +297,6 @@ def _client_rule(row: ClientMapping) -> mapping.ClientRule:
         treatment=mapping.Treatment(row.treatment) if row.treatment else None,
         purchase_order=row.purchase_order,
         buyer_reference=row.buyer_reference,
-    )
-
-
-def products_of(company: Company) -> tuple[mapping.Product, ...]:
-    """The company's products, by id."""
-    rows = Product.objects.present().filter(company=company).order_by("remote_id")
-    prices = defaultdict[int, list[tuple[date, Decimal | None]]](list)
-    kept = ProductPrice.objects.filter(product__company=company).order_by("since")
-    for product, since, price in kept.values_list("product_id", "since", "price"):
-        prices[product].append((since, price))
-    return tuple(
-        mapping.Product(row.remote_id, row.reference, row.description, row.price, row.vat_rate, tuple(prices[row.pk]))
-        for row in rows
     )
 
 

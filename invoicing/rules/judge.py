@@ -13,9 +13,12 @@ from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.mapping import (
     VAT_RATES,
     Buyer,
+    Choice,
+    ChosenBy,
     ClientRule,
     Customer,
     Entry,
+    Lead,
     Product,
     Reason,
     Rules,
@@ -63,6 +66,7 @@ class _Tagged:
     product: Product | None = None
     reason: Reason | None = None
     ignored: tuple[str, ...] = ()
+    choice: Choice | None = None
 
 
 _OUTSIDE = Verdict(None)
@@ -247,6 +251,10 @@ class Judge:
         tagged = self._tagged.get(tags) or self._read_tags(tags)
         return tagged.product if tagged.bill else None
 
+    def choice_of(self, tags: tuple[str, ...]) -> Choice | None:
+        """The product that tags lead to (R4) and why; None when they lead to none, to several, or bill nothing."""
+        return (self._tagged.get(tags) or self._read_tags(tags)).choice
+
     def lets_through(self, entry: Entry) -> bool:
         """Whether R1 and R2 leave it to be billed, whatever the later rules say of it."""
         return self.verdict(entry).state in (State.open, State.attention, State.on_account)
@@ -308,49 +316,65 @@ class Judge:
             spelled.setdefault(text_key(tag), tag)
         # A tag of which nothing shows is none.
         spelled.pop("", None)
-        priorities: dict[Product, int] = {}
+        leads: dict[Product, Lead] = {}
         nowhere: list[str] = []
         dangling = contradicted = False
         for key, tag in spelled.items():
             rules = self._tag_rules.get(key)
-            if rules is None:
-                found = [(product, 0) for product in self._folded.get(key, [])]
-            elif any(rule.is_contradicted for rule in rules):
+            if any(rule.is_contradicted for rule in rules or ()):
                 contradicted = True
                 continue
-            elif not all(rule.bill for rule in rules):
+            if not all(rule.bill for rule in rules or ()):
                 return _Tagged(bill=False)
-            else:
-                found = [(product, rule.priority or 0) for rule in rules for product in self._named(rule.product)]
-                dangling = dangling or not found
+            found = self._leads(key, tag.strip(), rules)
+            dangling = dangling or (rules is not None and not found)
             if not found:
                 nowhere.append(tag.strip())
-            for product, priority in found:
-                priorities[product] = max(priority, priorities.get(product, priority))
+            for lead in found:
+                if lead.product not in leads or lead.priority > leads[lead.product].priority:
+                    leads[lead.product] = lead
         if contradicted:
             return _Tagged(reason=Reason.contradicting_mappings)
-        if priorities:
-            highest = max(priorities.values())
-            return self._only([product for product, priority in priorities.items() if priority == highest], nowhere)
+        if leads:
+            highest = max(lead.priority for lead in leads.values())
+            followed = [lead for lead in leads.values() if lead.priority == highest]
+            passed_over = tuple(lead for lead in leads.values() if lead.priority < highest)
+            return self._only([lead.product for lead in followed], nowhere, choice=Choice(followed[0], passed_over))
         # The person who mapped this tag meant a certain price: the default product would bill another.
         if dangling:
             return _Tagged(reason=Reason.unknown_product)
         if self._rules.default_product.strip():
-            return self._only(self._named(self._rules.default_product))
+            named = self._named(self._rules.default_product)
+            choice = Choice(Lead(named[0], ChosenBy.default)) if named else None
+            return self._only(named, choice=choice)
         return _Tagged(reason=Reason.unknown_tag if spelled else Reason.no_tag)
+
+    def _leads(self, key: str, tag: str, rules: Sequence[TagRule] | None) -> list[Lead]:
+        """The products that a tag leads to by its mappings, or, where it has none, by its own name."""
+        if rules is None:
+            return [Lead(product, ChosenBy.reference, tag) for product in self._folded.get(key, [])]
+        named = [(rule.priority or 0, product) for rule in rules for product in self._named(rule.product)]
+        return [Lead(product, ChosenBy.mapping, tag, priority) for priority, product in named]
 
     def _named(self, reference: str) -> list[Product]:
         """The products of a reference that a person wrote: those spelt so, else those that are equal by text key."""
         return self._exact.get(reference.strip()) or self._folded.get(text_key(reference), [])
 
-    def _only(self, products: Sequence[Product], ignored: Sequence[str] = (), *, is_priced: bool = True) -> _Tagged:
+    def _only(
+        self,
+        products: Sequence[Product],
+        ignored: Sequence[str] = (),
+        *,
+        is_priced: bool = True,
+        choice: Choice | None = None,
+    ) -> _Tagged:
         if len(products) != 1:
             return _Tagged(reason=Reason.several_products if products else Reason.unknown_product)
         product = products[0]
         reason = self._unpriced(product) if is_priced else None
         if reason is None and product.vat_rate not in VAT_RATES:
             reason = Reason.vat_rate
-        return _Tagged(product=product, reason=reason, ignored=tuple(ignored))
+        return _Tagged(product=product, reason=reason, ignored=tuple(ignored), choice=choice)
 
     def _unpriced(self, product: Product) -> Reason | None:
         if product.price is None or product.price <= 0:

@@ -162,6 +162,32 @@ class TagRule:
     is_contradicted: bool = False
 
 
+class ChosenBy(StrEnum):
+    """What led to a product (R4): a mapping of a tag, a tag that equals its reference, the dossier's default."""
+
+    mapping = auto()
+    reference = auto()
+    default = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """A tag, as it is spelled (none for the default product), that leads to a product, and with which priority."""
+
+    product: Product
+    by: ChosenBy
+    tag: str = ""
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The lead that was followed, and those to other products that have a lower priority."""
+
+    lead: Lead
+    passed_over: tuple[Lead, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ClientRule:
     """A client mapping. `proposed`: the number was read from the client's name and pinned at a sync, not typed."""

@@ -9,13 +9,20 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import dates, formats, timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.connections import hindrances
+from invoicing.ledger.facts import rounding_of
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import Code, words
+from invoicing.rules.rating import Rounding
 
 NO_BREAK = "\u00a0"
+_ROUNDED = {
+    "up": gettext_lazy("%(level)s up to %(n)d minutes"),
+    "nearest": gettext_lazy("%(level)s to the nearest %(n)d minutes"),
+    "down": gettext_lazy("%(level)s down to %(n)d minutes"),
+}
 _CENT = Decimal("0.01")
 
 
@@ -24,7 +31,7 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
     rows = [
         (_("Entries"), _("%(what)s, from %(day)s on") % {"what": _billed(dossier), "day": day(dossier.start_date)}),
         (_("Doubtful"), _doubtful(dossier)),
-        (_("Rounding"), _rounding(dossier)),
+        (_("Rounding"), rounding_in_words(rounding_of(dossier))),
         (_("Lines"), _("one line per %(what)s") % {"what": dossier.get_group_by_display()}),
         (_("Schedule"), _schedule(dossier)),
         (_("Then"), _mode(dossier)),
@@ -97,17 +104,14 @@ def _billed(dossier: Dossier) -> str:
     return str(dossier.get_billable_display())
 
 
-def _rounding(dossier: Dossier) -> str:
-    if not dossier.rounding_minutes:
+def rounding_in_words(rounding: Rounding) -> str:
+    """A rule for seconds (R5): each entry up to 15 minutes."""
+    if not rounding.minutes:
         text = _("none: seconds are added as they are")
     else:
-        text = _("%(level)s %(direction)s to %(n)d minutes") % {
-            "level": dossier.get_rounding_level_display(),
-            "direction": dossier.get_rounding_direction_display(),
-            "n": dossier.rounding_minutes,
-        }
-    if dossier.rounding_minimum and dossier.rounding_level == Dossier.Level.ENTRY:
-        text = _("%(rule)s, at least %(n)d minutes per entry") % {"rule": text, "n": dossier.rounding_minimum}
+        text = _ROUNDED[rounding.direction] % {"level": Dossier.Level(rounding.level).label, "n": rounding.minutes}
+    if rounding.minimum and rounding.level == Dossier.Level.ENTRY:
+        text = _("%(rule)s, at least %(n)d minutes per entry") % {"rule": text, "n": rounding.minimum}
     return text
 
 

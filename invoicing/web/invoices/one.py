@@ -18,7 +18,7 @@ from invoicing.corrections import decide, options, replace
 from invoicing.deciding import figures as deciding
 from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
-from invoicing.drafting import prices, runs
+from invoicing.drafting import prices, runs, take_out
 from invoicing.due import posts
 from invoicing.models import Annex, Attempt, Claim, Drift, Invoice
 from invoicing.models.problems import words
@@ -27,10 +27,12 @@ from invoicing.rules import rating
 from invoicing.tasks import freeze_annexes, post_invoices
 from invoicing.web import descriptions
 from invoicing.web.enqueue import hasten
+from invoicing.web.invoices import entries
 from invoicing.web.lookup import invoice_of
-from toggbill.firms.access import FirmRequest, actor, may, member, member_required
+from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent
+from toggbill.firms.requests.numbers import row_ids
 
 
 @member_required()
@@ -46,13 +48,13 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
         "invoicing/invoice.html",
         {
             "invoice": row,
-            "lines": lines,
+            "lines": entries.listed(row, lines),
             "vat_rows": rating.totals((line.vat_rate, line.total) for line in lines).groups,
             "life": descriptions.life(row),
             "annex": annex,
             "with_order": "" if annex is None else descriptions.annex_with_order(row),
             "annex_awaited": annex is None and _is_annex_awaited(row),
-            "entries": sum(len(line.claims.all()) for line in lines),
+            "entry_count": sum(len(line.claims.all()) for line in lines),
             "attempts": Attempt.objects.filter(invoice=row).order_by("-started_at", "-pk"),
             "events": AuditEvent.objects.for_firm(request.firm)
             .filter(subject=f"invoice {row.reference}")
@@ -88,6 +90,24 @@ def _bill_at_their_day(request: FirmRequest, row: Invoice, read: Read) -> str:
     return _("The hours from before the price changed are billed at the price of their day.")
 
 
+def _take_out(request: FirmRequest, row: Invoice, read: Read) -> str:
+    ticked = row_ids(request.POST.getlist("entry"))
+    found = list(visible(member(request), Entry.objects.filter(pk__in=ticked)))
+    if len(found) != len(ticked):
+        raise Http404
+    reason = request.POST.get("reason", "")
+    left = take_out.take_out(
+        invoice=row, entries=found, reason=reason, by=actor(request), now=timezone.now(), read=read
+    )
+    if left.status == Invoice.Status.VOID:
+        return _("Nothing is left on the draft, so it is dropped. What you took out is held: release it on Hours.")
+    return ngettext(
+        "%(n)d entry is taken out of the draft and held: release it on Hours when it shall be billed.",
+        "%(n)d entries are taken out of the draft and held: release them on Hours when they shall be billed.",
+        len(found),
+    ) % {"n": len(found)}
+
+
 def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
     posts.request(invoice=row, send=False, by=actor(request), now=timezone.now(), read=read)
     hasten(post_invoices, invoice_ids=[row.pk])
@@ -115,9 +135,9 @@ def _bill_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 
 def _credit(request: FirmRequest, row: Invoice, read: Read) -> str:
-    entries = Entry.objects.filter(pk__in=Claim.objects.live().of_entries().filter(line__invoice=row).values("entry"))
+    billed = Entry.objects.filter(pk__in=Claim.objects.live().of_entries().filter(line__invoice=row).values("entry"))
     try:
-        decide.credit(entries=list(entries), rebill=True, by=actor(request), now=timezone.now(), read=read)
+        decide.credit(entries=list(billed), rebill=True, by=actor(request), now=timezone.now(), read=read)
     except ServiceError as error:
         raise NotPossible(words(error.message)) from error
     return _("A credit note is drafted, among the invoices. Approve and post it: then its hours are open again.")
@@ -132,6 +152,7 @@ _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Rea
         _drop,
     ),
     "at-their-day": ("draft", frozenset({Invoice.Status.DRAFT}), _bill_at_their_day),
+    "take-out": ("hold", frozenset({Invoice.Status.DRAFT}), _take_out),
     "post": ("post", frozenset({Invoice.Status.APPROVED}), _post),
     "post-anew": ("post", frozenset({Invoice.Status.IN_DOUBT}), _post_anew),
     "bill-anew": ("post", frozenset({Invoice.Status.POSTED}), _bill_anew),
@@ -156,6 +177,8 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
         steps.discard("credit")
     if not row.earlier_seconds or row.at_their_day:
         steps.discard("at-their-day")
+    if row.kind != Invoice.Kind.INVOICE:
+        steps.discard("take-out")
     if not row.needs_person:
         steps.discard("post-anew")
     if row.post_requested_at is not None:

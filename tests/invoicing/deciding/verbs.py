@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
+from integrations.models import Entry
 from invoicing.attention import causes
 from invoicing.attention import decide as attention
 from invoicing.corrections import decide, fees, options, replace, together
@@ -16,7 +17,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
-from invoicing.drafting import prices, runs
+from invoicing.drafting import prices, runs, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.ledger import decisions
@@ -51,6 +52,11 @@ def _invoice(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
 
 def _invoices(**fields: Any) -> Callable[[Dossier], dict[str, Any]]:
     return lambda dossier: {"invoices": [InvoiceFactory(dossier=dossier, **fields) for _ in range(2)]}
+
+
+def _with_entries(dossier: Dossier) -> dict[str, Any]:
+    invoice = InvoiceFactory(dossier=dossier)
+    return {"invoice": invoice, "entries": list(Entry.objects.filter(claims__line__invoice=invoice))}
 
 
 def _deleted_at_billit(dossier: Dossier) -> dict[str, Any]:
@@ -111,6 +117,7 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     ),
     "approve": (runs.approve, "approve", _invoice(), {}),
     "bill_at_their_day": (prices.bill_at_their_day, "draft", _invoice(earlier_seconds=3600), {}),
+    "take_out": (take_out.take_out, "hold", _with_entries, {"reason": "Why"}),
     "void": (runs.void, "draft", _invoice(), {}),
     "request": (posts.request, "post", _invoice(status="approved"), {"send": True}),
     "request_send": (posts.request_send, "post", _invoice(status="posted"), {}),

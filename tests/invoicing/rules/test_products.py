@@ -5,12 +5,17 @@ from typing import Any
 
 import pytest
 
+from invoicing.rules.judge import Judge
 from invoicing.rules.mapping import (
+    Choice,
+    ChosenBy,
+    Lead,
+    Product,
     Reason,
     State,
     TagRule,
 )
-from tests.invoicing.strategies import a_product, judge
+from tests.invoicing.strategies import a_product, judge, some_rules
 
 ADV = a_product()
 BOOK = a_product(id=2, reference="BOOK", price=Decimal("60.00"))
@@ -135,3 +140,40 @@ def test_mappings_that_contradict_each_other_wait_for_a_person() -> None:
         Reason.contradicting_mappings
     )
     assert judge({"tags": ("non facturable", "free")}, tags=(contradicted, free)).state is State.not_billable
+
+
+def _lead(product: Product, by: str, tag: str = "", priority: int = 0) -> Lead:
+    return Lead(product, ChosenBy(by), tag, priority)
+
+
+@pytest.mark.parametrize(
+    ("tags", "rules", "default", "choice"),
+    [
+        (("adv ",), (), "", Choice(_lead(ADV, "reference", "adv"))),
+        (("Advies",), (TagRule("ADVIES", "ADV", priority=10),), "", Choice(_lead(ADV, "mapping", "Advies", 10))),
+        (("nothing",), (), "BOOK", Choice(_lead(BOOK, "default"))),
+        ((), (), "book", Choice(_lead(BOOK, "default"))),
+        (
+            ("BOOK", "a", "b"),
+            (TagRule("a", "ADV", priority=3), TagRule("b", "ADV", priority=2)),
+            "",
+            Choice(_lead(ADV, "mapping", "a", 3), (_lead(BOOK, "reference", "BOOK"),)),
+        ),
+        # of two tags to one product the one with the higher priority led there
+        (
+            ("b", "a"),
+            (TagRule("a", "ADV", priority=3), TagRule("b", "ADV", priority=2)),
+            "",
+            Choice(_lead(ADV, "mapping", "a", 3)),
+        ),
+        (("ADV", "BOOK"), (), "", None),
+        ((), (), "", None),
+        ((), (), "NONE", None),
+        (("intern", "ADV"), (TagRule("intern", "", bill=False),), "", None),
+    ],
+)
+def test_what_led_to_the_product(
+    tags: tuple[str, ...], rules: tuple[TagRule, ...], default: str, choice: Choice | None
+) -> None:
+    found = Judge(some_rules(tags=rules, products=(ADV, BOOK, PAY, TWIN, NAMELESS), default_product=default))
+    assert found.choice_of(tags) == choice

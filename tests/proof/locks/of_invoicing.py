@@ -195,6 +195,9 @@ INVOICING: dict[str, Make] = {
     ),
     "invoicing.drafting.runs.draft_derived": by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
     "invoicing.drafting.prices.bill_at_their_day": by(lambda w: {"invoice": w.one("earlier")}),
+    "invoicing.drafting.take_out.take_out": by(
+        lambda w: {"invoice": w.one("earlier"), "entries": _billed(w.one("earlier"))[:1], "reason": "Wait"}
+    ),
     "invoicing.drafting.runs.approve": by(lambda w: {"invoice": w.one("drafts")}),
     "invoicing.drafting.runs.void": by(lambda w: {"invoice": w.one("drafts")}),
     "invoicing.drafting.runs.void a credit note": by(lambda w: {"invoice": w.one("draft note")}),

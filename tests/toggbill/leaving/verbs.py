@@ -146,6 +146,11 @@ def _earlier(dossier: Dossier) -> Made:
     return {"invoice": invoice}
 
 
+def _its_entries(dossier: Dossier) -> Made:
+    entries = Entry.objects.filter(claims__line__invoice__dossier=dossier)
+    return {"entries": list(entries), "reason": "Agreed with the customer"}
+
+
 def _of(dossier: Dossier) -> Made:
     return {"connection": dossier.workspace.connection}
 
@@ -268,6 +273,7 @@ CASES: dict[str, Case] = {
     ),
     "integrations.mirror.prices.correct_day": Case(_priced),
     "invoicing.drafting.prices.bill_at_their_day": Case(_earlier),
+    "invoicing.drafting.take_out.take_out": Case(lambda dossier: _earlier(dossier) | _its_entries(dossier)),
     "invoicing.corrections.decide.accept": Case(_correction()),
     "invoicing.corrections.decide.bill_next": Case(_correction()),
     "invoicing.corrections.together.decide": Case(_alike),

@@ -8,8 +8,10 @@
     var field = event.target;
     // One box for all: those of the same form and name.
     if (field.matches("[data-all]")) {
-      field.form.querySelectorAll("[type=checkbox][name=" + field.dataset.all + "]").forEach(function (box) {
-        box.checked = field.checked;
+      Array.from(field.form.elements).forEach(function (box) {
+        if (box.type === "checkbox" && box.name === field.dataset.all) {
+          box.checked = field.checked;
+        }
       });
     }
     if (field.matches("[data-submit]")) {
