@@ -9,7 +9,7 @@ from django.apps import apps
 from django.urls import reverse
 
 from integrations.models import Client as TogglClient
-from invoicing.models import ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, SavedView, TagMapping
+from invoicing.models import Agreement, ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, SavedView, TagMapping
 from tests.addresses import Address
 from toggbill.firms.models import Firm, Invitation, Membership, User
 from toggbill.firms.requests.addresses import in_firm
@@ -42,6 +42,7 @@ def named_of(firm: Firm, mark: str) -> dict[str, Any]:
         "member": Membership.objects.get(firm=firm, user__email=f"{mark}@example.com").pk,
         "invitation": Invitation.objects.get(firm=firm, email=f"{mark}-invited@example.com").pk,
         "tag": TagMapping.objects.get(dossier=dossier).pk,
+        "agreement": Agreement.objects.get(dossier=dossier).pk,
         "client": TogglClient.objects.filter(workspace=dossier.workspace).order_by("pk")[0].remote_id,
         "mapped": ClientMapping.objects.get(dossier=dossier).client_remote_id,
         "correction": Correction.objects.get(firm=firm, invoice__dossier=dossier).pk,
@@ -87,6 +88,8 @@ def values_of(address: Address, firm: Firm, mark: str, named: dict[str, Any], to
         "client_remove": {"key": mark, "client": named["mapped"]},
         "tag": {"key": mark, "pk": named["tag"]},
         "tag_remove": {"key": mark, "pk": named["tag"]},
+        "agreement": {"key": mark, "pk": named["agreement"]},
+        "agreement_end": {"key": mark, "pk": named["agreement"]},
         "setup_connect": {"service": "toggl"},
         "setup_choose": {"service": "toggl"},
     }

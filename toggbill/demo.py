@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.core.management.base import OutputWrapper
@@ -21,6 +21,8 @@ from invoicing.due import posts
 from invoicing.ledger import audit_trail, balance
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.tasks import enqueue_posts
+from invoicing.web.agreements import balance as agreements
+from invoicing.web.agreements import words
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import Firm, User
 
@@ -61,6 +63,7 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
     _post(firm, by)
     say.result(f"{len(waiting)} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
     _table(firm, say)
+    _agreements(dossiers, cut_off + timedelta(days=1), say)
     _attention(firm, say)
     return _proof(firm, dossiers, say)
 
@@ -137,6 +140,22 @@ def _table(firm: Firm, say: _Printer) -> None:
     say.line("-" * 108)
     excl, vat, incl = (sum((getattr(row, name) for row in rows), Decimal(0)) for name in ("excl", "vat", "incl"))
     say.line(f"{f'{len(rows)} invoices':<51} {_money(excl):>12} {_money(vat):>11} {_money(incl):>12}")
+
+
+def _agreements(dossiers: Sequence[Dossier], today: date, say: _Printer) -> None:
+    """What fee agreements bill instead of the hours, and what those hours would come to."""
+    found = [(dossier, each) for dossier in dossiers for each in agreements.of_dossier(dossier, today=today)]
+    if not found:
+        return
+    say.line(f"\n{'Agreed':<10} {'Customer':<34} {'Billed':>12} {'Hours':>9} {'Worth':>11}  Next")
+    say.line("-" * 108)
+    for dossier, agreed in found:
+        each = agreed.balance
+        coming = f"{words.coming(each)}, {_money(each.coming.amount)}" if each.coming else "nothing more"
+        say.line(
+            f"{dossier.key[:10]:<10} {f'{agreed.customer}'[:34]:<34} {_money(each.fees):>12} {_hours(each.seconds):>9} "
+            f"{_money(each.value):>11}  {coming}"
+        )
 
 
 def _attention(firm: Firm, say: _Printer) -> None:

@@ -26,7 +26,7 @@ def subject(invoice: Invoice) -> str:
 
 def lines_of(invoice: Invoice) -> list[InvoiceLine]:
     """The lines in their order, with their claims and entries: two queries."""
-    return list(_lines().filter(invoice=invoice))
+    return list(_lines().select_related("agreement__dossier").filter(invoice=invoice))
 
 
 def _lines() -> QuerySet[InvoiceLine]:

@@ -24,10 +24,9 @@ from invoicing.dossiers.faults import Fault, line, refuse, repeated, short_name,
 from invoicing.ledger.agreements import agreement_of
 from invoicing.ledger.facts import Facts
 from invoicing.ledger.rule_events import agreement_changed, terms_of
-from invoicing.models import Agreement, Dossier, Invoice
+from invoicing.models import Agreement, Dossier
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
-from invoicing.rules.agreements.periods import period_of
 from invoicing.rules.mapping import normalise_number
 from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor, News, record
@@ -281,16 +280,26 @@ def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[F
 
 
 def _overlaps(dossier: Dossier, wanted: Sequence[Terms], rows: Iterable[Agreement]) -> Iterable[tuple[str, Fault]]:
-    """Agreements of one customer that could cover the same hour."""
+    """Agreements of one customer that could cover the same hour. Two that stand so already, since their customers
+    became one, are not refused again: else nobody could end one of them, nor state a whole file anew."""
     names = dict(Client.objects.filter(workspace=dossier.workspace_id).values_list("remote_id", "name"))
     judge = Facts.load(dossier.workspace).judges[dossier.pk]
     stated = {terms.key for terms in wanted}
     others = [agreement_of(row) for row in rows if row.dossier_id == dossier.pk and row.key not in stated]
+    before = {row.key: agreement_of(row) for row in rows if row.dossier_id == dossier.pk}
+
+    def stand_so(one: Terms, other: Terms) -> bool:
+        was, were = before.get(one.key), before.get(other.key)
+        if was is None or were is None or not rules.may_overlap(_keyed(was), _keyed(were)):
+            return False
+        payers = [_payers(judge.customer_key(_named(each, names)), each) for each in (was, were)]
+        return bool(payers[0] & payers[1])
+
     placed = [(each, _payers(judge.customer_key(_named(each, names)), each)) for each in others]
     for terms in wanted:
         own = _payers(judge.customer_key(_named(terms, names)), terms)
         for other, theirs in placed:
-            if own & theirs and rules.may_overlap(_keyed(terms), _keyed(other)):
+            if own & theirs and rules.may_overlap(_keyed(terms), _keyed(other)) and not stand_so(terms, other):
                 yield terms.key, Fault("products", "scopes_overlap", {"agreement": terms.key, "other": other.key})
         placed.append((terms, own))
 
@@ -307,16 +316,3 @@ def _payers(key: str, terms: Terms) -> set[object]:
 def _keyed(terms: Terms) -> Terms:
     """With references as they are compared (R4)."""
     return replace(terms, products=tuple(map(text_key, terms.products)))
-
-
-def billed_beyond(agreement: Agreement, last_day: date) -> list[date]:
-    """The first days of periods that are billed already although they lie, all or in part, after a day."""
-    terms = agreement_of(agreement)
-    lines = agreement.lines.live().filter(kind__in=["fee", "advance"], takes_back__isnull=True)
-    lines = lines.exclude(invoice__status=Invoice.Status.DRAFT)
-    periods = (
-        (period, period_of(terms, max(period, terms.start)))
-        for period in lines.order_by("period").values_list("period", flat=True)
-        if period is not None
-    )
-    return [key for key, period in periods if period.last is None or period.last > last_day]

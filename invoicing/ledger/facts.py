@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
@@ -54,8 +54,11 @@ class Facts:
     gone_clients: dict[int, int]
 
     @classmethod
-    def load(cls, workspace: Workspace) -> Facts:
-        """Read a workspace's dossiers with their mappings, and the products and customers of their companies."""
+    def load(cls, workspace: Workspace, *, of: Dossier | None = None) -> Facts:
+        """Read a workspace's dossiers with their mappings, and the products and customers of their companies.
+
+        ``of``: only what judges the hours of this dossier.
+        """
         dossiers = tuple(
             Dossier.objects.filter(workspace=workspace).select_related("firm", "company").order_by("created_at", "pk")
         )
@@ -68,14 +71,14 @@ class Facts:
         clients = list(Client.objects.filter(workspace=workspace).values_list("remote_id", "name", "deleted_at"))
         gone = {client_id for client_id, _name, deleted_at in clients if deleted_at is not None}
         names = {client_id: name for client_id, name, _deleted in clients}
-        agreements = agreements_of(dossiers, names)
+        judged = [dossier for dossier in dossiers if of is None or dossier == of]
+        agreements = agreements_of(judged, names)
         return cls(
             # As the row is now; the workspace's may have been read before the zone was changed.
             zone=(dossiers[0].firm if dossiers else workspace.firm).zone,
             dossiers=dossiers,
             judges={
-                dossier.pk: judge.Judge(_rules(dossier, dossiers, named, agreements[dossier.pk]))
-                for dossier in dossiers
+                dossier.pk: judge.Judge(_rules(dossier, dossiers, named, agreements[dossier.pk])) for dossier in judged
             },
             named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
             projects={remote_id: (name, client_id) for remote_id, name, client_id, _last, _deleted in known},
@@ -251,6 +254,7 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agree
     own = named[dossier.pk]
     elsewhere = frozenset().union(*(named[other.pk] for other in dossiers if other != dossier))
     everything = len(dossiers) == 1 and not own
+    pins = list(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id", "pinned_at"))
     return mapping.Rules(
         start=dossier.start_date,
         clients=None if everything else own,
@@ -261,8 +265,8 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agree
         clients_map=tuple(_client_rule(row) for row in ClientMapping.objects.filter(dossier=dossier)),
         products=products_of(dossier.company),
         customers=customers_of(dossier.company),
-        pins=dict(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id")),
-        gone=_gone(dossier.company),
+        pins={number: party_id for number, party_id, _pinned_at in pins},
+        gone=_gone(dossier.company, [(party_id, pinned_at) for _number, party_id, pinned_at in pins]),
         default_product=dossier.default_product,
         price_decimals=dossier.price_decimals,
         small_enterprise=dossier.company.small_enterprise,
@@ -272,10 +276,9 @@ def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agree
     )
 
 
-def _gone(company: Company) -> frozenset[int]:
+def _gone(company: Company, pins: Sequence[tuple[int, datetime]]) -> frozenset[int]:
     """The pinned parties that the latest reading of the company's customers did not show any more."""
-    mirrored = dict(Customer.objects.filter(company=company).values_list("party_id", "deleted_at"))
-    pins = CustomerPin.objects.filter(company=company).values_list("party_id", "pinned_at")
+    mirrored = dict(Customer.objects.filter(company=company).values_list("party_id", "deleted_at")) if pins else {}
     return frozenset(
         party_id
         for party_id, pinned_at in pins

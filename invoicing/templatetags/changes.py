@@ -17,7 +17,7 @@ from invoicing.deciding import figures as deciding
 from invoicing.deciding.configured import RULES
 from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
-from invoicing.models import ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, problems
+from invoicing.models import Agreement, ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, problems
 from invoicing.reconciliation import findings
 from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
 from invoicing.web import descriptions, figures
@@ -76,6 +76,8 @@ def _title(found: Figures) -> str:
         return capfirst(str(Drift.Kind(found.shown["kind"]).label))
     if kind in {"invoice", "replacement", "sending"}:
         return f"{found.shown['customer']} · {short(name)}"
+    if kind == "agreement":
+        return str(found.shown["title"])
     if kind == "attention":
         return str(found.shown["description"]) or str(attention.words(found.shown["reason"]).title)
     return str(found.shown["description"]) or f"{_('entry')} {name}"
@@ -174,6 +176,21 @@ def _way(value: Sequence[str]) -> str:
     return f"{Invoice.Way(way).label} {receiver}".strip() if way else ""
 
 
+def _of_agreement(name: str) -> tuple[Text, Callable[[Any], Text]]:
+    """What a term of an agreement is called, and how its value is said."""
+    field: Any = Agreement._meta.get_field(name)
+    labels = dict(field.choices or ())
+    return field.verbose_name, lambda value: labels.get(value) or str(value)
+
+
+def _day(text: str) -> str:
+    return descriptions.day(date.fromisoformat(text)) if text else ""
+
+
+def _scope(parts: Sequence[Sequence[Any]]) -> str:
+    return _all([each for part in parts for each in part]) or _("all hours")
+
+
 def _rule(name: str) -> tuple[Text, Callable[[Any], Text]]:
     """What a rule of a dossier is called, and how its value is said."""
     field: Any = Dossier._meta.get_field(name)
@@ -243,6 +260,13 @@ _WORDS |= {
     "firm_name": (gettext_lazy("name"), str),
     "timezone": (gettext_lazy("time zone"), str),
     "language": (gettext_lazy("language"), str),
+}
+_WORDS |= {name: _of_agreement(name) for name in ("every", "included_hours", "extra_product", "part_periods")}
+_WORDS |= {
+    "from": (Agreement._meta.get_field("start_date").verbose_name, _day),
+    "until": (Agreement._meta.get_field("end_date").verbose_name, _day),
+    "scope": (gettext_lazy("Which hours it covers"), _scope),
+    "in_advance": (Agreement._meta.get_field("in_advance").verbose_name, _yes),
 }
 _ALWAYS = frozenset({"status", "state", "decision", "time", "amount", "excl", "incl"})
 """Shown even where they are the same."""

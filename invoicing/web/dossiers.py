@@ -28,6 +28,8 @@ from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
 from invoicing.web import descriptions, figures
+from invoicing.web.agreements import balance as agreements
+from invoicing.web.agreements import words as agreed
 from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
@@ -75,6 +77,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
             "rules": descriptions.rules_in_words(row),
+            "agreed": agreements.of_dossier(row, today=today),
             "differences": differences,
             "standing": sum(not found.is_acknowledged for found in differences),
             "comparing": comparisons.is_under_way(row, now),
@@ -134,6 +137,8 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
         )
     for words, entries in _left_out(done):
         messages.info(request, f"{words.title} ({entries}): {words.todo}")
+    for each in agreed.withheld(done.plan, row):
+        messages.warning(request, f"{each.title}, {each.period}: {each.words.title}. {each.words.todo}")
     if done.mirror_as_of is not None:
         as_of = descriptions.moment(done.mirror_as_of)
         messages.info(request, _("The hours are those that Toggl held on %(moment)s.") % {"moment": as_of})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from toggbill.firms.access import FirmRequest, visible
 PER_PAGE = 50
 
 
-def paged(request: HttpRequest, rows: QuerySet[Any], *, per_page: int = PER_PAGE) -> dict[str, Any]:
+def paged(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], *, per_page: int = PER_PAGE) -> dict[str, Any]:
     """One page of rows, the numbers of the pages around it, and the query that leads to another one."""
     page = Paginator(rows, per_page).get_page(request.GET.get("page"))
     query = request.GET.copy()

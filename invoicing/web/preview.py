@@ -28,6 +28,7 @@ from invoicing.rules import planning
 from invoicing.rules.judge import Judge
 from invoicing.rules.mapping import TagRule
 from invoicing.rules.planning import NOT_OVER
+from invoicing.web.agreements import words
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, member_required
 from toggbill.firms.errors import NotPossible
@@ -131,6 +132,7 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "rows": listed,
             "dropped": found.dropped,
             "left_out": _left_out(row, found.plan),
+            "withheld": words.withheld(found.plan, row),
             "excl": _sum(found.plan),
             "hours": sum((each.hours for each in listed), Decimal(0)),
             "before": sum(before.values(), Decimal(0)),

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from invoicing.web import attention, comparisons, corrections, dossiers, preview, sending
+from invoicing.web.agreements import pages as agreements
 from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
 from invoicing.web.home import page as home
@@ -42,6 +43,10 @@ urlpatterns = [
     path("dossiers/<slug:key>/clients/map/", clients.map_many, name="map_clients"),
     path("dossiers/<slug:key>/clients/<id:client>/", clients.change, name="client"),
     path("dossiers/<slug:key>/clients/<id:client>/remove/", clients.remove, name="client_remove"),
+    path("dossiers/<slug:key>/agreements/", agreements.listing, name="agreements"),
+    path("dossiers/<slug:key>/agreements/add/", agreements.add, name="agreement_add"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/", agreements.change, name="agreement"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/end/", agreements.end, name="agreement_end"),
     path("firm/", firm.change, name="firm_rules"),
     path("attention/", attention.attention, name="attention"),
     path("attention/export.<slug:kind>", downloads.attention, name="attention_export"),

@@ -43,7 +43,7 @@ class Right(NamedTuple):
 RIGHTS: dict[str, Right] = {
     "see": Right(_("read every page"), _EVERYBODY),
     "export": Right(_("export what one reads"), _EVERYBODY),
-    "map": Right(_("map tags and clients"), _BOOKS),
+    "map": Right(_("map tags and clients, make fee agreements"), _BOOKS),
     "hold": Right(_("hold or write off hours, decide on corrections"), _BOOKS),
     "draft": Right(_("draft invoices and drop drafts"), _BOOKS),
     "approve": Right(_("approve up to the dossier’s limit"), _BOOKS),

@@ -12,13 +12,15 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.connections import failures, hindrances
 from integrations.models import Company, Connection, Entry, Workspace
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Agreement, Dossier, Invoice, LedgerRow
 from invoicing.web.configuring.offers import CLIENT_REASONS, TAG_REASONS
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
 
-OPEN_ONCE_READ = ("tags", "clients", "draft")
+OPEN_ONCE_READ = ("tags", "clients", "agreements", "draft")
 """What waits of tags and clients need not be mapped before the rest is drafted."""
+NEVER_NEXT = ("agreements",)
+"""Steps that not every firm takes: the guide offers them, and waits for none."""
 TITLES: dict[str, str | Promise] = {
     "toggl": _("Connect Toggl"),
     "billit": _("Connect Billit"),
@@ -26,6 +28,7 @@ TITLES: dict[str, str | Promise] = {
     "read": _("Read the hours"),
     "tags": _("Tags lead to products"),
     "clients": _("Clients lead to customers"),
+    "agreements": _("Fee agreements, if any"),
     "draft": _("The first draft"),
     "invoice": _("The first invoice in Billit"),
 }
@@ -121,7 +124,7 @@ def guide(membership: Membership, *, key: str = "", chosen: str = "", now: datet
 def _steps(done: dict[str, bool]) -> list[Step]:
     found: list[Step] = []
     for name in TITLES:
-        is_next = all(step.how == "done" for step in found)
+        is_next = name not in NEVER_NEXT and all(step.how == "done" for step in found if step.name not in NEVER_NEXT)
         is_open = bool(done.get("read")) and name in OPEN_ONCE_READ
         found.append(Step(name, "done" if done.get(name) else "now" if is_next else "open" if is_open else "todo"))
     return found
@@ -147,6 +150,7 @@ def _done(dossier: Dossier, reading: Reading) -> dict[str, bool]:
         "read": reading.is_done,
         "tags": reading.is_done and not waiting["tags"],
         "clients": reading.is_done and not waiting["clients"],
+        "agreements": Agreement.objects.filter(dossier=dossier).exists(),
         "draft": posted or invoices.exists(),
         "invoice": posted,
     }

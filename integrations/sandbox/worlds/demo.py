@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from integrations.sandbox.http.clock import BRUSSELS
 from integrations.sandbox.http.wire import Record
 from integrations.sandbox.worlds.demo_customers import CLIENTS, kbo_rows, parties, peppol_rows
-from integrations.sandbox.worlds.demo_hours import PEOPLE, entries, projects
-from integrations.sandbox.worlds.demo_products import PRODUCTS, dossier_tags, products, tags
+from integrations.sandbox.worlds.demo_hours import CLOSING, PEOPLE, entries, projects
+from integrations.sandbox.worlds.demo_products import PRODUCTS, agreements, dossier_tags, products, tags
 from integrations.sandbox.worlds.numbers import belgian_vat
 
 ACCOUNTS, ADVICE, PAYROLL = 7001, 7002, 7003
@@ -128,6 +128,7 @@ def _dossiers(start: str) -> list[Record]:
             "mode": "review",
             "payment_days": 30,
             "tags": dossier_tags(ACCOUNTS),
+            "agreements": agreements(date.fromisoformat(start), CLOSING),
             "client_map": [
                 {"client": 510, "customer": numbers[510].party, "po": "4500012345"},
                 {"client": 511, "vat": numbers[511].vat, "buyer_reference": "Service achats"},

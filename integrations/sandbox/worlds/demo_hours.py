@@ -19,7 +19,7 @@ from integrations.sandbox.worlds.demo_customers import (
     WRONG,
     Client,
 )
-from integrations.sandbox.worlds.demo_products import BY_REFERENCE, INTERNAL, ORPHAN, STRAY, regular_tags
+from integrations.sandbox.worlds.demo_products import AGREED, BY_REFERENCE, INTERNAL, MET, ORPHAN, STRAY, regular_tags
 
 _OFFICE, _SOCIAL = 4001, 4002
 _TOTAL = 1500
@@ -28,6 +28,8 @@ _FIRST_PROJECT = 200_000_000
 _NO_CLIENT_PROJECT = 200_009_001
 _SHORT_CALLS_PROJECT = 200_009_002
 _SHORT_CALLS_CLIENT = 532
+CLOSING = _FIRST_PROJECT + MET * 10 + 1
+"""The project on which two agreements meet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ def entries(now: datetime, first: date) -> list[Record]:
     dropped = set(die.sample(range(len(rows)), surplus))
     rows = [row for index, row in enumerate(rows) if index not in dropped]
     _trouble(die, rows, first)
+    _agreed_twice(rows)
     rows.append(_running(now))
     rows.sort(key=lambda row: (row["start"], row["user_id"]))
     for index, row in enumerate(rows):
@@ -179,7 +182,8 @@ def _running(now: datetime) -> Record:
 
 def _trouble(die: random.Random, rows: list[Record], first: date) -> None:
     """Changes a few of the regular hours so that each rule of billing has something to say."""
-    accounts = {_project_id(client, index) for client in CLIENTS if client.company == 7001 for index in (0, 1)}
+    by_the_hour = [client for client in CLIENTS if client.company == 7001 and client.id not in AGREED]
+    accounts = {_project_id(client, index) for client in by_the_hour for index in (0, 1)}
     office = [row for row in rows if row["project_id"] in accounts]
     social = [row for row in rows if row["workspace_id"] == _SOCIAL]
     die.shuffle(office)
@@ -233,6 +237,13 @@ def _trouble(die: random.Random, rows: list[Record], first: date) -> None:
     for row in take(5, social):
         row["billable"] = False
     _before_the_books(take(3), first)
+
+
+def _agreed_twice(rows: list[Record]) -> None:
+    """Puts bookkeeping on the project on which two agreements meet, late enough for both to have begun."""
+    last = [row for row in rows if row["project_id"] in (CLOSING, CLOSING - 1)][-2:]
+    for row in last:
+        row.update(project_id=CLOSING, tags=["Compta"])
 
 
 def _before_the_books(rows: list[Record], first: date) -> None:

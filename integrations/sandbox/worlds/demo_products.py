@@ -1,8 +1,10 @@
-"""The products, tags and tag mappings of the demo world: what the firm sells, and what it has mapped wrongly."""
+"""The products, tags, tag mappings and fee agreements of the demo world: what the firm sells, and what it has mapped or
+agreed wrongly."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date, timedelta
 from decimal import Decimal
 
 from integrations.sandbox.http.wire import Record
@@ -34,6 +36,7 @@ PRODUCTS: dict[int, tuple[Product, ...]] = {
         Product("ENT", "Entretien de découverte", "0.00", "Entretien"),
         Product("ENC", "Encodage de pièces", "62.505", "Encodage"),
         Product("FOR", "Formation (ancien taux)", "90.00", "Formation", vat="20.00"),
+        Product("FORF", "Forfait", "1.00", None),
     ),
     7002: (
         Product("STR", "Conseil stratégique", "150.00", "Stratégie"),
@@ -97,3 +100,41 @@ def dossier_tags(company: int) -> list[Record]:
     if company == 7001:
         rows.append({"tag": ORPHAN, "product": _ORPHAN_REFERENCE})
     return rows
+
+
+# The clients of agreements. The last two are one customer, and both agreements cover bookkeeping on the closing of the
+# second: while only the clients' ids are known, nothing tells.
+BY_MONTH, BY_QUARTER, BY_YEAR, MEETING, MET = 503, 504, 505, 502, 512
+AGREED = frozenset({BY_MONTH, BY_QUARTER, BY_YEAR, MEETING, MET})
+
+
+def agreements(start: date, closing: int) -> list[Record]:
+    """The agreements of the dossier whose books begin on `start`; `closing`: the project on which two of them meet."""
+    month = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    rows: list[Record] = [
+        {"key": "tarvoux", "client": BY_MONTH, "title": "Forfait mensuel", "in_advance": True, "amount": "650.00"},
+        {
+            "key": "volbrecq",
+            "client": BY_QUARTER,
+            "title": "Tenue trimestrielle",
+            "from": start.isoformat(),
+            "products": ["TEN"],
+            "every": "quarter",
+            "amount": "900.00",
+            "included_hours": "4",
+            "extra_product": "ADV",
+        },
+        {
+            "key": "ostrelle",
+            "client": BY_YEAR,
+            "title": "Forfait annuel",
+            "from": month.replace(day=15).isoformat(),
+            "every": "year",
+            "in_advance": True,
+            "amount": "4800.00",
+            "part_periods": "days",
+        },
+        {"key": "mirvelle", "client": MEETING, "title": "Tenue mensuelle", "products": ["TEN"], "amount": "300.00"},
+        {"key": "patisserie", "client": MET, "title": "Clôture", "projects": [closing], "amount": "180.00"},
+    ]
+    return [{"from": month.isoformat(), "product": "FORF", **row} for row in rows]

@@ -8,6 +8,7 @@ from typing import Any
 
 from integrations.sandbox.http.wire import Record
 
+_DAYS = frozenset({"start", "from", "until"})
 _BARE_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -54,6 +55,6 @@ def _value(name: str, value: Any) -> str:
         if any(isinstance(item, dict) for item in value):
             return "[\n" + "".join(f"  {_value('', item)},\n" for item in value) + "]"
         return "[" + ", ".join(_value("", item) for item in value) + "]"
-    if name == "start" and isinstance(value, str) and _BARE_DATE.fullmatch(value):
+    if name in _DAYS and isinstance(value, str) and _BARE_DATE.fullmatch(value):
         return value
     return json.dumps(value, ensure_ascii=False)

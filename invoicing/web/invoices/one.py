@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.transport import ServiceError
 from integrations.models import Entry
-from invoicing.corrections import decide, options, replace
+from invoicing.corrections import credit_notes, decide, fees, options, replace
 from invoicing.deciding import figures as deciding
 from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
@@ -143,6 +143,18 @@ def _credit(request: FirmRequest, row: Invoice, read: Read) -> str:
     return _("A credit note is drafted, among the invoices. Approve and post it: then its hours are open again.")
 
 
+def _credit_line(request: FirmRequest, row: Invoice, read: Read) -> str:
+    lines = sorted(row_ids([request.POST.get("line", "")]))
+    try:
+        fees.credit_lines(invoice=row, lines=lines, by=actor(request), now=timezone.now(), read=read)
+    except ServiceError as error:
+        raise NotPossible(words(error.message)) from error
+    return _(
+        "A credit note is drafted, among the invoices. Once it is in Billit, the next run bills the period again while "
+        "the agreement stands."
+    )
+
+
 # What a person can do to an invoice: the right that it needs, the statuses that it starts from, how it is done.
 _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Read], str]]] = {
     "approve": ("approve", frozenset({Invoice.Status.DRAFT, Invoice.Status.REFUSED}), _approve),
@@ -157,6 +169,7 @@ _STEPS: dict[str, tuple[str, frozenset[str], Callable[[FirmRequest, Invoice, Rea
     "post-anew": ("post", frozenset({Invoice.Status.IN_DOUBT}), _post_anew),
     "bill-anew": ("post", frozenset({Invoice.Status.POSTED}), _bill_anew),
     "credit": ("hold", frozenset({Invoice.Status.POSTED}), _credit),
+    "credit-line": ("hold", frozenset({Invoice.Status.POSTED}), _credit_line),
 }
 
 
@@ -175,6 +188,10 @@ def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     }
     if row.delivery != Invoice.Delivery.REFUSED or row.kind != Invoice.Kind.INVOICE or _is_credited(row):
         steps.discard("credit")
+    if "credit-line" in steps and (
+        row.kind != Invoice.Kind.INVOICE or credit_notes.why_not(row, row.credit_notes.waiting().first())
+    ):
+        steps.discard("credit-line")
     if not row.earlier_seconds or row.at_their_day:
         steps.discard("at-their-day")
     if row.kind != Invoice.Kind.INVOICE:

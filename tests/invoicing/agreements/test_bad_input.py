@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing.dossiers import agreements
+from invoicing.dossiers import agreements, mappings
 from invoicing.dossiers.faults import Refused
-from invoicing.models import Agreement
+from invoicing.ledger.agreements import agreement_of
+from invoicing.models import Agreement, LedgerRow
+from invoicing.rules.mapping import ClientRule
 from tests.invoicing.agreements.agreed import PRODUCTS, agree, october, post_all, terms
-from tests.invoicing.scene import BY, Scene, everything
-from tests.worlds import GARAGE_NUMBER, entry
+from tests.invoicing.scene import BY, Scene, everything, ids
+from tests.worlds import BAKERY, BAKERY_PROJECT, GARAGE_NUMBER, entry
 from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
@@ -68,6 +70,28 @@ def test_scopes_that_could_cover_one_hour_are_refused_with_both_named(scene: Mak
     assert everything() == before
     # once the others have ended
     agree(books, key="fourth", start=date(2027, 1, 1), products=("CPT",))
+
+
+def test_agreements_whose_customers_became_one_are_attention_and_one_of_them_is_ended(scene: Make) -> None:
+    books = scene(entries=[entry(1), entry(2, "2026-10-12"), entry(3, project_id=BAKERY_PROJECT)], products=PRODUCTS)
+    of_garage = agree(books)
+    of_bakery = agree(books, key="bakery", client_id=BAKERY, projects=(BAKERY_PROJECT,))
+    assert set(books.states().values()) == {"covered"}
+    one = ClientRule(BAKERY, number=GARAGE_NUMBER)
+    mappings.map_clients(dossier=books.dossier, rules=[one], by=BY, now=timezone.now())
+    books.sync()
+    assert [books.states()[pk] for pk in ids(1, 2, 3)] == ["covered", "covered", "attention"]
+    assert LedgerRow.objects.get(state="attention").reason == "several_agreements"
+    # the same file once more says nothing new
+    stated = [agreement_of(each) for each in (of_garage, of_bakery)]
+    outcomes = agreements.set_agreements(dossier=books.dossier, agreements=stated, by=BY, now=timezone.now())
+    assert outcomes == {"unchanged": 2}
+    # a third one that meets them is refused as ever, and the end of one settles the rest
+    with pytest.raises(Refused, match=r"agreements third and (bakery|garage) of this customer could cover"):
+        agreements.agree(dossier=books.dossier, terms=terms(key="third"), by=BY, now=timezone.now())
+    agreements.end(agreement=of_bakery, last_day=date(2026, 9, 30), by=BY, now=timezone.now())
+    books.sync()
+    assert set(books.states().values()) == {"covered"}
 
 
 def test_short_name_is_given_once(scene: Make) -> None:

@@ -173,7 +173,7 @@ def test_each_entry_stands_once_whatever_is_derived_again(scene: Load) -> None:
     # earlier version.
     assert {str(reason) for reason in Reason} - reasons <= {
         *("client_vat_changed", "unknown_customer", "customer_changed", "contradicting_mappings", "billed_elsewhere"),
-        *("treatment_number", "small_enterprise", "several_agreements", "left_agreement"),
+        *("treatment_number", "small_enterprise", "left_agreement"),
     }
     assert made.firm.slug == "fiduciaire"
 

@@ -33,6 +33,32 @@
       });
     }
   });
+  // What a form would do stands beside it, and is asked for anew while it is filled in.
+  document.querySelectorAll("form[data-ahead]").forEach(function (form) {
+    var shown = document.getElementById(form.dataset.ahead);
+    var asked = 0;
+    var waiting = 0;
+    function look() {
+      var values = new FormData(form);
+      var mine = ++asked;
+      values.set("look", "1");
+      window
+        .fetch(window.location.href, { method: "POST", body: values, headers: { "X-Part": "ahead" } })
+        .then(function (answer) {
+          return answer.ok && !answer.redirected ? answer.text() : null;
+        })
+        .then(function (text) {
+          if (text !== null && mine === asked) {
+            shown.innerHTML = text;
+          }
+        })
+        .catch(function () {});
+    }
+    form.addEventListener("input", function () {
+      window.clearTimeout(waiting);
+      waiting = window.setTimeout(look, 400);
+    });
+  });
   // While a worker is at it, the page looks again by itself.
   var moving = document.querySelector("[data-refresh]");
   if (moving) {

@@ -1,0 +1,97 @@
+"""What becomes of invoices when an agreement is changed or ended, said before it is done (design section 11)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from django.utils.translation import gettext as _
+
+from invoicing.corrections import options
+from invoicing.ledger.agreements import agreement_of
+from invoicing.models import Agreement, Invoice, InvoiceLine
+from invoicing.rules import agreement as rules
+from invoicing.rules.agreements.periods import fee, period_of
+from invoicing.web import descriptions
+from invoicing.web.agreements import words
+
+_A_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """A sentence, and the invoice that it is about."""
+
+    text: str
+    invoice: Invoice | None = None
+
+
+def of_change(lines: Iterable[InvoiceLine]) -> list[Effect]:
+    """What other terms change on the invoices on which an agreement's ``lines`` are."""
+    drafts = {line.invoice: None for line in lines if line.invoice.status == Invoice.Status.DRAFT}
+    return [
+        Effect(
+            _(
+                "The waiting draft for %(customer)s holds a line of this agreement: once it is changed, draft the "
+                "dossier again before you approve it."
+            )
+            % {"customer": draft.customer_name},
+            draft,
+        )
+        for draft in drafts
+    ]
+
+
+def of_end(row: Agreement, last_day: date) -> list[Effect]:
+    """What an end with ``last_day`` changes on invoices, and how the hours after it are billed."""
+    terms = agreement_of(row)
+    ended = replace(terms, end=last_day)
+    found = [effect for line in lines_of(row) if (effect := _of_line(line, terms, ended)) is not None]
+    found.append(
+        Effect(
+            _("Hours from %(day)s on are billed by the hour, unless another agreement covers them.")
+            % {"day": descriptions.day(last_day + _A_DAY)}
+        )
+    )
+    return found
+
+
+def lines_of(row: Agreement) -> list[InvoiceLine]:
+    """The live lines of an agreement with their invoices, by period."""
+    lines = row.lines.live().filter(takes_back__isnull=True).select_related("invoice").order_by("period", "part", "pk")
+    return list(lines)
+
+
+def _of_line(line: InvoiceLine, terms: rules.Agreement, ended: rules.Agreement) -> Effect | None:
+    """What the end changes of one line; None: nothing that anybody has to know."""
+    if line.period is None or ended.end is None:
+        return None
+    period = period_of(terms, max(line.period, terms.start))
+    said = {"invoice": options.name_of(line.invoice), "customer": line.invoice.customer_name}
+    said["period"] = words.period(terms, period)
+    is_draft = line.invoice.status == Invoice.Status.DRAFT
+    if line.kind != InvoiceLine.Kind.FEE or (period.last is not None and period.last <= ended.end):
+        text = _(
+            "The waiting draft for %(customer)s bills %(period)s: that stays, and the dossier is drafted again before "
+            "you approve it."
+        )
+        return Effect(text % said, line.invoice) if is_draft else None
+    if not is_draft:
+        text = _(
+            "Invoice %(invoice)s bills %(period)s already, of which days lie behind the end. That stays as it is: "
+            "credit the line if it is to be taken back."
+        )
+    elif period.first > ended.end:
+        text = _(
+            "The waiting draft for %(customer)s bills %(period)s: draft the dossier again before you approve it, and "
+            "that line is gone."
+        )
+    else:
+        cut = period_of(ended, max(line.period, ended.start))
+        said |= {"cut": words.period(ended, cut), "amount": descriptions.money(fee(ended, cut))}
+        text = _(
+            "The waiting draft for %(customer)s bills %(period)s: draft the dossier again before you approve it, and "
+            "it bills %(cut)s, %(amount)s."
+        )
+    return Effect(text % said, line.invoice)

@@ -1,0 +1,127 @@
+"""The terms of a fee agreement and how it stands, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.utils import formats
+from django.utils.translation import get_language, gettext_lazy, ngettext
+from django.utils.translation import gettext as _
+
+from invoicing.ledger import attention
+from invoicing.ledger.agreements import agreement_of
+from invoicing.models import Agreement, Dossier, InvoiceLine
+from invoicing.rules import agreement as rules
+from invoicing.rules import planning
+from invoicing.rules.agreements.periods import Period, period_of
+from invoicing.rules.lines import period_title
+from invoicing.rules.mapping import Reason
+from invoicing.web import descriptions
+from invoicing.web.agreements.balance import Balance
+
+
+def terms(row: Agreement) -> str:
+    """Amount, period and when it is due: € 250.00 every month, in arrears."""
+    words = _("%(amount)s %(every)s, in advance") if row.in_advance else _("%(amount)s %(every)s, in arrears")
+    said = words % {"amount": descriptions.money(row.amount), "every": row.get_every_display()}
+    if row.included_hours is None:
+        return said
+    hours = formats.number_format(row.included_hours, 2)
+    included = {"terms": said, "hours": hours, "product": row.extra_product}
+    return _("%(terms)s; %(hours)s h included, beyond that as %(product)s") % included
+
+
+def days(row: Agreement) -> str:
+    """From when until when."""
+    if row.end_date is None:
+        return _("from %(day)s on") % {"day": descriptions.day(row.start_date)}
+    return f"{descriptions.day(row.start_date)} – {descriptions.day(row.end_date)}"
+
+
+def scope(row: Agreement, projects: Mapping[int, str]) -> str:
+    """Which hours it covers; ``projects``: their names by their ids."""
+    named = [*row.products, *(projects.get(number, "") or str(number) for number in row.projects)]
+    return _("hours of %(scope)s") % {"scope": ", ".join(named)} if named else _("all hours")
+
+
+def period(terms: rules.Agreement, period: Period) -> str:
+    """A period by its months, or by its days where the agreement cuts it or bills once."""
+    if period.last is None:
+        return _("from %(day)s on") % {"day": descriptions.day(period.first)}
+    if period.is_cut or terms.every == rules.Every.once:
+        return f"{descriptions.day(period.first)} – {descriptions.day(period.last)}"
+    return period_title(period.first, period.last, get_language() or "en", "en")
+
+
+def period_of_line(line: InvoiceLine) -> str:
+    """The period that a line of an agreement bills; "" of any other line."""
+    if line.agreement is None or line.period is None:
+        return ""
+    terms = agreement_of(line.agreement)
+    return period(terms, period_of(terms, max(line.period, terms.start)))
+
+
+def covered(line: InvoiceLine) -> str:
+    """The hours that a line of an agreement covers; they are no part of its own seconds, which are none."""
+    claims = list(line.claims.all())
+    if not claims:
+        return _("No hours are listed on it.")
+    text = ngettext("%(n)d entry covered, %(time)s", "%(n)d entries covered, %(time)s", len(claims))
+    return text % {"n": len(claims), "time": descriptions.hours(sum(claim.seconds for claim in claims))}
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """What is due of an agreement and cannot be billed: its title, the period in words, and why."""
+
+    title: str
+    period: str
+    words: attention.Words
+
+
+def withheld(plan: planning.Plan, dossier: Dossier) -> list[Withheld]:
+    """What a run over a dossier leaves of its agreements."""
+    if not plan.withheld:
+        return []
+    rows = Agreement.objects.filter(dossier=dossier, key__in=[each.agreement for each in plan.withheld])
+    by_key = {row.key: row for row in rows.select_related("dossier")}
+    found = []
+    for each in plan.withheld:
+        if (row := by_key.get(each.agreement)) is not None:
+            of = agreement_of(row)
+            lies_in = period(of, period_of(of, max(each.period, of.start)))
+            found.append(Withheld(row.title, lies_in, why(each.reason)))
+    return found
+
+
+_WHY = {
+    Reason.unknown_product: attention.Words(
+        gettext_lazy("Product unknown to Billit"),
+        gettext_lazy(
+            "The agreement is billed as a product that Billit does not have: choose another one, or add it there."
+        ),
+    ),
+}
+
+
+def why(reason: str) -> attention.Words:
+    """Why a line of an agreement cannot be billed, and what to do."""
+    return _WHY.get(Reason(reason)) or attention.words(reason)
+
+
+def coming(balance: Balance) -> str:
+    """The next period."""
+    return "" if balance.coming is None else period(balance.terms, balance.coming.period)
+
+
+def worth(balance: Balance) -> str:
+    """What the covered hours of billed periods are worth beside what is billed; "" where no hour has a price."""
+    if not balance.value:
+        return ""
+    said = {"value": descriptions.money(balance.value), "difference": descriptions.money(abs(balance.short))}
+    if balance.short > 0:
+        return _("worth %(value)s by the hour in the billed periods, %(difference)s more than the fees") % said
+    if balance.short < 0:
+        return _("worth %(value)s by the hour in the billed periods, %(difference)s less than the fees") % said
+    return _("worth %(value)s by the hour in the billed periods, as much as the fees") % said
