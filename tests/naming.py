@@ -9,7 +9,17 @@ from django.apps import apps
 from django.urls import reverse
 
 from integrations.models import Client as TogglClient
-from invoicing.models import Agreement, ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, SavedView, TagMapping
+from invoicing.models import (
+    Agreement,
+    ClientMapping,
+    Correction,
+    Dossier,
+    Drift,
+    Invoice,
+    LedgerRow,
+    SavedView,
+    TagMapping,
+)
 from tests.addresses import Address
 from toggbill.firms.models import Firm, Invitation, Membership, User
 from toggbill.firms.requests.addresses import in_firm

@@ -191,6 +191,10 @@ def _scope(parts: Sequence[Sequence[Any]]) -> str:
     return _all([each for part in parts for each in part]) or _("all hours")
 
 
+def _plan(pairs: Sequence[Sequence[str]]) -> str:
+    return _all(f"{_day(day)}: {_amount(amount)}" for day, amount in pairs)
+
+
 def _rule(name: str) -> tuple[Text, Callable[[Any], Text]]:
     """What a rule of a dossier is called, and how its value is said."""
     field: Any = Dossier._meta.get_field(name)
@@ -265,7 +269,9 @@ _WORDS |= {name: _of_agreement(name) for name in ("every", "included_hours", "ex
 _WORDS |= {
     "from": (Agreement._meta.get_field("start_date").verbose_name, _day),
     "until": (Agreement._meta.get_field("end_date").verbose_name, _day),
-    "scope": (gettext_lazy("Which hours it covers"), _scope),
+    "scope": (gettext_lazy("Which hours it is about"), _scope),
+    "plan": (Agreement._meta.get_field("plan").verbose_name, _plan),
+    "settle_on": (Agreement._meta.get_field("settle_on").verbose_name, str),
     "in_advance": (Agreement._meta.get_field("in_advance").verbose_name, _yes),
 }
 _ALWAYS = frozenset({"status", "state", "decision", "time", "amount", "excl", "incl"})

@@ -14,13 +14,11 @@ from invoicing.ledger import attention
 from invoicing.ledger.facts import terms as terms_of_run
 from invoicing.models import Dossier
 from invoicing.rules import agreement as rules
-from invoicing.rules import days
 from invoicing.rules.agreements.fees import Agreed, Standing, Withheld, lines_due
-from invoicing.rules.agreements.periods import due
 from invoicing.rules.judge import Judge
 from invoicing.web import descriptions
 from invoicing.web.agreements import words
-from invoicing.web.agreements.balance import due_day
+from invoicing.web.agreements.balance import to_bill
 
 SHOWN = 4
 """Lines that are shown; then only that others follow."""
@@ -50,13 +48,13 @@ def first_lines(
 ) -> Ahead:
     """What an agreement of these terms bills first; the periods ``billed`` (keys) are on an invoice already."""
     terms = replace(terms, books_from=dossier.start_date)
-    coming = list(islice((each for each in due(terms, days.LAST) if each[0].key not in billed), SHOWN + 1))
+    coming = list(islice((each for each in to_bill(terms) if each.period.key not in billed), SHOWN + 1))
     if not coming:
         return Ahead(notes=[_("It bills nothing more.") if billed else _("It bills nothing.")])
-    shown = {period.key: period for period, _day in coming[:SHOWN]}
+    shown = {each.period.key: each for each in coming[:SHOWN]}
     found = lines_due(
         judge.under(agreements=(terms,)),
-        terms_of_run(dossier, cut_off=coming[:SHOWN][-1][1], late_through=None, now=now),
+        terms_of_run(dossier, cut_off=coming[:SHOWN][-1].cut_off, late_through=None, now=now),
         Agreed(
             {terms.id: Standing(fees=dict.fromkeys(billed, 0))}, only=frozenset((terms.id, period) for period in shown)
         ),
@@ -64,7 +62,7 @@ def first_lines(
     )
     lines = [
         Line(
-            due_day(terms, shown[line.due.period]),
+            shown[line.due.period].day,
             " · ".join(filter(None, (line.description, line.description_extended))),
             line.total,
         )

@@ -6,7 +6,7 @@ Read off the rows for many agreements at once, in a fixed number of queries.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -19,31 +19,36 @@ from invoicing.ledger.facts import rounding_of
 from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
+from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
 from invoicing.rules.rating import billed_seconds, hours, worth
+
+ONE_EACH = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE)
+"""The kinds of lines of which there is one for each period, or for each day of an advance."""
+_ITS_HOURS = (LedgerRow.State.COVERED, LedgerRow.State.ON_ACCOUNT)
 
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """The next period that no invoice bills yet. ``day``: its first one where it is billed in advance, else its last
-    one; ``is_due``: whether that day is here."""
+    """A period, or an advance, to bill. ``day``: when it is due, as people say it: its first day where it is billed in
+    advance, else its last one; ``cut_off``: the earliest with which a run bills it."""
 
     period: Period
     day: date
     amount: Decimal
-    is_due: bool
+    cut_off: date
 
 
 @dataclass(slots=True)
 class Tally:
-    """How many periods, and what they come to in euro without VAT, extra hours included."""
+    """How many periods or advances, and what they come to in euro without VAT, extra hours included."""
 
     periods: int = 0
     amount: Decimal = Decimal(0)
 
     def add(self, kind: str, amount: Decimal) -> None:
         """One more line."""
-        self.periods += kind == InvoiceLine.Kind.FEE
+        self.periods += kind in ONE_EACH
         self.amount += amount
 
 
@@ -51,10 +56,10 @@ class Tally:
 class Balance:
     """How an agreement stands. ``posted``: at Billit; ``waiting``: on drafts and what is not at Billit yet.
 
-    ``seconds``: all that it covers; ``fees`` and ``value``: of the periods that are billed, what their fees and extra
-    hours come to and what their covered hours are worth at the price of their product (those without one count for
-    nothing: ``is_valued`` is False). ``used``: the hours of the running period, rounded as they are billed, where some
-    are included.
+    ``seconds``: of the hours that it covers, or that are on account. ``value``: what they are worth at the price of
+    their product (those without one count for nothing), of covered hours those of the periods that are billed;
+    ``fees``: what is billed. ``used``: the hours of the running period, rounded as they are billed, where some are
+    included.
     """
 
     row: Agreement
@@ -63,9 +68,9 @@ class Balance:
     posted: Tally = field(default_factory=Tally)
     waiting: Tally = field(default_factory=Tally)
     coming: Coming | None = None
+    is_due: bool = False
     seconds: int = 0
     value: Decimal = Decimal(0)
-    is_valued: bool = True
     used: Decimal | None = None
 
     @property
@@ -84,7 +89,10 @@ def balances(dossier: Dossier, rows: Sequence[Agreement], *, today: date) -> lis
     found = {row.pk: _bare(row, today) for row in rows}
     billed = _lines(found)
     for balance in found.values():
-        balance.coming = coming(balance.terms, billed[balance.row.pk], today)
+        balance.coming = next(
+            (each for each in to_bill(balance.terms) if each.period.key not in billed[balance.row.pk]), None
+        )
+        balance.is_due = balance.coming is not None and balance.coming.day <= today
     _hours(found, billed)
     _used(dossier, found, today)
     return list(found.values())
@@ -107,28 +115,26 @@ def _lines(found: Mapping[int, Balance]) -> defaultdict[int, set[date]]:
             continue
         balance = found[of]
         (balance.posted if status == Invoice.Status.POSTED else balance.waiting).add(kind, total)
-        if kind == InvoiceLine.Kind.FEE:
+        if kind in ONE_EACH:
             billed[of].add(period)
     return billed
 
 
-def coming(terms: rules.Agreement, billed: Collection[date], today: date) -> Coming | None:
-    """The first period that is not among those that are billed (keys); None when there is none left."""
-    for period, _due_on in due(terms, days.LAST):
-        if period.key not in billed:
-            day = due_day(terms, period)
-            return Coming(period, day, fee(terms, period), day <= today)
-    return None
-
-
-def due_day(terms: rules.Agreement, period: Period) -> date:
-    """The day on which a period is due, as people say it: its first one in advance, else its last one."""
-    return period.first if terms.in_advance or period.last is None else period.last
+def to_bill(terms: rules.Agreement) -> Iterator[Coming]:
+    """All that an agreement bills by its terms, billed or not, in the order of the days; without end where it has
+    none."""
+    if terms.kind == rules.Kind.advance:
+        for period, cut_off, amount in advances_due(terms, days.LAST):
+            yield Coming(period, period.first, amount, cut_off)
+    else:
+        for period, cut_off in due(terms, days.LAST):
+            day = period.first if terms.in_advance or period.last is None else period.last
+            yield Coming(period, day, fee(terms, period), cut_off)
 
 
 def _hours(found: Mapping[int, Balance], billed: Mapping[int, Collection[date]]) -> None:
-    """What the agreements cover, and what that of the billed periods is worth."""
-    rows = LedgerRow.objects.filter(agreement__in=found, state=LedgerRow.State.COVERED)
+    """What falls under the agreements, and what of it is set against what is billed."""
+    rows = LedgerRow.objects.filter(agreement__in=found, state__in=_ITS_HOURS)
     # By price as well: SQLite would multiply as floating point. Periods are made of whole months.
     sums = rows.order_by().values_list("agreement_id", "price", TruncMonth("day")).annotate(total=Sum("seconds"))
     for of, price, month, seconds in sums:
@@ -137,9 +143,9 @@ def _hours(found: Mapping[int, Balance], billed: Mapping[int, Collection[date]])
         balance = found[of]
         balance.seconds += seconds
         period = period_of(balance.terms, max(month, balance.terms.start))
-        if period.key in billed.get(of, ()):
-            balance.value += Decimal(0) if price is None else worth(seconds, price)
-            balance.is_valued = balance.is_valued and price is not None
+        is_settled_later = balance.terms.kind == rules.Kind.advance
+        if price is not None and (is_settled_later or period.key in billed.get(of, ())):
+            balance.value += worth(seconds, price)
 
 
 def _used(dossier: Dossier, found: Mapping[int, Balance], today: date) -> None:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from django import forms
+from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -19,6 +21,7 @@ from invoicing.dossiers.agreements import check_agreements
 from invoicing.dossiers.faults import Fault
 from invoicing.models import Agreement
 from invoicing.rules import agreement as rules
+from invoicing.rules import days
 from invoicing.rules.mapping import Product, normalise_number
 from invoicing.web.configuring.forms import note
 from invoicing.web.configuring.labels import product_label
@@ -253,7 +256,89 @@ class FixedForm(AgreementForm):
         }
 
 
-FORMS: Mapping[str, type[AgreementForm]] = {FixedForm.kind: FixedForm}
+class PlanField(forms.CharField):
+    """Days with amounts, one of them a line: `2026-01-01 250.00`. The value is a tuple of pairs."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 6}), **kwargs)
+
+    def prepare_value(self, value: Any) -> Any:
+        """What stands is shown as it would be typed."""
+        if isinstance(value, str) or value is None:
+            return value
+        return "\n".join(f"{day} {formats.localize(Decimal(amount))}" for day, amount in value)
+
+    def to_python(self, value: Any) -> Any:
+        """Raises ``ValidationError`` for the first line that is no day with an amount."""
+        return tuple(self._pair(line) for line in str(value or "").splitlines() if line.strip())
+
+    def _pair(self, line: str) -> tuple[date, Decimal]:
+        written, _blank, amount = line.strip().partition(" ")
+        try:
+            return days.day(written), Decimal(formats.sanitize_separators(amount.strip().removeprefix("€").strip()))
+        except (ValueError, ArithmeticError) as error:
+            raise forms.ValidationError(
+                _("“%(line)s” is no day with an amount: write one on each line, such as 2026-01-01 250.00."),
+                params={"line": line.strip()[:60]},
+            ) from error
+
+
+class AdvanceForm(AgreementForm):
+    """Advances, which a settlement of the hours takes off."""
+
+    says = _("Advances (provisions): amounts on their days; the hours wait on account and are settled with them")
+    kind = rules.Kind.advance.value
+    groups: ClassVar[Mapping[str, Sequence[str]]] = {
+        **AgreementForm.groups,
+        "advances": ("product", "amount", "every", "plan"),
+        "settlement": ("settle_on",),
+    }
+
+    product = forms.ChoiceField(
+        label=_("billed as product"), help_text=_("Its text and VAT rate; the amount is yours.")
+    )
+    amount = forms.DecimalField(label=_("amount of each advance excl. VAT"), required=False, localize=True)
+    every = forms.ChoiceField(label=_("period"), choices=Agreement.Every.choices)
+    plan = PlanField(
+        label=_("or days with amounts of their own"),
+        required=False,
+        help_text=_("One on each line, such as 2026-01-01 250.00. Leave the amount above empty then."),
+    )
+    settle_on = forms.CharField(
+        label=_("settled each year on"),
+        required=False,
+        max_length=5,
+        help_text=_("Month and day, such as 12-31. The end of the agreement settles as well."),
+    )
+
+    def offer(self, products: Sequence[Product]) -> None:
+        """The products of the company."""
+        stands = "" if self.row is None else self.row.product_reference
+        self._offer("product", [("", _("choose a product")), *_products(products, [stands])])
+
+    def shown(self, row: Agreement) -> dict[str, Any]:
+        """What stands, by field."""
+        return super().shown(row) | {
+            "product": row.product_reference,
+            "amount": row.amount or None,
+            "every": row.every,
+            "plan": [(each["day"], each["amount"]) for each in row.plan],
+            "settle_on": row.settle_on,
+        }
+
+    def of_kind(self) -> dict[str, Any]:
+        """What the fields of the kind say, by field of ``rules.Agreement``."""
+        given = self.cleaned_data
+        return {
+            "product": given["product"],
+            "amount": given.get("amount") or Decimal(0),
+            "every": given["every"],
+            "plan": given.get("plan") or (),
+            "settle_on": given.get("settle_on") or "",
+        }
+
+
+FORMS: Mapping[str, type[AgreementForm]] = {form.kind: form for form in (FixedForm, AdvanceForm)}
 """The form of each kind, in the order in which they are offered."""
 
 

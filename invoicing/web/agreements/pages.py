@@ -22,10 +22,11 @@ from invoicing.dossiers.faults import Refused
 from invoicing.ledger import attention
 from invoicing.ledger.agreements import agreement_of
 from invoicing.ledger.facts import Facts
-from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine
+from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules import agreement as rules
 from invoicing.web import descriptions
 from invoicing.web.agreements import ahead, picks, waiting, words
-from invoicing.web.agreements.balance import Balance, balances
+from invoicing.web.agreements.balance import ONE_EACH, Balance, balances
 from invoicing.web.agreements.forms import FORMS, AgreementForm, EndForm, PayerForm
 from invoicing.web.configuring import offers
 from invoicing.web.configuring.tags import judged
@@ -43,13 +44,14 @@ _A_DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """An agreement in the list; ``customer``: who is billed, ``buyer`` its key; ``scope``: which hours, in words;
-    ``why``: what keeps its lines from being billed."""
+    """An agreement in the list; ``customer``: who is billed, ``buyer`` its key; ``scope``: which hours, in words, and
+    ``state`` the one that they have; ``why``: what keeps its lines from being billed."""
 
     balance: Balance
     customer: str
     buyer: str
     scope: str
+    state: str
     why: attention.Words | None
 
 
@@ -91,6 +93,7 @@ def _listed(dossier: Dossier, books: Facts, balance: Balance) -> Listed:
         customer=buyer.name if buyer is not None else terms.client_name or terms.number,
         buyer=judge_.customer_key(terms),
         scope=words.scope(balance.row, {number: name for number, (name, _client) in books.projects.items()}),
+        state=str(LedgerRow.State.ON_ACCOUNT if terms.kind == rules.Kind.advance else LedgerRow.State.COVERED),
         why=None if reason is None else words.why(reason),
     )
 
@@ -217,9 +220,12 @@ def _ahead(
 
 
 def _billed(lines: Sequence[InvoiceLine]) -> Collection[date]:
-    """The periods (keys) on invoices that are no drafts: those are drawn anew."""
-    fees = [line for line in lines if line.kind == InvoiceLine.Kind.FEE and line.invoice.status != Invoice.Status.DRAFT]
-    return {line.period for line in fees if line.period is not None}
+    """The periods, and days of advances, (keys) on invoices that are no drafts: those are drawn anew."""
+    return {
+        line.period
+        for line in lines
+        if line.kind in ONE_EACH and line.invoice.status != Invoice.Status.DRAFT and line.period is not None
+    }
 
 
 def _customer(dossier: Dossier, books: Facts, payer: int | str) -> str:

@@ -15,6 +15,7 @@ from invoicing.rules import agreement as rules
 from invoicing.rules.agreements.periods import fee, period_of
 from invoicing.web import descriptions
 from invoicing.web.agreements import words
+from invoicing.web.agreements.balance import ONE_EACH
 
 _A_DAY = timedelta(days=1)
 
@@ -67,11 +68,11 @@ def _of_line(line: InvoiceLine, terms: rules.Agreement, ended: rules.Agreement) 
     """What the end changes of one line; None: nothing that anybody has to know."""
     if line.period is None or ended.end is None:
         return None
-    period = period_of(terms, max(line.period, terms.start))
+    period = words.lying(terms, line.period)
     said = {"invoice": options.name_of(line.invoice), "customer": line.invoice.customer_name}
     said["period"] = words.period(terms, period)
     is_draft = line.invoice.status == Invoice.Status.DRAFT
-    if line.kind != InvoiceLine.Kind.FEE or (period.last is not None and period.last <= ended.end):
+    if line.kind not in ONE_EACH or (period.last is not None and period.last <= ended.end):
         text = _(
             "The waiting draft for %(customer)s bills %(period)s: that stays, and the dossier is drafted again before "
             "you approve it."

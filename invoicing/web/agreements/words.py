@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 
 from django.utils import formats
 from django.utils.translation import get_language, gettext_lazy, ngettext
@@ -23,6 +25,8 @@ from invoicing.web.agreements.balance import Balance
 
 def terms(row: Agreement) -> str:
     """Amount, period and when it is due: € 250.00 every month, in arrears."""
+    if row.kind == Agreement.Kind.ADVANCE:
+        return _advances(row)
     words = _("%(amount)s %(every)s, in advance") if row.in_advance else _("%(amount)s %(every)s, in arrears")
     said = words % {"amount": descriptions.money(row.amount), "every": row.get_every_display()}
     if row.included_hours is None:
@@ -30,6 +34,23 @@ def terms(row: Agreement) -> str:
     hours = formats.number_format(row.included_hours, 2)
     included = {"terms": said, "hours": hours, "product": row.extra_product}
     return _("%(terms)s; %(hours)s h included, beyond that as %(product)s") % included
+
+
+def _advances(row: Agreement) -> str:
+    """The advances and when they are settled: 12 advances, € 3,000.00 in all; settled each year on 31/12."""
+    planned = [Decimal(each["amount"]) for each in row.plan]
+    if planned:
+        said = ngettext("%(n)d advance, %(amount)s in all", "%(n)d advances, %(amount)s in all", len(planned)) % {
+            "n": len(planned),
+            "amount": descriptions.money(sum(planned, Decimal(0))),
+        }
+    else:
+        every = {"amount": descriptions.money(row.amount), "every": row.get_every_display()}
+        said = _("%(amount)s %(every)s, as an advance") % every
+    if not row.settle_on:
+        return said
+    month, day = row.settle_on.split("-")
+    return _("%(terms)s; settled each year on %(day)s") % {"terms": said, "day": f"{day}/{month}"}
 
 
 def days(row: Agreement) -> str:
@@ -46,7 +67,9 @@ def scope(row: Agreement, projects: Mapping[int, str]) -> str:
 
 
 def period(terms: rules.Agreement, period: Period) -> str:
-    """A period by its months, or by its days where the agreement cuts it or bills once."""
+    """A period by its months, or by its days where the agreement cuts it or bills once; an advance by its day."""
+    if terms.kind == rules.Kind.advance:
+        return descriptions.day(period.first)
     if period.last is None:
         return _("from %(day)s on") % {"day": descriptions.day(period.first)}
     if period.is_cut or terms.every == rules.Every.once:
@@ -59,7 +82,14 @@ def period_of_line(line: InvoiceLine) -> str:
     if line.agreement is None or line.period is None:
         return ""
     terms = agreement_of(line.agreement)
-    return period(terms, period_of(terms, max(line.period, terms.start)))
+    return period(terms, lying(terms, line.period))
+
+
+def lying(terms: rules.Agreement, key: date) -> Period:
+    """The period of that key; of an advance its day."""
+    if terms.kind == rules.Kind.advance:
+        return Period(key, key, key, 0)
+    return period_of(terms, max(key, terms.start))
 
 
 def covered(line: InvoiceLine) -> str:
@@ -90,7 +120,7 @@ def withheld(plan: planning.Plan, dossier: Dossier) -> list[Withheld]:
     for each in plan.withheld:
         if (row := by_key.get(each.agreement)) is not None:
             of = agreement_of(row)
-            lies_in = period(of, period_of(of, max(each.period, of.start)))
+            lies_in = period(of, lying(of, each.period))
             found.append(Withheld(row.title, lies_in, why(each.reason)))
     return found
 
@@ -119,6 +149,9 @@ def worth(balance: Balance) -> str:
     """What the covered hours of billed periods are worth beside what is billed; "" where no hour has a price."""
     if not balance.value:
         return ""
+    if balance.terms.kind == rules.Kind.advance:
+        said = {"value": descriptions.money(balance.value), "fees": descriptions.money(balance.fees)}
+        return _("worth %(value)s at the price of their product, beside advances of %(fees)s") % said
     said = {"value": descriptions.money(balance.value), "difference": descriptions.money(abs(balance.short))}
     if balance.short > 0:
         return _("worth %(value)s by the hour in the billed periods, %(difference)s more than the fees") % said

@@ -182,6 +182,38 @@ def test_what_keeps_a_fee_from_being_billed_is_said_before_it_is_saved(books: Sc
     assert "Keeping the books · October 2026 · Product unknown to Billit" in preview
 
 
+def test_advances_have_a_form_of_their_own_with_their_days(books: Scene) -> None:
+    visitor = signed_in(books.firm)
+    address = f"{at(books, 'add/')}?customer={GARAGE}&kind=advance"
+    form = terms(amount="", plan="2026-10-01 250.00\n2026-12-01 1,250.00", settle_on="12-31")
+    looked = visitor.post(address, form | {"look": "1"}, headers={"X-Part": "ahead"})
+    assert "1 Oct 2026 Flat fee · Keeping the books · 01/10/2026 € 250.00 1 Dec 2026" in words(looked.content)
+    answer = visitor.post(address, form | {"plan": "2026-10-01 a lot"})
+    assert faults(answer) == {
+        "plan": ["“2026-10-01 a lot” is no day with an amount: write one on each line, such as 2026-01-01 250.00."]
+    }
+    answer = visitor.post(address, form | {"settle_on": "31/12", "amount": "10"})
+    assert sorted(faults(answer)) == ["amount", "settle_on"]
+    visitor.post(address, form)
+    made = Agreement.objects.get()
+    assert (made.kind, made.settle_on, made.plan) == (
+        "advance",
+        "12-31",
+        [{"day": "2026-10-01", "amount": "250.00"}, {"day": "2026-12-01", "amount": "1250.00"}],
+    )
+    shown = text(visitor, at(books))
+    assert "2 advances, € 1,500.00 in all; settled each year on 31/12" in shown
+    assert "Next € 250.00 1 Oct 2026, due since 1 Oct 2026" in shown
+    # 4 h x 95.00
+    assert "Hours on account 4.00 h worth € 380.00 at the price of their product, beside advances of € 0.00" in shown
+    page = visitor.get(at(books, f"{made.pk}/")).content.decode()
+    assert "2026-12-01 1250.00" in page or "2026-12-01 1,250.00" in page
+    form["read"] = inputs(page, "read")[0]
+    visitor.post(at(books, f"{made.pk}/"), form | {"settle_on": "06-30"})
+    made.refresh_from_db()
+    assert made.settle_on == "06-30"
+
+
 # --- changing and ending ----------------------------------------------------------------------------------------------
 
 
@@ -282,7 +314,7 @@ def test_list_says_what_is_billed_what_waits_what_comes_and_what_hours_are_worth
     post_all(books)
     books.draft()
     shown = text(visitor, at(books))
-    assert "Billed € 250.00 1 period € 250.00 waits on invoices that are not in Billit yet" in shown
+    assert "Billed € 250.00 1 time € 250.00 waits on invoices that are not in Billit yet" in shown
     assert "Next € 250.00 November 2026, due on 30 Nov 2026" in shown
     # 4 h x 95.00 = 380.00, fees 500.00
     assert "worth € 380.00 by the hour in the billed periods, € 120.00 less than the fees" in shown
