@@ -7,35 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
 
-from django.db.models import Count, DecimalField, F, Func, Q, QuerySet, Sum
+from django.db.models import Count, F, Q, QuerySet, Sum
 
 from invoicing.models import LedgerRow
 from invoicing.web.figures import SHOWN
+from invoicing.wip.rate import Cents
 
 WITHOUT_VALUE = (LedgerRow.State.RUNNING, LedgerRow.State.NOT_BILLABLE, LedgerRow.State.DELETED)
 """States of entries that nobody is to pay for as they stand, whatever product their tags lead to."""
-
-
-class Cents(Func):
-    """Seconds at a price per hour (euro) in whole cents, half away from zero, as ``figures.worth`` has it."""
-
-    arity = 2
-    output_field = DecimalField(max_digits=30, decimal_places=0)
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> Any:
-        """Exact: numbers there have as many digits as they need."""
-        return self.as_sql(compiler, connection, template="ROUND(%(expressions)s / 36)", arg_joiner=" * ")
-
-    def as_sqlite(self, compiler: Any, connection: Any, **_extra: Any) -> tuple[str, tuple[str | int, ...]]:
-        """In whole millionths of a euro: SQLite multiplies decimals as floating point."""
-        (price, price_params), (seconds, seconds_params) = (
-            compiler.compile(each) for each in self.get_source_expressions()
-        )
-        exact = f"(CAST(ROUND({price} * 1000000) AS INTEGER) * {seconds})"
-        half = f"(CASE WHEN {price} < 0 THEN -18000000 ELSE 18000000 END)"
-        return f"(({exact} + {half}) / 36000000)", (*price_params, *seconds_params, *price_params)
 
 
 @dataclass(slots=True)
