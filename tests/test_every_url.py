@@ -160,6 +160,8 @@ _NO_ROW = {
     "firm:decide_any_hours",
     "firm:invoices_export",
     "firm:months_export",
+    "firm:realisation_export",
+    "firm:wip_export",
     "firm:together",
 }
 

@@ -205,6 +205,7 @@ COMMANDS = {
     "sync": "--firm",
     "recount": "--firm",
     "verify_audit": "--firm",
+    "wip": "--firm",
 }
 
 

@@ -44,13 +44,15 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """`billable` is None where the plan knows no such flag."""
+    """`billable` is None where the plan knows no such flag, `estimated_seconds` where nothing is estimated, or no plan
+    to do so."""
 
     id: int
     name: str
     client_id: int | None
     active: bool
     billable: bool | None
+    estimated_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def project(row: Row) -> Project:
         client_id=row.integer_or_none("cid") if client_id is None else client_id,
         active=row.flag("active") is not False,
         billable=row.flag("billable"),
+        estimated_seconds=row.integer_or_none("estimated_seconds"),
     )
 
 

@@ -216,8 +216,9 @@ def clients(*, workspace: Workspace, read: Iterable[toggl.Client], now: datetime
 
 @transaction.atomic
 def projects(*, workspace: Workspace, read: Iterable[toggl.Project], now: datetime) -> None:
-    """Mirror all projects of a workspace; the entries of those that changed are marked."""
+    """Mirror all projects of a workspace; the entries of those that changed are marked. An estimate changes nothing."""
     lock_rows(Workspace.objects.filter(pk=workspace.pk))
+    read = list(read)
     standing = Project.objects.filter(workspace=workspace)
     had = {
         remote_id: client or last
@@ -241,6 +242,15 @@ def projects(*, workspace: Workspace, read: Iterable[toggl.Project], now: dateti
         now=now,
     )
     _mark_entries_of(workspace, changed, now)
+    _write_estimates(workspace, {project.id: project.estimated_seconds for project in read})
+
+
+def _write_estimates(workspace: Workspace, read: Mapping[int, int | None]) -> None:
+    rows = Project.objects.filter(workspace=workspace)
+    changed = [row for row in rows if row.estimated_seconds != read.get(row.remote_id, row.estimated_seconds)]
+    for row in changed:
+        row.estimated_seconds = read[row.remote_id]
+    Project.objects.bulk_update(changed, ["estimated_seconds"], batch_size=1000)
 
 
 def _mark_entries_of(workspace: Workspace, projects: Any, now: datetime) -> None:

@@ -183,6 +183,8 @@ class Project(FirmOwned):
     # The client that was deleted in Toggl while the project had it; empty again once it has another.
     last_client_remote_id = models.BigIntegerField(null=True, blank=True, editable=False)
     is_active = models.BooleanField(_("active"), default=True)
+    # Where the plan knows estimates; the books do not depend on it.
+    estimated_seconds = models.BigIntegerField(_("estimated seconds"), null=True, blank=True)
     deleted_at = models.DateTimeField(_("gone from Toggl"), null=True, blank=True)
 
     objects: ClassVar[ProjectManager[Project]] = ProjectManager()

@@ -10,6 +10,7 @@ from invoicing.web.home import page as home
 from invoicing.web.hours import deciding, lists, saved_views
 from invoicing.web.invoices import lists as invoice_lists
 from invoicing.web.invoices import one, together
+from invoicing.web.wip import pages as wip
 
 urlpatterns = [
     path("", home.dossiers, name="dossiers"),
@@ -55,6 +56,11 @@ urlpatterns = [
     path("dossiers/<slug:key>/corrections/<slug:group>/<slug:remedy>/", corrections.decide_alike, name="decide_alike"),
     path("corrections/<id:pk>/<slug:remedy>/", corrections.decide, name="decide"),
     path("months/export.<slug:kind>", downloads.months, name="months_export"),
+    path("wip/", wip.wip, name="wip"),
+    path("wip/export.<slug:kind>", downloads.wip, name="wip_export"),
+    path("budgets/", wip.budgets, name="budgets"),
+    path("realisation/", wip.realised, name="realisation"),
+    path("realisation/export.<slug:kind>", downloads.realised, name="realisation_export"),
     path("sending/", sending.sending, name="sending"),
     path("invoices/", invoice_lists.invoices, name="invoices"),
     path("invoices/export.<slug:kind>", downloads.invoices, name="invoices_export"),

@@ -28,7 +28,7 @@ from invoicing.wip.customers import named, portions
 from toggbill.firms.models import AuditEvent, Firm
 
 _State = LedgerRow.State
-_BY_THE_HOUR = [state for state in ("open", "attention", "held", "drafted", "on_account") if state in _State.values]
+_BY_THE_HOUR = (_State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED, _State.ON_ACCOUNT)
 STATES = (*_BY_THE_HOUR, _State.COVERED)
 """Of hours that nobody has billed yet."""
 _WRITTEN_OFF, _OPENED = "entry_written_off", "entry_opened"

@@ -13,9 +13,14 @@ from invoicing.corrections import options
 from invoicing.models import Annex, Dossier, Invoice, LedgerRow
 from invoicing.web.exports import hours as of_hours
 from invoicing.web.exports import tables
+from invoicing.web.exports import wip as of_wip
 from invoicing.web.hours.filters import Filter
 from invoicing.web.invoices.filters import Filter as InvoiceFilter
 from invoicing.web.lookup import dossier_of, invoice_of
+from invoicing.web.wip import pages
+from invoicing.web.wip.filters import Filter as WipFilter
+from invoicing.web.wip.filters import Span
+from invoicing.wip import as_of
 from toggbill.firms.access import FirmRequest, member, member_required, visible
 
 
@@ -82,6 +87,23 @@ def months(request: FirmRequest, kind: str) -> HttpResponse:
     if key := request.GET.get("dossier"):
         rows = rows.filter(key=key)
     return _file(tables.months(list(rows)), kind)
+
+
+@member_required("export")
+@require_GET
+def wip(request: FirmRequest, kind: str) -> HttpResponse:
+    """Work in progress at the end of a day, with the filters of its page, whatever that groups it by."""
+    asked = WipFilter.of(request.GET, today=timezone.localdate())
+    rows = as_of.rows(dossiers=asked.dossiers(pages.dossiers_of(request)), as_of=asked.as_of)
+    return _file(of_wip.in_progress(filter(asked.holds, rows), asked.as_of), kind)
+
+
+@member_required("export")
+@require_GET
+def realised(request: FirmRequest, kind: str) -> HttpResponse:
+    """Realisation of the months and the dossier that its page shows."""
+    asked = Span.of(request.GET, today=timezone.localdate())
+    return _file(of_wip.realised(pages.found_in(asked, pages.dossiers_of(request))), kind)
 
 
 @member_required("export")

@@ -38,6 +38,8 @@ PATHS = [
     "/attention/export.csv",
     "/corrections/export.csv",
     "/months/export.csv",
+    "/wip/export.csv",
+    "/realisation/export.csv",
 ]
 
 

@@ -29,6 +29,7 @@ from tests.worlds import (
     NOW,
     client,
     entry,
+    product,
     project,
 )
 
@@ -220,6 +221,19 @@ def test_hours_of_a_fee_that_is_billed_in_advance_are_never_in_it(scene: Make) -
     assert in_progress(books, 1, 3, 20) == ["0.00", "0.00", "0.00"]
     # whether the annex of November lists the hour yet or not
     assert Claim.objects.live().covered().count() == 1
+
+
+def test_hours_on_account_stay_whatever_advances_were_billed(scene: Make) -> None:
+    books = scene(
+        entries=[entry(1, "2026-09-10"), entry(2, "2026-10-07", project_id=BAKERY_PROJECT)],
+        products=[*PRODUCTS, product(9, "PROV", "Advance", "250.00")],
+    )
+    agree(books, kind="advance", product="PROV")
+    on(books, 3)
+    books.draft()
+    post_all(books)
+    assert books.states() == {the(1).remote_id: "on_account", the(2).remote_id: "invoiced"}
+    assert in_progress(books, 2, 3, 20) == ["190.00", "95.00", "95.00"]
 
 
 def test_today_is_what_the_ledger_says(scene: Make) -> None:
