@@ -190,6 +190,7 @@ COMMANDS = {
     "corrections": "--firm",
     "demo": "none",
     "doctor": "each",
+    "evidence": "--firm",
     "export_audit": "--firm",
     "export_firm": "--firm",
     "invoice": "--firm",

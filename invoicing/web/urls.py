@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, preview, sending
+from invoicing.web import attention, comparisons, corrections, dossiers, evidence, preview, sending
 from invoicing.web.agreements import pages as agreements
 from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
@@ -32,6 +32,7 @@ urlpatterns = [
     path("dossiers/<slug:key>/preview/", preview.preview, name="preview"),
     path("dossiers/<slug:key>/draft/", dossiers.draft, name="draft"),
     path("dossiers/<slug:key>/read/", dossiers.read_now, name="read_now"),
+    path("dossiers/<slug:key>/evidence/", evidence.evidence, name="evidence"),
     path("dossiers/<slug:key>/compare/", comparisons.compare, name="compare"),
     path("dossiers/<slug:key>/differences/<id:pk>/acknowledge/", comparisons.acknowledge, name="acknowledge"),
     path("dossiers/<slug:key>/rules/", rules.change, name="dossier_rules"),

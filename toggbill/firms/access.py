@@ -51,6 +51,7 @@ RIGHTS: dict[str, Right] = {
     "post": Right(_("post to Billit and send"), _LEADS),
     "configure": Right(_("change the rules of dossiers"), _LEADS),
     "pair": Right(_("make dossiers"), _LEADS, whole_firm=True),
+    "prove": Right(_("take the evidence of a month"), _LEADS, whole_firm=True),
     "connect": Right(_("add, change and remove connections"), _LEADS, whole_firm=True),
     "members": Right(_("invite, change and remove members"), _OWNERS, whole_firm=True),
     "firm": Right(_("change, export and close the firm"), _OWNERS, whole_firm=True),
@@ -58,7 +59,7 @@ RIGHTS: dict[str, Right] = {
 
 
 # What is left in a firm that was closed: its books are read, taken along, and its members minded.
-WHEN_CLOSED = frozenset({"see", "export", "members", "firm"})
+WHEN_CLOSED = frozenset({"see", "export", "prove", "members", "firm"})
 
 
 class FirmRequest(HttpRequest):

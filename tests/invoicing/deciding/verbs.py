@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from io import BytesIO
 from typing import Any
 
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
@@ -20,6 +21,7 @@ from invoicing.dossiers import decide as changing
 from invoicing.drafting import prices, runs, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
+from invoicing.evidence import pack
 from invoicing.ledger import decisions
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from invoicing.posting import post, recover, send
@@ -196,6 +198,12 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         "map",
         lambda dossier: {"agreement": AgreementFactory(dossier=dossier)},
         {"last_day": date(2026, 12, 31)},
+    ),
+    "make": (
+        pack.make,
+        "prove",
+        lambda dossier: {"dossier": dossier, "to": BytesIO()},
+        {"month": CUT_OFF.replace(day=1)},
     ),
     "credit_lines": (fees.credit_lines, "hold", _fee, {"lines": [1]}),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),

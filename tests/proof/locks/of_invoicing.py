@@ -16,6 +16,7 @@ from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
 from invoicing.due.wrong_clocks import Bound
+from invoicing.evidence.pack import Pack
 from invoicing.models import Attempt, Dossier, Drift, Invoice
 from invoicing.posting import post, way
 from invoicing.posting.attempts import NOT_POSTED
@@ -203,6 +204,9 @@ INVOICING: dict[str, Make] = {
     "invoicing.drafting.runs.void a credit note": by(lambda w: {"invoice": w.one("draft note")}),
     "invoicing.due.runs._draft": by(lambda w: {"dossier": w.one("dossiers"), "due": TODAY, "today": TODAY}),
     "invoicing.annexes.freeze._store": by(_annexes),
+    "invoicing.evidence.pack.note": by(
+        lambda w: {"dossier": w.one("dossiers"), "month": date(2026, 10, 1), "pack": Pack("0" * 64, 1, True)}
+    ),
     "invoicing.due.annexes.take_due": _without_annexes,
     "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
     "invoicing.due.posts.request": by(lambda w: {"invoice": w.one("approved"), "send": True}),

@@ -45,7 +45,7 @@ INSIDE = {
     "toggbill.firms.accounts.urls._with_its_event.together",
     "toggbill.onboarding.writing.write",
     # It reads.
-    "toggbill.firms.audit.verification._one_moment",
+    "toggbill.firms.audit.verification.one_moment",
     # One row at a time.
     "integrations.connections.key_rotation.rotate",
     # It leaves alone what somebody else has locked.

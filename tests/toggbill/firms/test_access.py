@@ -23,11 +23,12 @@ WHO = {
     "post": {"owner", "manager"},
     "configure": {"owner", "manager"},
     "pair": {"owner", "manager"},
+    "prove": {"owner", "manager"},
     "connect": {"owner", "manager"},
     "members": {"owner"},
     "firm": {"owner"},
 }
-WHOLE_FIRM = {"pair", "connect", "members", "firm"}
+WHOLE_FIRM = {"pair", "prove", "connect", "members", "firm"}
 
 
 def test_table_is_complete() -> None:

@@ -55,6 +55,9 @@ STAYS = {
     "toggbill.firms.membership.members.want_heads",
     "toggbill.firms.membership.signup.open_firm",
     "toggbill.leaving.archive.write",
+    "invoicing.evidence.pack.make",
+    "invoicing.evidence.pack.note",
+    "invoicing.evidence.pack.write",
 }
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {

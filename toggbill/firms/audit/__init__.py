@@ -13,7 +13,7 @@ from toggbill.firms.audit.chain import (
     link,
     record,
 )
-from toggbill.firms.audit.verification import Doubt, Verification, Witness, verify
+from toggbill.firms.audit.verification import Doubt, Verification, Witness, one_moment, verify
 
 __all__ = [
     "AFTER_CLOSING",
@@ -29,6 +29,7 @@ __all__ = [
     "check_open",
     "export",
     "link",
+    "one_moment",
     "record",
     "verify",
 ]

@@ -29,6 +29,7 @@ AFTER_CLOSING = (
     "sign_in_",
     "operator_",
     "firm_exported",
+    "evidence_made",
     "invoice_posted",
     "invoice_adopted",
     "invoice_refused",
@@ -171,9 +172,10 @@ def record(*, firm: Firm, news: Iterable[News], by: Actor, now: datetime) -> Non
         head.save(update_fields=["audit_number", "audit_hash"])
 
 
-def export(*, firm: Firm) -> Iterator[str]:
-    """The log as JSON Lines: each line is the hashed object plus ``"hash"``."""
-    for event in AuditEvent.objects.for_firm(firm).order_by("number").iterator(chunk_size=2000):
+def export(*, firm: Firm, after: int = 0) -> Iterator[str]:
+    """The log after the event of that number as JSON Lines: each line is the hashed object plus ``"hash"``."""
+    events = AuditEvent.objects.for_firm(firm).filter(number__gt=after)
+    for event in events.order_by("number").iterator(chunk_size=2000):
         line = json.loads(text_of(event, firm)) | {"hash": event.hash}
         yield json.dumps(line, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 

@@ -59,7 +59,7 @@ def verify(*, firm: Firm, witnesses: Sequence[Witness] = ()) -> Verification:
 
     Everything is read as of one moment, so that a site at work is not doubted for what it writes meanwhile.
     """
-    with _one_moment():
+    with one_moment():
         firm = Firm.objects.get(pk=firm.pk)
         previous, expected, count = FIRST_HASH, 1, 0
         doubts: list[Doubt] = []
@@ -86,7 +86,7 @@ def verify(*, firm: Firm, witnesses: Sequence[Witness] = ()) -> Verification:
 
 
 @contextmanager
-def _one_moment() -> Iterator[None]:
+def one_moment() -> Iterator[None]:
     """A transaction that sees nothing which others commit meanwhile; within another one, what that one sees."""
     outermost = not connection.in_atomic_block
     with transaction.atomic():
