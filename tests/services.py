@@ -78,6 +78,12 @@ def pgbouncer() -> str | None:
     return shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin")
 
 
+def rabbitmq() -> str | None:
+    """The path of RabbitMQ's own start script; Debian's, on the PATH, is for root and its own user alone."""
+    debians = "/usr/lib/rabbitmq/bin"
+    return shutil.which("rabbitmq-server", path=debians) or shutil.which("rabbitmq-server")
+
+
 def missing_packages(*, sqlite: bool) -> list[str]:
     """Debian's names of what this machine lacks."""
     missing = []
@@ -87,6 +93,8 @@ def missing_packages(*, sqlite: bool) -> list[str]:
         missing.append("redis-server")
     if not sqlite and pgbouncer() is None:
         missing.append("pgbouncer")
+    if not sqlite and rabbitmq() is None:
+        missing.append("rabbitmq-server")
     if chromium() is None:
         missing.append("chromium")
     missing += [package for library, package in LIBRARIES.items() if ctypes.util.find_library(library) is None]
@@ -336,6 +344,7 @@ def main(arguments: list[str]) -> int:
         environment = os.environ | {"CHROMIUM": browser, "DEBUG": os.environ.get("DEBUG", "1")}
         environment.pop("DATABASE_URL", None)
         environment.pop("REDIS_URL", None)
+        environment.pop("BROKER_URL", None)
         # Where it is set, every process that a test starts would compile all modules of the product anew.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with contextlib.ExitStack() as stack:

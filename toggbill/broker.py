@@ -1,10 +1,12 @@
-"""kombu's own transports (design D3), each with a fault of theirs mended.
+"""kombu's own transports (design D3), each with a fault of theirs mended, or a question that they do not know.
 
 Files: kombu opens a message's file, then locks it, then writes; a worker that looks in between takes an empty file
 away: the message is lost, and the worker ends over it. And it remembers the bindings of queues for the whole process.
 
 Redis: when the connection is lost while messages are not acknowledged, the worker ends over trying to hand them back
 through the lost connection. They need no handing back: Redis gives them out again, and before that the rows do (D4).
+
+RabbitMQ: one whose disk or memory is full keeps its connections and takes no message. So it is asked with one.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from time import time_ns
 from typing import Any, ClassVar
 from uuid import uuid4
 
-from kombu.transport import filesystem, redis, virtual
+from kombu.transport import filesystem, pyamqp, redis, virtual
 from kombu.utils.encoding import str_to_bytes
 from kombu.utils.json import dumps
 from redis.backoff import NoBackoff
@@ -130,3 +132,23 @@ class Redis(redis.Transport):
     """`CELERY_BROKER_TRANSPORT` names it."""
 
     Channel = RedisChannel
+
+
+class RabbitMQChannel(pyamqp.Channel):
+    """A channel that can be asked whether RabbitMQ takes messages."""
+
+    def take_one(self) -> None:
+        """Put a message that no queue is bound to: it is confirmed, and dropped. Raises OSError and AMQPError."""
+        self.basic_publish_confirm(self.prepare_message(b""), routing_key="toggbill.ready", confirm_timeout=2)
+
+
+class RabbitMQConnection(pyamqp.Connection):
+    """A connection of such channels."""
+
+    Channel = RabbitMQChannel
+
+
+class RabbitMQ(pyamqp.Transport):
+    """`CELERY_BROKER_TRANSPORT` names it."""
+
+    Connection = RabbitMQConnection

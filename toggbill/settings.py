@@ -189,6 +189,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- cache: counts of rate limits, nothing that may not be lost -----------------------------------------------------
 REDIS_URL = env.str("REDIS_URL", default="")
+# Redis or RabbitMQ (amqp://): where messages wait.
+BROKER_URL = env.str("BROKER_URL", default="") or REDIS_URL
 # Django forgets a third when there are more: a stranger could have a count forgotten by making others.
 _MANY_COUNTS = {"MAX_ENTRIES": 100_000}
 if REDIS_URL:
@@ -200,14 +202,29 @@ if REDIS_URL:
             "OPTIONS": _MANY_COUNTS,
         }
     }
+elif BROKER_URL:
+    # Several processes and machines, and no Redis: the database counts, as it does while a Redis is away.
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+            "LOCATION": "toggbill_cache",
+            "KEY_PREFIX": "toggbill",
+            "OPTIONS": _MANY_COUNTS,
+        }
+    }
 else:
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": _MANY_COUNTS}}
 
 # --- Celery (design D3, D4, D5): the broker carries ids and nothing else ----------------------------------------------
-if REDIS_URL:
-    CELERY_BROKER_URL = REDIS_URL
+if BROKER_URL.startswith(("amqp://", "amqps://")):
+    CELERY_BROKER_URL = BROKER_URL
+    CELERY_BROKER_TRANSPORT = "toggbill.broker:RabbitMQ"
+    # A message counts as put once RabbitMQ says that it has it.
+    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"confirm_publish": True}
+elif BROKER_URL:
+    CELERY_BROKER_URL = BROKER_URL
     CELERY_BROKER_TRANSPORT = "toggbill.broker:Redis"
-    CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {"visibility_timeout": 3600}
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 else:
     _broker = VAR_DIR / "broker"
     for _folder in ("messages", "control", "processed"):
@@ -231,6 +248,8 @@ PAGE_BROKER_OPTIONS: dict[str, Any] = {
     "socket_connect_timeout": 2,
     "socket_timeout": 5,
 }
+if CELERY_BROKER_TRANSPORT == "toggbill.broker:RabbitMQ":
+    PAGE_BROKER_OPTIONS |= {"confirm_publish": True, "connect_timeout": 2, "read_timeout": 5, "write_timeout": 5}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from amqp.exceptions import AMQPError
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -32,7 +33,7 @@ def hasten(task: Any, **ids: object) -> None:
             # Those of the pool try for six seconds to reach a broker whose port is closed.
             with task.app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
                 task.apply_async(kwargs=ids, connection=broker, retry=False)
-        except (KombuError, RedisError, OSError) as error:
+        except (AMQPError, KombuError, RedisError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 
     transaction.on_commit(publish)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import IO, Any, cast
 
 import pytest
+from django.conf import settings as site
 from kombu import Connection
 from kombu.simple import SimpleQueue
 from kombu.utils.json import dumps
@@ -149,3 +153,27 @@ def test_click_keeps_its_wish_and_readyz_says_so_when_the_disk_is_full(
     invoice.refresh_from_db()
     assert invoice.post_requested_at is not None
     assert list((tmp_path / "messages").iterdir()) == []
+
+
+BROKERS = [
+    ({"REDIS_URL": "redis://h/0"}, "Redis redis://h/0 RedisElseDatabase"),
+    # As .env.example has it, with nothing behind it.
+    ({"REDIS_URL": "redis://h/0", "BROKER_URL": ""}, "Redis redis://h/0 RedisElseDatabase"),
+    ({"REDIS_URL": "redis://h/0", "BROKER_URL": "amqp://h//"}, "RabbitMQ amqp://h// RedisElseDatabase"),
+    ({"BROKER_URL": "amqp://h//"}, "RabbitMQ amqp://h// DatabaseCache"),
+    ({"BROKER_URL": "redis://h/1"}, "Redis redis://h/1 DatabaseCache"),
+    ({}, "Files filesystem://localhost LocMemCache"),
+]
+
+
+@pytest.mark.parametrize(("given", "expected"), BROKERS)
+def test_one_variable_says_where_messages_wait(given: dict[str, str], expected: str, tmp_path: Path) -> None:
+    said = (
+        "from toggbill import settings as s;"
+        "print(s.CELERY_BROKER_TRANSPORT.rpartition(':')[2], s.CELERY_BROKER_URL,"
+        " s.CACHES['default']['BACKEND'].rpartition('.')[2])"
+    )
+    own = {"PATH": os.environ["PATH"], "DEBUG": "1", "VAR_DIR": str(tmp_path), **given}
+    command = [sys.executable, "-c", said]
+    done = subprocess.run(command, cwd=site.BASE_DIR, env=own, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected

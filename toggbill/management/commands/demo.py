@@ -201,6 +201,7 @@ def _start_again(options: dict[str, Any]) -> None:
         "VAR_DIR": str(folder),
         "DATABASE_URL": f"sqlite:///{folder / 'toggbill.sqlite3'}",
         "REDIS_URL": "",
+        "BROKER_URL": "",
         "TOGGL_URL": f"http://127.0.0.1:{toggl}",
         "BILLIT_API_URL": f"http://127.0.0.1:{billit}",
         "TOGGL_REQUESTS_PER_SECOND": "0",
