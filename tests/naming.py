@@ -84,6 +84,7 @@ def values_of(address: Address, firm: Firm, mark: str, named: dict[str, Any], to
         "reset_mfa": {"pk": named["member"]},
         "mfa_edit_webauthn": {"pk": 1},
         "mfa_remove_webauthn": {"pk": 1},
+        "line_amount": {"reference": named["invoice"], "position": 1},
         "step": {"reference": named["invoice"], "step": "drop"},
         "decide": {"pk": named["correction"], "remedy": "accept"},
         "decide_alike": {"key": mark, "group": "unknown", "remedy": "accept"},

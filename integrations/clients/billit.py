@@ -16,6 +16,7 @@ from integrations.clients.answers import Answer, Row, Unreadable
 from integrations.clients.billit_orders import (
     Address,
     File,
+    LineDiscount,
     NewCustomer,
     Order,
     OrderLine,
@@ -49,6 +50,7 @@ __all__ = [
     "DeliveryDetails",
     "File",
     "FoundCompany",
+    "LineDiscount",
     "NewCustomer",
     "Order",
     "OrderLine",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -41,9 +41,19 @@ class NewCustomer:
 
 
 @dataclass(frozen=True, slots=True)
+class LineDiscount:
+    """A line level allowance (Billit docs: allowances-and-charges-advanced): `amount` in euro without VAT, with two
+    decimals, negative for a charge. `link` is the same on no other line of the order."""
+
+    amount: Decimal
+    reason: str
+    link: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderLine:
     """Hours and their price in euro without VAT; `vat_rate` in per cent; `reference` is the product's. `unit`: HUR for
-    hours, C62 for one piece of anything (UN/ECE Recommendation 20)."""
+    hours, C62 for one piece of anything (UN/ECE Recommendation 20). `discount`: what is taken off it, if anything."""
 
     quantity: Decimal
     unit_price: Decimal
@@ -53,6 +63,7 @@ class OrderLine:
     vat_rate: Decimal
     ventilation_code: int | None
     unit: str = "HUR"
+    discount: LineDiscount | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +129,7 @@ def order_body(order: Order, *, named: bool = False) -> dict[str, Any]:
             "AboutInvoiceNumber": order.about_number,
             "CustomerID": order.customer_id,
             "Customer": None if order.customer is None else _customer(order.customer),
-            "OrderLines": [_line(line) for line in order.lines],
+            "OrderLines": [part for line in order.lines for part in _parts(line)],
             "Attachments": [_file(file, named=named) for file in order.files],
         }
     )
@@ -170,6 +181,23 @@ def _address(address: Address) -> dict[str, Any]:
         "Zipcode": address.zipcode,
         "City": address.city,
         "CountryCode": address.country,
+    }
+
+
+def _parts(line: OrderLine) -> Iterator[dict[str, Any]]:
+    """The line and, with a link to it, what is taken off it or put on: Billit allows no other member there."""
+    if line.discount is None:
+        yield _line(line)
+        return
+    link = {"LinkedOrderLineID": line.discount.link}
+    yield _line(line) | link
+    yield {
+        "Quantity": Decimal(1),
+        "UnitPriceExcl": -line.discount.amount,
+        "Description": line.discount.reason,
+        "VATPercentage": line.vat_rate,
+        "AllowanceChargeIndicator": line.discount.amount < 0,
+        **link,
     }
 
 

@@ -17,6 +17,7 @@ from integrations.probing.asking import Asker, json_of, rows_of
 QUESTIONS: dict[str, str] = {
     "billit_unit_in_ubl": "Does Unit reach the UBL?",
     "billit_negative_price": "What does the UBL of a negative price say?",
+    "billit_allowances": "What does the UBL of a line with a discount say?",
     "billit_outside_scope": "What does the UBL of code 22 say?",
     "billit_exemption_reasons": "Does the UBL give reasons for 0 %?",
 }
@@ -115,6 +116,12 @@ def _negative_price(sent: _Sent) -> str | None:
     return "turned" if any(_number(each) < 0 for each in _elements("InvoicedQuantity", sent.ubl)) else None
 
 
+def _allowances(sent: _Sent) -> str | None:
+    if not any(line.get("AllowanceChargeIndicator") is not None for line in _lines(sent)):
+        return None
+    return "linked" if _elements("AllowanceCharge", sent.ubl) else "lines"
+
+
 def _outside_scope(sent: _Sent) -> str | None:
     categories = [each for each in _elements("ClassifiedTaxCategory", sent.ubl) if _elements("ID", each)[:1] == ["O"]]
     if not categories:
@@ -134,6 +141,7 @@ def _exemption_reasons(sent: _Sent) -> bool | None:
 _READERS = {
     "billit_unit_in_ubl": _unit,
     "billit_negative_price": _negative_price,
+    "billit_allowances": _allowances,
     "billit_outside_scope": _outside_scope,
     "billit_exemption_reasons": _exemption_reasons,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.db.models import Prefetch
 
@@ -48,6 +49,7 @@ def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
             quantity=NOTHING,
             seconds=sum(claim.seconds for claim in line.claims.all()),
             entries=tuple(_entry(claim, rounding) for claim in line.claims.all()),
+            **_discount(line),
         )
     return AnnexLine(
         position=line.position,
@@ -55,7 +57,14 @@ def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
         quantity=line.quantity.copy_sign(line.seconds),
         seconds=line.seconds,
         entries=tuple(_entry(claim, rounding) for claim in line.claims.all()),
+        **_discount(line),
     )
+
+
+def _discount(line: InvoiceLine) -> dict[str, Any]:
+    if not line.discount:
+        return {}
+    return {"value": line.value, "amount": line.total, "reason": plain(line.discount_reason)}
 
 
 def _entry(claim: Claim, rounding: Rounding) -> AnnexEntry:

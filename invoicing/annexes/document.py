@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from html import escape
 
 from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, clock
-from invoicing.rules.annex_words import WORDS, Words, number, rounding_in_words
+from invoicing.rules.annex_words import WORDS, Words, discount_in_words, number, rounding_in_words
 
 _SHORT = 60
 
@@ -69,8 +69,14 @@ def _line(line: AnnexLine, annex: Annex, words: Words) -> str:
     return (
         f'<tbody><tr class="name"><td colspan="5"{_short(name)}>{escape(name)}</td></tr>{entries}'
         f'<tr class="subtotal"><td colspan="3">{escape(words.subtotal.format(n=line.position))}</td>'
-        f'<td class="figure">{_time(line.seconds)}</td><td class="figure">{_hours(line, annex)}</td></tr></tbody>'
+        f'<td class="figure">{_time(line.seconds)}</td><td class="figure">{_hours(line, annex)}</td></tr>'
+        f"{_discount(line, annex)}</tbody>"
     )
+
+
+def _discount(line: AnnexLine, annex: Annex) -> str:
+    said = discount_in_words(line, annex.language)
+    return f'<tr class="entry"><td colspan="5">{escape(said)}</td></tr>' if said else ""
 
 
 def _entry(entry: AnnexEntry, *, brief: bool) -> str:

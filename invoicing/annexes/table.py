@@ -10,7 +10,7 @@ import csv
 import io
 
 from invoicing.rules.annex import Annex, clock
-from invoicing.rules.annex_words import WORDS, number
+from invoicing.rules.annex_words import WORDS, discount_in_words, number
 from invoicing.rules.cells import neutral
 
 
@@ -30,6 +30,8 @@ def as_csv(annex: Annex) -> bytes:
             writer.writerow([*before, *who, clock(entry.seconds), rounded, ""])
         hours = number(line.quantity, annex.language)
         writer.writerow([*before, "", "", words.subtotal.format(n=line.position), clock(line.seconds), "", hours])
+        if said := discount_in_words(line, annex.language):
+            writer.writerow([*before, "", "", neutral(said), "", "", ""])
     hours = number(annex.quantity, annex.language)
     writer.writerow(["", "", "", "", words.total, clock(annex.seconds), "", hours])
     return b"\xef\xbb\xbf" + out.getvalue().encode()

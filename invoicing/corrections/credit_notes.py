@@ -19,7 +19,7 @@ from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
 from invoicing.posting import credited, read_first
-from invoicing.rules import planning, rating
+from invoicing.rules import discounts, planning, rating
 from invoicing.rules.differences import credited_hours, credited_texts, line_hours
 from toggbill.firms.audit import News
 from toggbill.firms.errors import NotPossible
@@ -214,6 +214,8 @@ def _credit_line(made: Invoice, gone: Sequence[Claim], books: _Books) -> tuple[I
         raise NotPossible(nothing_left(gone, quantity))
     language = planning.language_of(made.customer_language, made.firm.language)
     description, extended = credited_texts(billed.description, billed.description_extended, str(made.about), language)
+    value = rating.line_total(quantity, billed.unit_price)
+    discount = discount_of(billed, made.about or made, books.live[billed.pk], taken_back)
     line = InvoiceLine(
         firm=made.firm,
         product_reference=billed.product_reference,
@@ -224,7 +226,9 @@ def _credit_line(made: Invoice, gone: Sequence[Claim], books: _Books) -> tuple[I
         vat_rate=billed.vat_rate,
         ventilation_code=billed.ventilation_code,
         treatment=billed.treatment,
-        total=rating.line_total(quantity, billed.unit_price),
+        discount=discount,
+        discount_reason=_reason(taken_back) if discount else "",
+        total=value - discount,
         seconds=seconds,
     )
     return line, taken_back
@@ -258,6 +262,25 @@ def quantity_of(billed: InvoiceLine, about: Invoice, live: Mapping[int, int], ta
         quantity += billed.quantity - line_hours(live.values(), rounding)
     differences = (claim.line for claim in taken_back if claim.kind == Claim.Kind.DIFFERENCE)
     return quantity + sum((line.quantity for line in differences), Decimal(0))
+
+
+def discount_of(billed: InvoiceLine, about: Invoice, live: Mapping[int, int], taken_back: Sequence[Claim]) -> Decimal:
+    """What of the discounts of a line, and of its later differences, goes with these claims: together, all of them."""
+    rounding = frozen_rounding(about)
+    gone = {claim.pk for claim in taken_back if claim.kind == Claim.Kind.ENTRY}
+    staying = line_hours((seconds for claim, seconds in live.items() if claim not in gone), rounding)
+    was_whole = sum(live.values()) == billed.seconds
+    before = billed.quantity if was_whole else line_hours(live.values(), rounding)
+    parts = [
+        discounts.share(billed.discount, billed.value, rating.line_total(hours, billed.unit_price))
+        for hours in (before, staying)
+    ]
+    differences = [claim.line for claim in taken_back if claim.kind == Claim.Kind.DIFFERENCE]
+    return parts[0] - parts[1] + sum((line.discount for line in differences), Decimal(0))
+
+
+def _reason(taken_back: Sequence[Claim]) -> str:
+    return next((claim.line.discount_reason for claim in taken_back if claim.line.discount_reason), "")
 
 
 def _write(made: Invoice, lines: Sequence[tuple[InvoiceLine, list[Claim]]]) -> None:

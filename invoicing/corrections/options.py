@@ -51,8 +51,8 @@ class Case:
 
     @property
     def amount(self) -> Decimal:
-        """The difference in euro excl. VAT, by the price of the line; negative when too much was billed."""
-        return rating.line_total(self.hours, self.correction.claim.line.unit_price)
+        """The difference in euro excl. VAT, by price and discount of the line; negative when too much was billed."""
+        return differences.amount_of(self.hours, self.correction.claim.line)
 
     @property
     def possible(self) -> list[Option]:
@@ -248,9 +248,10 @@ def _credit(case: Case, facts: _Facts) -> list[Option]:
     why_not = credit_notes.why_not(invoice, waiting[0] if waiting else None)
     live = facts.claims.get(claim.line_id, {})
     later = facts.of_claims([claim.pk])
-    quantity = Decimal(0)
+    quantity = discount = Decimal(0)
     if claim.pk in live:
         quantity = credit_notes.quantity_of(claim.line, invoice, live, [claim, *later])
+        discount = credit_notes.discount_of(claim.line, invoice, live, [claim, *later])
     unposted = next((each for each in later if each.line.invoice.status != Invoice.Status.POSTED), None)
     if not why_not and unposted is not None:
         why_not = credit_notes.not_posted(unposted)
@@ -258,7 +259,7 @@ def _credit(case: Case, facts: _Facts) -> list[Option]:
         why_not = credit_notes.nothing_left([claim], quantity)
     words = {
         "hours": formats.number_format(quantity, 2),
-        "amount": formats.number_format(rating.line_total(quantity, claim.line.unit_price), 2),
+        "amount": formats.number_format(rating.line_total(quantity, claim.line.unit_price) - discount, 2),
     }
     drafted = _("A credit note of %(hours)s h, € %(amount)s excl. VAT, is drafted for this entry.") % words
     again = _("Once it is posted, the entry is open and the next run bills it as Toggl has it then.")

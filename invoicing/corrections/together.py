@@ -27,7 +27,6 @@ from invoicing.deciding.read import Figures, Read, check, digest_of
 from invoicing.ledger import derive, differences, locks
 from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Correction, Dossier, Invoice
-from invoicing.rules import rating
 from invoicing.rules.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -242,7 +241,7 @@ def _group(name: str, rows: Sequence[Correction], books: Mapping[int, dict[int, 
         changes = [(row.claim_id, row.seconds) for row in of_line if row.claim_id in settled]
         for hours in differing_hours(settled, changes, frozen_rounding(of_line[0].invoice)):
             total += hours
-            amount += rating.line_total(hours, of_line[0].claim.line.unit_price)
+            amount += differences.amount_of(hours, of_line[0].claim.line)
         for row in of_line:
             refusal, alone = next_invoice(row, settled)
             why_next = why_next or refusal

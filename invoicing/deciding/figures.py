@@ -10,8 +10,9 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from invoicing.deciding.read import Figures, digest_of
+from invoicing.ledger.differences import amount_of
 from invoicing.models import Agreement, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
-from invoicing.rules import planning, rating
+from invoicing.rules import planning
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""
@@ -90,6 +91,7 @@ def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
             "price": _number(line.unit_price),
             "rate": _number(line.vat_rate),
             "treatment": str(line.treatment),
+            "discount": _discount(line.discount.amount, line.discount.reason),
             "total": _number(line.total),
             "seconds": line.seconds,
             "late": line.late,
@@ -157,7 +159,7 @@ def of_correction(correction: Correction, settled: Mapping[int, int], hours: Dec
             "mirrored": int(correction.mirrored.get("seconds", billed + correction.seconds)),
             "seconds": correction.seconds,
             "hours": _number(hours),
-            "amount": _number(rating.line_total(hours, claim.line.unit_price)),
+            "amount": _number(amount_of(hours, claim.line)),
             **_elsewhere(correction),
             "line_entries": len(settled),
             "line_seconds": sum(settled.values()),
@@ -261,6 +263,7 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
         "price": _number(line.unit_price),
         "rate": _number(line.vat_rate),
         "treatment": line.treatment,
+        "discount": _discount(line.discount, line.discount_reason),
         "total": _number(line.total),
         "seconds": line.seconds,
         "late": line.is_late,
@@ -282,6 +285,11 @@ def _claim(claim: Claim) -> list[Any]:
         claim.project_name,
         list(claim.tags),
     ]
+
+
+def _discount(amount: Decimal, reason: str) -> list[str]:
+    """A discount with its reason; nothing where there is none, as of lines that were read before there were any."""
+    return [_number(amount), reason] if amount else []
 
 
 def _number(value: Decimal) -> str:

@@ -15,7 +15,8 @@ from invoicing.ledger.facts import refusal, rounding_of
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import columns
-from invoicing.rules import mapping, planning
+from invoicing.rules import discounts, mapping, planning
+from invoicing.rules.lines import Discount
 from toggbill.database import bulk
 from toggbill.firms.audit import News
 
@@ -139,6 +140,9 @@ def _columns(line: InvoiceLine) -> tuple[object, ...]:
         line.vat_rate,
         line.ventilation_code,
         line.treatment,
+        line.discount,
+        line.discount_per_cent,
+        line.discount_reason,
         line.total,
         line.seconds,
         line.is_late,
@@ -162,6 +166,9 @@ def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
         vat_rate=planned.vat_rate,
         ventilation_code=planned.ventilation_code,
         treatment=str(planned.treatment),
+        discount=planned.discount.amount,
+        discount_per_cent=planned.discount.per_cent,
+        discount_reason=planned.discount.reason,
         total=planned.total,
         seconds=planned.seconds,
         is_late=planned.late,
@@ -170,6 +177,31 @@ def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
         **_of_agreement(planned.due),
         **place,
     )
+
+
+def written(lines: Iterable[InvoiceLine]) -> list[discounts.Written]:
+    """The lines of an invoice as a plan that takes its place wants them, where one has a discount: none where no line
+    has; without those that correct an earlier invoice."""
+    lines = list(lines)
+    if not any(line.discount for line in lines):
+        return []
+    return [
+        discounts.Written(
+            line=_key(line),
+            price=line.unit_price,
+            value=line.value,
+            discount=Discount(line.discount, line.discount_reason, line.discount_per_cent),
+        )
+        for line in lines
+        if not line.corrects
+    ]
+
+
+def _key(line: InvoiceLine) -> tuple[object, ...]:
+    """The same as ``PlannedLine.key``."""
+    due = None if line.agreement_id is None else (line.agreement_id, line.period, line.part)
+    texts = line.product_reference, line.description, line.description_extended
+    return (*texts, line.kind, line.vat_rate, line.treatment, due)
 
 
 def _of_agreement(due: planning.Due | None) -> dict[str, Any]:
@@ -278,8 +310,16 @@ def entry_rows(
     return found
 
 
-def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: date, redrawn: bool) -> News:
-    """The event of an invoice that was drafted or redrawn: hours by product reference, entries by Toggl id."""
+def drafted_news(
+    invoice: Invoice,
+    planned: planning.PlannedInvoice,
+    cut_off: date,
+    redrawn: bool,
+    before: Iterable[discounts.Written] = (),
+) -> News:
+    """The event of an invoice that was drafted or redrawn: hours by product reference, entries by Toggl id.
+
+    ``before``: the lines of the draft in whose place it is, where one had a discount."""
     hours: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in planned.lines:
         if line.due is None:
@@ -298,6 +338,7 @@ def drafted_news(invoice: Invoice, planned: planning.PlannedInvoice, cut_off: da
             "hours": {reference: str(quantity) for reference, quantity in sorted(hours.items())},
             **_differences_news(planned),
             **_fees_news(planned),
+            **_discounts_news(planned, before),
             **({"earlier_seconds": invoice.earlier_seconds} if invoice.earlier_seconds else {}),
             **({"at_their_day": True} if invoice.at_their_day else {}),
             "entries": sorted(entry.id for line in planned.lines if line.difference is None for entry in line.entries),
@@ -320,6 +361,23 @@ def _fees_news(planned: planning.PlannedInvoice) -> dict[str, Any]:
     ]
     covered = sorted(entry.id for line in planned.lines for entry in line.covered)
     return ({"fees": fees} if fees else {}) | ({"covered": covered} if covered else {})
+
+
+def _discounts_news(planned: planning.PlannedInvoice, before: Iterable[discounts.Written]) -> dict[str, Any]:
+    """The discounts of its lines, and those of an earlier draft that no line has any more."""
+    kept = [line for line in planned.lines if line.discount.amount]
+    left = [line.key for line in kept]
+    gone = []
+    for each in before:
+        if each.line in left:
+            left.remove(each.line)
+        elif each.discount.amount:
+            gone.append({"line": each.line[1], "discount": str(each.discount.amount), "reason": each.discount.reason})
+    found = [
+        {"line": line.description, "discount": str(line.discount.amount), "reason": line.discount.reason}
+        for line in kept
+    ]
+    return ({"discounts": found} if found else {}) | ({"discounts_gone": gone} if gone else {})
 
 
 def _differences_news(planned: planning.PlannedInvoice) -> dict[str, dict[str, int]]:

@@ -52,11 +52,13 @@ def bill_at_their_day(*, invoice: Invoice, by: Actor, now: datetime, read: Read 
     rows = drafts.entry_rows(dossier, [planned])
     locks.lock_entries(held | covered)
     last = max(claim.day for claim in live.of_entries() | live.of_differences())
+    before = redraw.written(invoice)
     InvoiceLine.objects.filter(invoice=invoice).delete()
     drafts.header(invoice, planned, known_customers(dossier.company, [planned.buyer.party_id]))
     drafts.write([(invoice, planned)], rows)
     transitions.claimed(entries=sorted(held))
-    audit.record(firm=dossier.firm, news=[drafts.drafted_news(invoice, planned, last, redrawn=True)], by=by, now=now)
+    news = drafts.drafted_news(invoice, planned, last, True, before)
+    audit.record(firm=dossier.firm, news=[news], by=by, now=now)
     return invoice
 
 

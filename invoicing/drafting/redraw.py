@@ -23,7 +23,8 @@ def plan(
     at_their_day: bool,
     now: datetime,
 ) -> planning.Plan:
-    """The plan of these entries (row ids) and corrections (row ids), which the draft holds, and of its fees.
+    """The plan of these entries (row ids) and corrections (row ids), which the draft holds, and of its fees; with its
+    discounts.
 
     ``at_their_day``: hours from before a price changed are billed at the price of their day.
     """
@@ -41,7 +42,13 @@ def plan(
         terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
         at_their_day={key_of(invoice)} if at_their_day else (),
+        written={key_of(invoice): written(invoice)},
     )
+
+
+def written(invoice: Invoice) -> list[planning.Written]:
+    """The lines of the draft as they are, where one has a discount, which stays with it."""
+    return drafts.written(invoice.lines.order_by("position").prefetch_related("claims"))
 
 
 def is_same(invoice: Invoice, planned: planning.PlannedInvoice) -> bool:

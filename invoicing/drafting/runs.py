@@ -124,14 +124,16 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
     locks.lock_entries({*(row.pk for row in rows.values()), *taken_off.values_list("entry_id", flat=True)})
     # Hours that go from a draft that is dropped to another one are judged again, too.
     moved_on = set(claimed).intersection(taken_off.filter(line__invoice__in=dropped).values_list("entry_id", flat=True))
+    written = {invoice.reference: drafts.written(invoice.lines.all()) for invoice, _ in changes if invoice.pk}
     released = _free([invoice for invoice, _ in changes if invoice.pk], dropped, now)
     news = [
         void_news(invoice, Code.REDRAWN if invoice in sheet.remapped else Code.NO_HOURS_LEFT) for invoice in dropped
     ]
     redrawn = {invoice.reference for invoice, _ in changes if invoice.pk}
     for invoice, planned in changes:
+        before = written.get(invoice.reference, [])
         drafts.header(invoice, planned, sheet.known)
-        news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn))
+        news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn, before))
     drafts.write(changes, rows)
     drafts.hang(hung, rows)
     news += drafts.hung_news(hung)
@@ -238,8 +240,8 @@ def draft_again(
     ``entries`` (row ids) are those that it held, ``corrections`` (row ids) the differences that it billed; what is
     another customer's by now stays open. Periods of agreements that it billed are billed again; the next run lists the
     hours that they cover. What the dossier's limit holds back from ``by`` is a draft; where one of this
-    customer waits already, its hours stay open for the next run. For the caller's transaction, in which the firm and
-    these entries are locked; gives the new invoices and the events.
+    customer waits already, its hours stay open for the next run. Discounts stay with their lines. For the caller's
+    transaction, in which the firm and these entries are locked; gives the new invoices and the events.
     """
     dossier = dropped.dossier
     books = Facts.load(dossier.workspace)
@@ -249,12 +251,14 @@ def draft_again(
     free = free.select_related("ledger_row")
     elsewhere, covering = books.billed_elsewhere(free), agreements.covered_by(free)
     agreed = planning.Agreed(agreements.standing(judge.agreements), agreements.periods_of(dropped))
+    before = drafts.written(dropped.lines.order_by("position").prefetch_related("claims"))
     plan = planning.plan(
         (books.entry(row, row.ledger_row, elsewhere, covering) for row in free),
         judge=judge,
         agreed=agreed,
         terms=terms(dossier, cut_off=today, late_through=late_through(dossier), now=now),
         differences=[each for each in differences.to_bill(dossier) if each.correction in corrections],
+        written={drafts.key_of(dropped): before},
     )
     same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
     rows = drafts.entry_rows(dossier, same)
@@ -272,7 +276,7 @@ def draft_again(
             invoice.approved_at, invoice.approved_by = now, by.name
         made.append((invoice, planned))
         hours += [line for line in planned.lines if line.difference is None]
-        news.append(drafts.drafted_news(invoice, planned, today, redrawn=False))
+        news.append(drafts.drafted_news(invoice, planned, today, redrawn=False, before=before))
         if is_approved:
             event = STATUS.event(BEGIN, _Status.APPROVED)
             news.append(News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)}))

@@ -70,6 +70,7 @@ class Sheet:
             held=held,
             differences=differences.to_bill(dossier),
             at_their_day={key_of(row) for row in waiting if row.at_their_day},
+            written={key_of(row): drafts.written(row.lines.all()) for row in waiting},
         )
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         return cls(cut_off, waiting, remapped, plan, known_customers(dossier.company, parties))

@@ -67,8 +67,9 @@ def take_out(
         news = [void_news(invoice, Code.NO_HOURS_LEFT)]
         drop(invoice, now)
     else:
+        before = redraw.written(invoice)
         stays = _redraw(invoice, planned)
-        news = [drafts.drafted_news(invoice, planned, planned.period_till, redrawn=True)]
+        news = [drafts.drafted_news(invoice, planned, planned.period_till, True, before)]
     derive.derive_entries(entries={*on_it, *elsewhere}.difference(stays), now=now)
     news += decisions.hold_freed(entries=out, reason=reason, now=now)
     audit.record(firm=invoice.firm, news=news, by=by, now=now)

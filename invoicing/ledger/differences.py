@@ -17,9 +17,10 @@ from typing import Any
 
 from integrations.models import Entry
 from invoicing.ledger.facts import frozen_rounding
-from invoicing.models import Claim, Correction, Dossier, Invoice
-from invoicing.rules import mapping, planning
+from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine
+from invoicing.rules import discounts, mapping, planning, rating
 from invoicing.rules.differences import differing_hours, unsettled
+from invoicing.rules.lines import NO_DISCOUNT, Discount
 from toggbill.firms.audit import Actor, News
 
 _Decision = Correction.Decision
@@ -271,6 +272,7 @@ def _planned(correction: Correction, hours: Decimal) -> planning.Difference:
     claim = correction.claim
     line, invoice = claim.line, claim.line.invoice
     treatment = mapping.Treatment(line.treatment)
+    discount = discounts.share(line.discount, line.value, rating.line_total(hours, line.unit_price))
     return planning.Difference(
         correction=correction.pk,
         entry=_as_billed(claim),
@@ -293,7 +295,14 @@ def _planned(correction: Correction, hours: Decimal) -> planning.Difference:
             purchase_order=invoice.purchase_order,
             buyer_reference=invoice.buyer_reference,
         ),
+        discount=Discount(discount, line.discount_reason) if discount else NO_DISCOUNT,
     )
+
+
+def amount_of(hours: Decimal, line: InvoiceLine) -> Decimal:
+    """What a difference of a line comes to in euro excl. VAT: at its price, less its share of the line's discount."""
+    value = rating.line_total(hours, line.unit_price)
+    return value - discounts.share(line.discount, line.value, value)
 
 
 def _as_billed(claim: Claim) -> mapping.Entry:

@@ -374,6 +374,7 @@ def document_of(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[i
                 reference=line.product_reference,
                 vat_rate=line.vat_rate,
                 code=line.ventilation_code,
+                discount_reason=line.discount_reason,
             )
             for line in lines
         ),

@@ -273,11 +273,12 @@ def period_once(scope: Scope) -> Iterator[Broken]:
 
 
 def line_amount(scope: Scope) -> Iterator[Broken]:
-    """A line amounts to its hours times its price, to the cent."""
-    lines = scope.lines().annotate(product=F("quantity") * F("unit_price"))
+    """A line amounts to its hours times its price less its discount, to the cent."""
+    lines = scope.lines().annotate(product=F("quantity") * F("unit_price") - F("discount"))
     lines = lines.filter(Q(total__gt=F("product") + _HALF_A_CENT) | Q(total__lt=F("product") - _HALF_A_CENT))
     words = gettext_noop(
-        "Line %(line)s of invoice %(invoice)s amounts to %(ours)s, its hours times its price make %(theirs)s."
+        "Line %(line)s of invoice %(invoice)s amounts to %(ours)s, its hours times its price less its discount make "
+        "%(theirs)s."
     )
     yield from _of_lines(lines, words, "total", "product")
 

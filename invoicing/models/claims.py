@@ -37,6 +37,9 @@ class InvoiceLine(FirmOwned):
     One that takes hours of an earlier invoice off has a negative quantity and negative seconds, as EN 16931 wants it
     (BR-27); the lines of a credit note are positive.
 
+    ``discount``: what a person took off it, in euro (negative: put on), with the reason, which the customer reads;
+    ``discount_per_cent`` where it was given so. ``total`` is what is left, ``value`` stays what it is worth at rate.
+
     A line of an agreement (section 11) bills one of its periods, named by the first day of that period of the calendar:
     it is the claim of the period, and of one kind there is one live line for each (of extra hours one for each
     ``part``). ``due_on``: the earliest cut-off with which it is billed; ``agreement_version``: the terms by which.
@@ -79,6 +82,11 @@ class InvoiceLine(FirmOwned):
     vat_rate = models.DecimalField(_("VAT rate"), max_digits=5, decimal_places=2)
     ventilation_code = models.PositiveSmallIntegerField(_("ventilation code"))
     treatment = models.CharField(_("VAT treatment"), max_length=16, choices=ClientMapping.Treatment)
+    discount = models.DecimalField(_("discount"), max_digits=14, decimal_places=2, default=Decimal(0))
+    discount_per_cent = models.DecimalField(
+        _("discount in per cent"), max_digits=6, decimal_places=2, null=True, blank=True
+    )
+    discount_reason = models.CharField(_("reason of the discount"), max_length=200, blank=True)
     total = models.DecimalField(_("amount"), max_digits=14, decimal_places=2)
     seconds = models.IntegerField(_("seconds"))
     is_late = models.BooleanField(_("late"), default=False)
@@ -118,14 +126,39 @@ class InvoiceLine(FirmOwned):
             ),
             # Half a cent and a hair: SQLite multiplies decimals as floating point.
             models.CheckConstraint(
-                condition=Q(total__lte=F("quantity") * F("unit_price") + Decimal("0.00501"))
-                & Q(total__gte=F("quantity") * F("unit_price") - Decimal("0.00501")),
+                condition=Q(total__lte=F("quantity") * F("unit_price") - F("discount") + Decimal("0.00501"))
+                & Q(total__gte=F("quantity") * F("unit_price") - F("discount") - Decimal("0.00501")),
                 name="line_quantity_times_price",
+            ),
+            models.CheckConstraint(
+                condition=Q(discount=0, discount_reason="", discount_per_cent__isnull=True)
+                | (~Q(discount=0) & ~Q(discount_reason="") & Q(kind__in=["hours", "fee", "extra"])),
+                name="line_discount_has_reason",
+            ),
+            # Written down to nothing at most: a line never pays the customer.
+            models.CheckConstraint(
+                condition=Q(discount=0) | Q(quantity__gt=0, total__gte=0) | Q(quantity__lt=0, total__lte=0),
+                name="line_discount_leaves_amount",
             ),
         ]
 
     def __str__(self) -> str:
         return f"{self.invoice_id}/{self.position}"
+
+    @property
+    def value(self) -> Decimal:
+        """Its value at rate in euro: what it bills at its price, whatever was taken off or put on."""
+        return self.total + self.discount
+
+    @property
+    def corrects(self) -> bool:
+        """Whether it bills a difference to an earlier invoice: at the price and the discount of that line."""
+        return any(claim.kind == Claim.Kind.DIFFERENCE for claim in self.claims.all())
+
+    @property
+    def is_writable(self) -> bool:
+        """Whether it can be given another amount while its invoice waits."""
+        return self.kind in (self.Kind.HOURS, self.Kind.FEE, self.Kind.EXTRA) and not self.corrects
 
 
 class ClaimQuerySet(FirmQuerySet["Claim"]):

@@ -170,7 +170,8 @@ def changed_months(vendor: str) -> Iterator[Trigger]:
 @register
 def changed_invoices(vendor: str) -> Iterator[Trigger]:
     """The same of what changes row by row: lines and invoices, where anything changes that a check looks at."""
-    line = ["invoice_id", "quantity", "unit_price", "vat_rate", "total", "seconds", "released_at", "takes_back_id"]
+    line = ["invoice_id", "quantity", "unit_price", "discount", "vat_rate", "total", "seconds"]
+    line += ["released_at", "takes_back_id"]
     invoice = ["dossier_id", "status", "period_from", "total_excl", "total_vat", "total_incl"]
     for model, watched, names, meant in (
         (InvoiceLine, line, _LINE, _of_line),

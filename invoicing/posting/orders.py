@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NoReturn
@@ -83,6 +84,7 @@ def order_of(
                 vat_rate=line.vat_rate,
                 ventilation_code=line.ventilation_code if line.vat_rate == 0 else None,
                 unit="C62" if line.kind in _PIECES else "HUR",
+                discount=_discount(invoice, line),
             )
             for line in lines
         ),
@@ -90,6 +92,14 @@ def order_of(
         about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
         files=files,
     )
+
+
+def _discount(invoice: Invoice, line: InvoiceLine) -> billit.LineDiscount | None:
+    """What is taken off a line; its link is the same whenever the order is made anew, so that the body is, too."""
+    if not line.discount:
+        return None
+    link = uuid.uuid5(uuid.NAMESPACE_OID, f"{invoice.reference}/{line.position}")
+    return billit.LineDiscount(amount=line.discount, reason=line.discount_reason, link=str(link))
 
 
 def _is_turned(line: InvoiceLine) -> bool:

@@ -1,7 +1,8 @@
 """The annex of hours of an invoice: every entry that a line bills, with its time and its time as rounded. Pure.
 
-Belgian firms promise it in their own terms ("a list of the work with minutes"). It names no price and no VAT: those
-stand on the invoice. Seconds are raw, quantities are hours as billed; both are negative on a line that takes hours off.
+Belgian firms promise it in their own terms ("a list of the work with minutes"). It names no price and no VAT, which
+stand on the invoice; of a line with a discount it says what that is on, and why. Seconds are raw, quantities are hours
+as billed; both are negative on a line that takes hours off.
 """
 
 from __future__ import annotations
@@ -33,13 +34,18 @@ class AnnexEntry:
 
 @dataclass(frozen=True, slots=True)
 class AnnexLine:
-    """A line of the invoice with its entries; `quantity` in hours as on the invoice, negative where hours go off."""
+    """A line of the invoice with its entries; `quantity` in hours as on the invoice, negative where hours go off.
+
+    `value` and `amount` in euro excl. VAT before and after a discount, with its `reason`: of a line that has one."""
 
     position: int
     description: str
     quantity: Decimal
     seconds: int
     entries: tuple[AnnexEntry, ...]
+    value: Decimal = NOTHING
+    amount: Decimal = NOTHING
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +91,7 @@ class Annex:
                 str(line.quantity),
                 line.seconds,
                 [[f"{e.day}", e.person, e.text, e.seconds, e.rounded] for e in line.entries],
+                *([str(line.value), str(line.amount), line.reason] if line.reason else []),
             ]
             for line in self.lines
         ]

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from invoicing.rules.annex import AnnexLine
 from invoicing.rules.rating import Rounding
 
 
@@ -38,6 +39,8 @@ class Words:
     at_least: str
     only_at_least: str
     directions: Mapping[str, str]
+    less: str
+    more: str
 
 
 WORDS: Mapping[str, Words] = {
@@ -71,6 +74,8 @@ WORDS: Mapping[str, Words] = {
             "nearest": "to the nearest multiple of {n} minutes",
             "down": "down to a multiple of {n} minutes",
         },
+        less="Discount: {amount} EUR instead of {value} EUR excl. VAT. {reason}",
+        more="Surcharge: {amount} EUR instead of {value} EUR excl. VAT. {reason}",
     ),
     "fr": Words(
         title="Annexe : relevé des prestations",
@@ -102,6 +107,8 @@ WORDS: Mapping[str, Words] = {
             "nearest": "au multiple le plus proche de {n} minutes",
             "down": "au multiple inférieur de {n} minutes",
         },
+        less="Réduction : {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
+        more="Supplément : {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
     ),
     "nl": Words(
         title="Bijlage: overzicht van de prestaties",
@@ -133,6 +140,8 @@ WORDS: Mapping[str, Words] = {
             "nearest": "naar het dichtstbijzijnde veelvoud van {n} minuten",
             "down": "naar het lagere veelvoud van {n} minuten",
         },
+        less="Korting: {amount} EUR in plaats van {value} EUR excl. btw. {reason}",
+        more="Toeslag: {amount} EUR in plaats van {value} EUR excl. btw. {reason}",
     ),
     "de": Words(
         title="Anlage: Leistungsnachweis",
@@ -164,6 +173,8 @@ WORDS: Mapping[str, Words] = {
             "nearest": "auf das nächste Vielfache von {n} Minuten",
             "down": "auf das niedrigere Vielfache von {n} Minuten",
         },
+        less="Rabatt: {amount} EUR statt {value} EUR ohne MwSt. {reason}",
+        more="Zuschlag: {amount} EUR statt {value} EUR ohne MwSt. {reason}",
     ),
 }
 
@@ -172,6 +183,16 @@ def number(value: Decimal, language: str) -> str:
     """A number with the decimal sign of the language."""
     text = f"{value:f}"
     return text if language == "en" else text.replace(".", ",")
+
+
+def discount_in_words(line: AnnexLine, language: str) -> str:
+    """What a line was written down or up to, and why, "" where it was not."""
+    if not line.reason:
+        return ""
+    words = WORDS[language]
+    text = words.less if line.amount < line.value else words.more
+    amount, value = number(line.amount, language), number(line.value, language)
+    return text.format(amount=amount, value=value, reason=line.reason)
 
 
 def rounding_in_words(rounding: Rounding, language: str) -> str:

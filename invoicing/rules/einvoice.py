@@ -69,7 +69,8 @@ class Party:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as it is posted; `vat_rate` in per cent, `code` is Billit's VentilationCode, which counts at 0 % only."""
+    """A line as it is posted; `vat_rate` in per cent, `code` is Billit's VentilationCode, which counts at 0 % only.
+    `discount_reason`: why something is taken off it or put on (BR-42, BR-44), "" where nothing is."""
 
     quantity: Decimal
     unit_price: Decimal
@@ -78,6 +79,7 @@ class Line:
     reference: str
     vat_rate: Decimal
     code: int
+    discount_reason: str = ""
 
     @property
     def category(self) -> str:
@@ -137,7 +139,8 @@ def vat_number_of(party: Party) -> str:
 
 def _texts(document: Document) -> list[str]:
     lines = [text for line in document.lines for text in (line.description, line.description_extended, line.reference)]
-    return [document.seller.name, document.buyer.name, document.purchase_order, document.title, *lines]
+    reasons = [line.discount_reason for line in document.lines]
+    return [document.seller.name, document.buyer.name, document.purchase_order, document.title, *lines, *reasons]
 
 
 def _characters(document: Document, writing: Writing) -> _Found:

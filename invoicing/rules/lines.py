@@ -61,11 +61,23 @@ class Due:
 
 
 @dataclass(frozen=True, slots=True)
+class Discount:
+    """What a person takes off a line, in euro (negative: puts on), and why; `per_cent` where it was given so."""
+
+    amount: Decimal = Decimal("0.00")
+    reason: str = ""
+    per_cent: Decimal | None = None
+
+
+NO_DISCOUNT = Discount()
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedLine:
-    """One line: `quantity` in hours x `unit_price` is `total`; `seconds` is the raw sum of its entries, which are in
-    the order of their start. Quantity and seconds are negative where a difference takes hours off. `ignored_tags`:
-    those of its entries that lead nowhere, in the order of their key. `due`: what it bills of an agreement; `covered`:
-    the hours that such a line covers, which are no part of its seconds."""
+    """One line: `quantity` in hours x `unit_price` less its `discount` is `total`; `seconds` is the raw sum of its
+    entries, which are in the order of their start. Quantity and seconds are negative where a difference takes hours
+    off. `ignored_tags`: those of its entries that lead nowhere, in the order of their key. `due`: what it bills of an
+    agreement; `covered`: the hours that such a line covers, which are no part of its seconds."""
 
     product: Product
     description: str
@@ -84,6 +96,14 @@ class PlannedLine:
     kind: LineKind = LineKind.hours
     due: Due | None = None
     covered: tuple[Entry, ...] = ()
+    discount: Discount = NO_DISCOUNT
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What makes it this line of its invoice, whatever hours and price it has (see `discounts`)."""
+        due = None if self.due is None else (self.due.agreement, self.due.period, self.due.part)
+        texts = self.product.reference, self.description, self.description_extended
+        return (*texts, str(self.kind), self.vat_rate, str(self.treatment), due)
 
     @property
     def days(self) -> list[date]:
@@ -96,7 +116,8 @@ class Difference:
     """What a person decided to bill, or (negative) to take off, on the next invoice of the customer (design section 6).
 
     `entry` says when and what was billed; `seconds` and `hours` are the difference, of one sign; price, VAT, texts and
-    `buyer` are those of the line that it corrects, `number` is its invoice's. `correction` is our own id of it.
+    `buyer` are those of the line that it corrects, `number` is its invoice's; `discount` is its share of that line's.
+    `correction` is our own id of it.
     """
 
     correction: int
@@ -112,6 +133,7 @@ class Difference:
     description_extended: str
     number: str
     buyer: Buyer
+    discount: Discount = NO_DISCOUNT
 
 
 def period_title(first: date, last: date, language: str, otherwise: str) -> str:

@@ -5,7 +5,7 @@ durations are raw seconds, amounts are Decimals in euro.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
@@ -16,6 +16,8 @@ from invoicing.rules.agreements.fees import Hung as Hung
 from invoicing.rules.agreements.fees import Lines, lines_due
 from invoicing.rules.agreements.fees import Withheld as Withheld
 from invoicing.rules.differences import corrected_texts
+from invoicing.rules.discounts import Written as Written
+from invoicing.rules.discounts import kept
 from invoicing.rules.grouping import Group, group_of, line_texts
 from invoicing.rules.judge import Judge
 from invoicing.rules.lines import Difference as Difference
@@ -113,13 +115,15 @@ def plan(
     differences: Iterable[Difference] = (),
     at_their_day: Collection[InvoiceKey] = (),
     agreed: Agreed | None = None,
+    written: Mapping[InvoiceKey, Sequence[Written]] | None = None,
 ) -> Plan:
     """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
 
     Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
     the invoice holds waits. Lines of agreements stand first (`agreed`; None: none are billed). Hours of the invoices
-    `at_their_day` are billed at the price of their own day, however the dossier bills. Raises ValueError for an unknown
-    grouping. Rules: design R5 to R10, sections 6 and 11."""
+    `at_their_day` are billed at the price of their own day, however the dossier bills. `written`: the lines of drafts
+    with a discount, which stays with them. Raises ValueError for an unknown grouping. Rules: design R5 to R10, sections
+    6 and 11."""
     held = frozenset(held)
     skipped: list[Skipped] = []
     not_over: list[int] = []
@@ -159,6 +163,7 @@ def plan(
     fees = Lines() if agreed is None else lines_due(judge, terms, agreed, covered)
     for buyer, line in reversed(fees.lines):
         billed.setdefault(_key(buyer, buyer.treatment), (buyer, []))[1].insert(0, line)
+    _keep(billed, written or {})
     skipped.extend(_correct(billed, differences, terms))
     planned = [
         replace(_invoice(buyer, lines, terms), earlier=earlier.get(key)) for key, (buyer, lines) in billed.items()
@@ -209,6 +214,15 @@ def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], lis
     return lines, zero
 
 
+def _keep(
+    billed: dict[InvoiceKey, tuple[Buyer, list[PlannedLine]]], written: Mapping[InvoiceKey, Sequence[Written]]
+) -> None:
+    """Put the discounts of drafts on the lines that take their place."""
+    for key in billed.keys() & written.keys():
+        buyer, lines = billed[key]
+        billed[key] = buyer, kept(lines, written[key])
+
+
 def _correct(
     billed: dict[InvoiceKey, tuple[Buyer, list[PlannedLine]]],
     differences: Iterable[Difference],
@@ -257,11 +271,12 @@ def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> Plan
         vat_rate=difference.vat_rate,
         ventilation_code=difference.ventilation_code,
         treatment=difference.treatment,
-        total=line_total(difference.hours, difference.unit_price),
+        total=line_total(difference.hours, difference.unit_price) - difference.discount.amount,
         seconds=difference.seconds,
         late=terms.late_through is not None and entry.day <= terms.late_through,
         entries=(entry,),
         difference=difference,
+        discount=difference.discount,
     )
 
 

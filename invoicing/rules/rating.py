@@ -82,6 +82,11 @@ def line_total(quantity: Decimal, price: Decimal) -> Decimal:
     return (quantity * price).quantize(CENT, ROUND_HALF_UP)
 
 
+def to_cents(amount: Decimal) -> Decimal:
+    """Half up, away from zero, to two decimals."""
+    return amount.quantize(CENT, ROUND_HALF_UP)
+
+
 def vat_of(treatment: Treatment, product_rate: Decimal, exempt_code: int | None = None) -> tuple[Decimal, int]:
     """The VAT rate in per cent and Billit's VentilationCode of a line; `exempt_code` is that of a company which is
     exempt from VAT, for its domestic lines at 0 %.

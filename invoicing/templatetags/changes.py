@@ -117,7 +117,11 @@ def _line(line: Mapping[str, Any]) -> str:
         "time": clock(line["seconds"]),
     }
     treatment = "" if line["treatment"] == "domestic" else str(ClientMapping.Treatment(line["treatment"]).label)
-    more = [text for text in (line["product"], _("late") if line["late"] else "", treatment) if text]
+    reason = ""
+    if line.get("discount"):
+        amount, reason = line["discount"]
+        reason = _("less %(discount)s (%(reason)s)") % {"discount": money(Decimal(amount)), "reason": reason}
+    more = [text for text in (line["product"], _("late") if line["late"] else "", treatment, reason) if text]
     return " · ".join([f"{line['description']} {line['extended']}".strip() + f": {sum_of_it}", *more])
 
 

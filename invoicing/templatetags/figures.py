@@ -50,6 +50,12 @@ def decimal(value: Decimal | None) -> str:
 
 
 @register.filter
+def size(value: Decimal) -> Decimal:
+    """An amount without its sign, where a word says which way it goes."""
+    return abs(value)
+
+
+@register.filter
 def rate(value: Decimal) -> str:
     """A VAT rate: 21 %."""
     return f"{formats.number_format(value.normalize(), None if value % 1 else 0)}{NO_BREAK}%"
@@ -209,6 +215,7 @@ _EVENTS: dict[str, str | Promise] = {
     "invoice_credited": gettext_lazy("Credited"),
     "invoice_send_refused": gettext_lazy("Not sent: Billit refused"),
     "invoice_send_in_doubt": gettext_lazy("Sent: in doubt"),
+    "line_written": gettext_lazy("A line was given another amount"),
     "annex_frozen": gettext_lazy("Annex of hours frozen"),
     "annex_dropped": gettext_lazy("Annex of hours dropped"),
     "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),

@@ -8,8 +8,8 @@ from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
 from invoicing.web.home import page as home
 from invoicing.web.hours import deciding, lists, saved_views
+from invoicing.web.invoices import discounts, one, together
 from invoicing.web.invoices import lists as invoice_lists
-from invoicing.web.invoices import one, together
 from invoicing.web.wip import pages as wip
 
 urlpatterns = [
@@ -68,5 +68,6 @@ urlpatterns = [
     path("invoices/together/<slug:verb>/", together.together, name="together"),
     path("invoices/<str:reference>/", one.invoice, name="invoice"),
     path("invoices/<str:reference>/annex.<slug:kind>", downloads.annex, name="annex"),
+    path("invoices/<str:reference>/lines/<id:position>/amount/", discounts.write, name="line_amount"),
     path("invoices/<str:reference>/<slug:step>/", one.step, name="step"),
 ]

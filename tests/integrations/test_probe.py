@@ -94,6 +94,7 @@ BILLIT_READS = [
 BILLIT_SENT: list[tuple[str, Any, Any, Record]] = [
     ("billit_unit_in_ubl", True, False, {}),
     ("billit_negative_price", "as_posted", "turned", {"UnitPriceExcl": -10}),
+    ("billit_allowances", "linked", "lines", {"UnitPriceExcl": -10, "AllowanceChargeIndicator": False}),
     ("billit_outside_scope", "plain", "numbers", {"VATPercentage": 0, "VentilationCode": "22"}),
     ("billit_outside_scope", "plain", "rate", {"VATPercentage": 0, "VentilationCode": "22"}),
     ("billit_exemption_reasons", True, False, {"VATPercentage": 0, "VentilationCode": "21"}),

@@ -101,6 +101,7 @@ def test_one_entry_from_toggl_to_billit_and_back(scene: Make) -> None:
                 "quantity": "2.25",
                 "unit_price": "87.65",
                 "vat_rate": "21.00",
+                "discount": "0.00",
                 "total": "197.21",
                 "seconds": 7633,
                 "late": False,

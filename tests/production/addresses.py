@@ -45,6 +45,7 @@ class Filler:
             "remote_id": self._first("integrations_workspace", "remote_id"),
             "kind": "csv",
             "pk": self._first("firms_membership"),
+            "position": "1",
             "step": "drop",
             "verb": "drop",
             "decision": "hold",

@@ -46,6 +46,7 @@ RIGHTS: dict[str, Right] = {
     "map": Right(_("map tags and clients, make fee agreements"), _BOOKS),
     "hold": Right(_("hold or write off hours, decide on corrections"), _BOOKS),
     "draft": Right(_("draft invoices and drop drafts"), _BOOKS),
+    "discount": Right(_("write a line down or up by more than 10 %"), _LEADS),
     "approve": Right(_("approve up to the dossier’s limit"), _BOOKS),
     "approve_any": Right(_("approve above the dossier’s limit"), _LEADS),
     "post": Right(_("post to Billit and send"), _LEADS),

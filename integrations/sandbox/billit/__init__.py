@@ -60,7 +60,7 @@ Parties, products, look-ups, files
 38  products.py; billit_product_items_answer
 39  lookups.py, typecodes.py
 40  orders/files.py; the UBL of an order: rules/ubl.py; billit_unit_in_ubl, billit_negative_price,
-    billit_outside_scope, billit_exemption_reasons; a negative quantity: billit_negative_quantity;
+    billit_allowances, billit_outside_scope, billit_exemption_reasons; a negative quantity: billit_negative_quantity;
     a company without VAT: billit_small_enterprise; a request that is too large: access.py `_answer`,
     billit_largest_body
 Webhooks

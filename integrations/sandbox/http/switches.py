@@ -103,6 +103,11 @@ BILLIT: dict[str, Switch] = {
     "billit_pdf_seconds": Switch(0, "from the order to its PDF"),
     "billit_unit_in_ubl": Switch(default=True, meaning="Unit of a line becomes the unit code of the UBL, else NAR"),
     "billit_negative_quantity": Switch("accept", "a line with a negative Quantity in a POST", ("accept", "refuse")),
+    "billit_allowances": Switch(
+        "linked",
+        "what the UBL says of a line with AllowanceChargeIndicator: an allowance or charge, or a line as any other",
+        ("linked", "lines"),
+    ),
     "billit_negative_price": Switch(
         "as_posted", "what the UBL of a line with a negative price says", ("as_posted", "turned")
     ),

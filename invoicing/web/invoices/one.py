@@ -68,6 +68,10 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             "cases": options.cases(
                 options.open_of(member(request)).filter(invoice=row), may_post=may(request.membership, "post")
             ),
+            "may_write": row.status == Invoice.Status.DRAFT
+            and row.kind == Invoice.Kind.INVOICE
+            and may(request.membership, "draft"),
+            "may_write_more": may(request.membership, "discount"),
             "may_decide": may(request.membership, "hold"),
         },
     )

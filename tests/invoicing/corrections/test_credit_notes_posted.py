@@ -117,6 +117,7 @@ def test_statement_of_a_credit_note_has_no_new_key(scene: Make) -> None:
                 "quantity": "1.00",
                 "unit_price": "95.00",
                 "vat_rate": "21.00",
+                "discount": "0.00",
                 "total": "95.00",
                 "seconds": 3600,
                 "late": False,

@@ -76,6 +76,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
         "quantity": "0.50",
         "unit_price": "95.00",
         "vat_rate": "21.00",
+        "discount": "0.00",
         "total": "47.50",
         "seconds": 1800,
         "late": True,

@@ -18,7 +18,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
-from invoicing.drafting import prices, runs, take_out
+from invoicing.drafting import discounts, prices, runs, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.evidence import pack
@@ -120,6 +120,12 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
     "approve": (runs.approve, "approve", _invoice(), {}),
     "bill_at_their_day": (prices.bill_at_their_day, "draft", _invoice(earlier_seconds=3600), {}),
     "take_out": (take_out.take_out, "hold", _with_entries, {"reason": "Why"}),
+    "write_line": (
+        discounts.write_line,
+        "draft",
+        _invoice(),
+        {"position": 1, "wish": discounts.Wish(per_cent=Decimal(5)), "reason": "As agreed"},
+    ),
     "void": (runs.void, "draft", _invoice(), {}),
     "request": (posts.request, "post", _invoice(status="approved"), {"send": True}),
     "request_send": (posts.request_send, "post", _invoice(status="posted"), {}),

@@ -102,6 +102,7 @@ def test_answer_has_exactly_the_keys_types_and_values_of_the_design(scene: Make)
                         "quantity": "0.34",
                         "unit_price": "95.00",
                         "vat_rate": "21.00",
+                        "discount": "0.00",
                         "total": "32.30",
                         "seconds": 1234,
                         "late": False,

@@ -51,6 +51,7 @@ def test_statement_of_a_posted_invoice_shows_billits_figures() -> None:
                 "quantity": "2.00",
                 "unit_price": "95.00",
                 "vat_rate": "21.00",
+                "discount": "0.00",
                 "total": "190.00",
                 "seconds": 7200,
                 "late": False,

@@ -15,6 +15,7 @@ from invoicing.annexes.content import contents
 from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
+from invoicing.drafting.discounts import Wish
 from invoicing.due.wrong_clocks import Bound
 from invoicing.evidence.pack import Pack
 from invoicing.models import Attempt, Dossier, Drift, Invoice
@@ -195,6 +196,9 @@ INVOICING: dict[str, Make] = {
         lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None}
     ),
     "invoicing.drafting.runs.draft_derived": by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
+    "invoicing.drafting.discounts.write_line": by(
+        lambda w: {"invoice": w.one("drafts"), "position": 1, "wish": Wish(per_cent=Decimal(5)), "reason": "As agreed"}
+    ),
     "invoicing.drafting.prices.bill_at_their_day": by(lambda w: {"invoice": w.one("earlier")}),
     "invoicing.drafting.take_out.take_out": by(
         lambda w: {"invoice": w.one("earlier"), "entries": _billed(w.one("earlier"))[:1], "reason": "Wait"}

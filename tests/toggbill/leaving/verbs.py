@@ -18,6 +18,7 @@ from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
+from invoicing.drafting.discounts import Wish
 from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
@@ -272,6 +273,14 @@ CASES: dict[str, Case] = {
         lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
     ),
     "integrations.mirror.prices.correct_day": Case(_priced),
+    "invoicing.drafting.discounts.write_line": Case(
+        lambda dossier: {
+            "invoice": InvoiceFactory(dossier=dossier),
+            "position": 1,
+            "wish": Wish(per_cent=Decimal(5)),
+            "reason": "As agreed",
+        }
+    ),
     "invoicing.drafting.prices.bill_at_their_day": Case(_earlier),
     "invoicing.drafting.take_out.take_out": Case(lambda dossier: _earlier(dossier) | _its_entries(dossier)),
     "invoicing.corrections.decide.accept": Case(_correction()),

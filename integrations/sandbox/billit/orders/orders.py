@@ -12,6 +12,7 @@ from integrations.sandbox.billit.orders.reading import company_orders, own_order
 from integrations.sandbox.billit.rules import names
 from integrations.sandbox.billit.rules.amounts import (
     ZERO,
+    is_allowance,
     kept,
     number,
     rated,
@@ -35,6 +36,18 @@ _OWN = frozenset(
         "OrderLines",
         "OrderPDF",
         "Attachments",
+    ]
+)
+# What a line may say that is an allowance or a charge (Billit docs: allowances-and-charges-advanced).
+_ALLOWANCE = frozenset(
+    [
+        "Quantity",
+        "UnitPriceExcl",
+        "Description",
+        "Code",
+        "VATPercentage",
+        "AllowanceChargeIndicator",
+        "LinkedOrderLineID",
     ]
 )
 _COMPUTED = frozenset(["TotalExcl", "TotalIncl", "TotalVAT", "OrderStatus", "ApprovalStatus", "IsSent", "Invoiced"])
@@ -228,17 +241,8 @@ def _rated(call: Call, given: Record) -> Record:
 
 def _lint(call: Call, given: Record, order: Record) -> None:
     subject = f"order {order['OrderID']}"
-    decimals = int(call.company.get("decimals", 2))
     for line in given.get("OrderLines") or []:
-        if not line.get("Unit"):
-            call.store.warn(call.company_id, "a line without Unit", subject)
-        for name in ("Quantity", "UnitPriceExcl"):
-            value = number(line.get(name))
-            if value is not None and value != kept(value, decimals, "truncate"):
-                call.store.warn(call.company_id, f"{name} {value} has more decimals than Billit keeps", subject)
-        for name in ("Description", "DescriptionExtended"):
-            if len(str(line.get(name) or "")) > 512:
-                call.store.warn(call.company_id, f"{name} is longer than 512 characters", subject)
+        _lint_line(call, line, subject)
     if order["OrderType"] == "CreditNote":
         if order["TotalIncl"] < 0:
             call.store.warn(call.company_id, "a credit note takes positive amounts", subject)
@@ -248,3 +252,18 @@ def _lint(call: Call, given: Record, order: Record) -> None:
         value = number(given.get(name))
         if value is not None and value != order[name]:
             call.store.warn(call.company_id, f"{name} was posted as {value}, Billit computes {order[name]}", subject)
+
+
+def _lint_line(call: Call, line: Record, subject: str) -> None:
+    decimals = int(call.company.get("decimals", 2))
+    if not line.get("Unit") and not is_allowance(line):
+        call.store.warn(call.company_id, "a line without Unit", subject)
+    if is_allowance(line) and (more := sorted(line.keys() - _ALLOWANCE)):
+        call.store.warn(call.company_id, f"an allowance or charge takes no {', '.join(more)}", subject)
+    for name in ("Quantity", "UnitPriceExcl"):
+        value = number(line.get(name))
+        if value is not None and value != kept(value, decimals, "truncate"):
+            call.store.warn(call.company_id, f"{name} {value} has more decimals than Billit keeps", subject)
+    for name in ("Description", "DescriptionExtended"):
+        if len(str(line.get(name) or "")) > 512:
+            call.store.warn(call.company_id, f"{name} is longer than 512 characters", subject)

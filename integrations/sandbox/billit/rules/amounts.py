@@ -73,13 +73,27 @@ def rated_line(given: Record, *, header_code: str | None, decimals: int, surplus
     return line
 
 
+def is_allowance(line: Record) -> bool:
+    """Whether a line is an allowance or a charge: on the line that has its link, else on the whole order (Billit docs:
+    allowances-and-charges-advanced)."""
+    return line.get("AllowanceChargeIndicator") is not None
+
+
+def is_linked_product(line: Record) -> bool:
+    """Whether allowances and charges may stand on this line."""
+    return bool(line.get("LinkedOrderLineID")) and not is_allowance(line)
+
+
 def rated(given: Record, *, decimals: int, surplus: str, cents: Round) -> Record:
     """The lines of a posted body as Billit stores them, each with its place as its id, and the totals of the order."""
     code = given.get("VentilationCode")
     header_code = str(code) if code else None
     lines = []
+    products = {line["LinkedOrderLineID"]: line for line in given["OrderLines"] if is_linked_product(line)}
     for position, line in enumerate(given["OrderLines"], start=1):
-        row = rated_line(line, header_code=header_code, decimals=decimals, surplus=surplus, cents=cents)
+        product = products.get(line.get("LinkedOrderLineID"), {}) if is_allowance(line) else {}
+        taken = {name: product[name] for name in ("VATPercentage", "VentilationCode") if name in product}
+        row = rated_line(line | taken, header_code=header_code, decimals=decimals, surplus=surplus, cents=cents)
         row.setdefault("OrderLineID", position)
         lines.append(row)
     return {"OrderLines": lines, **totals(lines, cents)}

@@ -81,6 +81,8 @@ LINE = [
     "UnitPriceIncl",
     "TotalIncl",
     "ReductionPercentage",
+    "AllowanceChargeIndicator",
+    "LinkedOrderLineID",
     "DescriptionExtended",
     "AnalyticCostBearer",
     "AnalyticCostCenter",

@@ -71,6 +71,7 @@ def _of_texts(document: Document) -> Iterator[str]:
         yield NO_BUYER_REFERENCE
     texts = [order.get("Reference"), order.get("OrderTitle"), *names]
     texts += [line.get(name) for line in document.lines for name in ("Description", "DescriptionExtended", "Reference")]
+    texts += [line.get("Description") for line in (*document.of_lines, *document.of_order)]
     if any(_NOT_XML.search(str(text)) for text in texts):
         yield UNREADABLE
     if any(text and _is_blank(text) for text in texts):

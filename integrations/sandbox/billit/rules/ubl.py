@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from integrations.sandbox.billit.rules.amounts import CENT, ZERO, number
+from integrations.sandbox.billit.rules.amounts import CENT, ZERO, is_allowance, is_linked_product, number
 from integrations.sandbox.billit.store import plain_number
 from integrations.sandbox.http.wire import Record
 
@@ -92,6 +92,7 @@ class Writing:
 
     unit_in_ubl: bool = True
     negative_price: str = "as_posted"
+    allowances: str = "linked"
     outside_scope: str = "plain"
     exemption_reasons: bool = True
 
@@ -101,6 +102,7 @@ class Writing:
         return cls(
             unit_in_ubl=bool(switches["billit_unit_in_ubl"]),
             negative_price=str(switches["billit_negative_price"]),
+            allowances=str(switches["billit_allowances"]),
             outside_scope=str(switches["billit_outside_scope"]),
             exemption_reasons=bool(switches["billit_exemption_reasons"]),
         )
@@ -152,7 +154,12 @@ class Document:
     def __init__(self, order: Record, supplier: Record, customer: Record, writing: Writing) -> None:
         self.order, self.supplier, self.customer, self.writing = order, supplier, customer, writing
         self.is_credit = order["OrderType"] == "CreditNote"
-        self.lines = [line for line in order["OrderLines"] if _amount(line, "Quantity") or line["TotalExcl"]]
+        told = [line for line in order["OrderLines"] if _amount(line, "Quantity") or line["TotalExcl"]]
+        allowances = [line for line in told if writing.allowances == "linked" and is_allowance(line)]
+        self.lines = [line for line in told if line not in allowances]
+        links = {line["LinkedOrderLineID"] for line in self.lines if is_linked_product(line)}
+        self.of_lines = [line for line in allowances if line.get("LinkedOrderLineID") in links]
+        self.of_order = [line for line in allowances if line not in self.of_lines]
         self.categories = {category_of(line) for line in self.lines}
         self.is_outside = OUTSIDE_SCOPE in self.categories
 
@@ -191,6 +198,8 @@ class Document:
             day = _cbc("ActualDeliveryDate", _day(order, "DeliveryDate") or _day(order, "OrderDate"))
             yield _cac("Delivery", day + _cac("DeliveryLocation", place))
         yield self._payment()
+        for line in self.of_order:
+            yield self._allowance(line, self._category(category_of(line), line["VATPercentage"]))
         yield self._taxes()
         yield self._total()
         for position, line in enumerate(self.lines, start=1):
@@ -253,13 +262,28 @@ class Document:
         # A credit note that names its invoice is settled with it (Billit docs: credit notes).
         settled = self.is_credit and bool(order.get("AboutInvoiceNumber"))
         paid = order["TotalIncl"] if settled or order.get("Paid") else ZERO
+        parts = [line["TotalExcl"] for line in self.of_order]
+        off, on = -sum(each for each in parts if each < 0), sum(each for each in parts if each > 0)
         return _cac(
             "LegalMonetaryTotal",
-            self._money("LineExtensionAmount", order["TotalExcl"])
+            self._money("LineExtensionAmount", order["TotalExcl"] + off - on)
             + self._money("TaxExclusiveAmount", order["TotalExcl"])
             + self._money("TaxInclusiveAmount", order["TotalIncl"])
+            + (self._money("AllowanceTotalAmount", off) if off else "")
+            + (self._money("ChargeTotalAmount", on) if on else "")
             + (self._money("PrepaidAmount", paid) if paid else "")
             + self._money("PayableAmount", order["TotalIncl"] - paid),
+        )
+
+    def _allowance(self, line: Record, category: str = "") -> str:
+        """An allowance or a charge; `category`: of one on the whole order."""
+        return _cac(
+            "AllowanceCharge",
+            _cbc("ChargeIndicator", "true" if line["AllowanceChargeIndicator"] else "false")
+            + _cbc("AllowanceChargeReasonCode", line.get("Code"))
+            + _cbc("AllowanceChargeReason", line.get("Description"))
+            + self._money("Amount", abs(line["TotalExcl"]))
+            + (_cac("TaxCategory", category) if category else ""),
         )
 
     def _line(self, position: int, line: Record) -> str:
@@ -275,6 +299,10 @@ class Document:
                 + _cbc("AllowanceChargeReasonCode", "95")
                 + self._money("Amount", allowance),
             )
+        link = line.get("LinkedOrderLineID")
+        beside = [each for each in self.of_lines if link and each["LinkedOrderLineID"] == link]
+        net = line["TotalExcl"] + sum(each["TotalExcl"] for each in beside)
+        reduced += "".join(self._allowance(each) for each in beside)
         item = (
             _cbc("Description", line.get("DescriptionExtended"))
             + _cbc("Name", line.get("Description"))
@@ -286,7 +314,7 @@ class Document:
             names[0],
             _cbc("ID", str(position))
             + _cbc(names[1], f"{quantity.normalize():f}", unitCode=self._unit(line))
-            + self._money("LineExtensionAmount", line["TotalExcl"])
+            + self._money("LineExtensionAmount", net)
             + reduced
             + _cac("Item", item)
             + _cac("Price", self._money("PriceAmount", price.normalize())),

@@ -106,6 +106,28 @@ def test_negative_price_that_billit_turns(billit: Billit, control: Remote) -> No
     assert billit.send(billit.create(line("2"), line("1", "-10"))).status_code == 200
 
 
+def test_allowances_and_charges(billit: Billit, control: Remote) -> None:
+    """On a line with its link and its rate, on the whole order without; either is part of the totals."""
+    off = line("1", "-10", "0", LinkedOrderLineID="a", AllowanceChargeIndicator=False)
+    on = line("1", "4", AllowanceChargeIndicator=True)
+    identity = billit.create(line("2", LinkedOrderLineID="a"), off, on)
+    found = billit.order(identity)
+    assert [(row["TotalExcl"], row["VATPercentage"]) for row in found["OrderLines"]] == [
+        (Decimal("200.00"), 21),
+        (Decimal("-10.00"), 21),
+        (Decimal("4.00"), 21),
+    ]
+    assert (found["TotalExcl"], found["TotalVAT"], found["TotalIncl"]) == (
+        Decimal("194.00"),
+        Decimal("40.74"),
+        Decimal("234.74"),
+    )
+    assert billit.send(identity).status_code == 200
+    other = billit.create(line("2", LinkedOrderLineID="a"), off)
+    control.switch(billit_allowances="lines")
+    assert "[BR-27]-" in billit.send(other).text
+
+
 def test_negative_quantity(billit: Billit, control: Remote) -> None:
     found = billit.order(billit.create(line("2"), line("-1", "10")))
     assert (found["OrderLines"][1]["TotalExcl"], found["TotalExcl"]) == (Decimal("-10.00"), Decimal("190.00"))

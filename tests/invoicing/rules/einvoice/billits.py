@@ -13,7 +13,8 @@ from typing import Any, Literal
 from integrations.clients import billit
 from integrations.sandbox.billit.rules import peppol, ubl
 from integrations.sandbox.billit.rules.amounts import rated, rounding
-from invoicing.rules.einvoice import Document, Party, Writing
+from invoicing.rules.einvoice import Document, Line, Party, Writing
+from invoicing.rules.rating import line_total
 
 _MADE_BY_BILLIT = {"OrderNumber": "2026-0042", "PaymentReference": "+++000/0050/00042+++"}
 
@@ -42,14 +43,21 @@ def posted(document: Document, kind: Literal["Invoice", "CreditNote"], *, is_new
                 reference=line.reference,
                 vat_rate=line.vat_rate,
                 ventilation_code=line.code if line.vat_rate == 0 else None,
+                discount=_discount(line, f"link-{position}"),
             )
-            for line in document.lines
+            for position, line in enumerate(document.lines, start=1)
         ),
         order_type=kind,
         about_number="2026-0007" if kind == "CreditNote" else "",
     )
     body: dict[str, Any] = json.loads(billit.encode(billit.order_body(order)), parse_float=Decimal)
     return body
+
+
+def _discount(line: Line, link: str) -> billit.LineDiscount | None:
+    """A quarter off where the line has a reason for it."""
+    quarter = line_total(line.quantity, line.unit_price / 4) or Decimal("0.01")
+    return billit.LineDiscount(quarter, line.discount_reason, link) if line.discount_reason else None
 
 
 def stored(document: Document, kind: Literal["Invoice", "CreditNote"] = "Invoice", *, is_new: bool = False) -> Any:

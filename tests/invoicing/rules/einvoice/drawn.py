@@ -82,6 +82,7 @@ def lines(draw: DrawFn, tax: tuple[int, int]) -> Line:
         reference=draw(texts()),
         vat_rate=Decimal(rate),
         code=code,
+        discount_reason=draw(texts()) if draw(st.integers(1, 4)) == 4 else "",
     )
 
 
