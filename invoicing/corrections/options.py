@@ -52,7 +52,7 @@ class Case:
     @property
     def amount(self) -> Decimal:
         """The difference in euro excl. VAT, by price and discount of the line; negative when too much was billed."""
-        return differences.amount_of(self.hours, self.correction.claim.line)
+        return self.correction.claim.line.net_of(self.hours)
 
     @property
     def possible(self) -> list[Option]:

@@ -241,7 +241,7 @@ def _group(name: str, rows: Sequence[Correction], books: Mapping[int, dict[int, 
         changes = [(row.claim_id, row.seconds) for row in of_line if row.claim_id in settled]
         for hours in differing_hours(settled, changes, frozen_rounding(of_line[0].invoice)):
             total += hours
-            amount += differences.amount_of(hours, of_line[0].claim.line)
+            amount += of_line[0].claim.line.net_of(hours)
         for row in of_line:
             refusal, alone = next_invoice(row, settled)
             why_next = why_next or refusal

@@ -10,7 +10,6 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.ledger.differences import amount_of
 from invoicing.models import Agreement, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import planning
 
@@ -159,7 +158,7 @@ def of_correction(correction: Correction, settled: Mapping[int, int], hours: Dec
             "mirrored": int(correction.mirrored.get("seconds", billed + correction.seconds)),
             "seconds": correction.seconds,
             "hours": _number(hours),
-            "amount": _number(amount_of(hours, claim.line)),
+            "amount": _number(claim.line.net_of(hours)),
             **_elsewhere(correction),
             "line_entries": len(settled),
             "line_seconds": sum(settled.values()),

@@ -17,7 +17,7 @@ from typing import Any
 
 from integrations.models import Entry
 from invoicing.ledger.facts import frozen_rounding
-from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine
+from invoicing.models import Claim, Correction, Dossier, Invoice
 from invoicing.rules import discounts, mapping, planning, rating
 from invoicing.rules.differences import differing_hours, unsettled
 from invoicing.rules.lines import NO_DISCOUNT, Discount
@@ -297,12 +297,6 @@ def _planned(correction: Correction, hours: Decimal) -> planning.Difference:
         ),
         discount=Discount(discount, line.discount_reason) if discount else NO_DISCOUNT,
     )
-
-
-def amount_of(hours: Decimal, line: InvoiceLine) -> Decimal:
-    """What a difference of a line comes to in euro excl. VAT: at its price, less its share of the line's discount."""
-    value = rating.line_total(hours, line.unit_price)
-    return value - discounts.share(line.discount, line.value, value)
 
 
 def _as_billed(claim: Claim) -> mapping.Entry:

@@ -13,6 +13,7 @@ from integrations.models import Entry
 from invoicing.models.agreements import Agreement
 from invoicing.models.dossiers import ClientMapping
 from invoicing.models.invoices import Invoice
+from invoicing.rules import discounts, rating
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 
@@ -149,6 +150,11 @@ class InvoiceLine(FirmOwned):
     def value(self) -> Decimal:
         """Its value at rate in euro: what it bills at its price, whatever was taken off or put on."""
         return self.total + self.discount
+
+    def net_of(self, hours: Decimal) -> Decimal:
+        """What a difference of so many hours comes to: at its price, less its share of the discount."""
+        value = rating.line_total(hours, self.unit_price)
+        return value - discounts.share(self.discount, self.value, value)
 
     @property
     def corrects(self) -> bool:
