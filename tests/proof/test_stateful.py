@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 import requests
@@ -79,7 +79,7 @@ _VERBS: dict[str, Callable[..., object]] = {
 _Row = TypeVar("_Row")
 
 
-def _pick(rows: Iterable[_Row], number: int) -> _Row | None:
+def pick(rows: Iterable[_Row], number: int) -> _Row | None:
     """One of the rows, or None when there is none."""
     found = list(rows)
     return found[number % len(found)] if found else None
@@ -89,12 +89,13 @@ class Billing(RuleBasedStateMachine):
     """Toggl, people, workers and Billit, each doing what they like to one firm."""
 
     make: Callable[..., Scene]
+    more: ClassVar[dict[str, Any]] = {}
     made = 0
 
     def __init__(self) -> None:
         super().__init__()
         type(self).made += 1
-        world = with_another_workspace(small_world(group_by="entry", tags=TAGS))
+        world = with_another_workspace(small_world(group_by="entry", tags=TAGS, **self.more))
         world["firm"]["slug"] = f"small-{self.made}"
         self.books = type(self).make(world)
         self.books.at(NOW)
@@ -130,7 +131,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule(number=Any_)
     def delete(self, number: int) -> None:
-        serial = _pick(sorted(self.there), number)
+        serial = pick(sorted(self.there), number)
         if serial is not None:
             self.there.remove(serial)
             self.books.control.delete_entries(FIRST_ENTRY + serial)
@@ -175,7 +176,7 @@ class Billing(RuleBasedStateMachine):
     @rule(number=Any_, there=st.booleans())
     def move_to_a_workspace(self, number: int, there: bool) -> None:
         """The entry keeps its id."""
-        serial = _pick(sorted(self.there), number)
+        serial = pick(sorted(self.there), number)
         if serial is not None:
             place = (ANOTHER_WORKSPACE, ANOTHER_PROJECT) if there else (WORKSPACE, GARAGE_PROJECT)
             moved = dict(zip(("workspace_id", "project_id"), place, strict=True))
@@ -233,7 +234,7 @@ class Billing(RuleBasedStateMachine):
         assert answer.status_code == 200, answer.text
 
     def _change(self, number: int, value: Callable[[dict[str, Any]], object], name: str) -> None:
-        serial = _pick(sorted(self.there), number)
+        serial = pick(sorted(self.there), number)
         if serial is not None:
             rows = self.books.control.world()["toggl"]["entries"]
             there = next(row for row in rows if row["id"] == FIRST_ENTRY + serial)
@@ -255,7 +256,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule(number=Any_, answer=st.sampled_from(sorted(ANSWERS)))
     def post(self, number: int, answer: str) -> None:
-        invoice = _pick(self.books.invoices(status="approved"), number)
+        invoice = pick(self.books.invoices(status="approved"), number)
         if invoice is None:
             return
         if answer == "well":
@@ -268,14 +269,14 @@ class Billing(RuleBasedStateMachine):
     @rule(number=Any_, done=st.booleans())
     def kill(self, number: int, done: bool) -> None:
         """The worker dies with the order made, or not made; the row stays as it was."""
-        invoice = _pick(self.books.invoices(status="approved"), number)
+        invoice = pick(self.books.invoices(status="approved"), number)
         if invoice is not None:
             with suppress(ServiceError, NotPossible):
                 self.books.die_posting(invoice, done=done)
 
     @rule(number=Any_)
     def recover(self, number: int) -> None:
-        invoice = _pick(self.books.invoices(status__in=["posting", "in_doubt"]), number)
+        invoice = pick(self.books.invoices(status__in=["posting", "in_doubt"]), number)
         if invoice is not None:
             self.books.recover(invoice)
         for replaced in replace.due_replacements(now=timezone.now()):
@@ -295,20 +296,20 @@ class Billing(RuleBasedStateMachine):
 
     @rule(number=Any_)
     def approve(self, number: int) -> None:
-        invoice = _pick(self.books.invoices(status__in=["draft", "refused"]), number)
+        invoice = pick(self.books.invoices(status__in=["draft", "refused"]), number)
         if invoice is not None:
             with suppress(NotPossible):
                 self.books.approve(invoice)
 
     @rule(number=Any_)
     def void(self, number: int) -> None:
-        invoice = _pick(self.books.invoices(status__in=["draft", "approved", "refused"]), number)
+        invoice = pick(self.books.invoices(status__in=["draft", "approved", "refused"]), number)
         if invoice is not None:
             runs.void(invoice=invoice, by=BY, now=timezone.now())
 
     @rule(number=Any_)
     def send(self, number: int) -> None:
-        invoice = _pick(self.books.invoices(status="posted", delivery="not_sent"), number)
+        invoice = pick(self.books.invoices(status="posted", delivery="not_sent"), number)
         if invoice is not None:
             with suppress(NotPossible):
                 self.books.send(invoice)
@@ -316,7 +317,7 @@ class Billing(RuleBasedStateMachine):
     @rule(number=Any_, how=st.sampled_from(["accept", "bill_next", "replace", "credit", "credit and bill"]))
     def correct(self, number: int, how: str) -> None:
         opened = Correction.objects.filter(firm=self.books.firm, decision="open").order_by("entry__remote_id", "pk")
-        correction = _pick(opened, number)
+        correction = pick(opened, number)
         if correction is None:
             return
         asked: dict[str, Any] = {"correction": correction, "by": BY, "now": timezone.now()}
@@ -333,7 +334,7 @@ class Billing(RuleBasedStateMachine):
 
     @rule(number=Any_, verb=st.sampled_from(["hold", "release", "write_off", "reopen"]))
     def decide(self, number: int, verb: str) -> None:
-        row = _pick(Entry.objects.filter(firm=self.books.firm).order_by("remote_id"), number)
+        row = pick(Entry.objects.filter(firm=self.books.firm).order_by("remote_id"), number)
         if row is not None:
             reason = {"reason": "for now"} if verb in ("hold", "write_off") else {}
             with suppress(NotPossible):
@@ -344,7 +345,7 @@ class Billing(RuleBasedStateMachine):
         """A person looks at Billit, and finds nothing."""
         there = {order["ExternalProviderID"] for order in self.books.control.orders()}
         left = self.books.invoices(status="in_doubt", needs_person=True).exclude(reference__in=there)
-        invoice = _pick(left, number)
+        invoice = pick(left, number)
         if invoice is not None:
             doubt.post_anew(invoice=invoice, by=BY, now=timezone.now())
 

@@ -1,0 +1,125 @@
+"""Whatever is done in whatever order, with fee agreements in play: each period and each hour is billed at most once.
+
+More of it: PROOF_EXAMPLES=500 pytest tests/proof/test_stateful_agreements.py
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import invariant, rule, run_state_machine_as_test
+
+from invoicing.dossiers import agreements
+from invoicing.ledger import derive
+from invoicing.ledger.agreements import agreement_of
+from invoicing.models import Agreement
+from tests.invoicing.agreements.agreed import ADVANCES, terms
+from tests.invoicing.scene import BY, Scene
+from tests.proof.test_stateful import EXAMPLES, STEPS, Any_, Billing, pick
+from tests.worlds import BAKERY, GARAGE
+from toggbill.firms.errors import NotPossible
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+FEE, ADVANCE = "Flat fee", "Advance"
+Amounts = st.sampled_from(["250.00", "0.00", "99.99"])
+Days = st.sampled_from([date(2026, 9, 15), date(2026, 10, 31), date(2026, 11, 10)])
+
+
+class BillingByAgreement(Billing):
+    """The same firm, whose people agree on fees and advances, change them and end them."""
+
+    more: ClassVar[dict[str, Any]] = {"products": ADVANCES, "start": "2026-09-01"}
+    agreed = 0
+
+    @rule(
+        client=st.sampled_from([GARAGE, BAKERY]),
+        amount=Amounts,
+        every=st.sampled_from(["month", "quarter"]),
+        in_advance=st.booleans(),
+        included=st.sampled_from([None, "0", "2.5"]),
+        products=st.sampled_from([(), ("ADV",), ("CPT",)]),
+    )
+    def agree_on_a_fee(
+        self, client: int, amount: str, every: str, in_advance: bool, included: str | None, products: tuple[str, ...]
+    ) -> None:
+        self._agree(
+            client_id=client,
+            amount=Decimal(amount),
+            every=every,
+            in_advance=in_advance,
+            included_hours=None if included is None else Decimal(included),
+            extra_product="" if included is None else "ADV",
+            products=products,
+        )
+
+    @rule(client=st.sampled_from([GARAGE, BAKERY]), amount=Amounts, products=st.sampled_from([(), ("ADV",), ("CPT",)]))
+    def agree_on_advances(self, client: int, amount: str, products: tuple[str, ...]) -> None:
+        self._agree(kind="advance", product="PROV", client_id=client, amount=Decimal(amount), products=products)
+
+    @rule(number=Any_, amount=Amounts)
+    def change_an_amount(self, number: int, amount: str) -> None:
+        agreement = self._any_agreement(number)
+        if agreement is not None:
+            with suppress(NotPossible):
+                changed = replace(agreement_of(agreement), amount=Decimal(amount))
+                agreements.change(agreement=agreement, terms=changed, by=BY, now=timezone.now())
+            derive.derive_marked(now=timezone.now())
+
+    @rule(number=Any_, day=Days)
+    def end_an_agreement(self, number: int, day: date) -> None:
+        agreement = self._any_agreement(number)
+        if agreement is not None:
+            with suppress(NotPossible):
+                agreements.end(agreement=agreement, last_day=day, by=BY, now=timezone.now())
+            derive.derive_marked(now=timezone.now())
+
+    @invariant()
+    def no_period_is_billed_twice(self) -> None:
+        """Of Billit's own orders: what a credit note shows again is taken back."""
+        shown: Counter[str] = Counter()
+        for order in self.books.control.orders():
+            if not order["Deleted"]:
+                sign = -1 if order["OrderType"] == "CreditNote" else 1
+                fees = {line["Description"] for line in order["OrderLines"] if self._is_fee(line["Description"])}
+                shown.update(dict.fromkeys(fees, sign))
+        assert {text: count for text, count in shown.items() if count > 1} == {}
+
+    @staticmethod
+    def _is_fee(text: str) -> bool:
+        return text.startswith((FEE, ADVANCE))
+
+    def _agree(self, **changes: Any) -> None:
+        """Under a title of its own, so that the lines of two agreements differ. One whose scope meets another's is
+        refused."""
+        type(self).agreed += 1
+        name = f"agreed-{self.agreed}"
+        with suppress(NotPossible):
+            wanted = terms(key=name, title=name, **changes)
+            agreements.agree(dossier=self.books.dossier, terms=wanted, by=BY, now=timezone.now())
+        derive.derive_marked(now=timezone.now())
+
+    def _any_agreement(self, number: int) -> Agreement | None:
+        return pick(Agreement.objects.filter(firm=self.books.firm).order_by("pk"), number)
+
+
+def test_with_agreements_no_period_is_billed_twice_and_no_hour_is_lost(scene: Callable[..., Scene]) -> None:
+    BillingByAgreement.make = staticmethod(scene)
+    run_state_machine_as_test(
+        BillingByAgreement,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=STEPS,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
