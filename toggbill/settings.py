@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from toggbill import keys, log_lines, mail_url, masking
+from toggbill.database.engines import our_engine
 from toggbill.queues import ROUTES, ticks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -152,17 +153,6 @@ TEMPLATES: list[dict[str, Any]] = [
 
 
 # --- database (design D2) ---------------------------------------------------------------------------------------------
-def our_engine(engine: str) -> str:
-    """Django's backend, with migrations that find none of our triggers in their way. Raises ImproperlyConfigured."""
-    package, _, name = engine.rpartition(".")
-    if package != "django.db.backends" or name not in ("postgresql", "sqlite3"):
-        raise ImproperlyConfigured(
-            "DATABASE_URL names neither a PostgreSQL nor an SQLite database, and toggbill runs on no other. "
-            "Begin it with postgresql:// or sqlite:///."
-        )
-    return f"toggbill.database.{name}"
-
-
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url_config(env.str("DATABASE_URL", default="") or f"sqlite:///{VAR_DIR / 'toggbill.sqlite3'}")
 }

@@ -12,6 +12,7 @@ from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from tests import factories
 from toggbill.database import triggers
+from toggbill.database.engines import our_engine
 from toggbill.database.triggers import Trigger, trigger
 from toggbill.firms.models import Firm
 
@@ -232,8 +233,6 @@ def test_migration_backwards_keeps_the_triggers_of_what_is_left(firm: Firm) -> N
 
 
 def test_other_databases_are_refused_by_name() -> None:
-    from toggbill import settings  # noqa: PLC0415 - the module itself, not Django's copy
-
     assert connection.settings_dict["ENGINE"].startswith("toggbill.database.")
     with pytest.raises(ImproperlyConfigured, match="neither a PostgreSQL nor an SQLite"):
-        settings.our_engine("django.db.backends.mysql")
+        our_engine("django.db.backends.mysql")
