@@ -13,4 +13,8 @@ class InvoicingConfig(AppConfig):
     def ready(self) -> None:
         """Register the triggers and the checks; they know models."""
         from invoicing.annexes import checks  # noqa: F401, PLC0415 - models are loaded by now, not before
-        from invoicing.models import month_triggers, triggers  # noqa: F401, PLC0415 - models are loaded by now, not before
+        from invoicing.models import (  # noqa: F401, PLC0415 - models are loaded by now, not before
+            block_triggers,
+            month_triggers,
+            triggers,
+        )

@@ -185,6 +185,7 @@ def test_every_task_takes_ids_and_nothing_else() -> None:
 # Whose rows a command works on: one firm's (an argument), each firm's in turn, or none's.
 COMMANDS = {
     "acknowledge": "--firm",
+    "agreement": "--firm",
     "anchor_audit": "each",
     "close_firm": "--firm",
     "corrections": "--firm",

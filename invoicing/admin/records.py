@@ -71,7 +71,7 @@ class CustomerPinAdmin(ReadOnlyAdmin):
 class AgreementAdmin(ReadOnlyAdmin):
     """What the firm agreed with customers on fees: stated in the onboarding file."""
 
-    list_display = ("key", "dossier", "title", "every", "amount", "start_date", "end_date")
+    list_display = ("key", "dossier", "title", "kind", "every", "amount", "hours", "price", "start_date", "end_date")
     list_select_related = ("dossier",)
     list_filter = (("dossier", _Related), "kind", "every")
     search_fields = ("key", "title", "number")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch
 
+from invoicing.ledger import blocks
 from invoicing.ledger.facts import rounding_of
-from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.models import Agreement, Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
 from invoicing.rules.annex import NOTHING, Annex, AnnexEntry, AnnexLine, plain, rounded
 from invoicing.rules.rating import Rounding
@@ -19,10 +21,13 @@ def contents(invoices: Iterable[int]) -> dict[int, Annex]:
     claims = Claim.objects.order_by("started_at", "pk").select_related("takes_back")
     lines = InvoiceLine.objects.order_by("position").prefetch_related(Prefetch("claims", claims))
     rows = Invoice.objects.filter(pk__in=list(invoices)).select_related("firm", "dossier", "about")
-    return {row.pk: _content(row) for row in rows.prefetch_related(Prefetch("lines", lines))}
+    found = list(rows.prefetch_related(Prefetch("lines", lines)))
+    agreed = Agreement.objects.filter(kind=Agreement.Kind.PREPAID, dossier__in={row.dossier_id for row in found})
+    prepaid = set(agreed.values_list("dossier", flat=True))
+    return {row.pk: _content(row, has_blocks=row.dossier_id in prepaid) for row in found}
 
 
-def _content(invoice: Invoice) -> Annex:
+def _content(invoice: Invoice, *, has_blocks: bool) -> Annex:
     rounding = Rounding(**invoice.rounding) if invoice.rounding else rounding_of(invoice.dossier)
     return Annex(
         language=planning.language_of(invoice.customer_language, invoice.firm.language),
@@ -37,7 +42,14 @@ def _content(invoice: Invoice) -> Annex:
         period_till=invoice.period_till,
         rounding=rounding,
         lines=tuple(_line(line, rounding) for line in invoice.lines.all()),
+        left=_left(invoice) if has_blocks else (),
     )
+
+
+def _left(invoice: Invoice) -> tuple[tuple[str, Decimal], ...]:
+    """What the customer has left of prepaid hours."""
+    balances = blocks.balances(blocks.of_customer(invoice))
+    return tuple((plain(each.agreement.title), each.left) for each in balances)
 
 
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:

@@ -45,6 +45,8 @@ def _facts(annex: Annex) -> Iterator[tuple[str, str, str]]:
     if annex.period_from != annex.period_till:
         days += f" – {annex.period_till:%d/%m/%Y}"
     yield words.period, "", days
+    for title, hours in annex.left:
+        yield words.left.format(title=title), "", f"{_minus(number(hours, annex.language))} {words.unit}"
     if annex.purchase_order:
         yield words.purchase_order, "", escape(annex.purchase_order)
     yield words.reference, ' class="reference"', escape(annex.reference)

@@ -1,6 +1,7 @@
 """The annex of hours as CSV, as a spreadsheet of the customer's language opens it.
 
-A row for each entry, after those of a line one with its total, at the end one with the total of all. Semicolons and a
+A row for each entry, after those of a line one with its total, at the end one with the total of all,
+and one with what is left of each agreement on prepaid hours. Semicolons and a
 decimal comma, in English commas and a point; UTF-8 with the mark by which spreadsheets know it.
 """
 
@@ -34,4 +35,6 @@ def as_csv(annex: Annex) -> bytes:
             writer.writerow([*before, "", "", neutral(said), "", "", ""])
     hours = number(annex.quantity, annex.language)
     writer.writerow(["", "", "", "", words.total, clock(annex.seconds), "", hours])
+    for title, left in annex.left:
+        writer.writerow(["", "", "", "", neutral(words.left.format(title=title)), "", "", number(left, annex.language)])
     return b"\xef\xbb\xbf" + out.getvalue().encode()

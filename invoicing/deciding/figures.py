@@ -107,7 +107,12 @@ def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
             "excl": _number(sum((planned.total_excl for planned in invoices), Decimal(0))),
             "vat": _number(sum((planned.total_vat for planned in invoices), Decimal(0))),
             "incl": _number(sum((planned.total_incl for planned in invoices), Decimal(0))),
-            "buyers": digest_of([[*planned.key, planned.title] for planned in invoices]),
+            "buyers": digest_of(
+                [
+                    [[*planned.key, planned.title] for planned in invoices],
+                    [[drawn.line, [entry.id for entry in drawn.entries], drawn.seconds] for drawn in plan.drawn],
+                ]
+            ),
             "lines": lines,
         },
     )
@@ -239,6 +244,7 @@ def of_agreement(row: Agreement) -> Figures:
             "part_periods": row.part_periods,
             "plan": [[each["day"], each["amount"]] for each in row.plan],
             "settle_on": row.settle_on,
+            "block": [None if each is None else _number(each) for each in (row.hours, row.price, row.refill_at)],
         },
     )
 

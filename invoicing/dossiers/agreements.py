@@ -38,6 +38,7 @@ Terms = rules.Agreement
 _LONGEST = 200
 _MOST = Decimal(10) ** 10
 _MOST_HOURS = Decimal(10) ** 6
+_OF_BLOCKS = ("hours", "price", "refill_at")
 # What a period that is billed rests on: with other ones a period could be billed twice, or a part of it never.
 _DAY_OF_YEAR = re.compile(r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d)")
 _FIXED = ("kind", "client", "vat", "from", "every", "in_advance")
@@ -167,6 +168,9 @@ def _columns(terms: Terms) -> dict[str, Any]:
         "part_periods": terms.part_periods,
         "plan": [{"day": day.isoformat(), "amount": f"{amount:.2f}"} for day, amount in sorted(terms.plan)],
         "settle_on": terms.settle_on,
+        "hours": terms.hours,
+        "price": terms.price,
+        "refill_at": terms.refill_at,
     }
 
 
@@ -184,6 +188,7 @@ def _own(terms: Terms) -> Iterable[Fault]:
     yield from _customer(terms)
     yield from _days(terms)
     yield from _amount("amount", terms.amount, _MOST)
+    yield from _blocks(terms)
     if terms.included_hours is not None:
         yield from _amount("included_hours", terms.included_hours, _MOST_HOURS)
     if terms.included_hours is not None and not terms.extra_product.strip():
@@ -226,6 +231,28 @@ def _advances(terms: Terms) -> Iterable[Fault]:
             yield Fault("plan", "not_an_amount", {"value": str(amount)})
     if terms.settle_on and not _DAY_OF_YEAR.fullmatch(terms.settle_on):
         yield Fault("settle_on", "not_a_day_of_the_year", {"value": terms.settle_on})
+
+
+def _blocks(terms: Terms) -> Iterable[Fault]:
+    """What prepaid hours need, and what belongs to them, or to a fee, alone."""
+    if terms.kind != rules.Kind.prepaid:
+        stated = [name for name in _OF_BLOCKS if getattr(terms, name) is not None]
+        yield from (Fault(name, "not_of_this_kind", {"kind": terms.kind}, beside=("kind",)) for name in stated)
+        return
+    for name in ("hours", "price"):
+        if getattr(terms, name) is None:
+            yield Fault(name, "prepaid_needs", beside=("kind",))
+    for name, most in (("hours", _MOST_HOURS), ("price", _MOST), ("refill_at", _MOST_HOURS)):
+        if (value := getattr(terms, name)) is not None:
+            yield from _amount(name, value, most)
+    if terms.hours == 0:
+        yield Fault("hours", "block_of_nothing")
+    if terms.hours is not None and terms.refill_at is not None and terms.refill_at > terms.hours:
+        yield Fault("refill_at", "refill_above_block", {"hours": f"{terms.hours:f}"}, beside=("hours",))
+    plain = Terms(key="", title="", start=terms.start, product="")
+    for name in ("amount", "every", "in_advance", "included_hours", "extra_product", "part_periods"):
+        if getattr(terms, name) != getattr(plain, name):
+            yield Fault(name, "not_of_this_kind", {"kind": terms.kind}, beside=("kind",))
 
 
 def _customer(terms: Terms) -> Iterable[Fault]:

@@ -78,6 +78,9 @@ WORDS: Mapping[str, str] = {
     "plan_day_outside": _("has %(day)s, which lies before the first or after the last day of the agreement."),
     "not_a_day_of_the_year": _("“%(value)s” is not a day of the year; write month and day, such as 12-31."),
     "advance_billed": _("keeps the advance of %(day)s with %(amount)s: it is billed; take it back by a credit note."),
+    "prepaid_needs": _("missing; prepaid hours need the hours of a block and the price of an hour."),
+    "block_of_nothing": _("must be above zero; say how many hours a block has."),
+    "refill_above_block": _("is above the %(hours)s hours of a block; a block that is full would be refilled at once."),
     "scopes_overlap": _(
         "agreements %(agreement)s and %(other)s of this customer could cover the same hour; part them by their days, "
         "or by naming products alone or projects alone in both."

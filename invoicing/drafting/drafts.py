@@ -28,10 +28,16 @@ def new(dossier: Dossier, now: datetime) -> Invoice:
     )
 
 
-def standing(waiting: Iterable[Invoice], buyer: mapping.Buyer, *, outside_scope: bool) -> Invoice | None:
-    """Of waiting drafts the one of a customer, its references and scope of VAT: there is one at most (R7, R8)."""
-    wanted = (buyer.purchase_order, buyer.buyer_reference, outside_scope)
+def standing(waiting: Iterable[Invoice], planned: planning.PlannedInvoice) -> Invoice | None:
+    """Of waiting drafts the one of a customer, its references and scope of VAT: there is one at most (R7, R8). The
+    block of an agreement is an invoice of its own, of which one at most waits (section 11)."""
+    buyer = planned.buyer
+    wanted = (buyer.purchase_order, buyer.buyer_reference, planned.outside_scope)
     for invoice in waiting:
+        if planned.block is not None or invoice.block_of_id is not None:
+            if invoice.block_of_id == planned.block:
+                return invoice
+            continue
         own = (invoice.purchase_order, invoice.buyer_reference, invoice.outside_scope)
         if own == wanted and same_buyer(buyer, invoice):
             return invoice
@@ -41,6 +47,7 @@ def standing(waiting: Iterable[Invoice], buyer: mapping.Buyer, *, outside_scope:
 def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, Customer]) -> Invoice:
     """Set what the plan says of the whole invoice, and what Peppol would refuse of it (R11); not saved."""
     buyer = planned.buyer
+    invoice.block_of_id = planned.block
     invoice.buyer_key = buyer.key
     invoice.customer_vat = buyer.number
     invoice.customer_name = buyer.name[:500]
@@ -232,12 +239,12 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
     ]
     InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
     billed = [
-        _claim(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
+        claim_of(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
         for line, planned in lines
         for entry in planned.entries
     ]
     covered = [
-        _claim(line.pk, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
+        claim_of(line.pk, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
         for line, planned in lines
         for entry in planned.covered
     ]
@@ -248,7 +255,7 @@ def hang(hung: Iterable[planning.Hung], rows: Mapping[int, Entry]) -> None:
     """Put covered hours on lines of earlier invoices; ``rows``: the entries by their Toggl id."""
     bulk.insert(
         [
-            _claim(each.line, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
+            claim_of(each.line, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
             for each in hung
             for entry in each.entries
         ]
@@ -267,7 +274,7 @@ def hung_news(hung: Iterable[planning.Hung]) -> list[News]:
     ]
 
 
-def _claim(line: int, row: Entry, entry: mapping.Entry, **kind: Any) -> Claim:
+def claim_of(line: int, row: Entry, entry: mapping.Entry, **kind: Any) -> Claim:
     return Claim(
         firm_id=row.firm_id,
         entry_id=row.pk,
@@ -297,7 +304,9 @@ def _kind_of(difference: planning.Difference | None, entry: mapping.Entry) -> di
 
 
 def entry_rows(
-    dossier: Dossier, planned: Iterable[planning.PlannedInvoice], hung: Iterable[planning.Hung] = ()
+    dossier: Dossier,
+    planned: Iterable[planning.PlannedInvoice],
+    hung: Iterable[planning.Hung | planning.Drawn] = (),
 ) -> dict[int, Entry]:
     """The entries of planned invoices, and of what they hang on earlier ones, by their Toggl id."""
     lines = [line for invoice in planned for line in invoice.lines]

@@ -53,4 +53,4 @@ def written(invoice: Invoice) -> list[planning.Written]:
 
 def is_same(invoice: Invoice, planned: planning.PlannedInvoice) -> bool:
     """Whether a planned invoice is for the customer, the references and the scope of VAT of the draft."""
-    return drafts.standing([invoice], planned.buyer, outside_scope=planned.outside_scope) is not None
+    return drafts.standing([invoice], planned) is not None

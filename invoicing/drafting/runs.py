@@ -15,9 +15,9 @@ from integrations.models import Entry, Project
 from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
-from invoicing.drafting import drafts
+from invoicing.drafting import drafts, draws
 from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
-from invoicing.ledger import agreements, derive, differences, locks, transitions
+from invoicing.ledger import agreements, blocks, derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
@@ -117,11 +117,14 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
         changes.append((standing or drafts.new(dossier, now), planned))
     dropped = sheet.without_hours(matched)
     hung = sheet.plan.hung
-    rows = drafts.entry_rows(dossier, (planned for _, planned in changes), hung)
+    rows = drafts.entry_rows(dossier, (planned for _, planned in changes), [*hung, *sheet.plan.drawn])
     hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
     claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     taken_off = Claim.objects.filter(line__invoice__in=[*(invoice for invoice, _ in changes if invoice.pk), *dropped])
-    locks.lock_entries({*(row.pk for row in rows.values()), *taken_off.values_list("entry_id", flat=True)})
+    judged_again = draws.judged_again(dossier, sheet.plan, changes)
+    locks.lock_entries(
+        {*(row.pk for row in rows.values()), *taken_off.values_list("entry_id", flat=True), *judged_again}
+    )
     # Hours that go from a draft that is dropped to another one are judged again, too.
     moved_on = set(claimed).intersection(taken_off.filter(line__invoice__in=dropped).values_list("entry_id", flat=True))
     written = {invoice.reference: drafts.written(invoice.lines.all()) for invoice, _ in changes if invoice.pk}
@@ -136,7 +139,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
         news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn, before))
     drafts.write(changes, rows)
     drafts.hang(hung, rows)
-    news += drafts.hung_news(hung)
+    news += drafts.hung_news(hung) + draws.write(sheet.plan.drawn, rows, now)
     transitions.claimed(entries=claimed)
     run, _ = Run.objects.update_or_create(
         dossier=dossier,
@@ -165,7 +168,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
     )
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
     others = {*released, *locks.elsewhere(claimed)} - set(claimed)
-    derive.derive_entries(entries=others | moved_on, now=now)
+    derive.derive_entries(entries=others | moved_on | judged_again - set(claimed), now=now)
     return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
@@ -250,7 +253,11 @@ def draft_again(
     free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
     free = free.select_related("ledger_row")
     elsewhere, covering = books.billed_elsewhere(free), agreements.covered_by(free)
-    agreed = planning.Agreed(agreements.standing(judge.agreements), agreements.periods_of(dropped))
+    agreed = planning.Agreed(
+        agreements.standing(judge.agreements),
+        agreements.periods_of(dropped),
+        blocks.stocks([each.id for each in judge.agreements]),
+    )
     before = drafts.written(dropped.lines.order_by("position").prefetch_related("claims"))
     plan = planning.plan(
         (books.entry(row, row.ledger_row, elsewhere, covering) for row in free),
@@ -269,7 +276,7 @@ def draft_again(
     for planned in same:
         invoice = drafts.header(drafts.new(dossier, now), planned, known)
         is_approved = rights.passes_limit(by, invoice) and not invoice.attention
-        if not is_approved and drafts.standing(waiting, planned.buyer, outside_scope=planned.outside_scope) is not None:
+        if not is_approved and drafts.standing(waiting, planned) is not None:
             continue
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
         if is_approved:

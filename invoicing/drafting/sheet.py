@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, Prefetch, Q
 from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
-from invoicing.ledger import agreements, differences
+from invoicing.ledger import agreements, blocks, differences
 from invoicing.ledger.facts import Facts, known_customers, terms
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from invoicing.models.invoices import InvoiceQuerySet
@@ -65,7 +65,10 @@ class Sheet:
         plan = planning.plan(
             (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),
             judge=judge,
-            agreed=planning.Agreed(agreements.standing(judge.agreements, besides=[*waiting, *remapped])),
+            agreed=planning.Agreed(
+                agreements.standing(judge.agreements, besides=[*waiting, *remapped]),
+                stocks=blocks.stocks([each.id for each in judge.agreements], besides=[*waiting, *remapped]),
+            ),
             terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
             held=held,
             differences=differences.to_bill(dossier),
@@ -77,11 +80,13 @@ class Sheet:
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
         """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""
-        return drafts.standing(self.drafts, planned.buyer, outside_scope=planned.outside_scope)
+        return drafts.standing(self.drafts, planned)
 
     def without_hours(self, matched: Collection[int]) -> tuple[Invoice, ...]:
-        """The drafts that the plan has no invoice for (``matched``: those that it has one for)."""
+        """The drafts that the plan has no invoice for (``matched``: those that it has one for). A block that cannot be
+        billed now stays ordered."""
         unmatched = [*(invoice for invoice in self.drafts if invoice.pk not in matched), *self.remapped]
+        unmatched = [each for each in unmatched if each.block_of_id is None or each in self.remapped]
         return tuple(invoice for invoice in unmatched if self._touches(invoice))
 
     def _touches(self, invoice: Invoice) -> bool:

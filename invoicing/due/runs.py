@@ -192,7 +192,9 @@ def _goes_on(invoice: Invoice) -> bool:
 
 def _carry_on(invoice: Invoice, dossier: Dossier, by: Actor, now: datetime) -> Invoice:
     approved = runs.approve(invoice=invoice, by=by, now=now)
-    posts.request(invoice=approved, send=dossier.mode == Dossier.Mode.SEND, by=by, now=now)
+    # A block of prepaid hours is sent by a person alone (section 11).
+    is_sent = dossier.mode == Dossier.Mode.SEND and invoice.block_of_id is None
+    posts.request(invoice=approved, send=is_sent, by=by, now=now)
     return approved
 
 

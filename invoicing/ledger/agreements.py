@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
 from integrations.models import Entry
+from invoicing.ledger import blocks
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement
+from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
 from invoicing.rules.agreements.periods import period_of
 
@@ -24,7 +27,18 @@ def agreements_of(dossiers: Collection[Dossier], clients: Mapping[int, str]) -> 
     rows = Agreement.objects.filter(dossier__in=dossiers).select_related("dossier").order_by("key")
     for row in rows:
         found[row.dossier_id].append(agreement_of(row, clients.get(row.client_remote_id or 0, "")))
+    prepaid = [each.id for some in found.values() for each in some if each.kind == agreement.Kind.prepaid]
+    if prepaid:
+        stocks = blocks.stocks(prepaid)
+        found |= {pk: [_drawing(each, stocks.get(each.id)) for each in some] for pk, some in found.items()}
     return {dossier.pk: tuple(found[dossier.pk]) for dossier in dossiers}
+
+
+def _drawing(each: agreement.Agreement, stock: Stock | None) -> agreement.Agreement:
+    """With what is known of its blocks."""
+    if stock is None:
+        return each
+    return replace(each, draws=stock.draws or is_short(each, stock, stock.left))
 
 
 def agreement_of(row: Agreement, client_name: str = "") -> agreement.Agreement:
@@ -53,15 +67,19 @@ def agreement_of(row: Agreement, client_name: str = "") -> agreement.Agreement:
         version=row.version,
         client_name=client_name,
         books_from=row.dossier.start_date,
+        hours=row.hours,
+        price=row.price,
+        refill_at=row.refill_at,
     )
 
 
 def covered_by(rows: Iterable[Entry]) -> dict[int, int]:
-    """By row id: the agreement whose line covers an entry, on an invoice that is no draft any more."""
+    """By row id: the agreement whose line covers an entry, on an invoice that is no draft any more, or whose block pays
+    it."""
     found: dict[int, int] = {}
     ids = [row.pk for row in rows]
     for start in range(0, len(ids), _CHUNK):
-        claims = Claim.objects.live().covered().filter(entry__in=ids[start : start + _CHUNK])
+        claims = Claim.objects.live().agreed().filter(entry__in=ids[start : start + _CHUNK])
         claims = claims.exclude(line__invoice__status=Invoice.Status.DRAFT)
         found |= dict(claims.values_list("entry_id", "line__agreement_id"))
     return found
@@ -74,6 +92,7 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     fees = defaultdict[int, dict[date, int]](dict)
     extras = defaultdict[int, dict[date, tuple[int, Decimal]]](dict)
     lines = InvoiceLine.objects.live().filter(agreement__in=by_id, takes_back__isnull=True)
+    lines = lines.exclude(kind=InvoiceLine.Kind.BLOCK)
     lines = lines.exclude(invoice__in=list(besides)).order_by("period", "part")
     for pk, of, kind, period, part, quantity in lines.values_list(
         "pk", "agreement_id", "kind", "period", "part", "quantity"

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models import LedgerRow
 from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules.mapping import DOUBTS, Reason
-from invoicing.rules.planning import CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
+from invoicing.rules.planning import BLOCK_WAITS, CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
 
@@ -190,6 +190,13 @@ WORDS: dict[str, Words] = {
         _("Not over yet"),
         _("These entries end after this moment: a run after that bills them."),
     ),
+    BLOCK_WAITS: Words(
+        _("Waits for its block"),
+        _(
+            "A block of prepaid hours is ordered that shall pay these entries, and Billit does not have it yet: "
+            "approve and post its invoice, or drop it to have them billed by the hour."
+        ),
+    ),
     CORRECTION_WAITS: Words(
         _("Correction that waits"),
         _(
@@ -200,7 +207,7 @@ WORDS: dict[str, Words] = {
 }
 
 # What a run tells of by itself: nobody has to decide, and nothing of it stands under attention.
-LEFT_BY_RUNS = (NOT_OVER, ROUNDS_TO_ZERO, CORRECTION_WAITS)
+LEFT_BY_RUNS = (NOT_OVER, ROUNDS_TO_ZERO, CORRECTION_WAITS, BLOCK_WAITS)
 
 # What a decision is about: entries with the same reason and the same cause are decided at once.
 ABOUT_CLIENT = frozenset(

@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
-from invoicing.ledger import derive, locks
+from invoicing.ledger import blocks, derive, locks
 from invoicing.ledger.facts import stands_as
 from invoicing.models import Claim, LedgerRow
 from invoicing.models.moves import STATE
@@ -81,7 +81,7 @@ def bill(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | Non
         News(_CONFIRMED, f"entry {row.entry.remote_id}", {"was": row.reason, "seconds": row.seconds}) for row in rows
     ]
     left = [row.entry_id for row in rows if row.reason == mapping.Reason.left_agreement]
-    Claim.objects.live().covered().filter(entry__in=left).update(released_at=now)
+    Claim.objects.live().agreed().filter(entry__in=left).update(released_at=now)
     for row in rows:
         if row.entry_id not in left:
             row.confirmed_as = stands_as(row.entry)
@@ -104,9 +104,11 @@ def _decide(
     read: Read | None,
 ) -> int:
     rows = _locked(entries, states, by, now, read)
+    # One that left its agreement: what is decided of it, its block does not pay.
+    freed = blocks.free(list(blocks.drawing([row.entry_id for row in rows]).values()), now)
     _set(rows, decision, reason, now)
     if rows:
-        audit.record(firm=rows[0].firm, news=[_news(event, row, reason) for row in rows], by=by, now=now)
+        audit.record(firm=rows[0].firm, news=[*freed, *(_news(event, row, reason) for row in rows)], by=by, now=now)
     return len(rows)
 
 

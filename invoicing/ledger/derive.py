@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from integrations.models import Company, Customer, Entry, Workspace
-from invoicing.ledger import differences, twins
+from invoicing.ledger import blocks, differences, twins
 from invoicing.ledger.agreements import covered_by
 from invoicing.ledger.facts import Facts, changed_customer, in_scope, known_customers, stands_as
 from invoicing.ledger.locks import portions
@@ -50,6 +50,7 @@ _WRITTEN = [
     "correction_text",
 ]
 _OF_CUSTOMERS = (Code.CUSTOMER_GONE, Code.CUSTOMER_RENUMBERED)
+_AGREED = (_State.COVERED, _State.ON_ACCOUNT, _State.PREPAID)
 _SETTLED = [_State.INVOICED, _State.CREDITED, _State.WRITTEN_OFF]
 
 
@@ -208,12 +209,13 @@ def _derive_chunk(
     )
     free = [row for row in rows if row.pk not in claims]
     elsewhere, covering = books.billed_elsewhere(free), covered_by(free)
+    drawing, freed = blocks.drawing(covering), list[Claim]()
     written, outside, pins = [], set[int](), _Pins()
     news: list[News] = []
     for row in rows:
         stood = standing[row.pk]
         entry = books.as_it_last_was(row) if row.pk in billed else books.entry(row, stood, elsewhere, covering)
-        dossier, verdict = books.verdict(entry)
+        dossier, verdict = blocks.verdict(books.verdict, row, entry, drawing, freed)
         buyer = verdict.buyer
         of_own_choice = dossier is not None and (dossier.pk, entry.client_id) in chosen
         if dossier is not None and buyer is not None and buyer.number and buyer.party_id and not of_own_choice:
@@ -234,9 +236,9 @@ def _derive_chunk(
         each.twin_id, each.confirmed_as = standing[each.entry_id].twin_id, standing[each.entry_id].confirmed_as
     bulk.upsert(written, unique=["entry"], update=_WRITTEN)
     lost = [row for row in rows if row.pk in outside and standing[row.pk].decision]
-    if lost and firm is None:
+    if (lost or freed) and firm is None:
         raise _News
-    news += _lost_decisions(lost)
+    news += _lost_decisions(lost) + blocks.free(freed, now)
     LedgerRow.objects.filter(entry__in=outside).delete()
     _unmark(rows, workspace, reaches=reaches)
     if news and firm is not None:
@@ -324,7 +326,7 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
         seconds=row.seconds,
         state=state,
         reason=str(verdict.reason or "") if state == _State.ATTENTION else "",
-        agreement_id=verdict.agreement if state in (_State.COVERED, _State.ON_ACCOUNT) else None,
+        agreement_id=verdict.agreement if state in _AGREED else None,
         client_name=entry.client_name,
         **_facts(verdict),
     )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from dataclasses import replace
+from datetime import date, datetime, time
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -19,58 +19,21 @@ from django.db.models.query import prefetch_related_objects
 from django.utils.translation import gettext_noop
 
 from integrations.models import Entry, Workspace
+from invoicing.ledger.block_invariants import block_left, prepaid_once
 from invoicing.ledger.broken import Broken as Broken
 from invoicing.ledger.facts import Facts
+from invoicing.ledger.scope import Scope as Scope
+from invoicing.ledger.scope import following
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, ReportedMonth
-from invoicing.models.claims import ClaimQuerySet
-from invoicing.models.invoices import InvoiceQuerySet
-from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules import rating
 
 _State = LedgerRow.State
 _HELD_BY_INVOICES = [_State.DRAFTED, _State.INVOICED]
 # Billed once, and so in the books whatever becomes of the entry or of the dossier's start.
 _BILLED = [*_HELD_BY_INVOICES, _State.CREDITED]
+# Claims of hours that are part of no line's own seconds.
+_UNBILLED = [Claim.Kind.COVERED, Claim.Kind.PREPAID]
 _HALF_A_CENT = Decimal("0.00501")  # and a hair: SQLite multiplies decimals as floating point
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """The books that are looked at: these dossiers, and one month (its first day) or all.
-
-    Each table of a query is held to the dossiers' firms, not only the first one: PostgreSQL would else read all rows of
-    all firms to join them.
-    """
-
-    dossiers: Mapping[int, Dossier]
-    month: date | None = None
-
-    def rows(self) -> LedgerRowQuerySet:
-        return LedgerRow.objects.filter(self.within("day"), self.of_firms("entry__"), dossier__in=self.dossiers)
-
-    def claims(self) -> ClaimQuerySet:
-        """The live ones."""
-        of_firms = self.of_firms("", "entry__", "line__", "line__invoice__")
-        return Claim.objects.live().filter(self.within("day"), of_firms, line__invoice__dossier__in=self.dossiers)
-
-    def invoices(self) -> InvoiceQuerySet:
-        """All but the void ones; an invoice counts in the month in which its period begins."""
-        return Invoice.objects.standing().filter(self.within("period_from"), dossier__in=self.dossiers)
-
-    def lines(self) -> QuerySet[InvoiceLine]:
-        lines = InvoiceLine.objects.exclude(invoice__status=Invoice.Status.VOID).filter(self.of_firms(""))
-        return lines.filter(self.within("invoice__period_from"), invoice__dossier__in=self.dossiers)
-
-    def of_firms(self, *paths: str) -> Q:
-        """That the rows that these paths lead to are of the dossiers' firms, as the dossiers' own rows always are."""
-        firms = {dossier.firm_id for dossier in self.dossiers.values()}
-        return Q(**{f"{path}firm__in": firms for path in paths})
-
-    def within(self, name: str) -> Q:
-        """That a day lies in the month."""
-        if self.month is None:
-            return Q()
-        return Q(**{f"{name}__gte": self.month, f"{name}__lt": _following(self.month)})
 
 
 def broken(
@@ -103,7 +66,7 @@ def one_state(scope: Scope) -> Iterator[Broken]:
         inside |= Q(workspace__in=workspaces, started_at__gte=begin)
     entries = Entry.objects.filter(inside)
     if scope.month is not None and scope.dossiers:
-        ends = max(_midnight(_following(scope.month), dossier) for dossier in scope.dossiers.values())
+        ends = max(_midnight(following(scope.month), dossier) for dossier in scope.dossiers.values())
         entries = entries.filter(started_at__lt=ends)
     changed = gettext_noop("Entry %(entry)s of %(day)s changed, and was not judged since.")
     missing = gettext_noop("Entry %(entry)s of %(day)s is in no state yet.")
@@ -143,7 +106,7 @@ def local_day(scope: Scope) -> Iterator[Broken]:
             starts = {
                 "entry__workspace__in": {dossier.workspace_id for dossier in own},
                 "entry__started_at__gte": datetime.combine(scope.month, time(0), tzinfo=firm.zone),
-                "entry__started_at__lt": datetime.combine(_following(scope.month), time(0), tzinfo=firm.zone),
+                "entry__started_at__lt": datetime.combine(following(scope.month), time(0), tzinfo=firm.zone),
             }
             either = rows.filter(scope.within("day")).values("pk").union(rows.filter(**starts).values("pk"))
             rows = LedgerRow.objects.filter(pk__in=either, entry__firm=firm)
@@ -248,7 +211,7 @@ def claims_of_lines(scope: Scope) -> Iterator[Broken]:
     (the line stays as it was sent)."""
     taken_back = Claim.objects.live().posted().filter(takes_back=OuterRef("pk"))
     claims = Claim.objects.filter(line=OuterRef("pk"))
-    counted = (claims.live() | claims.filter(Exists(taken_back))).exclude(kind=Claim.Kind.COVERED)
+    counted = (claims.live() | claims.filter(Exists(taken_back))).exclude(kind__in=_UNBILLED)
     total = counted.order_by().values("line").annotate(total=Sum("seconds")).values("total")
     lines = scope.lines().annotate(claimed=Coalesce(Subquery(total), 0)).exclude(seconds=F("claimed"))
     words = gettext_noop("Line %(line)s of invoice %(invoice)s bills %(ours)s s, its entries make %(theirs)s s.")
@@ -334,6 +297,8 @@ CHECKS: tuple[Check, ...] = (
     state_fits_claim,
     one_live_claim,
     covered_once,
+    prepaid_once,
+    block_left,
     no_claim_on_void,
     credit_seconds,
     billed_seconds,
@@ -371,10 +336,6 @@ def _of_lines(lines: QuerySet[InvoiceLine], words: str, ours: str, theirs: str) 
         subject = f"invoice {line.invoice.reference} line {line.position}"
         month = line.invoice.period_from.replace(day=1)
         yield Broken(line.invoice.dossier_id, month, subject, words, facts)
-
-
-def _following(month: date) -> date:
-    return (month + timedelta(days=31)).replace(day=1)
 
 
 def _midnight(day: date, dossier: Dossier) -> datetime:

@@ -96,6 +96,7 @@ def terms_of(agreement: Agreement) -> Stated:
         "extra_product": agreement.extra_product,
         "part_periods": str(agreement.part_periods),
         **_advances_of(agreement),
+        **_block_of(agreement),
     }
 
 
@@ -103,6 +104,13 @@ def _advances_of(agreement: Agreement) -> Stated:
     if agreement.kind != Agreement.Kind.ADVANCE:
         return {}
     return {"plan": agreement.plan, "settle_on": agreement.settle_on}
+
+
+def _block_of(agreement: Agreement) -> Stated:
+    if agreement.kind != Agreement.Kind.PREPAID:
+        return {}
+    found = {"hours": agreement.hours, "price": agreement.price, "refill_at": agreement.refill_at}
+    return {name: None if value is None else f"{value:.2f}" for name, value in found.items()}
 
 
 def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
-from integrations.models import Entry, Project
-from invoicing.ledger import differences
+from integrations.models import Project
+from invoicing.ledger import blocks, differences
 from invoicing.ledger.derive import derive_entries
-from invoicing.ledger.locks import elsewhere, mark
+from invoicing.ledger.locks import elsewhere, lock_entries, mark, portions
 from invoicing.models import Claim, Correction, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
@@ -34,7 +34,9 @@ def lock(*, invoices: Sequence[Invoice]) -> None:
     back."""
     on = [invoice.pk for invoice in invoices]
     claims = Claim.objects.live().filter(Q(line__invoice__in=on) | Q(line__taken_back_by__invoice__in=on))
-    Entry.objects.filter(pk__in=claims.values("entry")).lock()
+    noted = InvoiceLine.objects.filter(taken_back_by__invoice__in=on, kind=InvoiceLine.Kind.BLOCK)
+    dossiers = set(noted.values_list("invoice__dossier", flat=True))
+    lock_entries([*claims.values_list("entry", flat=True), *blocks.undecided(dossiers)])
 
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
@@ -98,15 +100,17 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
     judged = {*entries, *covered}
+    if InvoiceLine.objects.filter(invoice=note, kind=InvoiceLine.Kind.BLOCK).exists():
+        judged.update(blocks.undecided([note.dossier_id]))
     derive_entries(entries=[*judged, *elsewhere(judged)], now=now)
     return sorted(entries.values())
 
 
 def _free_periods(lines: QuerySet[InvoiceLine], now: datetime) -> list[int]:
-    """Lines of agreements bill their periods no more, and cover no hours; gives the entries (row ids) of those."""
+    """Lines of agreements bill their periods no more, and hold no hours; gives the entries (row ids) of those."""
     rows = InvoiceLine.objects.live().filter(pk__in=lines.values("pk"), agreement__isnull=False)
     freed = list(rows.values_list("pk", flat=True))
-    claims = Claim.objects.live().covered().filter(line__in=freed)
+    claims = Claim.objects.live().agreed().filter(line__in=freed)
     entries = list(claims.values_list("entry_id", flat=True))
     claims.update(released_at=now)
     InvoiceLine.objects.filter(pk__in=freed).update(released_at=now)
@@ -134,6 +138,21 @@ def release(*, invoice: Invoice, now: datetime) -> list[int]:
     entries = list(claims.values_list("entry_id", flat=True))
     claims.update(released_at=now)
     _free_periods(InvoiceLine.objects.filter(invoice=invoice), now)
+    if invoice.block_of_id is not None:
+        entries += blocks.undecided([invoice.dossier_id])
     entries += elsewhere(entries)
     mark(entries=entries, now=now)
     return entries
+
+
+def drawn(*, entries: Mapping[int, Sequence[int]], now: datetime) -> None:
+    """Blocks of prepaid hours pay entries (row ids, by agreement), which the caller has locked and claims next."""
+    every = [pk for some in entries.values() for pk in some]
+    origins = STATE.origins(_State.PREPAID)
+    stale = LedgerRow.objects.filter(entry__in=every).exclude(state__in=origins)
+    # What changed since it was judged is judged first.
+    derive_entries(entries=list(stale.values_list("entry", flat=True)), now=now)
+    for agreement, some in entries.items():
+        for part in portions(some):
+            rows = LedgerRow.objects.filter(entry__in=part)
+            moves.move(rows, state=Step(origins, _State.PREPAID), reason="", agreement=agreement)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import date
 
-from invoicing.models import Dossier
+from invoicing.models import Agreement, Dossier
 from invoicing.rules import days
 from toggbill.firms.command import BAD_ARGUMENTS, Fault
 from toggbill.firms.models import Firm
@@ -31,6 +31,16 @@ def dossiers(of: Firm, key: str | None) -> list[Dossier]:
         raise Fault(
             f"Firm “{of.slug}” has no dossier “{key}”. {_known([dossier.key for dossier in every])}", BAD_ARGUMENTS
         )
+    return found
+
+
+def agreement(of: Firm, key: str) -> Agreement:
+    """The firm's agreement of that short name. Raises ``Fault`` (2)."""
+    every = Agreement.objects.filter(firm=of).select_related("firm", "dossier__workspace")
+    found = every.filter(key=key).first()
+    if found is None:
+        known = _known(every.values_list("key", flat=True))
+        raise Fault(f"Firm “{of.slug}” has no agreement “{key}”. {known}", BAD_ARGUMENTS)
     return found
 
 

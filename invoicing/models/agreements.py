@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import ClassVar
 
 from django.db import models
@@ -24,6 +25,7 @@ class Agreement(FirmOwned):
 
         FIXED = "fixed", _("fixed fee")
         ADVANCE = "advance", _("advances and settlement")
+        PREPAID = "prepaid", _("prepaid hours")
 
     class Every(models.TextChoices):
         """Of which calendar period the amount is."""
@@ -52,7 +54,7 @@ class Agreement(FirmOwned):
     products = models.JSONField(_("products in its scope"), default=list, blank=True)
     projects = models.JSONField(_("projects in its scope"), default=list, blank=True)
     product_reference = models.CharField(_("product"), max_length=200)
-    amount = models.DecimalField(_("amount excl. VAT"), max_digits=14, decimal_places=2)
+    amount = models.DecimalField(_("amount excl. VAT"), max_digits=14, decimal_places=2, default=Decimal(0))
     every = models.CharField(_("period"), max_length=8, choices=Every, default=Every.MONTH)
     in_advance = models.BooleanField(_("in advance"), default=False)
     included_hours = models.DecimalField(_("hours included"), max_digits=9, decimal_places=2, null=True, blank=True)
@@ -63,6 +65,12 @@ class Agreement(FirmOwned):
     settle_on = models.CharField(_("settled each year on (MM-DD)"), max_length=5, blank=True)
     # A person asked for the settlement of what was worked up to this day.
     settled_through = models.DateField(_("to be settled up to"), null=True, blank=True, editable=False)
+    # Prepaid hours: what a block has, at which price each, and with how many left the run drafts the next one.
+    hours = models.DecimalField(_("hours of a block"), max_digits=9, decimal_places=2, null=True, blank=True)
+    price = models.DecimalField(_("price of an hour"), max_digits=14, decimal_places=2, null=True, blank=True)
+    refill_at = models.DecimalField(_("refill below"), max_digits=9, decimal_places=2, null=True, blank=True)
+    # The blocks fell below that, or are used up, and who approves is to be told by mail (``due.draft_mails``).
+    tell_left_at = models.DateTimeField(null=True, blank=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
 
@@ -80,7 +88,7 @@ class Agreement(FirmOwned):
                 condition=Q(end_date__isnull=True) | Q(end_date__gte=F("start_date")), name="agreement_ends_after_start"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["fixed", "advance"])
+                condition=Q(kind__in=["fixed", "advance", "prepaid"])
                 & Q(every__in=["month", "quarter", "year", "once"])
                 & Q(part_periods__in=["full", "days"]),
                 name="agreement_known_words",
@@ -91,6 +99,13 @@ class Agreement(FirmOwned):
                 condition=Q(included_hours__isnull=True, extra_product="")
                 | (Q(included_hours__isnull=False, included_hours__gte=0) & ~Q(extra_product="")),
                 name="agreement_extra_has_product",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="prepaid", hours__isnull=False, price__isnull=False, amount=0)
+                & Q(included_hours__isnull=True, in_advance=False, hours__gt=0, price__gte=0)
+                & (Q(refill_at__isnull=True) | Q(refill_at__gte=0, refill_at__lte=F("hours")))
+                | ~Q(kind="prepaid") & Q(hours__isnull=True, price__isnull=True, refill_at__isnull=True),
+                name="agreement_block_of_prepaid",
             ),
             # In arrears it would never fall due.
             models.CheckConstraint(

@@ -46,15 +46,17 @@ class InvoiceLine(FirmOwned):
     ``part``). ``due_on``: the earliest cut-off with which it is billed; ``agreement_version``: the terms by which.
     ``released_at``: its invoice was dropped or replaced, or a credit note that took it back is posted. The period of an
     advance is its day, and is never free again by a credit note: what was given back does not fall due once more.
+    A block of prepaid hours is numbered (``part``) within its agreement; ``period`` is the day on which it was ordered.
     """
 
     class Kind(models.TextChoices):
-        """Hours; the fee of a period; hours beyond those that a fee includes; an advance."""
+        """Hours; the fee of a period; hours beyond those that a fee includes; an advance; a block of prepaid hours."""
 
         HOURS = "hours", _("hours")
         FEE = "fee", _("fee")
         EXTRA = "extra", _("extra hours")
         ADVANCE = "advance", _("advance")
+        BLOCK = "block", _("prepaid hours")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
     position = models.PositiveIntegerField(_("position"))
@@ -104,7 +106,7 @@ class InvoiceLine(FirmOwned):
             models.CheckConstraint(
                 condition=Q(kind="hours", quantity__gt=0, seconds__gt=0, unit_price__gte=0)
                 | Q(kind="hours", quantity__lt=0, seconds__lt=0, unit_price__gte=0)
-                | Q(kind__in=["fee", "extra", "advance"], quantity__gt=0, seconds=0, unit_price__gte=0),
+                | Q(kind__in=["fee", "extra", "advance", "block"], quantity__gt=0, seconds=0, unit_price__gte=0),
                 name="line_has_hours",
             ),
             models.CheckConstraint(
@@ -112,13 +114,19 @@ class InvoiceLine(FirmOwned):
                 & Q(takes_back__isnull=True, released_at__isnull=True)
                 | Q(kind__in=["fee", "advance"], agreement__isnull=False, period__isnull=False, due_on__isnull=False)
                 & Q(part=0, quantity=1)
-                | Q(kind="extra", agreement__isnull=False, period__isnull=False, due_on__isnull=False, part__gt=0),
+                | Q(kind__in=["extra", "block"], agreement__isnull=False, period__isnull=False, due_on__isnull=False)
+                & Q(part__gt=0),
                 name="line_of_its_kind",
             ),
             models.UniqueConstraint(
                 fields=["agreement", "kind", "period", "part"],
                 condition=Q(agreement__isnull=False, takes_back__isnull=True, released_at__isnull=True),
                 name="line_period_once",
+            ),
+            models.UniqueConstraint(
+                fields=["agreement", "part"],
+                condition=Q(kind="block", takes_back__isnull=True, released_at__isnull=True),
+                name="line_block_once",
             ),
             models.UniqueConstraint(
                 fields=["takes_back"],
@@ -167,6 +175,10 @@ class InvoiceLine(FirmOwned):
         return self.kind in (self.Kind.HOURS, self.Kind.FEE, self.Kind.EXTRA) and not self.corrects
 
 
+HOLDING = ["entry", "covered", "prepaid"]
+"""Kinds of claims that hold an entry."""
+
+
 class ClaimQuerySet(FirmQuerySet["Claim"]):
     """Claims of all kinds."""
 
@@ -182,9 +194,17 @@ class ClaimQuerySet(FirmQuerySet["Claim"]):
         """Those of hours that the fee of an agreement covers."""
         return self.filter(kind=Claim.Kind.COVERED)
 
+    def prepaid(self) -> Self:
+        """Those of hours that a block of an agreement pays."""
+        return self.filter(kind=Claim.Kind.PREPAID)
+
+    def agreed(self) -> Self:
+        """Those of hours that stand on the line of an agreement, and are not billed as hours."""
+        return self.filter(kind__in=[Claim.Kind.COVERED, Claim.Kind.PREPAID])
+
     def holding(self) -> Self:
-        """Those that hold an entry, billed or covered: of an entry there is one live at most."""
-        return self.filter(kind__in=[Claim.Kind.ENTRY, Claim.Kind.COVERED])
+        """Those that hold an entry, billed, covered or prepaid: of an entry there is one live at most."""
+        return self.filter(kind__in=HOLDING)
 
     def of_differences(self) -> Self:
         """Those of differences to what was billed before."""
@@ -218,11 +238,12 @@ class Claim(FirmOwned):
     """
 
     class Kind(models.TextChoices):
-        """The entry itself; one that the line's fee covers, and that counts for nothing in the line's hours; the
-        difference to what was billed of it; a claim that is taken back."""
+        """The entry itself; one that the line's fee covers, or that its block pays, and that counts for nothing in the
+        line's hours; the difference to what was billed of it; a claim that is taken back."""
 
         ENTRY = "entry", _("entry")
         COVERED = "covered", _("covered")
+        PREPAID = "prepaid", _("prepaid")
         DIFFERENCE = "difference", _("difference")
         CREDIT = "credit", _("credit")
 
@@ -238,6 +259,8 @@ class Claim(FirmOwned):
     twice = models.PositiveSmallIntegerField(default=0, editable=False)
     line = models.ForeignKey(InvoiceLine, on_delete=models.CASCADE, related_name="claims", verbose_name=_("line"))
     seconds = models.IntegerField(_("billed seconds"))
+    # By how many seconds it draws its block (section 11): rounded as the dossier said then.
+    drawn = models.PositiveIntegerField(_("seconds drawn"), null=True, blank=True)
     started_at = models.DateTimeField(_("start"))
     day = models.DateField(_("day"))
     project_remote_id = models.BigIntegerField(_("project"), null=True, blank=True)
@@ -257,12 +280,12 @@ class Claim(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["entry"],
-                condition=Q(released_at__isnull=True, kind__in=["entry", "covered"]),
+                condition=Q(released_at__isnull=True, kind__in=HOLDING),
                 name="claim_once",
             ),
             models.UniqueConstraint(
                 fields=["firm", "entry_remote_id", "twice"],
-                condition=Q(released_at__isnull=True, kind__in=["entry", "covered"]),
+                condition=Q(released_at__isnull=True, kind__in=HOLDING),
                 name="claim_once_in_firm",
             ),
             models.UniqueConstraint(
@@ -274,7 +297,7 @@ class Claim(FirmOwned):
                 fields=["takes_back"], condition=Q(released_at__isnull=True, kind="credit"), name="claim_credit_once"
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["entry", "covered"], correction__isnull=True, takes_back__isnull=True)
+                condition=Q(kind__in=HOLDING, correction__isnull=True, takes_back__isnull=True)
                 | Q(kind="difference", correction__isnull=False, takes_back__isnull=True)
                 | Q(kind="credit", correction__isnull=True, takes_back__isnull=False),
                 name="claim_of_its_kind",
@@ -282,6 +305,10 @@ class Claim(FirmOwned):
             models.CheckConstraint(
                 condition=Q(seconds__gt=0) | Q(kind__in=["difference", "credit"], seconds__lt=0),
                 name="claim_has_seconds",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="prepaid", drawn__isnull=False) | ~Q(kind="prepaid") & Q(drawn__isnull=True),
+                name="claim_draws_a_block",
             ),
         ]
 

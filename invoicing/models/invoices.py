@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Company
 from integrations.models.connections import served_through
+from invoicing.models.agreements import Agreement
 from invoicing.models.dossiers import Dossier
 from invoicing.models.problems import known_codes
 from invoicing.models.waiting import LOOKED_FOR, NEEDS_PERSON, STUCK, WAITS
@@ -20,6 +21,8 @@ from toggbill.firms.models import FirmOwned, FirmQuerySet
 NO_POST_ASKED: dict[str, Any] = {"post_requested_at": None, "post_requested_by": ""}
 NO_SEND_ASKED: dict[str, Any] = {"send_requested_at": None, "send_requested_by": ""}
 """Columns of an invoice that nobody wants posted, or sent, any more."""
+
+_UNPOSTED = ["draft", "approved", "posting", "refused", "in_doubt"]
 
 
 class InvoiceQuerySet(FirmQuerySet["Invoice"]):
@@ -148,6 +151,8 @@ class Invoice(FirmOwned):
     about = models.ForeignKey(
         "self", on_delete=models.PROTECT, null=True, blank=True, related_name="credit_notes", verbose_name=_("about")
     )
+    # It bills a block of prepaid hours of this agreement and nothing else (section 11).
+    block_of = models.ForeignKey(Agreement, models.PROTECT, null=True, related_name="block_invoices", editable=False)
     # Of a credit note: whether its entries are open again once it is posted, or stay credited.
     rebill = models.BooleanField(_("bill again"), default=False)
     # The rounding (R5) by which the lines were made; a credit note takes entries off them by the same.
@@ -229,12 +234,17 @@ class Invoice(FirmOwned):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["dossier", "buyer_key", "purchase_order", "buyer_reference", "outside_scope"],
-                condition=Q(status="draft", kind="invoice"),
+                condition=Q(status="draft", kind="invoice", block_of__isnull=True),
                 name="invoice_one_waiting_draft",
             ),
             models.UniqueConstraint(
+                fields=["block_of"],
+                condition=Q(kind="invoice", status__in=_UNPOSTED),
+                name="invoice_one_waiting_block",
+            ),
+            models.UniqueConstraint(
                 fields=["about"],
-                condition=Q(kind="credit_note", status__in=["draft", "approved", "posting", "refused", "in_doubt"]),
+                condition=Q(kind="credit_note", status__in=_UNPOSTED),
                 name="invoice_one_waiting_credit_note",
             ),
             models.CheckConstraint(

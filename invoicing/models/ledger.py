@@ -16,6 +16,9 @@ from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
 from toggbill.firms.models import FirmOwned, FirmQuerySet, Membership
 
+_AGREED = ["covered", "on_account", "prepaid"]
+"""States of hours that an agreement takes care of."""
+
 
 class LedgerRowQuerySet(FirmQuerySet["LedgerRow"]):
     """Entries in their states."""
@@ -49,6 +52,7 @@ class LedgerRow(FirmOwned):
         CREDITED = "credited", _("credited")
         COVERED = "covered", _("covered by a fee")
         ON_ACCOUNT = "on_account", _("on account")
+        PREPAID = "prepaid", _("prepaid")
         DELETED = "deleted", _("deleted")
 
     class Decision(models.TextChoices):
@@ -76,7 +80,7 @@ class LedgerRow(FirmOwned):
         Entry, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False, editable=False
     )
     confirmed_as = models.CharField(max_length=32, blank=True, editable=False)
-    # Section 11: whose fee covers it, or whose settlement will bill it.
+    # Section 11: whose fee covers it, whose settlement will bill it, or whose block pays it.
     agreement = models.ForeignKey(
         Agreement,
         on_delete=models.PROTECT,
@@ -108,8 +112,8 @@ class LedgerRow(FirmOwned):
             ),
             models.CheckConstraint(condition=Q(seconds__gte=0), name="ledger_seconds_not_negative"),
             models.CheckConstraint(
-                condition=Q(state__in=["covered", "on_account"], agreement__isnull=False)
-                | (~Q(state__in=["covered", "on_account"]) & Q(agreement__isnull=True)),
+                condition=Q(state__in=_AGREED, agreement__isnull=False)
+                | (~Q(state__in=_AGREED) & Q(agreement__isnull=True)),
                 name="ledger_covered_by_agreement",
             ),
             models.CheckConstraint(

@@ -216,7 +216,7 @@ _DECIDED = (_L.HELD, _L.WRITTEN_OFF, _L.CREDITED)
 STATE = Table(
     LedgerRow,
     "state",
-    ends=frozenset({_L.NOT_BILLABLE, _L.WRITTEN_OFF, _L.INVOICED, _L.CREDITED, _L.COVERED, _L.DELETED}),
+    ends=frozenset({_L.NOT_BILLABLE, _L.WRITTEN_OFF, _L.INVOICED, _L.CREDITED, _L.COVERED, _L.PREPAID, _L.DELETED}),
     moves=(
         *_each([BEGIN], _JUDGED, None, Who.CHANGE, "mirrored"),
         *_each(_JUDGED, _JUDGED, None, Who.CHANGE, "judged anew"),
@@ -246,6 +246,9 @@ STATE = Table(
         Move(_L.DRAFTED, _L.INVOICED, "invoice_posted", Who.WORKER, "its invoice is posted"),
         Move(_L.DRAFTED, _L.INVOICED, "invoice_adopted", Who.WORKER, "its invoice is found at Billit"),
         *_each([_L.INVOICED], _JUDGED, None, Who.PERSON, "its invoice was replaced or credited"),
+        Move(_L.OPEN, _L.PREPAID, "hours_drawn", Who.WORKER, "a block of prepaid hours pays it"),
+        Move(_L.ATTENTION, _L.PREPAID, None, Who.CHANGE, "its agreement covers it again"),
+        *_each([_L.PREPAID], _JUDGED, None, Who.CHANGE, "it changed, or its block was replaced or credited"),
         Move(_L.INVOICED, _L.CREDITED, "invoice_credited", Who.PERSON, "credited, and not billed again"),
     ),
 )

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from integrations.models import Entry
 from invoicing.models.annexes import Annex
-from invoicing.models.claims import Claim
+from invoicing.models.claims import HOLDING, Claim
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
 from invoicing.models.moves import TABLES, Table
@@ -65,8 +65,9 @@ def claims_of_entries(vendor: str) -> Iterator[Trigger]:
         refuse_if=own,
         message=f"{entries}: an entry keeps its Toggl id and its firm",
     )
+    holding = _listed(HOLDING)
     twice = (
-        f"SELECT 1 FROM {claims} AS other WHERE other.firm_id = NEW.firm_id AND other.kind IN ('entry', 'covered') "
+        f"SELECT 1 FROM {claims} AS other WHERE other.firm_id = NEW.firm_id AND other.kind IN ({holding}) "
         "AND other.entry_remote_id = NEW.entry_remote_id AND other.twice > 0 AND other.released_at IS NULL"
     )
     yield trigger(
@@ -75,7 +76,7 @@ def claims_of_entries(vendor: str) -> Iterator[Trigger]:
         table=claims,
         reads=reads,
         when="BEFORE INSERT",
-        refuse_if=f"NEW.twice <> 0 OR (NEW.kind IN ('entry', 'covered') AND EXISTS ({twice}))",
+        refuse_if=f"NEW.twice <> 0 OR (NEW.kind IN ({holding}) AND EXISTS ({twice}))",
         message=f"{claims}: the entry is billed already",
         settings=settings,
     )

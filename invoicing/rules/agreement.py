@@ -8,10 +8,11 @@ from enum import StrEnum, auto
 
 class Kind(StrEnum):
     """How it bills: a fixed fee for each period, hours covered or extra; advances, which a settlement of the hours
-    deducts."""
+    deducts; blocks of prepaid hours, which are drawn down."""
 
     fixed = auto()
     advance = auto()
+    prepaid = auto()
 
 
 class Every(StrEnum):
@@ -43,13 +44,16 @@ class Agreement:
     `settle_on` ("MM-DD", "" for none), with the last day, and up to `settled_through`, for which a person asked. `id`
     and `version` are those of the row, `books_from` is the start
     of its dossier: what fell due before that was billed elsewhere.
+
+    Prepaid: a block is `hours` at `price` each as `product`; the run drafts the next one when fewer than `refill_at`
+    are left (None: a person orders each). `draws`: a block waits or has something left, so that hours in scope draw it.
     """
 
     key: str
     title: str
     start: date
     product: str
-    amount: Decimal
+    amount: Decimal = Decimal(0)
     every: str = Every.month.value
     kind: str = Kind.fixed.value
     client_id: int | None = None
@@ -68,6 +72,10 @@ class Agreement:
     version: int = 0
     client_name: str = ""
     books_from: date = date.min
+    hours: Decimal | None = None
+    price: Decimal | None = None
+    refill_at: Decimal | None = None
+    draws: bool = False
 
     def in_force(self, day: date) -> bool:
         """Whether hours of this day fall under it."""

@@ -52,7 +52,7 @@ class AnnexLine:
 class Annex:
     """All that an annex says. `about`: the number of the invoice that a credit note takes back, "" of an invoice.
 
-    `language`: one of en, fr, nl, de."""
+    `language`: one of en, fr, nl, de. `left`: title and hours left of each prepaid agreement of theirs."""
 
     language: str
     firm: str
@@ -66,6 +66,7 @@ class Annex:
     period_till: date
     rounding: Rounding
     lines: tuple[AnnexLine, ...]
+    left: tuple[tuple[str, Decimal], ...] = ()
 
     @property
     def seconds(self) -> int:
@@ -106,6 +107,8 @@ class Annex:
             "period": [f"{self.period_from}", f"{self.period_till}"],
             "rounding": self.rounding.frozen(),
             "lines": lines,
+            # An annex of before says the same as it did.
+            **({"left": [[title, str(hours)] for title, hours in self.left]} if self.left else {}),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

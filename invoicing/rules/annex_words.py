@@ -12,7 +12,7 @@ from invoicing.rules.rating import Rounding
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of one language. `page`, `about` and the sentences of rounding have places in braces."""
+    """The words of one language. `page`, `about`, `left` and the sentences of rounding have places in braces."""
 
     title: str
     file: str
@@ -33,6 +33,7 @@ class Words:
     total: str
     subtotal: str
     unit: str
+    left: str
     page: str
     each: str
     whole: str
@@ -64,6 +65,7 @@ WORDS: Mapping[str, Words] = {
         total="Total",
         subtotal="Total of line {n}",
         unit="h",
+        left="Prepaid hours left, {title}",
         page="Page {page} of {pages}",
         each="The time of each entry is rounded {how}",
         whole="The time of each line is rounded as a whole, {how}",
@@ -97,6 +99,7 @@ WORDS: Mapping[str, Words] = {
         total="Total",
         subtotal="Total de la ligne {n}",
         unit="h",
+        left="Heures prépayées restantes, {title}",
         page="Page {page} sur {pages}",
         each="La durée de chaque prestation est arrondie {how}",
         whole="La durée de chaque ligne est arrondie dans son ensemble, {how}",
@@ -130,6 +133,7 @@ WORDS: Mapping[str, Words] = {
         total="Totaal",
         subtotal="Totaal van regel {n}",
         unit="u",
+        left="Resterende vooruitbetaalde uren, {title}",
         page="Pagina {page} van {pages}",
         each="De tijd van elke prestatie wordt afgerond {how}",
         whole="De tijd van elke regel wordt in haar geheel afgerond {how}",
@@ -163,6 +167,7 @@ WORDS: Mapping[str, Words] = {
         total="Summe",
         subtotal="Summe der Zeile {n}",
         unit="Std.",
+        left="Verbleibende vorausbezahlte Stunden, {title}",
         page="Seite {page} von {pages}",
         each="Die Zeit jeder Leistung wird {how} gerundet",
         whole="Die Zeit jeder Zeile wird als Ganzes {how} gerundet",

@@ -202,13 +202,29 @@ class Judge:
             return Verdict(State.attention, Reason.several_agreements, tagged.product, buyer)
         if entry.covered_by is not None and [agreement.id for agreement in covering] != [entry.covered_by]:
             return Verdict(State.attention, Reason.left_agreement, tagged.product, buyer)
-        if covering and covering[0].kind == Kind.advance:
+        if not covering:
+            return None
+        if covering[0].kind == Kind.advance:
             verdict = self._by_the_hour(entry, entry.client_id or 0, tagged)
             is_fit = verdict.state is State.open
             return replace(verdict, state=State.on_account, agreement=covering[0].id) if is_fit else verdict
-        if covering:
-            return Verdict(State.covered, None, tagged.product, buyer, agreement=covering[0].id)
-        return None
+        if covering[0].kind == Kind.prepaid:
+            return self._prepaid(covering[0], entry, tagged.product, buyer)
+        return Verdict(State.covered, None, tagged.product, buyer, agreement=covering[0].id)
+
+    def _prepaid(self, agreement: Agreement, entry: Entry, product: Product | None, buyer: Buyer) -> Verdict | None:
+        """An hour that drew a block, or that waits to draw one; None: there is none to draw."""
+        if entry.covered_by is not None:
+            return Verdict(State.prepaid, None, product, buyer, agreement=agreement.id)
+        if not agreement.draws:
+            return None
+        if entry.is_duplicate and not entry.is_confirmed:
+            return Verdict(State.attention, Reason.duplicate_entry, product, buyer)
+        return Verdict(State.open, None, product, buyer, agreement=agreement.id)
+
+    def by_the_hour(self, entry: Entry) -> Verdict:
+        """What is said of an hour that a prepaid agreement covers and that no block pays."""
+        return self._by_the_hour(entry, entry.client_id or 0, self._tagged[entry.tags])
 
     def _customer_of(self, agreement: Agreement) -> _Billed:
         if agreement.client_id is not None:

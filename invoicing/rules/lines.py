@@ -6,7 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum, auto
 
-from invoicing.rules.mapping import Buyer, Entry, Product, Treatment
+from invoicing.rules.mapping import Buyer, Entry, Product, Reason, Treatment
 from invoicing.rules.rating import Rounding
 
 _MONTHS = {
@@ -36,19 +36,21 @@ class Terms:
 
 
 class LineKind(StrEnum):
-    """What a line bills: hours; the fee of a period, the hours beyond those that it includes, or an advance (section
-    11)."""
+    """What a line bills: hours; the fee of a period, the hours beyond those that it includes, an advance, or a block of
+    prepaid hours (section 11)."""
 
     hours = auto()
     fee = auto()
     extra = auto()
     advance = auto()
+    block = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """What a line bills of an agreement (section 11): the period by its key, `first` and `last` day of it, and the
-    earliest cut-off with which it is billed. `part` numbers the lines with extra hours of one period, from 1 on."""
+    earliest cut-off with which it is billed. `part` numbers the lines with extra hours of one period, from 1 on, and
+    blocks of prepaid hours; the period of a block is the day on which it was ordered."""
 
     agreement: int
     key: str
@@ -70,6 +72,15 @@ class Discount:
 
 
 NO_DISCOUNT = Discount()
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A line of an agreement (key) that is due for a period and not billed, and why."""
+
+    agreement: str
+    period: date
+    reason: Reason
 
 
 @dataclass(frozen=True, slots=True)

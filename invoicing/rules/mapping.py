@@ -68,6 +68,7 @@ class State(StrEnum):
     credited = auto()
     covered = auto()
     on_account = auto()
+    prepaid = auto()
     deleted = auto()
 
 
@@ -108,7 +109,7 @@ class Entry:
     is_confirmed: bool = False
     # Moved here from another workspace of the firm, with its id, after it was put on an invoice there.
     billed_elsewhere: bool = False
-    # The agreement (id) whose line covers it, on an invoice that is no draft.
+    # The agreement (id) whose line covers it, on an invoice that is no draft, or whose block it draws.
     covered_by: int | None = None
 
     @property
@@ -255,7 +256,8 @@ class Buyer:
 class Verdict:
     """What the rules say of an entry. State None: outside these books. An open entry has both product and buyer;
     an attention has those that were found before its reason was met. `ignored_tags` lead nowhere, beside one that does;
-    as they are spelled. `agreement`: the one (id) that covers a covered entry, or of which one on account is."""
+    as they are spelled. `agreement`: the one (id) that covers a covered entry, of which one on account is, or that pays
+    a prepaid one; an open entry with one waits to draw its block, and need not have a product."""
 
     state: State | None
     reason: Reason | None = None

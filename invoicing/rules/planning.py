@@ -11,10 +11,11 @@ from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
 
+from invoicing.rules.agreements.blocks import Drawing, Ordered, blocks_due, draw
+from invoicing.rules.agreements.blocks import Drawn as Drawn
 from invoicing.rules.agreements.fees import Agreed as Agreed
 from invoicing.rules.agreements.fees import Hung as Hung
 from invoicing.rules.agreements.fees import Lines, lines_due
-from invoicing.rules.agreements.fees import Withheld as Withheld
 from invoicing.rules.differences import corrected_texts
 from invoicing.rules.discounts import Written as Written
 from invoicing.rules.discounts import kept
@@ -25,6 +26,7 @@ from invoicing.rules.lines import Due as Due
 from invoicing.rules.lines import LineKind as LineKind
 from invoicing.rules.lines import PlannedLine as PlannedLine
 from invoicing.rules.lines import Terms as Terms
+from invoicing.rules.lines import Withheld as Withheld
 from invoicing.rules.lines import language_of as language_of
 from invoicing.rules.lines import period_title as period_title
 from invoicing.rules.mapping import Buyer, Entry, Product, State, Treatment, Verdict
@@ -35,6 +37,7 @@ from invoicing.rules.text import text_key
 HELD = "held"
 ROUNDS_TO_ZERO = "rounds_to_zero"
 CORRECTION_WAITS = "correction_waits"
+BLOCK_WAITS = "block_waits"
 NOT_OVER = "not_over"
 """Not among those that are skipped: see `Plan.not_over`."""
 
@@ -49,7 +52,8 @@ InvoiceKey = tuple[str, str, str, bool]
 @dataclass(frozen=True, slots=True)
 class PlannedInvoice:
     """One invoice. The VAT treatment stands on each line; that of `buyer` says nothing here, but that `outside_scope`
-    never shares an invoice with another (EN 16931, BR-O-11)."""
+    never shares an invoice with another (EN 16931, BR-O-11). `block`: the agreement (id) of which it bills a block of
+    prepaid hours and nothing else."""
 
     buyer: Buyer
     period_from: date
@@ -60,6 +64,7 @@ class PlannedInvoice:
     total_vat: Decimal
     total_incl: Decimal
     earlier: EarlierPrice | None = None
+    block: int | None = None
 
     @property
     def key(self) -> InvoiceKey:
@@ -74,8 +79,9 @@ class PlannedInvoice:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """An entry up to the cut-off that is not billed now: a reason of attention, `held` or `rounds_to_zero`; or, of its
-    difference to what was billed, `correction_waits`: the next invoice would not be above zero."""
+    """An entry up to the cut-off that is not billed now: a reason of attention, `held`, `rounds_to_zero` or
+    `block_waits`: the block that shall pay it is ordered, and no order at Billit yet; or, of its difference to what was
+    billed, `correction_waits`: the next invoice would not be above zero."""
 
     entry: int
     reason: str
@@ -85,13 +91,14 @@ class Skipped:
 class Plan:
     """What a run would do: invoices by the buyer's name, skipped entries by their id, and the ids of those that are
     open and not over yet. `withheld`: what is due of agreements and cannot be billed; `hung`: hours that lines of
-    earlier invoices cover from now on."""
+    earlier invoices cover from now on; `drawn`: those that blocks of prepaid hours pay from now on."""
 
     invoices: tuple[PlannedInvoice, ...]
     skipped: tuple[Skipped, ...]
     not_over: tuple[int, ...] = ()
     withheld: tuple[Withheld, ...] = ()
     hung: tuple[Hung, ...] = ()
+    drawn: tuple[Drawn, ...] = ()
 
 
 class _Work(NamedTuple):
@@ -129,14 +136,17 @@ def plan(
     not_over: list[int] = []
     invoices: defaultdict[InvoiceKey, list[_Work]] = defaultdict(list)
     covered: defaultdict[int, list[Entry]] = defaultdict(list)
-    for entry in sorted(entries, key=lambda entry: (entry.start, entry.id)):
+    ordered = sorted(entries, key=lambda entry: (entry.start, entry.id))
+    stocks = agreed.stocks if agreed is not None and agreed.only is None else None
+    drawing = draw(ordered, judge=judge, terms=terms, stocks=stocks, held=held)
+    for entry in ordered:
         if entry.day > terms.cut_off:
             continue
-        verdict = judge.verdict(entry)
+        verdict = drawing.instead.get(entry.id) or judge.verdict(entry)
         if verdict.reason is not None:
             skipped.append(Skipped(entry.id, verdict.reason.value))
-        elif verdict.state in _TO_BILL and entry.id in held:
-            skipped.append(Skipped(entry.id, HELD))
+        elif (why := _kept_back(entry, verdict, held, drawing)) is not None:
+            skipped.append(Skipped(entry.id, why))
         elif verdict.state in _WORKED and terms.now is not None and entry.end > terms.now:
             not_over.append(entry.id)
         elif verdict.state is State.covered:
@@ -168,13 +178,39 @@ def plan(
     planned = [
         replace(_invoice(buyer, lines, terms), earlier=earlier.get(key)) for key, (buyer, lines) in billed.items()
     ]
+    blocks, withheld = _blocks(judge, terms, agreed, drawing)
+    planned += blocks
     return Plan(
-        tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope))),
+        tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope, invoice.block or 0))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
         tuple(sorted(not_over)),
-        tuple(fees.withheld),
+        (*fees.withheld, *withheld),
         tuple(fees.hung),
+        tuple(drawing.drawn),
     )
+
+
+def _kept_back(entry: Entry, verdict: Verdict, held: Collection[int], drawing: Drawing) -> str | None:
+    """Why an hour that the rules leave to be billed is not: a person holds it, or it waits for its block."""
+    if verdict.state in _TO_BILL and entry.id in held:
+        return HELD
+    return BLOCK_WAITS if entry.id in drawing.waiting else None
+
+
+def _blocks(
+    judge: Judge, terms: Terms, agreed: Agreed | None, drawing: Drawing
+) -> tuple[list[PlannedInvoice], list[Withheld]]:
+    """The blocks of prepaid hours that the run bills, each on an invoice of its own, and those that cannot be."""
+    if agreed is None:
+        return [], []
+    found = blocks_due(judge, terms, agreed.stocks, drawing.left, agreed.only)
+    withheld = [each for each in found if isinstance(each, Withheld)]
+    return [block_invoice(each, terms) for each in found if isinstance(each, Ordered)], withheld
+
+
+def block_invoice(ordered: Ordered, terms: Terms) -> PlannedInvoice:
+    """The invoice of a block of prepaid hours: it bills nothing else."""
+    return replace(_invoice(ordered.buyer, [ordered.line], terms), block=ordered.agreement.id)
 
 
 def _key(buyer: Buyer, treatment: Treatment) -> InvoiceKey:

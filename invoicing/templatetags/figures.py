@@ -219,6 +219,8 @@ _EVENTS: dict[str, str | Promise] = {
     "annex_frozen": gettext_lazy("Annex of hours frozen"),
     "annex_dropped": gettext_lazy("Annex of hours dropped"),
     "invoice_replacing": gettext_lazy("Being deleted in Billit, to be replaced"),
+    "hours_drawn": gettext_lazy("Hours drew this block"),
+    "hours_freed": gettext_lazy("Hours no longer draw this block"),
     "operator_looked": gettext_lazy("Looked at by whoever runs toggbill"),
     "sign_in_locked": gettext_lazy("Sign-in locked after bad tries"),
     "member_email_changed": gettext_lazy("Signs in with another address"),

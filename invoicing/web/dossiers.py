@@ -23,7 +23,7 @@ from invoicing.corrections import options
 from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import comparisons
-from invoicing.ledger import attention, balance
+from invoicing.ledger import attention, balance, blocks
 from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
@@ -76,6 +76,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "decisions": causes.decisions(LedgerRow.objects.filter(dossier=row)),
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
+            "prepaid": blocks.balances(row.agreements.all()),
             "rules": descriptions.rules_in_words(row),
             "agreed": agreements.of_dossier(row, today=today),
             "differences": differences,

@@ -36,6 +36,7 @@ SHOWN = (
     State.DRAFTED,
     State.COVERED,
     State.ON_ACCOUNT,
+    State.PREPAID,
     State.OPEN,
     State.ATTENTION,
     State.HELD,

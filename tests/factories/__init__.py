@@ -10,6 +10,7 @@ from tests.factories.books import (
     DossierClientFactory,
     DossierFactory,
     LedgerRowFactory,
+    PrepaidFactory,
     RunFactory,
     TagMappingFactory,
 )
@@ -17,6 +18,7 @@ from tests.factories.declared import NOW, PASSWORD, enterprise_number
 from tests.factories.invoices import (
     AnnexFactory,
     AttemptFactory,
+    BlockLineFactory,
     ClaimFactory,
     CorrectionFactory,
     FeeLineFactory,
@@ -54,6 +56,7 @@ __all__ = [
     "AgreementFactory",
     "AnnexFactory",
     "AttemptFactory",
+    "BlockLineFactory",
     "ChangedMonthFactory",
     "ClaimFactory",
     "ClientFactory",
@@ -76,6 +79,7 @@ __all__ = [
     "MembershipFactory",
     "MonthProofFactory",
     "MonthSumFactory",
+    "PrepaidFactory",
     "ProductFactory",
     "ProjectFactory",
     "ReportedMonthFactory",

@@ -106,6 +106,16 @@ class AgreementFactory(DjangoModelFactory[Agreement]):
     amount = Decimal("250.00")
 
 
+class PrepaidFactory(AgreementFactory):
+    """Blocks of 2 hours at 95.00, as product ADV."""
+
+    kind = "prepaid"
+    amount = Decimal(0)
+    hours = Decimal(2)
+    price = Decimal("95.00")
+    product_reference = "ADV"
+
+
 class WalkingFactory(DjangoModelFactory[Row]):
     """Of rows whose state the database lets nobody choose: begun in a first state and moved on from there."""
 

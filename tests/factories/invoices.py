@@ -23,7 +23,7 @@ from invoicing.models import (
     InvoiceLine,
     LedgerRow,
 )
-from tests.factories.books import AgreementFactory, DossierFactory, LedgerRowFactory, WalkingFactory
+from tests.factories.books import AgreementFactory, DossierFactory, LedgerRowFactory, PrepaidFactory, WalkingFactory
 from tests.factories.declared import CENT, NOW, DjangoModelFactory
 from tests.factories.mirror import (
     number_of_party,
@@ -131,6 +131,18 @@ class FeeLineFactory(InvoiceLineFactory):
     seconds = LazyAttribute(lambda _o: 0)
 
 
+class BlockLineFactory(FeeLineFactory):
+    """The first block of a new prepaid agreement of the dossier: 2 hours at 95.00."""
+
+    kind = InvoiceLine.Kind.BLOCK
+    agreement = SubFactory(PrepaidFactory, dossier=SelfAttribute("..invoice.dossier"))
+    part = 1
+    product_reference = "ADV"
+    description = "Advice"
+    quantity = Decimal(2)
+    unit_price = Decimal("95.00")
+
+
 _LEDGER_STATE = {"posted": LedgerRow.State.INVOICED, "void": LedgerRow.State.OPEN}
 
 
@@ -165,6 +177,7 @@ class ClaimFactory(DjangoModelFactory[Claim]):
     description = SelfAttribute("entry.description")
     tags = SelfAttribute("entry.tags")
     released_at = LazyAttribute(lambda o: NOW if o.line.invoice.status == "void" else None)
+    drawn = LazyAttribute(lambda o: o.seconds if getattr(o, "kind", "") == "prepaid" else None)
 
 
 class CorrectionFactory(DjangoModelFactory[Correction]):

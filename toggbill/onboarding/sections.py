@@ -217,6 +217,9 @@ class AgreementTable(Table):
     part_periods: Text = None
     plan: Annotated[list[PlanTable] | None, _tables(PlanTable)] = None
     settle_on: Text = None
+    hours: Amount = None
+    price: Amount = None
+    refill_at: Amount = None
 
 
 class DossierTable(Table):

@@ -9,10 +9,11 @@ from decimal import Decimal
 
 from invoicing.rules.agreement import Agreement, Every, Kind
 from invoicing.rules.agreements.advances import advances_due
+from invoicing.rules.agreements.blocks import Stock
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
 from invoicing.rules.grouping import line_texts
 from invoicing.rules.judge import Judge
-from invoicing.rules.lines import Due, LineKind, PlannedLine, Terms, language_of, period_title
+from invoicing.rules.lines import Due, LineKind, PlannedLine, Terms, Withheld, language_of, period_title
 from invoicing.rules.mapping import Buyer, Entry, Product, Reason
 from invoicing.rules.rating import CENT, billed_seconds, hours, line_total, vat_of
 
@@ -40,20 +41,12 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Agreed:
-    """What a run knows of the agreements: `standing` by agreement (id); `only`: the periods (agreement, key) that it
-    may bill, None for all of them."""
+    """What a run knows of the agreements: `standing` and `stocks` of prepaid hours by agreement (id); `only`: the
+    periods (agreement, key) that it may bill, and then no hour draws a block, None for all of them."""
 
     standing: Mapping[int, Standing] = field(default_factory=dict)
     only: frozenset[tuple[int, date]] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Withheld:
-    """A line of an agreement (key) that is due for a period and not billed, and why."""
-
-    agreement: str
-    period: date
-    reason: Reason
+    stocks: Mapping[int, Stock] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +74,7 @@ def lines_due(judge: Judge, terms: Terms, agreed: Agreed, covered: Mapping[int, 
         run = _Run(agreement, judge, terms, agreed, found)
         if agreement.kind == Kind.advance:
             run.add_advances()
-        else:
+        elif agreement.kind == Kind.fixed:
             run.add(covered.get(agreement.id, ()))
     return found
 

@@ -14,8 +14,9 @@ from invoicing.ledger import attention
 from invoicing.ledger.facts import terms as terms_of_run
 from invoicing.models import Dossier
 from invoicing.rules import agreement as rules
-from invoicing.rules.agreements.fees import Agreed, Standing, Withheld, lines_due
+from invoicing.rules.agreements.fees import Agreed, Standing, lines_due
 from invoicing.rules.judge import Judge
+from invoicing.rules.lines import Withheld
 from invoicing.web import descriptions
 from invoicing.web.agreements import words
 from invoicing.web.agreements.balance import to_bill
@@ -49,6 +50,8 @@ def first_lines(
     """What an agreement of these terms bills first; the periods ``billed`` (keys) are on an invoice already."""
     terms = replace(terms, books_from=dossier.start_date)
     coming = list(islice((each for each in to_bill(terms) if each.period.key not in billed), SHOWN + 1))
+    if terms.kind == rules.Kind.prepaid:
+        return Ahead(notes=[_("It bills nothing by itself: the first block is billed once somebody orders it.")])
     if not coming:
         return Ahead(notes=[_("It bills nothing more.") if billed else _("It bills nothing.")])
     shown = {each.period.key: each for each in coming[:SHOWN]}

@@ -14,6 +14,7 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.db.models.functions import TruncMonth
 
+from invoicing.ledger import blocks
 from invoicing.ledger.agreements import agreement_of
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
@@ -25,7 +26,7 @@ from invoicing.rules.rating import billed_seconds, hours, worth
 
 ONE_EACH = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE)
 """The kinds of lines of which there is one for each period, or for each day of an advance."""
-_ITS_HOURS = (LedgerRow.State.COVERED, LedgerRow.State.ON_ACCOUNT)
+_ITS_HOURS = (LedgerRow.State.COVERED, LedgerRow.State.ON_ACCOUNT, LedgerRow.State.PREPAID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +42,14 @@ class Coming:
 
 @dataclass(slots=True)
 class Tally:
-    """How many periods or advances, and what they come to in euro without VAT, extra hours included."""
+    """How many periods, advances or blocks, and what they come to in euro without VAT, extra hours included."""
 
     periods: int = 0
     amount: Decimal = Decimal(0)
 
     def add(self, kind: str, amount: Decimal) -> None:
         """One more line."""
-        self.periods += kind in ONE_EACH
+        self.periods += kind in (*ONE_EACH, InvoiceLine.Kind.BLOCK)
         self.amount += amount
 
 
@@ -59,7 +60,7 @@ class Balance:
     ``seconds``: of the hours that it covers, or that are on account. ``value``: what they are worth at the price of
     their product (those without one count for nothing), of covered hours those of the periods that are billed;
     ``fees``: what is billed. ``used``: the hours of the running period, rounded as they are billed, where some are
-    included.
+    included. ``left``: of prepaid hours those of all blocks.
     """
 
     row: Agreement
@@ -72,6 +73,7 @@ class Balance:
     seconds: int = 0
     value: Decimal = Decimal(0)
     used: Decimal | None = None
+    left: Decimal | None = None
 
     @property
     def fees(self) -> Decimal:
@@ -95,6 +97,9 @@ def balances(dossier: Dossier, rows: Sequence[Agreement], *, today: date) -> lis
         balance.is_due = balance.coming is not None and balance.coming.day <= today
     _hours(found, billed)
     _used(dossier, found, today)
+    prepaid = [pk for pk, balance in found.items() if balance.terms.kind == rules.Kind.prepaid]
+    for pk, stock in blocks.stocks(prepaid).items():
+        found[pk].left = blocks.hours_of(stock.left)
     return list(found.values())
 
 
@@ -122,7 +127,9 @@ def _lines(found: Mapping[int, Balance]) -> defaultdict[int, set[date]]:
 
 def to_bill(terms: rules.Agreement) -> Iterator[Coming]:
     """All that an agreement bills by its terms, billed or not, in the order of the days; without end where it has
-    none."""
+    none. When a block of prepaid hours is ordered is not among its terms."""
+    if terms.kind == rules.Kind.prepaid:
+        return
     if terms.kind == rules.Kind.advance:
         for period, cut_off, amount in advances_due(terms, days.LAST):
             yield Coming(period, period.first, amount, cut_off)

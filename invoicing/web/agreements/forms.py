@@ -11,7 +11,6 @@ from decimal import Decimal
 from typing import Any, ClassVar, cast
 
 from django import forms
-from django.utils import formats
 from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -21,8 +20,8 @@ from invoicing.dossiers.agreements import check_agreements
 from invoicing.dossiers.faults import Fault
 from invoicing.models import Agreement
 from invoicing.rules import agreement as rules
-from invoicing.rules import days
 from invoicing.rules.mapping import Product, normalise_number
+from invoicing.web.agreements.plan import PlanField
 from invoicing.web.configuring.forms import note
 from invoicing.web.configuring.labels import product_label
 
@@ -256,33 +255,6 @@ class FixedForm(AgreementForm):
         }
 
 
-class PlanField(forms.CharField):
-    """Days with amounts, one of them a line: `2026-01-01 250.00`. The value is a tuple of pairs."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 6}), **kwargs)
-
-    def prepare_value(self, value: Any) -> Any:
-        """What stands is shown as it would be typed."""
-        if isinstance(value, str) or value is None:
-            return value
-        return "\n".join(f"{day} {formats.localize(Decimal(amount))}" for day, amount in value)
-
-    def to_python(self, value: Any) -> Any:
-        """Raises ``ValidationError`` for the first line that is no day with an amount."""
-        return tuple(self._pair(line) for line in str(value or "").splitlines() if line.strip())
-
-    def _pair(self, line: str) -> tuple[date, Decimal]:
-        written, _blank, amount = line.strip().partition(" ")
-        try:
-            return days.day(written), Decimal(formats.sanitize_separators(amount.strip().removeprefix("€").strip()))
-        except (ValueError, ArithmeticError) as error:
-            raise forms.ValidationError(
-                _("“%(line)s” is no day with an amount: write one on each line, such as 2026-01-01 250.00."),
-                params={"line": line.strip()[:60]},
-            ) from error
-
-
 class AdvanceForm(AgreementForm):
     """Advances, which a settlement of the hours takes off."""
 
@@ -338,7 +310,44 @@ class AdvanceForm(AgreementForm):
         }
 
 
-FORMS: Mapping[str, type[AgreementForm]] = {form.kind: form for form in (FixedForm, AdvanceForm)}
+class PrepaidForm(AgreementForm):
+    """Blocks of hours, which are drawn down."""
+
+    says = _("Prepaid hours: blocks of hours at a price, each ordered and paid before they are worked")
+    kind = rules.Kind.prepaid.value
+    groups: ClassVar[Mapping[str, Sequence[str]]] = {
+        **AgreementForm.groups,
+        "blocks": ("product", "hours", "price", "refill_at"),
+    }
+
+    product = forms.ChoiceField(
+        label=_("billed as product"), help_text=_("Its text and VAT rate; the price of an hour is yours.")
+    )
+    hours = forms.DecimalField(label=_("hours of a block"), localize=True)
+    price = forms.DecimalField(label=_("price of an hour excl. VAT"), localize=True)
+    refill_at = forms.DecimalField(
+        label=_("a new block when fewer hours are left than"),
+        required=False,
+        localize=True,
+        help_text=_("Empty: a person orders each block."),
+    )
+
+    def offer(self, products: Sequence[Product]) -> None:
+        """The products of the company."""
+        stands = "" if self.row is None else self.row.product_reference
+        self._offer("product", [("", _("choose a product")), *_products(products, [stands])])
+
+    def shown(self, row: Agreement) -> dict[str, Any]:
+        """What stands, by field."""
+        own = {"product": row.product_reference, "hours": row.hours, "price": row.price, "refill_at": row.refill_at}
+        return super().shown(row) | own
+
+    def of_kind(self) -> dict[str, Any]:
+        """What the fields of the kind say, by field of ``rules.Agreement``."""
+        return {name: self.cleaned_data.get(name) for name in self.groups["blocks"]}
+
+
+FORMS: Mapping[str, type[AgreementForm]] = {form.kind: form for form in (FixedForm, AdvanceForm, PrepaidForm)}
 """The form of each kind, in the order in which they are offered."""
 
 

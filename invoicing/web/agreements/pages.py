@@ -40,6 +40,8 @@ LOOK = "look"
 _PART = "X-Part"
 """The header of a script that wants the answer to that alone, not the whole page."""
 _A_DAY = timedelta(days=1)
+# In which state the hours of an agreement are; else they are covered.
+_HOURS = {rules.Kind.advance: LedgerRow.State.ON_ACCOUNT, rules.Kind.prepaid: LedgerRow.State.PREPAID}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def _listed(dossier: Dossier, books: Facts, balance: Balance) -> Listed:
         customer=buyer.name if buyer is not None else terms.client_name or terms.number,
         buyer=judge_.customer_key(terms),
         scope=words.scope(balance.row, {number: name for number, (name, _client) in books.projects.items()}),
-        state=str(LedgerRow.State.ON_ACCOUNT if terms.kind == rules.Kind.advance else LedgerRow.State.COVERED),
+        state=str(_HOURS.get(rules.Kind(terms.kind), LedgerRow.State.COVERED)),
         why=None if reason is None else words.why(reason),
     )
 

@@ -22,11 +22,15 @@ from invoicing.rules.mapping import Reason
 from invoicing.web import descriptions
 from invoicing.web.agreements.balance import Balance
 
+_BY_DAY = (rules.Kind.advance, rules.Kind.prepaid)
+
 
 def terms(row: Agreement) -> str:
     """Amount, period and when it is due: € 250.00 every month, in arrears."""
     if row.kind == Agreement.Kind.ADVANCE:
         return _advances(row)
+    if row.hours is not None and row.price is not None:
+        return _blocks(row.hours, row.price, row.refill_at)
     words = _("%(amount)s %(every)s, in advance") if row.in_advance else _("%(amount)s %(every)s, in arrears")
     said = words % {"amount": descriptions.money(row.amount), "every": row.get_every_display()}
     if row.included_hours is None:
@@ -53,6 +57,15 @@ def _advances(row: Agreement) -> str:
     return _("%(terms)s; settled each year on %(day)s") % {"terms": said, "day": f"{day}/{month}"}
 
 
+def _blocks(hours: Decimal, price: Decimal, refill_at: Decimal | None) -> str:
+    """A block and when the next one is drafted: blocks of 20.00 h at € 85.00; a new one below 4.00 h."""
+    block = {"hours": formats.number_format(hours, 2), "price": descriptions.money(price)}
+    said = _("blocks of %(hours)s h at %(price)s an hour") % block
+    if refill_at is None:
+        return said
+    return _("%(terms)s; a new one below %(hours)s h") % {"terms": said, "hours": formats.number_format(refill_at, 2)}
+
+
 def days(row: Agreement) -> str:
     """From when until when."""
     if row.end_date is None:
@@ -67,8 +80,8 @@ def scope(row: Agreement, projects: Mapping[int, str]) -> str:
 
 
 def period(terms: rules.Agreement, period: Period) -> str:
-    """A period by its months, or by its days where the agreement cuts it or bills once; an advance by its day."""
-    if terms.kind == rules.Kind.advance:
+    """A period by its months, or by its days where it is cut or billed once; an advance or a block by its day."""
+    if terms.kind in _BY_DAY:
         return descriptions.day(period.first)
     if period.last is None:
         return _("from %(day)s on") % {"day": descriptions.day(period.first)}
@@ -86,8 +99,8 @@ def period_of_line(line: InvoiceLine) -> str:
 
 
 def lying(terms: rules.Agreement, key: date) -> Period:
-    """The period of that key; of an advance its day."""
-    if terms.kind == rules.Kind.advance:
+    """The period of that key; of an advance or a block its day."""
+    if terms.kind in _BY_DAY:
         return Period(key, key, key, 0)
     return period_of(terms, max(key, terms.start))
 
@@ -97,6 +110,9 @@ def covered(line: InvoiceLine) -> str:
     claims = list(line.claims.all())
     if not claims:
         return _("No hours are listed on it.")
+    if line.kind == InvoiceLine.Kind.BLOCK:
+        text = ngettext("%(n)d entry drawn, %(time)s", "%(n)d entries drawn, %(time)s", len(claims))
+        return text % {"n": len(claims), "time": descriptions.hours(sum(claim.seconds for claim in claims))}
     text = ngettext("%(n)d entry covered, %(time)s", "%(n)d entries covered, %(time)s", len(claims))
     return text % {"n": len(claims), "time": descriptions.hours(sum(claim.seconds for claim in claims))}
 

@@ -20,6 +20,7 @@ from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
 from invoicing.drafting import prices, runs, take_out
 from invoicing.due import posts
+from invoicing.ledger import blocks
 from invoicing.models import Annex, Attempt, Claim, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first, recover
@@ -55,6 +56,7 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             "with_order": "" if annex is None else descriptions.annex_with_order(row),
             "annex_awaited": annex is None and _is_annex_awaited(row),
             "entry_count": sum(len(line.claims.all()) for line in lines),
+            "prepaid": blocks.balances(blocks.of_customer(row)),
             "attempts": Attempt.objects.filter(invoice=row).order_by("-started_at", "-pk"),
             "events": AuditEvent.objects.for_firm(request.firm)
             .filter(subject=f"invoice {row.reference}")

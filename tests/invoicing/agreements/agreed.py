@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from invoicing.dossiers import agreements
+from invoicing.drafting import blocks
 from invoicing.ledger import balance
 from invoicing.models import Agreement, Claim, Invoice, LedgerRow
 from invoicing.rules import agreement as rules
@@ -78,3 +79,22 @@ def balanced(books: Scene) -> None:
 def october(books: Scene, **changes: Any) -> Agreement:
     """The garage's, from October 2026 on."""
     return agree(books, start=date(2026, 10, 1), **changes)
+
+
+def prepaid(books: Scene, **changes: Any) -> Agreement:
+    """The garage's: blocks of 20 hours at 85.00."""
+    stated: dict[str, Any] = {"kind": "prepaid", "amount": Decimal(0), "hours": Decimal(20), "price": Decimal("85.00")}
+    return agree(books, **stated | {"product": "ADV", "title": "Prepaid advice"} | changes)
+
+
+def order(agreement: Agreement) -> Invoice:
+    return blocks.order_block(agreement=agreement, by=BY, now=timezone.now())
+
+
+def draws() -> list[list[int]]:
+    """The hours (serials) on each block, the oldest first."""
+    claims = Claim.objects.live().prepaid().order_by("line__part", "started_at")
+    found: dict[int, list[int]] = {}
+    for claim in claims.select_related("line"):
+        found.setdefault(claim.line.part, []).append(claim.entry_remote_id - ids(0)[0])
+    return [found[part] for part in sorted(found)]

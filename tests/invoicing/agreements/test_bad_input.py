@@ -15,7 +15,7 @@ from invoicing.dossiers.faults import Refused
 from invoicing.ledger.agreements import agreement_of
 from invoicing.models import Agreement, LedgerRow
 from invoicing.rules.mapping import ClientRule
-from tests.invoicing.agreements.agreed import PRODUCTS, agree, october, post_all, terms
+from tests.invoicing.agreements.agreed import PRODUCTS, agree, october, post_all, prepaid, terms
 from tests.invoicing.scene import BY, Scene, everything, ids
 from tests.worlds import BAKERY, BAKERY_PROJECT, GARAGE_NUMBER, entry
 from toggbill.firms.errors import NotPossible
@@ -36,7 +36,7 @@ Make = Callable[..., Scene]
         ({"amount": Decimal(-1)}, "amount", "“-1” is not an amount; write it such as 5000.00."),
         ({"amount": Decimal("NaN")}, "amount", "“NaN” is not an amount; write it such as 5000.00."),
         ({"every": "week"}, "every", "“week” is not known; use month, quarter, year or once."),
-        ({"kind": "gift"}, "kind", "“gift” is not known; use fixed or advance."),
+        ({"kind": "gift"}, "kind", "“gift” is not known; use fixed, advance or prepaid."),
         ({"part_periods": "half"}, "part_periods", "“half” is not known; use full or days."),
         ({"every": "once"}, "until", "missing; what is billed once and in arrears is due on the last day."),
         (
@@ -143,3 +143,41 @@ def test_every_change_is_an_event_with_the_whole_agreement_before_and_after(scen
     assert made["new"] == ended["old"]
     assert ended["new"] == made["new"] | {"until": "2026-12-31"}
     assert made["new"]["amount"] == "250.00"
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "sentence"),
+    [
+        ({"hours": None}, "hours", "missing; prepaid hours need the hours of a block and the price of an hour."),
+        ({"price": None}, "price", "missing; prepaid hours need the hours of a block and the price of an hour."),
+        ({"hours": Decimal(0)}, "hours", "must be above zero; say how many hours a block has."),
+        ({"hours": Decimal("20.005")}, "hours", "“20.005” has more than two decimals."),
+        ({"price": Decimal("85.005")}, "price", "“85.005” has more than two decimals."),
+        ({"price": Decimal(-1)}, "price", "“-1” is not an amount; write it such as 5000.00."),
+        ({"refill_at": Decimal(-1)}, "refill_at", "“-1” is not an amount; write it such as 5000.00."),
+        (
+            {"refill_at": Decimal("20.01")},
+            "refill_at",
+            "is above the 20 hours of a block; a block that is full would be refilled at once.",
+        ),
+        ({"amount": Decimal(250)}, "amount", "does not belong to an agreement of kind prepaid."),
+        ({"every": "quarter"}, "every", "does not belong to an agreement of kind prepaid."),
+        ({"in_advance": True}, "in_advance", "does not belong to an agreement of kind prepaid."),
+        ({"part_periods": "days"}, "part_periods", "does not belong to an agreement of kind prepaid."),
+        ({"kind": "fixed", "price": None}, "hours", "does not belong to an agreement of kind fixed."),
+        ({"kind": "fixed", "hours": None}, "price", "does not belong to an agreement of kind fixed."),
+    ],
+)
+def test_prepaid_terms_that_cannot_be(changes: dict[str, Any], field: str, sentence: str) -> None:
+    stated = {"kind": "prepaid", "amount": Decimal(0), "hours": Decimal(20), "price": Decimal("85.00")}
+    (found,) = agreements.check_agreements([terms(**stated | changes)])
+    assert [(fault.field, fault.sentence) for fault in found] == [(field, sentence)]
+
+
+def test_prepaid_hours_and_a_fee_of_one_customer_do_not_meet(scene: Make) -> None:
+    books = scene(entries=[], products=PRODUCTS)
+    prepaid(books)
+    before = everything()
+    with pytest.raises(Refused, match="agreements fee and garage of this customer could cover the same hour"):
+        agreements.agree(dossier=books.dossier, terms=terms(key="fee"), by=BY, now=timezone.now())
+    assert everything() == before

@@ -18,7 +18,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
-from invoicing.drafting import discounts, prices, runs, take_out
+from invoicing.drafting import blocks, discounts, prices, runs, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.evidence import pack
@@ -37,6 +37,7 @@ from tests.factories import (
     FeeLineFactory,
     InvoiceFactory,
     LedgerRowFactory,
+    PrepaidFactory,
     ProductFactory,
     enterprise_number,
 )
@@ -210,6 +211,14 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         "prove",
         lambda dossier: {"dossier": dossier, "to": BytesIO()},
         {"month": CUT_OFF.replace(day=1)},
+    ),
+    "order_block": (
+        blocks.order_block,
+        "draft",
+        lambda dossier: {
+            "agreement": PrepaidFactory(dossier=dossier, client_remote_id=None, number="BE0999000030", products=["X"]),
+        },
+        {},
     ),
     "credit_lines": (fees.credit_lines, "hold", _fee, {"lines": [1]}),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),

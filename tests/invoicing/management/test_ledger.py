@@ -31,6 +31,7 @@ STATES = (
     "deleted",
     "covered",
     "on_account",
+    "prepaid",
 )
 
 

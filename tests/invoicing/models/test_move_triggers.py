@@ -27,7 +27,7 @@ STATES: dict[Table, list[str]] = {
 }
 
 
-_UNDER_AN_AGREEMENT = ("covered", "on_account")
+_UNDER_AN_AGREEMENT = ("covered", "on_account", "prepaid")
 
 
 def _hour(state: str) -> LedgerRow:

@@ -199,6 +199,7 @@ INVOICING: dict[str, Make] = {
     "invoicing.drafting.discounts.write_line": by(
         lambda w: {"invoice": w.one("drafts"), "position": 1, "wish": Wish(per_cent=Decimal(5)), "reason": "As agreed"}
     ),
+    "invoicing.drafting.blocks.order_block": by(lambda w: {"agreement": w.one("prepaid")}),
     "invoicing.drafting.prices.bill_at_their_day": by(lambda w: {"invoice": w.one("earlier")}),
     "invoicing.drafting.take_out.take_out": by(
         lambda w: {"invoice": w.one("earlier"), "entries": _billed(w.one("earlier"))[:1], "reason": "Wait"}

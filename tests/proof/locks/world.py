@@ -34,6 +34,7 @@ from tests.factories import (
     InvoiceLineFactory,
     LedgerRowFactory,
     MembershipFactory,
+    PrepaidFactory,
     ProductFactory,
     ProjectFactory,
     TagMappingFactory,
@@ -180,6 +181,8 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     ):
         named[name] = [_invoice(dossier, status, **fields) for _ in range(2)]
     # What agreements bill, and hours that a fee covers.
+    client = dossier.workspace.clients.order_by("remote_id")[0].remote_id
+    named["prepaid"] = [PrepaidFactory(dossier=dossier, client_remote_id=client, products=["X"])]
     named["agreements"] = [AgreementFactory(dossier=dossier) for _ in range(2)]
     named["with a fee"] = [_invoice(dossier, "posted", delivery="sent")]
     named["fees"] = [FeeLineFactory(invoice=named["with a fee"][0], agreement=named["agreements"][0])]

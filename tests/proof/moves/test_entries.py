@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -12,11 +13,11 @@ from django.utils import timezone
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
 from invoicing.corrections import decide, replace
-from invoicing.drafting import runs, sheet
+from invoicing.drafting import blocks, runs, sheet
 from invoicing.ledger import decisions
-from invoicing.models import Correction, Invoice
+from invoicing.models import Agreement, Correction, Invoice
 from invoicing.models.moves import STATE
-from tests.factories import AgreementFactory, enterprise_number
+from tests.factories import AgreementFactory, PrepaidFactory, enterprise_number
 from tests.invoicing.scene import BY, Scene, ids, many
 from tests.proof.moves.recording import Recorder, declared, during, of
 from tests.worlds import entry
@@ -35,13 +36,22 @@ TAGS = [{"tag": "Advice", "product": "ADV"}, {"tag": "Gift", "bill": False}]
 
 
 def test_every_move_of_an_entry_is_made_by_the_verbs(recorder: Recorder, scene: Make) -> None:
-    books = scene(**many(4) | {"entries": [], "tags": TAGS, "peppol": [{"number": enterprise_number(103)}]})
-    for customer in range(4):
+    books = scene(**many(5) | {"entries": [], "tags": TAGS, "peppol": [{"number": enterprise_number(103)}]})
+    for customer in range(5):
         AgreementFactory(dossier=books.dossier, client_remote_id=1000 + customer, products=["CPT"])
         on_account = {"kind": "advance", "products": ["FIS"]}
         AgreementFactory(dossier=books.dossier, client_remote_id=1000 + customer, **on_account)
+    PrepaidFactory(dossier=books.dossier, client_remote_id=1004, products=["ADV"], hours=Decimal(20))
     walk = Entries(books, recorder)
-    walks = (walk.judged, walk.decided, walk.drafted, walk.changed_meanwhile, walk.replaced, walk.credited)
+    walks = (
+        walk.judged,
+        walk.decided,
+        walk.drafted,
+        walk.changed_meanwhile,
+        walk.replaced,
+        walk.credited,
+        walk.prepaid,
+    )
     for step in (*walks, walk.confirmed):
         step()
         recorder.take()
@@ -217,6 +227,26 @@ class Entries:
         self.decide(decisions.reopen, serials[4], state="attention")
         self.decide(decisions.reopen, serials[5], state="open")
         self.decide(decisions.reopen, serials[6], state="on_account")
+
+    def prepaid(self) -> None:
+        """Hours draw a block, and are judged anew where they are no more what drew it."""
+        agreement = Agreement.objects.get(kind="prepaid")
+        blocks.order_block(agreement=agreement, by=BY, now=timezone.now())
+        for invoice in self.books.approve(*self.books.invoices(status="draft", block_of=agreement)):
+            self.books.post(invoice)
+        serials = self.made(customer=4, count=len(JUDGED))
+        self.sync(dict.fromkeys(serials, "open"))
+        self.books.draft()
+        self.recorder.take()
+        self.at(dict.fromkeys(serials, "prepaid"))
+        for serial, state in zip(serials, JUDGED, strict=True):
+            self.turned(serial, state)
+        # What is of another length draws anew.
+        for serial in (serials[2], serials[4], serials[5]):
+            self.books.control.put_entries({"id": ids(serial)[0], "stop": entry(serial, seconds=7200)["stop"]})
+        self.sync(dict(zip(serials, JUDGED, strict=True)))
+        self.turned(serials[3], "open")
+        self.sync({serials[3]: "prepaid"})
 
     def confirmed(self) -> None:
         """A person has a very long entry billed as it stands (R4); last, since what it leaves open is drafted."""

@@ -35,11 +35,13 @@ from tests.factories import (
     FeeLineFactory,
     InvoiceFactory,
     LedgerRowFactory,
+    PrepaidFactory,
     ProductFactory,
     ProjectFactory,
     TagMappingFactory,
     WebhookFactory,
     WorkspaceFactory,
+    enterprise_number,
 )
 from toggbill.firms.audit import Actor, Authority, Closed, News
 from toggbill.leaving import closing
@@ -233,6 +235,11 @@ def _with_fee(dossier: Dossier) -> Made:
     return {"invoice": line.invoice, "lines": [line.pk]}
 
 
+def _prepaid(dossier: Dossier) -> Made:
+    ProductFactory(company=dossier.company, reference="ADV")
+    return {"agreement": PrepaidFactory(dossier=dossier, client_remote_id=None, number=enterprise_number(7))}
+
+
 def _terms() -> Agreement:
     start, amount = date(2026, 9, 1), Decimal("100.00")
     return Agreement(key="new", title="Forfait", start=start, product="FORF", client_id=999, amount=amount)
@@ -250,6 +257,7 @@ CASES: dict[str, Case] = {
     "invoicing.dossiers.agreements.set_agreements": Case(
         lambda dossier: {"dossier": dossier, "agreements": [_terms()]}
     ),
+    "invoicing.drafting.blocks.order_block": Case(_prepaid),
     "invoicing.corrections.fees.credit_lines": Case(_with_fee, asks=True),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
     "integrations.connections.credentials.choose": Case(_choose),

@@ -10,7 +10,7 @@ from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.rules import DossierRules
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
-from tests.toggbill.onboarding.files import ENVIRON, NUMBER, SMALL, WHOLE, standing
+from tests.toggbill.onboarding.files import ENVIRON, NUMBER, SMALL, WHOLE, faults_of, standing
 from toggbill.onboarding.file import (
     BillitSection,
     DossierSection,
@@ -100,6 +100,48 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
             ),
         ),
     )
+
+
+PREPAID = """
+[[dossiers.agreements]]
+key = "bakery-block"
+vat = "BE0563846944"
+title = "Prepaid"
+kind = "prepaid"
+from = 2026-01-01
+product = "ADV"
+hours = "20"
+price = "85.00"
+refill_at = "4"
+"""
+
+
+def test_read_gives_prepaid_hours() -> None:
+    file = read(tomllib.loads(SMALL + PREPAID), standing=Standing(), environ={})
+    assert file.dossiers[0].agreements == (
+        Agreement(
+            key="bakery-block",
+            title="Prepaid",
+            start=date(2026, 1, 1),
+            product="ADV",
+            kind="prepaid",
+            number="BE0563846944",
+            hours=Decimal(20),
+            price=Decimal("85.00"),
+            refill_at=Decimal(4),
+        ),
+    )
+
+
+def test_fixed_fee_needs_its_amount_and_prepaid_hours_their_hours() -> None:
+    without = SMALL + PREPAID.replace('hours = "20"', "")
+    assert faults_of(without) == [
+        "dossiers[0].agreements[0].hours: missing; prepaid hours need the hours of a block and the price of an hour."
+    ]
+    fixed = faults_of(without.replace('"prepaid"', '"fixed"'))
+    assert [fault.split(":")[0] for fault in fixed] == [
+        f"dossiers[0].agreements[0].{name}" for name in ("amount", "price", "refill_at")
+    ]
 
 
 def test_read_gives_the_defaults_for_what_is_left_out() -> None:

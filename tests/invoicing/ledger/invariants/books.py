@@ -14,7 +14,7 @@ from tests.factories import (
     LedgerRowFactory,
 )
 
-OPEN, GONE, DRAFTED, BILLED, CREDITED, OTHER, MORE, COVERED = range(11, 19)
+OPEN, GONE, DRAFTED, BILLED, CREDITED, OTHER, MORE, COVERED, PREPAID = range(11, 20)
 Told = set[tuple[str, str, str]]
 
 

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from tests.invoicing.ledger.invariants.books import BILLED, COVERED, CREDITED, DRAFTED, GONE, MORE, OPEN, OTHER, Told
+from tests.invoicing.ledger.invariants.books import (
+    BILLED,
+    COVERED,
+    CREDITED,
+    DRAFTED,
+    GONE,
+    MORE,
+    OPEN,
+    OTHER,
+    PREPAID,
+    Told,
+)
 
 
 def entry(number: int) -> str:
@@ -31,6 +42,11 @@ def line(name: str, change: str) -> str:
 def mirrored(number: int, change: str) -> str:
     return f"UPDATE integrations_entry SET {change} WHERE remote_id = {number}"
 
+
+BLOCK = (
+    "(SELECT l.id FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id "
+    "WHERE i.reference = 'tb-block')"
+)
 
 # What somebody writes past the product into the database, and exactly what is told of it.
 BREAKAGES: dict[str, tuple[list[str], Told]] = {
@@ -64,7 +80,11 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
     ),
     "an open row from before the start": (
         ["UPDATE invoicing_dossier SET start_date = '2026-11-10' WHERE key = 'bakery'"],
-        {("2026-10", "from_start", "entry 18"), ("2026-11", "from_start", "entry 11")},
+        {
+            ("2026-10", "from_start", "entry 18"),
+            ("2026-10", "from_start", "entry 19"),
+            ("2026-11", "from_start", "entry 11"),
+        },
     ),
     "a living entry called deleted": (
         [row(OPEN, "state = 'deleted'")],
@@ -85,6 +105,26 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
     "a covered entry called open": (
         [row(COVERED, "state = 'open', agreement_id = NULL")],
         {("2026-10", "covered_once", "entry 18")},
+    ),
+    "a prepaid entry called open": (
+        [row(PREPAID, "state = 'open', agreement_id = NULL")],
+        {("2026-10", "prepaid_once", "entry 19")},
+    ),
+    "a prepaid entry that draws no block": (
+        [claim(PREPAID, "released_at = '2026-11-20 10:00:00+00:00'", "prepaid")],
+        {("2026-10", "prepaid_once", "entry 19")},
+    ),
+    "a block of which more was drawn than it has": (
+        [
+            claim(PREPAID, "drawn = 7200", "prepaid"),
+            claim(COVERED, f"kind = 'prepaid', drawn = 7200, line_id = {BLOCK}", "covered"),
+            row(
+                COVERED,
+                f"state = 'prepaid', agreement_id = (SELECT agreement_id FROM invoicing_invoiceline "
+                f"WHERE id = {BLOCK})",
+            ),
+        ],
+        {("2026-10", "block_left", "invoice tb-block line 1")},
     ),
     "a fee that is free though it is billed": (
         [line("fee", "released_at = '2026-11-20 10:00:00+00:00'")],

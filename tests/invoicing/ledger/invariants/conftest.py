@@ -9,6 +9,7 @@ import pytest
 from integrations.models import Entry
 from invoicing.models import Claim, Dossier, Invoice
 from tests.factories import (
+    BlockLineFactory,
     ClaimFactory,
     DossierFactory,
     FeeLineFactory,
@@ -25,6 +26,7 @@ from tests.invoicing.ledger.invariants.books import (
     MORE,
     OPEN,
     OTHER,
+    PREPAID,
     billed,
     row_of,
     told,
@@ -35,8 +37,8 @@ from toggbill.firms.models import Firm
 
 @pytest.fixture
 def books(firm: Firm) -> Dossier:
-    """A dossier with an entry of each kind: open, deleted, drafted (twice), invoiced, credited, covered by a fee, and
-    one that changed after it was invoiced, of which the difference waits."""
+    """A dossier with an entry of each kind: open, deleted, drafted (twice), invoiced, credited, covered by a fee,
+    prepaid, and one that changed after it was invoiced, of which the difference waits."""
     dossier = DossierFactory(firm=firm, key="bakery", start_date=date(2026, 8, 1))
     row_of(dossier, OPEN, date(2026, 11, 5))
     gone = row_of(dossier, GONE, date(2026, 11, 12), "deleted")
@@ -74,6 +76,12 @@ def books(firm: Firm) -> Dossier:
     line = FeeLineFactory(invoice=fee)
     covered = row_of(dossier, COVERED, date(2026, 10, 7), "covered", agreement=line.agreement)
     ClaimFactory(line=line, row=covered, kind="covered")
+    block = InvoiceFactory(
+        dossier=dossier, reference="tb-block", status="posted", period_from=date(2026, 10, 1), with_line=False
+    )
+    line = BlockLineFactory(invoice=block)
+    prepaid = row_of(dossier, PREPAID, date(2026, 10, 8), "prepaid", agreement=line.agreement)
+    ClaimFactory(line=line, row=prepaid, kind="prepaid")
     assert told(dossier) == set()
     return dossier
 

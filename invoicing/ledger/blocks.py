@@ -1,0 +1,138 @@
+"""Blocks of prepaid hours: what stands of them, and the hours that are free of theirs again (design section 11)."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db.models import Max, QuerySet, Sum
+
+from integrations.models import Entry
+from invoicing.ledger.locks import portions
+from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules import mapping
+from invoicing.rules.agreements.blocks import Block, Stock
+from toggbill.firms.audit import News
+
+_State = LedgerRow.State
+_STAYS = (mapping.State.prepaid, mapping.State.attention)
+"""What the rules say of an hour that keeps its block: that it is in scope, or that a person has to look."""
+_Judged = tuple[Dossier | None, mapping.Verdict]
+_UNDECIDED = [_State.OPEN, _State.ATTENTION, _State.HELD, _State.WRITTEN_OFF, _State.CREDITED]
+
+
+def stocks(agreements: Collection[int], *, besides: Iterable[Invoice] = ()) -> dict[int, Stock]:
+    """By agreement (row id): its blocks. One on an invoice of ``besides`` is drawn anew by the run."""
+    if not agreements:
+        return {}
+    lines = InvoiceLine.objects.filter(agreement__in=agreements, kind=InvoiceLine.Kind.BLOCK, takes_back__isnull=True)
+    made = dict(lines.order_by().values("agreement").annotate(most=Max("part")).values_list("agreement", "most"))
+    claims = Claim.objects.live().prepaid().filter(line__agreement__in=agreements)
+    drawn = dict(claims.order_by().values("line").annotate(total=Sum("drawn")).values_list("line", "total"))
+    redrawn = {invoice.pk for invoice in besides}
+    blocks, waits = defaultdict[int, list[Block]](list), set[int]()
+    drafts = dict[int, tuple[int, date]]()
+    for line in lines.live().select_related("invoice").order_by("part"):
+        of, invoice = line.agreement_id or 0, line.invoice
+        if invoice.status == Invoice.Status.POSTED:
+            blocks[of].append(Block(line.pk, line.part, line.quantity, drawn.get(line.pk, 0)))
+        elif invoice.pk in redrawn and line.period is not None:
+            drafts[of] = line.part, line.period
+        elif invoice.status != Invoice.Status.VOID:
+            waits.add(of)
+    return {pk: Stock(tuple(blocks[pk]), made.get(pk, 0), pk in waits, drafts.get(pk)) for pk in agreements}
+
+
+@dataclass(frozen=True, slots=True)
+class Balance:
+    """What an agreement has, in hours: of its blocks at Billit what was sold, drawn and is left; ``waiting``: the
+    invoice of the block that is ordered, if one is."""
+
+    agreement: Agreement
+    sold: Decimal
+    drawn: Decimal
+    left: Decimal
+    waiting: Invoice | None
+
+
+def balances(agreements: QuerySet[Agreement]) -> list[Balance]:
+    """Of those of them that have a block, by their titles."""
+    rows = list(agreements.filter(kind=Agreement.Kind.PREPAID).order_by("title", "key"))
+    found = stocks([row.pk for row in rows])
+    waiting = {row.block_of_id: row for row in Invoice.objects.waiting().filter(block_of__in=rows)}
+    return [
+        Balance(
+            row,
+            sold := sum((block.hours for block in stock.blocks), Decimal(0)),
+            sold - hours_of(stock.left),
+            hours_of(stock.left),
+            waiting.get(row.pk),
+        )
+        for row in rows
+        if (stock := found[row.pk]).blocks or row.pk in waiting
+    ]
+
+
+def of_customer(invoice: Invoice) -> QuerySet[Agreement]:
+    """The prepaid agreements of an invoice's customer, as their blocks were billed."""
+    blocks = Invoice.objects.standing().filter(dossier=invoice.dossier_id, buyer_key=invoice.buyer_key)
+    return Agreement.objects.filter(pk__in=blocks.filter(block_of__isnull=False).values("block_of"))
+
+
+def left(agreement: Agreement) -> Decimal:
+    """The hours left of the blocks of an agreement, below zero by less than one entry."""
+    return hours_of(stocks([agreement.pk])[agreement.pk].left)
+
+
+def hours_of(seconds: int) -> Decimal:
+    """Seconds left or drawn, as hours with two decimals."""
+    return (Decimal(seconds) / 3600).quantize(Decimal("0.01"))
+
+
+def drawing(entries: Collection[int]) -> dict[int, Claim]:
+    """By entry (row id): the claim by which it draws its block."""
+    found = dict[int, Claim]()
+    for part in portions(entries):
+        claims = (
+            Claim.objects.live().prepaid().filter(entry__in=part).select_related("line__invoice", "line__agreement")
+        )
+        found |= {claim.entry_id: claim for claim in claims}
+    return found
+
+
+def verdict(
+    judge: Callable[[mapping.Entry], _Judged],
+    row: Entry,
+    entry: mapping.Entry,
+    drawing: Mapping[int, Claim],
+    freed: list[Claim],
+) -> _Judged:
+    """What ``judge`` says of an entry. One that drew a block, and has another length by now, is gone or not billed at
+    all, is ``freed``, and judged as one that drew none."""
+    claim, judged = drawing.get(row.pk), judge(entry)
+    if claim is None or (judged[1].state in _STAYS and row.deleted_at is None and row.seconds == claim.seconds):
+        return judged
+    freed.append(claim)
+    return judge(replace(entry, covered_by=None))
+
+
+def free(claims: Collection[Claim], now: datetime) -> list[News]:
+    """These hours draw their blocks no more; gives the events: one for each invoice, with Toggl's ids."""
+    Claim.objects.filter(pk__in=[claim.pk for claim in claims]).update(released_at=now)
+    by_invoice = defaultdict[str, list[int]](list)
+    for claim in claims:
+        by_invoice[claim.line.invoice.reference].append(claim.entry_remote_id)
+    return [
+        News("hours_freed", f"invoice {reference}", {"entries": sorted(found)})
+        for reference, found in sorted(by_invoice.items())
+    ]
+
+
+def undecided(dossiers: Iterable[int]) -> list[int]:
+    """The entries (row ids) that nothing bills of dossiers (row ids): those to be judged anew when a block was ordered,
+    dropped, credited or used up. They are locked with all others that a transaction needs."""
+    rows = LedgerRow.objects.filter(dossier__in=dossiers, state__in=_UNDECIDED)
+    return list(rows.values_list("entry", flat=True))
