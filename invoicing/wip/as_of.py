@@ -69,24 +69,24 @@ class Row:
         return (str(owner), self.buyer_key or f"client:{self.client}")
 
 
-def rows(*, dossiers: Collection[Dossier], as_of: date, hours: QuerySet[LedgerRow] | None = None) -> list[Row]:
+def rows(*, dossiers: Collection[Dossier], as_of: date) -> list[Row]:
     """The work in progress of dossiers of one firm at the end of a local day, in a lasting order: dossier, customer,
-    product, person. ``hours`` narrows the entries."""
+    product, person."""
     by_id = {dossier.pk: dossier for dossier in dossiers}
     if not by_id:
         return []
     firm = next(iter(by_id.values())).firm
     after = day_after(firm, as_of)
-    own = (LedgerRow.objects.all() if hours is None else hours).filter(dossier__in=by_id, day__lte=as_of)
+    own = LedgerRow.objects.filter(dossier__in=by_id, day__lte=as_of)
     sums = _Sums(by_id, as_of)
-    in_it = (_by_the_hour(own, after), _covered(own, after), _billed_since(own, after))
+    in_it = (_by_the_hour(own, after), _covered(own, after), _billed_since(own, after, firm))
     for some in in_it:
         sums.add(some)
-    out, not_yet = _decided_since(firm, after)
+    out, others = _decided_since(firm, after)
     for ids in portions(out):
         for some in in_it:
             sums.add(some.filter(entry__remote_id__in=ids), sign=-1)
-    for ids in portions(not_yet):
+    for ids in portions(others):
         written_off = own.filter(state=_State.WRITTEN_OFF, entry__remote_id__in=ids)
         sums.add(written_off.filter(~Exists(_billing(after))))
     return sums.rows()
@@ -115,8 +115,8 @@ def _by_the_hour(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRo
     return own.filter(~Exists(_billing(after)), state__in=_BY_THE_HOUR)
 
 
-def _billed_since(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRow]:
-    later = Claim.objects.of_entries().filter(line__invoice__posted_at__gte=after)
+def _billed_since(own: QuerySet[LedgerRow], after: datetime, firm: Firm) -> QuerySet[LedgerRow]:
+    later = Claim.objects.of_entries().filter(line__invoice__firm=firm, line__invoice__posted_at__gte=after)
     billed = own.filter(state__in=[_State.INVOICED, _State.CREDITED], entry__in=later.values("entry"))
     return billed.filter(~Exists(_billing(after)))
 
@@ -144,18 +144,18 @@ def fee_period() -> Cast:
 
 
 def _decided_since(firm: Firm, after: datetime) -> tuple[list[int], list[int]]:
-    """By Toggl id: entries that were written off or credited at that moment, though opened again since; and those that
-    were written off only since.
+    """By Toggl id, of the entries of which something was decided since that moment: those that were written off or
+    credited then, though opened again since; and the others, which were neither.
 
-    The first thing that was decided of an entry after that moment tells what it was until then.
+    The first thing that was decided of an entry after the moment tells what it was until then.
     """
     events = AuditEvent.objects.filter(firm=firm, type__in=[_WRITTEN_OFF, _OPENED], at__gte=after).order_by("number")
-    first: dict[int, tuple[str, str, datetime]] = {}
+    first: dict[int, tuple[str, datetime]] = {}
     for kind, subject, data, at in events.values_list("type", "subject", "data", "at").iterator():
-        first.setdefault(int(subject.removeprefix("entry ")), (kind, str(data.get("was", "")), at))
-    not_yet = [entry for entry, (kind, _was, _at) in first.items() if kind == _WRITTEN_OFF]
-    out = [entry for entry, (_kind, was, _at) in first.items() if was == _State.WRITTEN_OFF]
-    credited = {entry: at for entry, (_kind, was, at) in first.items() if was == _State.CREDITED}
+        was = str(data.get("was", "")) if kind == _OPENED else ""
+        first.setdefault(int(subject.removeprefix("entry ")), (was, at))
+    out = {entry for entry, (was, _at) in first.items() if was == _State.WRITTEN_OFF}
+    credited = {entry: at for entry, (was, at) in first.items() if was == _State.CREDITED}
     # One that was on an invoice in between was credited only after that.
     for ids in portions(credited):
         claims = Claim.objects.of_entries().filter(firm=firm, entry_remote_id__in=ids)
@@ -164,7 +164,8 @@ def _decided_since(firm: Firm, after: datetime) -> tuple[list[int], list[int]]:
         ):
             if posted_at is not None and entry in credited and posted_at < credited[entry]:
                 del credited[entry]
-    return [*out, *credited], not_yet
+    out |= credited.keys()
+    return sorted(out), sorted(first.keys() - out)
 
 
 # --- their sums -------------------------------------------------------------------------------------------------------

@@ -118,6 +118,17 @@ def test_written_off_hours_leave_and_come_back(scene: Make) -> None:
     ]  # fmt: skip
 
 
+def test_hours_that_were_held_before_they_were_written_off_stay_until_then(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    on(books, 3)
+    decisions.hold(entries=[the(1)], reason="They asked to wait", by=BY, now=timezone.now())
+    on(books, 5)
+    decisions.release(entries=[the(1)], by=BY, now=timezone.now())
+    on(books, 9)
+    decisions.write_off(entries=[the(1)], reason="Never", by=BY, now=timezone.now())
+    assert in_progress(books, 2, 4, 6, 8, 9, 20) == ["95.00", "95.00", "95.00", "95.00", "0.00", "0.00"]
+
+
 def test_held_hours_stay(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     on(books, 3)
