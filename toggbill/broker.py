@@ -138,8 +138,10 @@ class RabbitMQChannel(pyamqp.Channel):
     """A channel that can be asked whether RabbitMQ takes messages."""
 
     def take_one(self) -> None:
-        """Put a message that no queue is bound to: it is confirmed, and dropped. Raises OSError and AMQPError."""
-        self.basic_publish_confirm(self.prepare_message(b""), routing_key="toggbill.ready", confirm_timeout=2)
+        """Put messages that no queue is bound to: they are confirmed, and dropped. Raises OSError and AMQPError."""
+        # One that is full takes the first message of a connection all the same, and reads no further.
+        for _ in range(2):
+            self.basic_publish_confirm(self.prepare_message(b""), routing_key="toggbill.ready", confirm_timeout=2)
 
 
 class RabbitMQConnection(pyamqp.Connection):

@@ -52,7 +52,7 @@ def make(*, dossier: Dossier, month: date, to: IO[bytes], by: Actor, now: dateti
     rights.demand(by, "prove", dossier)
     with audit.one_moment():
         month_of = Month(Dossier.objects.select_related("firm", "workspace", "company").get(pk=dossier.pk), month)
-        files, balanced = write(month_of, to, by=by, now=now)
+        files, balanced = write(month_of, to, made_by=by.name, made_at=now)
     to.seek(0)
     digest = hashlib.sha256()
     while some := to.read(_AT_ONCE):
@@ -71,7 +71,7 @@ def note(*, dossier: Dossier, month: date, pack: Pack, by: Actor, now: datetime)
     audit.record(firm=dossier.firm, news=[News("evidence_made", f"dossier {dossier.key}", data)], by=by, now=now)
 
 
-def write(month: Month, to: IO[bytes], *, by: Actor, now: datetime) -> tuple[int, bool]:
+def write(month: Month, to: IO[bytes], *, made_by: str, made_at: datetime) -> tuple[int, bool]:
     """Write the files, in a transaction that reads as of one moment; how many they are, and whether it balances."""
     firm = Firm.objects.get(pk=month.dossier.firm_id)
     archive = Archive(to)
@@ -94,7 +94,7 @@ def write(month: Month, to: IO[bytes], *, by: Actor, now: datetime) -> tuple[int
     archive.put("check.py", program.source().encode())
     archive.put_json("sentences.json", program.sentences())
     with translation.override(firm.language):
-        archive.put("README.txt", readme(month, now).encode())
+        archive.put("README.txt", readme(month, made_at).encode())
     keys = settings.AUDIT_SIGNING_KEYS
     manifest = archive.put_json(
         "manifest.json",
@@ -103,8 +103,8 @@ def write(month: Month, to: IO[bytes], *, by: Actor, now: datetime) -> tuple[int
             "firm": {"slug": firm.slug, "name": firm.name, "timezone": firm.timezone, "language": firm.language},
             "dossier": {"key": month.dossier.key, "name": month.dossier.name},
             "month": f"{month.first:%Y-%m}",
-            "made_at": now,
-            "made_by": by.name,
+            "made_at": made_at,
+            "made_by": made_by,
             "log": {
                 "after": {"number": start.number, "hash": start.hash},
                 "head": {"number": firm.audit_number, "hash": firm.audit_hash},

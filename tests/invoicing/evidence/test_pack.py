@@ -70,7 +70,7 @@ def test_same_books_give_the_same_bytes(books: Scene) -> None:
     first, second = io.BytesIO(), io.BytesIO()
     month = rows.Month(books.dossier, OCTOBER)
     for file in (first, second):
-        pack.write(month, file, by=BY, now=timezone.now())
+        pack.write(month, file, made_by=BY.name, made_at=timezone.now())
     assert first.getvalue() == second.getvalue()
     assert len(first.getvalue()) > 10_000
 

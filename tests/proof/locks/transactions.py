@@ -64,6 +64,7 @@ SEVERAL = {
     # Verbs of several transactions, all of which stand above, with questions to a service in between.
     "integrations.connections.webhook_addresses.open_for",
     "invoicing.annexes.freeze.freeze",
+    "invoicing.evidence.pack.make",
     "invoicing.posting.attachments.files_of",
     "invoicing.corrections.decide.bill_next",
     "invoicing.corrections.fees.credit_lines",

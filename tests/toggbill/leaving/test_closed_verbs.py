@@ -57,7 +57,6 @@ STAYS = {
     "toggbill.leaving.archive.write",
     "invoicing.evidence.pack.make",
     "invoicing.evidence.pack.note",
-    "invoicing.evidence.pack.write",
 }
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {
