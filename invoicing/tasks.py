@@ -2,17 +2,18 @@
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 from celery import Task, chain, shared_task
 from django.conf import settings
 
 from integrations.clients.transport import ServiceError
+from integrations.connections.turns import Lane
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
-from integrations.tasks import sync_company, sync_workspace
+from integrations.tasks import InTurn, sync_company, sync_workspace
 from invoicing.annexes import freeze as annexes
 from invoicing.corrections import replace
 from invoicing.due import annexes as due_annexes
@@ -35,7 +36,8 @@ from invoicing.posting import read_back as reading_back
 from invoicing.posting import way
 from toggbill.database import clock
 from toggbill.firms.audit import Actor, nightly
-from toggbill.firms.models import Firm
+from toggbill.firms.models import Firm, FirmOwned
+from toggbill.queues import BY_ITSELF, PEOPLE
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,25 @@ class Tick(Task):  # type: ignore[type-arg]  # the class takes no arguments whil
             return None
         self._latest = at
         return self.run(*args, **kwargs)
+
+
+class OfBooks(InTurn):
+    """The same of what works for dossiers and invoices."""
+
+    owners: ClassVar[Mapping[str, tuple[type[FirmOwned], str]]] = {
+        **InTurn.owners,
+        "dossier_id": (Dossier, "workspace__connection"),
+        "invoice_id": (Invoice, "company__connection"),
+        "invoice_ids": (Invoice, "company__connection"),
+    }
+
+
+class Delivering(OfBooks):
+    """What posts or sends: a turn that ends brings what comes next at the same Billit."""
+
+    def follow(self, **arguments: Any) -> None:
+        """Take what is due likewise, of the connection of these invoices."""
+        enqueue_due(posts.take_due(now=clock.now(), beside=arguments["invoice_ids"], lane=self.lane))
 
 
 @shared_task(base=Tick)
@@ -97,9 +118,7 @@ def tick_delivery(**_: object) -> None:
     """Enqueue annexes, posts and sends that are due, look-ups of doubts, and the reading back of totals."""
     now = clock.now()
     enqueue_annexes(due_annexes.take_due(now=now))
-    due = posts.take_due(now=now)
-    enqueue_posts(invoice for invoice in due if invoice.status != Invoice.Status.POSTED)
-    enqueue_sends(invoice for invoice in due if invoice.status == Invoice.Status.POSTED)
+    enqueue_due(posts.take_due(now=now))
     for invoice_id in replace.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
     for company_id in reading_back.unread(now=now):
@@ -124,15 +143,26 @@ def tick_anchors(**_: object) -> None:
     nightly.sign_heads(now=clock.now())
 
 
+def enqueue_due(taken: Sequence[Invoice]) -> None:
+    """Hand over what was taken: posts and look-ups, and sends."""
+    for part in posts.portions(invoice for invoice in taken if invoice.status != Invoice.Status.POSTED):
+        post_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
+    for part in posts.portions(invoice for invoice in taken if invoice.status == Invoice.Status.POSTED):
+        send_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
+
+
 def enqueue_posts(invoices: Iterable[Invoice]) -> None:
-    """Have the workers post invoices: a message names a few of one company, which one worker posts together."""
-    for part in posts.portions(invoices):
+    """Have the workers post invoices: a message names a few of one company, which one worker posts together.
+
+    Of each company the first of them: their rows ask for the rest, and a turn that ends brings the next.
+    """
+    for part in posts.first_portions(invoices):
         post_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
 def enqueue_sends(invoices: Iterable[Invoice]) -> None:
     """Have the workers send posted invoices, or look up what became of it; those of a message share one reading."""
-    for part in posts.portions(invoices):
+    for part in posts.first_portions(invoices):
         send_invoices.delay(invoice_ids=[invoice.pk for invoice in part])
 
 
@@ -142,17 +172,20 @@ def enqueue_annexes(invoices: Iterable[Invoice]) -> None:
         freeze_annexes.delay(invoice_ids=part)
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.DERIVE)
 def derive(*, workspace_id: int, **_: object) -> None:
     """Bring the ledger of one workspace up to date."""
     workspace = Workspace.objects.select_related("firm").get(pk=workspace_id)
     ledger.derive(workspace=workspace, now=clock.now())
 
 
-@shared_task
-def derive_marked(**_: object) -> None:
-    """Bring the ledger up to date wherever something is marked."""
-    ledger.derive_marked(now=clock.now())
+@shared_task(bind=True)
+def derive_marked(self: Any, /, **_: object) -> None:
+    """Bring the ledger up to date wherever something is marked, each workspace by a message of its own."""
+    # What a person waits for stays ahead.
+    is_wish = (self.request.delivery_info or {}).get("priority") == PEOPLE
+    for workspace_id in ledger.waiting().values_list("pk", flat=True):
+        derive.apply_async(kwargs={"workspace_id": workspace_id}, priority=PEOPLE if is_wish else BY_ITSELF)
 
 
 @shared_task
@@ -162,7 +195,7 @@ def keep_months(**_: object) -> None:
     kept.prove(now=clock.now())
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def run_dossier(*, dossier_id: int, **_: object) -> None:
     """Re-read Toggl and draft a dossier whose run is due, with those that share what is read; the mode of each says how
     far its drafts go by themselves (R9)."""
@@ -172,23 +205,23 @@ def run_dossier(*, dossier_id: int, **_: object) -> None:
     enqueue_posts(runs.serve(dossier=dossier, by=Actor.schedule(), now=clock.now()))
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def read_dossier(*, dossier_id: int, **_: object) -> None:
     """Read workspace and company of a dossier that somebody waits for, as far as that is due, and derive its books."""
     dossier = Dossier.objects.get(pk=dossier_id)
     sync_workspace(workspace_id=dossier.workspace_id)
     sync_company(company_id=dossier.company_id)
-    derive_marked()
+    derive(workspace_id=dossier.workspace_id)
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def reconcile_dossier(*, dossier_id: int, **_: object) -> None:
     """Compare a dossier whose comparison is due, with the others of its workspace; what is found stands in rows."""
     dossier = Dossier.objects.select_related("firm").get(pk=dossier_id)
     comparisons.serve(dossier=dossier, now=clock.now())
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.ANNEX)
 def freeze_annexes(*, invoice_ids: list[int], **_: object) -> None:
     """Make the annexes of hours of invoices that were approved; why one could not be made stands in its row.
 
@@ -200,9 +233,11 @@ def freeze_annexes(*, invoice_ids: list[int], **_: object) -> None:
         annexes.freeze(invoices=[invoice.pk for invoice in part], by=by, now=clock.now())
     asked = rows.filter(status=Invoice.Status.APPROVED, post_requested_at__isnull=False)
     enqueue_posts(asked.filter(annex__isnull=False))
+    for firm_id in set(rows.values_list("firm_id", flat=True)):
+        enqueue_annexes(due_annexes.take_due(now=clock.now(), firm=firm_id))
 
 
-@shared_task
+@shared_task(base=Delivering, lane=Lane.POST)
 def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     """Post those of one company that somebody asked for, or look up what became of them; the rows say what comes."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("post_requested_by", "pk")
@@ -216,7 +251,7 @@ def post_invoices(*, invoice_ids: list[int], **_: object) -> None:
     enqueue_sends(rows.posted().filter(send_requested_at__isnull=False))
 
 
-@shared_task
+@shared_task(base=Delivering, lane=Lane.SEND)
 def send_invoices(*, invoice_ids: list[int], **_: object) -> None:
     """Have posted invoices of one company delivered; whatever comes of it stands in their rows."""
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("send_requested_by", "pk")
@@ -224,7 +259,7 @@ def send_invoices(*, invoice_ids: list[int], **_: object) -> None:
         posts.send_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def recover_replacement(*, invoice_id: int, **_: object) -> None:
     """Look up what became of a deletion without an answer; the invoices that come of it wait for their posting."""
     invoice = Invoice.objects.get(pk=invoice_id)
@@ -234,7 +269,7 @@ def recover_replacement(*, invoice_id: int, **_: object) -> None:
         posts.put_off(invoice=invoice, why=error, now=clock.now())
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def read_back(*, company_id: int, **_: object) -> None:
     """Read the legal totals of a company's newly posted orders; a failure is tried again at the next tick."""
     company = Company.objects.select_related("connection").get(pk=company_id)
@@ -244,7 +279,7 @@ def read_back(*, company_id: int, **_: object) -> None:
         return
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def read_order_changes(*, company_id: int, **_: object) -> None:
     """Read what became of a company's posted orders, since Billit said that some changed."""
     company = Company.objects.select_related("connection").get(pk=company_id)
@@ -254,7 +289,7 @@ def read_order_changes(*, company_id: int, **_: object) -> None:
         order_changes.postpone(company=company, now=clock.now())
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def read_deliveries(*, company_id: int, **_: object) -> None:
     """Read what became of a company's sent invoices that are due; where Billit does not answer, some minutes later."""
     company = Company.objects.select_related("connection").get(pk=company_id)
@@ -264,7 +299,7 @@ def read_deliveries(*, company_id: int, **_: object) -> None:
         return
 
 
-@shared_task
+@shared_task(base=OfBooks, lane=Lane.READ)
 def ask_ways(*, company_id: int, **_: object) -> None:
     """Ask by which way a company's unsent invoices would go, for who is to send them."""
     company = Company.objects.select_related("connection").get(pk=company_id)

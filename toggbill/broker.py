@@ -30,14 +30,15 @@ from redis.retry import Retry
 _NUMBERS = count()
 
 
-def _name(queue: str) -> str:
+def _name(queue: str, priority: int = 0) -> str:
     """The name of a new message's file. A worker takes the first name in the order of the alphabet.
 
-    So the time stands in front, with as many digits for ever, and of a clock that a restart of the machine does not set
-    back; then a number, since two messages of a process may have one time. What follows the first dot must be the
-    queue's name and nothing else: by that kombu knows whose the message is, and passes over any other.
+    So the priority stands in front (0 to 9, the lower first), then the time, with as many digits for ever, and of a
+    clock that a restart of the machine does not set back; then a number, since two messages of a process may have one
+    time. What follows the first dot must be the queue's name and nothing else: by that kombu knows whose the message
+    is, and passes over any other.
     """
-    return f"{time_ns():020d}_{next(_NUMBERS):010d}_{uuid4()}.{queue}.msg"
+    return f"{priority}_{time_ns():020d}_{next(_NUMBERS):010d}_{uuid4()}.{queue}.msg"
 
 
 class FilesChannel(filesystem.Channel):
@@ -45,7 +46,8 @@ class FilesChannel(filesystem.Channel):
 
     # The stubs of the transport and of its base name this argument differently.
     def _put(self, queue: str, payload: dict[str, Any], **kwargs: Any) -> None:  # type: ignore[override]  # as said
-        place = os.path.join(self.data_folder_out, _name(queue))
+        priority = self._get_message_priority(payload, reverse=False)
+        place = os.path.join(self.data_folder_out, _name(queue, priority))
         try:
             with open(f"{place}.new", "wb") as file:
                 file.write(str_to_bytes(dumps(payload)))

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+PEOPLE, TICKS, BY_ITSELF = 0, 3, 6
+"""Priorities of messages, of which Redis and our broker of files take the lower first: what a person waits for, what
+beat sends, and all else."""
+
 _WORK = (
     ("integrations", "sync", ["sync_workspace", "sync_company"]),
     ("invoicing", "sync", ["run_dossier", "read_dossier", "reconcile_dossier"]),
@@ -44,4 +48,5 @@ def ticks(seconds: float) -> dict[str, dict[str, Any]]:
 
     A message has no ``expires``: it would compare the clock of beat with that of the worker.
     """
-    return {name: {"task": task, "schedule": seconds, "options": {"queue": "ticks"}} for name, task in _TICKS.items()}
+    options = {"queue": "ticks", "priority": TICKS}
+    return {name: {"task": task, "schedule": seconds, "options": options} for name, task in _TICKS.items()}

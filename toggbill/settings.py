@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from toggbill import keys, log_lines, mail_url, masking
 from toggbill.database.engines import our_engine
-from toggbill.queues import ROUTES, ticks
+from toggbill.queues import BY_ITSELF, ROUTES, ticks
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -82,6 +82,7 @@ BILLIT_EXEMPTION_REASONS = env.bool("BILLIT_EXEMPTION_REASONS", default=True)
 BILLIT_SMALL_ENTERPRISE_CODE = int(_one_of("BILLIT_SMALL_ENTERPRISE_CODE", "101", "102", "104"))
 POSTING_LEASE_SECONDS = env.int("POSTING_LEASE_SECONDS", default=300)
 IN_DOUBT_SECONDS = env.int("IN_DOUBT_SECONDS", default=120)
+POSTS_AT_ONCE = env.int("POSTS_AT_ONCE", default=1)
 TICK_SECONDS = env.float("TICK_SECONDS", default=60.0)
 PUBLIC_URL = env.str("PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 
@@ -245,6 +246,7 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "ticks"
 CELERY_TASK_ROUTES = ROUTES
+CELERY_TASK_DEFAULT_PRIORITY = BY_ITSELF
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

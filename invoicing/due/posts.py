@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Case, F, Q, Value, When, Window
+from django.db.models.functions import RowNumber
 from django.utils.translation import gettext
 
 from integrations.clients.transport import ServiceError
+from integrations.connections import turns
 from integrations.connections.stopping import Stopping
 from invoicing.annexes.freeze import lacking
 from invoicing.deciding import figures, guards, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
+from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import words
 from invoicing.posting import post, read_first, recover, send
 from toggbill.firms import audit
@@ -124,17 +127,46 @@ def portions(invoices: Iterable[Invoice]) -> Iterator[list[Invoice]]:
             yield rows[start : start + TOGETHER]
 
 
-@transaction.atomic
-def take_due(*, now: datetime) -> list[Invoice]:
+def first_portions(invoices: Iterable[Invoice]) -> list[list[Invoice]]:
+    """Of each company what is worked off first; the rows ask for the rest, which follows as a turn ends."""
+    found: dict[int, list[Invoice]] = {}
+    for part in portions(invoices):
+        found.setdefault(part[0].company_id, part)
+    return list(found.values())
+
+
+def take_due(*, now: datetime, beside: Sequence[int] | None = None, lane: turns.Lane | None = None) -> list[Invoice]:
     """Invoices that wait for a worker: posts that were asked for, doubts to look up, dead leases, sends asked for.
 
     They are not due again for the length of a lease: a tick does not enqueue anew what still waits in the queue, and
     a message that was lost heals. One whose annex is still to be made is due once it is there.
+
+    Of a connection no more are taken than have a turn (``turns``), posts and sends apart: what a person asked for
+    first, then what was not tried yet; its companies take turns. ``beside``: of the connections of these invoices
+    (row ids), of which a turn has ended; ``lane``: posts, or sends, alone.
     """
-    lease = now - timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    lease = timedelta(seconds=settings.POSTING_LEASE_SECONDS)
+    due = _due(now, now - lease)
+    if beside is not None:
+        due = due.filter(company__connection__in=Invoice.objects.filter(pk__in=beside).values("company__connection"))
+    if lane is not None:
+        due = due.filter(status=_Status.POSTED) if lane == turns.Lane.SEND else due.exclude(status=_Status.POSTED)
+    return _take(_chosen(due), now, lease)
+
+
+@transaction.atomic
+def _take(chosen: Sequence[int], now: datetime, lease: timedelta) -> list[Invoice]:
+    """Those of the chosen (row ids) that are due still, in that order: another process may have taken some."""
+    rows = _due(now, now - lease).filter(pk__in=chosen).order_by("pk").only("pk", "status", "company")
+    found = {row.pk: row for row in rows.select_for_update(no_key=True, of=("self",))}
+    Invoice.objects.filter(pk__in=found).update(not_before=now + lease)
+    return [found[pk] for pk in chosen if pk in found]
+
+
+def _due(now: datetime, lease: datetime) -> InvoiceQuerySet:
     may = Q(not_before__isnull=True) | Q(not_before__lte=now)
     awaits_annex = Q(pk__in=lacking().values("pk"))
-    due = Invoice.objects.filter(
+    return Invoice.objects.filter(
         Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may & ~awaits_annex
         | Q(status=_Status.IN_DOUBT, needs_person=False) & may
         | Q(status=_Status.POSTING, posting_since__lt=lease) & may
@@ -142,10 +174,46 @@ def take_due(*, now: datetime) -> list[Invoice]:
         | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
     )
-    found = list(due.order_by("pk").only("pk", "status", "company").select_for_update(no_key=True))
-    wait = now + timedelta(seconds=settings.POSTING_LEASE_SECONDS)
-    Invoice.objects.filter(pk__in=[invoice.pk for invoice in found]).update(not_before=wait)
-    return found
+
+
+_IS_SEND = Case(When(status=_Status.POSTED, then=Value(True)), default=Value(False))
+_BY_SCHEDULE = Case(
+    When(status=_Status.POSTED, send_requested_by=Actor.schedule().name, then=Value(1)),
+    When(~Q(status=_Status.POSTED), post_requested_by=Actor.schedule().name, then=Value(1)),
+    default=Value(0),
+)
+_ORDER = (F("by_schedule").asc(), F("not_before").asc(nulls_first=True), F("pk").asc())
+_Lane = tuple[turns.Lane, int, int]
+"""A lane with its connection and firm (row ids)."""
+
+
+def _chosen(due: InvoiceQuerySet) -> list[int]:
+    """Row ids in the order in which they go to the workers. Of a company no more are read than may be taken."""
+    place = Window(RowNumber(), partition_by=[F("company"), F("is_send")], order_by=_ORDER)
+    rows = due.annotate(is_send=_IS_SEND, by_schedule=_BY_SCHEDULE).annotate(place=place)
+    rows = rows.filter(place__lte=TOGETHER * settings.POSTS_AT_ONCE).order_by("by_schedule", "place", "pk")
+    waiting: dict[_Lane, dict[int, list[int]]] = {}
+    urgent: dict[tuple[_Lane, int], int] = {}
+    for pk, is_send, company, connection, firm, by_schedule in rows.values_list(
+        "pk", "is_send", "company", "company__connection", "firm", "by_schedule"
+    ):
+        lane = (turns.Lane.SEND if is_send else turns.Lane.POST, connection, firm)
+        waiting.setdefault(lane, {}).setdefault(company, []).append(pk)
+        urgent.setdefault((lane, company), by_schedule)
+    chosen: list[int] = []
+    of_firm: Counter[tuple[turns.Lane, int]] = Counter()
+    for lane, companies in waiting.items():
+        name, connection, firm = lane
+        room = turns.free(name, connection=connection, firm=firm, besides=of_firm[name, firm])
+        order = turns.after_latest(name, connection=connection, of=companies)
+        order.sort(key=lambda company: urgent[lane, company])
+        longest = max(map(len, companies.values()))
+        parts = [(company, start) for start in range(0, longest, TOGETHER) for company in order]
+        for company, start in [(of, start) for of, start in parts if companies[of][start:]][:room]:
+            turns.note_latest(name, connection=connection, company=company)
+            of_firm[name, firm] += 1
+            chosen += companies[company][start : start + TOGETHER]
+    return chosen
 
 
 def put_off(*, invoice: Invoice, why: ServiceError | NotPossible | NotAllowed, now: datetime) -> None:

@@ -74,12 +74,17 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
 
 def derive_marked(*, now: datetime, firm: Firm | None = None) -> int:
     """Derive every workspace that has something marked (of one firm, or of all)."""
-    waiting = Q(pk__in=Entry.objects.marked().values("workspace"))
-    waiting |= Q(pk__in=Dossier.objects.filter(company__in=Company.objects.marked()).values("workspace"))
-    workspaces = Workspace.objects.filter(waiting).select_related("firm").order_by("pk")
+    workspaces = waiting().select_related("firm")
     if firm is not None:
         workspaces = workspaces.filter(firm=firm)
     return sum(derive(workspace=workspace, now=now) for workspace in workspaces)
+
+
+def waiting() -> QuerySet[Workspace]:
+    """Workspaces that have something marked."""
+    marked = Q(pk__in=Entry.objects.marked().values("workspace"))
+    marked |= Q(pk__in=Dossier.objects.filter(company__in=Company.objects.marked()).values("workspace"))
+    return Workspace.objects.filter(marked).order_by("pk")
 
 
 @transaction.atomic

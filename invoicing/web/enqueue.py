@@ -15,6 +15,7 @@ from redis.exceptions import RedisError
 from integrations.models import Entry, Workspace
 from invoicing import tasks
 from invoicing.ledger import derive
+from toggbill.queues import PEOPLE
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +24,7 @@ AT_ONCE = 2000
 
 
 def hasten(task: Any, **ids: object) -> None:
-    """Enqueue a task once what the page wrote is committed.
+    """Enqueue a task once what the page wrote is committed: it overtakes what came due by itself.
 
     The wish stands in the row: when the broker does not answer, or has no room, the next tick takes it up.
     """
@@ -32,7 +33,7 @@ def hasten(task: Any, **ids: object) -> None:
         try:
             # Those of the pool try for six seconds to reach a broker whose port is closed.
             with task.app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
-                task.apply_async(kwargs=ids, connection=broker, retry=False)
+                task.apply_async(kwargs=ids, connection=broker, retry=False, priority=PEOPLE)
         except (AMQPError, KombuError, RedisError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 

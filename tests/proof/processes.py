@@ -63,6 +63,8 @@ class Place:
             "TICK_SECONDS": "1",
             "POSTING_LEASE_SECONDS": str(LEASE),
             "IN_DOUBT_SECONDS": str(LEASE),
+            # All threads at one company, so that they meet.
+            "POSTS_AT_ONCE": "8",
             **self.settings,
         }
 

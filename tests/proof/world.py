@@ -57,7 +57,7 @@ def proof_world(
         place = number // dossiers
         mine = range(number * clients, (number + 1) * clients)
         for client in mine:
-            _client(world, place, client)
+            add_client(world, place, client)
             for _ in range(entries):
                 serial += 1
                 toggl["entries"].append(entry(serial, next(starts), client=client, workspace=place))
@@ -124,7 +124,8 @@ def _product(workspace: int) -> Record:
     }
 
 
-def _client(world: Record, workspace: int, client: int) -> None:
+def add_client(world: Record, workspace: int, client: int) -> None:
+    """A client with a project in that workspace, whom Billit knows as a customer of the company beside it."""
     number = enterprise_number(100 + client)
     world["toggl"]["clients"].append(
         {"id": CLIENT + client, "workspace_id": WORKSPACE + workspace, "name": f"Client {client} {number}"}

@@ -119,7 +119,7 @@ def together(request: FirmRequest, verb: str) -> HttpResponse:
         return redirect(back)
     found = each(verb, do, rows, by=actor(request), now=timezone.now(), read=read_of(request, rows, figures.subject))
     next_for = [row for row in rows if row.pk in found.done and (verb == "post" or row.dossier.annex)]
-    for part in posts.portions(next_for if verb in _HASTENED else []):
+    for part in posts.first_portions(next_for if verb in _HASTENED else []):
         hasten(_HASTENED[verb], invoice_ids=[invoice.pk for invoice in part])
     _keep(request, found)
     tell(request, found)
@@ -130,7 +130,7 @@ def send_each(request: FirmRequest, rows: Sequence[Invoice]) -> HttpResponse:
     """Have these sent, each as its way, receiver and amount were read (`read`)."""
     read = read_of(request, rows, lambda row: f"sending {row.reference}")
     found = each("send", _send, rows, by=actor(request), now=timezone.now(), read=read)
-    for part in posts.portions(row for row in rows if row.pk in found.done):
+    for part in posts.first_portions(row for row in rows if row.pk in found.done):
         hasten(send_invoices, invoice_ids=[invoice.pk for invoice in part])
     _keep(request, found)
     tell(request, found)

@@ -213,7 +213,11 @@ INVOICING: dict[str, Make] = {
         lambda w: {"dossier": w.one("dossiers"), "month": date(2026, 10, 1), "pack": Pack("0" * 64, 1, True)}
     ),
     "invoicing.due.annexes.take_due": _without_annexes,
-    "invoicing.due.posts.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
+    "invoicing.due.posts._take": lambda w: {
+        "chosen": [*Invoice.objects.order_by("-pk").values_list("pk", flat=True)],
+        "now": NOW + timedelta(hours=1),
+        "lease": timedelta(seconds=300),
+    },
     "invoicing.due.posts.request": by(lambda w: {"invoice": w.one("approved"), "send": True}),
     "invoicing.due.deliveries._claim": lambda w: {
         "company": w.one("sent").company,
