@@ -28,7 +28,7 @@ from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.slow
 CELERY = [sys.executable, "-m", "celery", "-A", "toggbill", "--quiet"]
-PATIENCE = 90
+PATIENCE = 180
 
 
 def _demo(folder: Path) -> str:
