@@ -5,22 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integrations.sandbox.http.wire import Record
+from integrations.sandbox.page.words import _
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Requests that a fault can meet."""
 
-    label: str
+    service: str
+    what: str
     meets: Record
 
+    @property
+    def label(self) -> str:
+        """In the language of the visitor."""
+        return f"{self.service}: {_(self.what)}" if self.service else _(self.what)
 
-def _billit(label: str, method: str, path: str) -> Place:
-    return Place(f"Billit: {label}", {"service": "billit", "method": method, "path": path})
+
+def _billit(what: str, method: str, path: str) -> Place:
+    return Place("Billit", what, {"service": "billit", "method": method, "path": path})
 
 
-def _toggl(label: str, method: str, path: str) -> Place:
-    return Place(f"Toggl: {label}", {"service": "toggl", "method": method, "path": path})
+def _toggl(what: str, method: str, path: str) -> Place:
+    return Place("Toggl", what, {"service": "toggl", "method": method, "path": path})
 
 
 PLACES: dict[str, Place] = {
@@ -32,14 +39,14 @@ PLACES: dict[str, Place] = {
     "billit_parties": _billit("customers are looked up", "GET", "^/v1/parties"),
     "billit_products": _billit("products are read", "GET", "^/v1/products"),
     "billit_token": _billit("a token is given or refreshed", "POST", "^/OAuth2/token"),
-    "billit_all": Place("Billit: everything", {"service": "billit"}),
+    "billit_all": Place("Billit", "everything", {"service": "billit"}),
     "toggl_report": _toggl("a report is read", "POST", "/search/time_entries$"),
     "toggl_totals": _toggl("totals are read", "POST", "/time_entries/totals$"),
     "toggl_clients": _toggl("clients are read", "GET", "/clients$"),
     "toggl_projects": _toggl("projects are read", "GET", "/projects$"),
     "toggl_me": _toggl("the account is read", "GET", "/api/v9/me"),
-    "toggl_all": Place("Toggl: everything", {"service": "toggl"}),
-    "all": Place("both services, everything", {}),
+    "toggl_all": Place("Toggl", "everything", {"service": "toggl"}),
+    "all": Place("", "both services, everything", {}),
 }
 
 FREQUENCIES: dict[str, str] = {

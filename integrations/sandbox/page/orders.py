@@ -6,10 +6,11 @@ from html import escape
 
 from integrations.sandbox.billit.orders import reading
 from integrations.sandbox.http.wire import Record
-from integrations.sandbox.page.parts import choice, field, section, shown
+from integrations.sandbox.page.parts import choice, field, section, shown, table
+from integrations.sandbox.page.words import _
 from integrations.sandbox.server import Sandbox
 
-_MOST = 50
+_MOST = 30
 # Members that can be changed here, and what their text stands for.
 EDITABLE: dict[str, str] = {
     "OrderTitle": "text",
@@ -26,50 +27,58 @@ EDITABLE: dict[str, str] = {
 
 
 def orders(sandbox: Sandbox) -> str:
+    """The newest orders, each a link to its own page."""
     found = sorted(sandbox.billit.store.orders.values(), key=lambda order: int(order["OrderID"]), reverse=True)
-    rows = "".join(_order(sandbox, order) for order in found[:_MOST])
-    more = f"<p>The newest {_MOST} of {len(found)}.</p>" if len(found) > _MOST else ""
-    empty = "" if found else "<p>There are no orders.</p>"
-    return section("orders", "Billit's orders, by hand", f"{more}{empty}{rows}")
+    rows = [_row(sandbox, order) for order in found[:_MOST]]
+    told = _("The newest {most} of {count}.", most=_MOST, count=len(found))
+    more = f"<p>{told}</p>" if len(found) > _MOST else ""
+    heads = (_("Invoice"), _("Company"), _("Customer"), _("Amount"), _("Status"))
+    return section("orders", _("Billit's orders, by hand"), more + table(heads, rows, _("There are no orders.")))
 
 
-def _order(sandbox: Sandbox, order: Record) -> str:
-    store = sandbox.billit.store
-    identity = order["OrderID"]
-    company = store.companies.get(order["CompanyID"], {})
-    customer = store.parties.get(order["_customer"], {})
-    state = "deleted" if order.get("_deleted") else str(order["OrderStatus"])
+def _row(sandbox: Sandbox, order: Record) -> list[str]:
+    store, identity = sandbox.billit.store, order["OrderID"]
+    state = _("deleted") if order.get("_deleted") else str(order["OrderStatus"])
     delivery = order["CurrentDocumentDeliveryDetails"].get("DocumentDeliveryStatus", "")
-    title = (
-        f"{order.get('OrderNumber', 'no number')} ({identity}) - {company.get('Name', '')} to"
-        f" {customer.get('Name', '')}: {order['TotalIncl']} {order['Currency']}, {state} {delivery}"
-    )
+    number = f"{order.get('OrderNumber', _('no number'))} ({identity})"
+    return [
+        f'<a href="/page/order/{identity}">{escape(number)}</a>',
+        escape(store.companies.get(order["CompanyID"], {}).get("Name", "")),
+        escape(store.parties.get(order["_customer"], {}).get("Name", "")),
+        f"{order['TotalIncl']} {escape(order['Currency'])}",
+        escape(f"{state} {delivery}"),
+    ]
+
+
+def order_page(sandbox: Sandbox, order: Record) -> str:
+    """One order: what can be done to it in My Billit, and all that Billit says of it."""
+    identity = order["OrderID"]
+    cells = _row(sandbox, order)[1:]
+    company = sandbox.billit.store.companies.get(order["CompanyID"], {})
     call = sandbox.billit.call(sandbox.billit.within({"PartyID": 0}).request, {}, company)
-    whole = shown(reading.full(call, order)) if customer else ""
-    return (
-        f'<details id="order-{identity}"><summary>{escape(title)}</summary>{_buttons(order)}{_change(identity)}'
-        f"{whole}</details>"
-    )
+    whole = shown(reading.full(call, order)) if order["_customer"] in sandbox.billit.store.parties else ""
+    title = _("Order {number}", number=f"{order.get('OrderNumber', _('no number'))} ({identity})")
+    head = f"<h1>{escape(title)}</h1><p>{' · '.join(cells)}</p>"
+    return f"{head}{_buttons(order)}{_change(identity)}{whole}"
 
 
 def _buttons(order: Record) -> str:
-    actions = {"restore": "Bring it back"} if order.get("_deleted") else {"delete": "Delete it"}
+    actions = {"restore": _("Bring it back")} if order.get("_deleted") else {"delete": _("Delete it")}
     if order["OrderStatus"] == "Draft":
-        actions["finish"] = "Make the draft an invoice"
+        actions["finish"] = _("Make the draft an invoice")
     elif not order.get("_deleted"):
-        actions |= {"send": "Send it", "pay": "Mark it paid"}
+        actions |= {"send": _("Send it"), "pay": _("Mark it paid")}
     buttons = "".join(f'<button name="action" value="{name}">{text}</button>' for name, text in actions.items())
     return _form(order["OrderID"], buttons)
 
 
 def _change(identity: int) -> str:
-    fields = choice("Change", "name", ((name, name) for name in EDITABLE)) + field("to", "value")
-    return _form(identity, f'{fields}<button name="action" value="change">Change it</button>')
+    fields = choice(_("Change"), "name", ((name, name) for name in EDITABLE)) + field(_("to"), "value")
+    return _form(identity, f'{fields}<button name="action" value="change">{_("Change it")}</button>')
 
 
 def _form(identity: int, content: str) -> str:
     return (
         '<form method="post" action="/page/order">'
-        f'<input type="hidden" name="part" value="order-{identity}">'
         f'<input type="hidden" name="order" value="{identity}"><div class="row">{content}</div></form>'
     )

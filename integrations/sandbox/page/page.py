@@ -15,9 +15,10 @@ from integrations.sandbox.billit.sending import sending
 from integrations.sandbox.http.clock import moment, zulu
 from integrations.sandbox.http.switches import SWITCHES
 from integrations.sandbox.http.wire import Answer, Record, RejectedError, Request, Router, loads
-from integrations.sandbox.page import orders, parts
+from integrations.sandbox.page import hours, orders, parts
 from integrations.sandbox.page.menus import PLACES
 from integrations.sandbox.page.orders import EDITABLE
+from integrations.sandbox.page.words import COOKIE, LANGUAGES, _, chosen, language
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.worlds.files import WorldError
 
@@ -34,6 +35,9 @@ def same_origin(request: Request) -> bool:
 
 def register(router: Router[Any]) -> None:
     router.on("GET", "/")(show)
+    router.on("GET", r"/page/order/(\d+)")(_one(_order_page))
+    router.on("GET", r"/page/hour/(\d+)")(_one(_hour_page))
+    router.on("GET", r"/page/request/(\d+)")(_one(_request_page))
     actions = {
         "world": _world,
         "clock": _clock,
@@ -44,25 +48,60 @@ def register(router: Router[Any]) -> None:
         "switches": _switches,
         "log/clear": _clear_log,
         "order": _order,
+        "hour": hours.change,
     }
     for name, action in actions.items():
         router.on("POST", f"/page/{name}")(_posted(action))
 
 
 def show(sandbox: Sandbox, request: Request) -> Answer:
+    language.set(chosen(request))
     sandbox.billit.settle()
     said = request.query.get("said", "")
-    content = parts.page(sandbox, said, wrong=request.query.get("wrong") == "1") + orders.orders(sandbox)
-    return Answer(
-        200,
-        parts.whole(content).encode(),
-        {"Content-Type": "text/html; charset=utf-8", "Cache-Control": "no-store", "Content-Security-Policy": _POLICY},
-    )
+    by_hand_parts = hours.hours(sandbox, request.query.get("hours", "")) + orders.orders(sandbox)
+    return _page(request, parts.page(sandbox, said, wrong=request.query.get("wrong") == "1", middle=by_hand_parts))
+
+
+def _page(request: Request, content: str) -> Answer:
+    headers = {
+        "Content-Type": "text/html; charset=utf-8",
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": _POLICY,
+    }
+    if request.query.get("lang") in LANGUAGES:
+        headers["Set-Cookie"] = f"{COOKIE}={language.get()}; Path=/; HttpOnly; SameSite=Lax"
+    return Answer(200, parts.whole(content).encode(), headers)
+
+
+def _one(content: Any) -> Any:
+    def handle(sandbox: Sandbox, request: Request, number: str) -> Answer:
+        """A page of its own about one thing; of one that is not there, the way back."""
+        language.set(chosen(request))
+        sandbox.billit.settle()
+        try:
+            return _page(request, parts.back() + content(sandbox, int(number)))
+        except KeyError as error:
+            return Answer(303, headers={"Location": f"/?{urlencode({'said': f'There is no {error}.', 'wrong': '1'})}"})
+
+    return handle
+
+
+def _order_page(sandbox: Sandbox, number: int) -> str:
+    return orders.order_page(sandbox, sandbox.billit.store.orders[number])
+
+
+def _hour_page(sandbox: Sandbox, number: int) -> str:
+    return hours.hour_page(sandbox, sandbox.toggl.store.entries[number])
+
+
+def _request_page(sandbox: Sandbox, number: int) -> str:
+    return parts.request_details({row["n"]: row for row in sandbox.journal.rows()}[number])
 
 
 def _posted(action: Any) -> Any:
     def handle(sandbox: Sandbox, request: Request) -> Answer:
         """Does what the form asks and goes back to its part of the page, with a sentence on top."""
+        language.set(chosen(request))
         form = dict(parse_qsl(request.raw.decode("utf-8", "replace"), keep_blank_values=True))
         try:
             said, part = action(sandbox, form)
@@ -87,7 +126,7 @@ Said = tuple[str, str]  # a sentence, and the part of the page to show
 
 def _world(sandbox: Sandbox, form: Record) -> Said:
     sandbox.replace(form["name"].strip())
-    return f"The world {sandbox.frame['name']} is loaded; orders, faults and switches start anew.", "world"
+    return _("The world {name} is loaded; orders, faults and switches start anew.", name=sandbox.frame["name"]), "world"
 
 
 def _clock(sandbox: Sandbox, form: Record) -> Said:
@@ -98,7 +137,7 @@ def _clock(sandbox: Sandbox, form: Record) -> Said:
         by_hand.set_clock(sandbox, moment(form["now"].strip()))
     else:
         by_hand.set_clock(sandbox, sandbox.clock.now() + timedelta(minutes=int(form["minutes"])))
-    return f"It is {zulu(sandbox.clock.now())} now in both services.", "clock"
+    return _("It is {now} now in both services.", now=zulu(sandbox.clock.now())), "clock"
 
 
 def _fault(sandbox: Sandbox, form: Record) -> Said:
@@ -119,35 +158,39 @@ def _fault(sandbox: Sandbox, form: Record) -> Said:
     if form.get("retry_after", "").strip():
         fault["retry_after"] = int(form["retry_after"])
     sandbox.faults.add(fault)
-    return f"From now on: {form['kind']} at {place.label}.", "faults"
+    return _("From now on: {kind} at {place}.", kind=form["kind"], place=place.label), "faults"
 
 
 def _clear_faults(sandbox: Sandbox, form: Record) -> Said:
     sandbox.faults.replace([])
-    return "No faults any more.", "faults"
+    return _("No faults any more."), "faults"
 
 
 def _plan(sandbox: Sandbox, form: Record) -> Said:
     by_hand.set_plan(sandbox, int(form["organization"]), form["plan"])
-    return f"The organisation {form['organization']} has the plan {form['plan']} now.", "quota"
+    return _(
+        "The organisation {number} has the plan {plan} now.", number=form["organization"], plan=form["plan"]
+    ), "quota"
 
 
 def _quota(sandbox: Sandbox, form: Record) -> Said:
     organization = int(form["organization"]) if form["organization"] else None
     sandbox.toggl.set_quota(organization, int(form["remaining"]), int(form["resets_in"]))
-    return f"{form['remaining']} requests are left, for {form['resets_in']} seconds.", "quota"
+    return _(
+        "{left} requests are left, for {seconds} seconds.", left=form["remaining"], seconds=form["resets_in"]
+    ), "quota"
 
 
 def _switches(sandbox: Sandbox, form: Record) -> Said:
     for name in SWITCHES:
         if name in form:
             sandbox.switches.set_text(name, form[name].strip())
-    return "The switches are set.", "switches"
+    return _("The switches are set."), "switches"
 
 
 def _clear_log(sandbox: Sandbox, form: Record) -> Said:
     sandbox.journal.clear()
-    return "The log is empty.", "log"
+    return _("The log is empty."), "log"
 
 
 def _order(sandbox: Sandbox, form: Record) -> Said:
@@ -170,7 +213,7 @@ def _order(sandbox: Sandbox, form: Record) -> Said:
     else:
         raise ValueError(f"Nothing is called {action!r}.")
     sandbox.save()
-    return f"Somebody in Billit did this to order {identity}: {action}.", f"order-{identity}"
+    return _("Somebody in Billit did this to order {number}: {action}.", number=identity, action=action), "orders"
 
 
 def _value(name: str, text: str) -> Any:

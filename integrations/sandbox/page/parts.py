@@ -14,12 +14,15 @@ from integrations.sandbox.http.masking import masked, masked_answer, masked_path
 from integrations.sandbox.http.switches import SWITCHES, Switch
 from integrations.sandbox.http.wire import Record, dumps, loads
 from integrations.sandbox.page.menus import FREQUENCIES, PLACES
+from integrations.sandbox.page.words import LANGUAGES, _, language
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.toggl.quota import PLAN_LIMITS
 from integrations.sandbox.worlds.files import NAMES
 
-_LOG_ROWS = 100
-_LONGEST = 4000  # characters of a body that the page shows
+_LOG_ROWS = 40
+_SHORT = 15  # webhooks that the page shows, each with so many characters of its last attempt:
+_SHORTEST = 600
+_LONGEST = 20_000  # characters of a body on a page of its own
 
 _STYLE = """
 :root{color-scheme:light dark}
@@ -46,19 +49,43 @@ small{color:color-mix(in srgb,CanvasText 75%,Canvas)}
 
 
 def whole(content: str) -> str:
+    """A page around its content, in the language of the visitor."""
     return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>The sandbox</title>'
+        f'<!DOCTYPE html><html lang="{language.get()}"><head><meta charset="utf-8"><title>{_("The sandbox")}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        "<main><h1>The sandbox: imitations of Toggl and Billit</h1>"
-        "<p>Nothing here leaves this machine. Break something, and look at what toggbill makes of it.</p>"
-        f"{content}</main></body></html>"
+        f"<main>{content}</main></body></html>"
     )
 
 
-def page(sandbox: Sandbox, said: str, *, wrong: bool) -> str:
-    parts = [_said(said, wrong=wrong), _menu(), _world(sandbox), _clock(sandbox), _faults(sandbox), _budgets(sandbox)]
-    parts += [_switches(sandbox), _log(sandbox), _mail(sandbox), _deliveries(sandbox)]
+def page(sandbox: Sandbox, said: str, *, wrong: bool, middle: str) -> str:
+    """The content of the page; `middle`: the parts in which hours and orders are changed by hand."""
+    told = _(
+        "Nothing here leaves this machine. Change hours or break something, and look at what toggbill makes of it."
+    )
+    head = f"<h1>{_('The sandbox: imitations of Toggl and Billit')}</h1><p>{told}</p>{_languages()}"
+    parts = [head, _said(said, wrong=wrong), _menu(), middle, _world(sandbox), _clock(sandbox), _faults(sandbox)]
+    parts += [_budgets(sandbox), _mail(sandbox), _deliveries(sandbox), _log(sandbox), _switches(sandbox)]
     return "".join(parts)
+
+
+def back(said: str = "", *, wrong: bool = False) -> str:
+    """The head of a page of its own: the way back, and what was just done."""
+    return f'<p><a href="/">{_("Back to the sandbox")}</a></p>{_said(said, wrong=wrong)}'
+
+
+def request_details(row: Record) -> str:
+    """A request of the log with its answer, secrets masked."""
+    title = f"{row['method']} {masked_path(row['path'])}"
+    details = shown(masked({"query": row["query"], "headers": row["headers"], "body": row["body"]}))
+    return f"<h1>{escape(title)}</h1>{details}{shown(masked_answer(row['path'], row['answer']))}"
+
+
+def _languages() -> str:
+    links = "".join(
+        f'<a href="/?lang={code}" lang="{code}"{" aria-current=true" if code == language.get() else ""}>{name}</a>'
+        for code, name in LANGUAGES.items()
+    )
+    return f'<nav aria-label="{_("Language")}">{links}</nav>'
 
 
 def _said(said: str, *, wrong: bool) -> str:
@@ -69,9 +96,20 @@ def _said(said: str, *, wrong: bool) -> str:
 
 
 def _menu() -> str:
-    names = ("world", "clock", "faults", "quota", "switches", "log", "mail", "deliveries", "orders")
-    links = "".join(f'<a href="#{name}">{name.capitalize()}</a>' for name in names)
-    return f'<nav aria-label="Parts">{links}</nav>'
+    names = {
+        "hours": _("Hours"),
+        "orders": _("Orders"),
+        "world": _("World"),
+        "clock": _("Clock"),
+        "faults": _("Faults"),
+        "quota": _("Quota"),
+        "mail": _("Mail"),
+        "deliveries": _("Deliveries"),
+        "log": _("Log"),
+        "switches": _("Switches"),
+    }
+    links = "".join(f'<a href="#{name}">{text}</a>' for name, text in names.items())
+    return f'<nav aria-label="{_("Parts")}">{links}</nav>'
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------------
@@ -111,14 +149,14 @@ def table(heads: Iterable[str], rows: Iterable[Iterable[str]], empty: str) -> st
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def shown(value: Any) -> str:
+def shown(value: Any, longest: int = _LONGEST) -> str:
     """JSON or text, readable and not endless."""
     if value is None or value == "":
         return ""
     text = (
         value if isinstance(value, str) else json.dumps(loads(dumps(value)), indent=1, default=str, ensure_ascii=False)
     )
-    cut = text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."
+    cut = text if len(text) <= longest else f"{text[:longest]} ..."
     return f"<pre>{escape(cut)}</pre>"
 
 
@@ -127,52 +165,60 @@ def shown(value: Any) -> str:
 
 def _world(sandbox: Sandbox) -> str:
     store, billit = sandbox.toggl.store, sandbox.billit.store
-    content = (
-        f"<p>Loaded: <strong>{escape(str(sandbox.frame['name']))}</strong>, {len(store.entries)} entries,"
-        f" {len(billit.companies)} companies, {len(billit.parties)} customers, {len(billit.orders)} orders.</p>"
+    loaded = _(
+        "Loaded: {name}, {entries} entries, {companies} companies, {parties} customers, {orders} orders.",
+        name=sandbox.frame["name"],
+        entries=len(store.entries),
+        companies=len(billit.companies),
+        parties=len(billit.parties),
+        orders=len(billit.orders),
     )
-    content += form("world", "world", field("World", "name", "demo"), "Load it")
-    content += (
-        f"<p><small>Worlds: {escape(', '.join(NAMES))}. Orders are lost, and toggbill stays connected with the"
-        " credentials of the world that it was started with.</small></p>"
+    content = f"<p>{escape(loaded)}</p>" + form("world", "world", field(_("World"), "name", "demo"), _("Load it"))
+    worlds = _(
+        "Worlds: {names}. Orders are lost, and toggbill stays connected with the credentials of the world that it was "
+        "started with.",
+        names=", ".join(NAMES),
     )
-    return section("world", "World", content)
+    return section("world", _("World"), f"{content}<p><small>{escape(worlds)}</small></p>")
 
 
 def _clock(sandbox: Sandbox) -> str:
-    how = "fixed" if sandbox.clock.fixed else "real"
-    content = f"<p>It is <strong>{zulu(sandbox.clock.now())}</strong> ({how}).</p>"
+    now = zulu(sandbox.clock.now())
+    told = _("It is {now} (fixed).", now=now) if sandbox.clock.fixed else _("It is {now} (real).", now=now)
+    content = f"<p>{escape(told)}</p>"
     content += form(
         "clock",
         "clock",
-        f'<input type="hidden" name="how" value="on">{field("Minutes", "minutes", 60, "number")}',
-        "Go on",
+        f'<input type="hidden" name="how" value="on">{field(_("Minutes"), "minutes", 60, "number")}',
+        _("Go on"),
     )
     content += form(
         "clock",
         "clock",
-        f'<input type="hidden" name="how" value="set">{field("Moment (ISO, UTC)", "now", zulu(sandbox.clock.now()))}',
-        "Set it",
+        f'<input type="hidden" name="how" value="set">{field(_("Moment (ISO, UTC)"), "now", now)}',
+        _("Set it"),
     )
-    content += form("clock", "clock", '<input type="hidden" name="how" value="real">', "Back to the real time")
-    return section("clock", "Clock of both services", content)
+    content += form("clock", "clock", '<input type="hidden" name="how" value="real">', _("Back to the real time"))
+    return section("clock", _("Clock of both services"), content)
 
 
 def _faults(sandbox: Sandbox) -> str:
-    fields = choice("What", "kind", ((kind, f"{kind}: {text}") for kind, text in KINDS.items() if kind != "status"))
-    fields += choice("Where", "place", ((name, place.label) for name, place in PLACES.items()))
-    fields += choice("How often", "how", FREQUENCIES.items())
-    fields += field("Number", "number", 1, "number") + field("Seed", "seed", 0, "number")
-    fields += field("Seconds (slow, no answer)", "seconds") + field("Retry-After", "retry_after")
-    fields += field("Only for (PartyID or token)", "tenant")
+    fields = choice(
+        _("What"), "kind", ((kind, f"{kind}: {_(text)}") for kind, text in KINDS.items() if kind != "status")
+    )
+    fields += choice(_("Where"), "place", ((name, place.label) for name, place in PLACES.items()))
+    fields += choice(_("How often"), "how", ((name, _(text)) for name, text in FREQUENCIES.items()))
+    fields += field(_("Number"), "number", 1, "number") + field(_("Seed"), "seed", 0, "number")
+    fields += field(_("Seconds (slow, no answer)"), "seconds") + field("Retry-After", "retry_after")
+    fields += field(_("Only for (PartyID or token)"), "tenant")
     rows = [
         [escape(fault.pop("kind")), str(fault.pop("fired")), str(fault.pop("seen")), shown(masked(fault))]
         for fault in sandbox.faults.told()
     ]
-    content = form("fault", "faults", fields, "Add the fault")
-    content += table(("Fault", "Struck", "Met", "Where and when"), rows, "No faults: everything works.")
-    content += form("faults/clear", "faults", "", "Take all faults away")
-    return section("faults", "Faults", content)
+    content = form("fault", "faults", fields, _("Add the fault"))
+    content += table((_("Fault"), _("Struck"), _("Met"), _("Where and when")), rows, _("No faults: everything works."))
+    content += form("faults/clear", "faults", "", _("Take all faults away"))
+    return section("faults", _("Faults"), content)
 
 
 def _budgets(sandbox: Sandbox) -> str:
@@ -183,32 +229,42 @@ def _budgets(sandbox: Sandbox) -> str:
             "plan",
             "quota",
             f'<input type="hidden" name="organization" value="{number}">'
-            + choice(f"Plan of {row['name']}", "plan", ((name, name) for name in PLAN_LIMITS), store.plan(number)),
-            "Change the plan",
+            + choice(
+                _("Plan of {name}", name=row["name"]),
+                "plan",
+                ((name, name) for name in PLAN_LIMITS),
+                store.plan(number),
+            ),
+            _("Change the plan"),
         )
     rows = []
     for one in by_hand.quotas(sandbox):
-        whose = "own calls" if one["organization"] is None else f"organisation {one['organization']}"
+        whose = _("own calls")
+        if one["organization"] is not None:
+            whose = _("organisation {number}", number=one["organization"])
         ends = "" if one["resets_in"] is None else f"{one['resets_in']} s"
-        rows.append([escape(one["name"]), whose, f"{one['remaining']} of {one['total']}", ends])
-    content += table(("Person", "Budget", "Left this hour", "Resets in"), rows, "There are no people.")
-    buckets = [(str(number), f"organisation {number}") for number in store.organizations] + [("", "own calls")]
-    fields = choice("Budget", "organization", buckets)
-    fields += field("Left", "remaining", 0, "number") + field("Resets in (seconds)", "resets_in", 600, "number")
-    content += form("quota", "quota", fields, "Set it for everybody")
-    return section("quota", "Toggl: plan and remaining quota", content)
+        left = _("{left} of {total}", left=one["remaining"], total=one["total"])
+        rows.append([escape(one["name"]), whose, left, ends])
+    content += table((_("Person"), _("Budget"), _("Left this hour"), _("Resets in")), rows, _("There are no people."))
+    buckets = [(str(number), _("organisation {number}", number=number)) for number in store.organizations]
+    buckets.append(("", _("own calls")))
+    fields = choice(_("Budget"), "organization", buckets)
+    fields += field(_("Left"), "remaining", 0, "number")
+    fields += field(_("Resets in (seconds)"), "resets_in", 600, "number")
+    content += form("quota", "quota", fields, _("Set it for everybody"))
+    return section("quota", _("Toggl: plan and remaining quota"), content)
 
 
 def _switches(sandbox: Sandbox) -> str:
     rows = "".join(_switch(name, switch, sandbox.switches[name]) for name, switch in SWITCHES.items())
+    heads = "".join(f'<th scope="col">{text}</th>' for text in (_("Switch"), _("Value"), _("Meaning")))
     content = (
-        "<p>What nobody knows of the real services. A bold name is not at its default.</p>"
+        f"<p>{_('What nobody knows of the real services. A bold name is not at its default.')}</p>"
         '<form method="post" action="/page/switches"><input type="hidden" name="part" value="switches">'
-        '<div class="wide"><table><thead><tr><th scope="col">Switch</th><th scope="col">Value</th>'
-        f'<th scope="col">Meaning</th></tr></thead><tbody>{rows}</tbody></table></div>'
-        "<button>Set the switches</button></form>"
+        f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
+        f"<button>{_('Set the switches')}</button></form>"
     )
-    return section("switches", "Switches", content)
+    return section("switches", _("Switches"), content)
 
 
 def _switch(name: str, switch: Switch, value: Any) -> str:
@@ -220,55 +276,49 @@ def _switch(name: str, switch: Switch, value: Any) -> str:
     else:
         control = f'<input name="{name}" aria-label="{name}" value="{escape(said)}">'
     mark = ' class="changed"' if value != switch.default else ""
-    return f"<tr><td{mark}>{name}</td><td>{control}</td><td>{escape(switch.meaning)}</td></tr>"
+    return f"<tr><td{mark}>{name}</td><td>{control}</td><td lang=en>{escape(switch.meaning)}</td></tr>"
 
 
 # --- behind the scene -----------------------------------------------------------------------------------------------
 
 
 def _log(sandbox: Sandbox) -> str:
-    rows = []
-    for row in reversed(sandbox.journal.rows()[-_LOG_ROWS:]):
-        details = shown(masked({"query": row["query"], "headers": row["headers"], "body": row["body"]}))
-        answer = shown(masked_answer(row["path"], row["answer"]))
-        rows.append(
-            [
-                str(row["n"]),
-                row["service"],
-                f"{escape(row['method'])} {escape(masked_path(row['path']))}",
-                str(row["status"] or "no answer"),
-                f"<details><summary>look</summary>{details}{answer}</details>",
-            ]
-        )
-    content = f"<p>The last {_LOG_ROWS}, newest first; secrets are masked.</p>"
-    content += table(("No.", "Service", "Request", "Status", ""), rows, "No requests yet.")
-    content += form("log/clear", "log", "", "Empty the log")
-    return section("log", "Requests", content)
+    rows = [
+        [
+            f'<a href="/page/request/{row["n"]}">{row["n"]}</a>',
+            row["service"],
+            f"{escape(row['method'])} {escape(masked_path(row['path']))}",
+            str(row["status"] or _("no answer")),
+        ]
+        for row in reversed(sandbox.journal.rows()[-_LOG_ROWS:])
+    ]
+    told = _("The last {most}, newest first; secrets are masked.", most=_LOG_ROWS)
+    content = f"<p>{told}</p>"
+    content += table((_("No."), _("Service"), _("Request"), _("Status")), rows, _("No requests yet."))
+    content += form("log/clear", "log", "", _("Empty the log"))
+    return section("log", _("Requests"), content)
 
 
 def _mail(sandbox: Sandbox) -> str:
+    names = ("at", "company", "order_number", "transport", "destination", "times")
     rows = [
-        [
-            escape(str(row[name] or ""))
-            for name in ("at", "company", "order_number", "transport", "destination", "times")
-        ]
-        for row in reversed(sandbox.billit.store.outbox[-_LOG_ROWS:])
+        [escape(str(row[name] or "")) for name in names] for row in reversed(sandbox.billit.store.outbox[-_LOG_ROWS:])
     ]
-    heads = ("At", "Company", "Invoice", "By", "To", "Time")
-    return section("mail", "Sent invoices: mail and Peppol, captured", table(heads, rows, "Nothing was sent."))
+    heads = (_("At"), _("Company"), _("Invoice"), _("By"), _("To"), _("Times"))
+    return section("mail", _("Sent invoices: mail and Peppol, captured"), table(heads, rows, _("Nothing was sent.")))
 
 
 def _deliveries(sandbox: Sandbox) -> str:
     rows = []
-    for row in reversed(sandbox.deliveries.rows()[-_LOG_ROWS:]):
-        attempts = "".join(shown(masked(_attempt(attempt))) for attempt in row["attempts"])
+    for row in reversed(sandbox.deliveries.rows()[-_SHORT:]):
+        attempts = "".join(shown(masked(_attempt(attempt)), _SHORTEST) for attempt in row["attempts"][-1:])
         last = row["attempts"][-1] if row["attempts"] else None
-        result = "waits" if last is None else str(last["status"] or last["error"])
+        result = _("waits") if last is None else str(last["status"] or last["error"])
         following = "" if row["due"] is None else escape(row["due"])
         more = f"<details><summary>{len(row['attempts'])}</summary>{attempts}</details>"
         rows.append([row["service"], escape(row["subject"]), escape(row["url"]), escape(result), following, more])
-    heads = ("From", "About", "To", "Answer", "Next attempt", "Attempts")
-    return section("deliveries", "Webhooks delivered", table(heads, rows, "No webhook was called."))
+    heads = (_("From"), _("About"), _("To"), _("Answer"), _("Next attempt"), _("Attempts"))
+    return section("deliveries", _("Webhooks delivered"), table(heads, rows, _("No webhook was called.")))
 
 
 def _attempt(attempt: Record) -> Record:

@@ -1,15 +1,18 @@
 """The control plane's page: what it shows, what its forms do, and what it keeps to itself."""
 
+import ast
 import re
 from decimal import Decimal
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 import requests
 
 from integrations.sandbox.http.faults import KINDS
 from integrations.sandbox.http.switches import SWITCHES
-from integrations.sandbox.page.menus import PLACES
+from integrations.sandbox.page import words
+from integrations.sandbox.page.menus import FREQUENCIES, PLACES
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from tests.integrations.sandbox.scene import ADMIN, KEY, Billit, Toggl, order
@@ -21,8 +24,8 @@ class Page:
     def __init__(self, process: Process) -> None:
         self.url = process.control_url
 
-    def text(self) -> str:
-        answer = requests.get(f"{self.url}/", timeout=10)
+    def text(self, path: str = "/", **headers: str) -> str:
+        answer = requests.get(f"{self.url}{path}", headers=headers, timeout=10)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
         return answer.text
 
@@ -63,7 +66,8 @@ def test_page_is_whole_and_needs_no_script(visitor: Page, billit: Billit) -> Non
     parser.feed(text)
     assert parser.open == []
     assert len(parser.ids) == len(set(parser.ids))
-    assert {"world", "clock", "faults", "quota", "switches", "log", "mail", "deliveries", "orders"} <= set(parser.ids)
+    named = {"hours", "orders", "world", "clock", "faults", "quota", "mail", "deliveries", "log", "switches"}
+    assert named <= set(parser.ids)
     assert "<script" not in text
     assert "color-scheme:light dark" in text
     assert [name for name in SWITCHES if f'name="{name}"' not in text] == []
@@ -101,16 +105,19 @@ def test_secrets_are_masked(visitor: Page, billit: Billit, toggl: Toggl, control
     body = {"client_id": "c", "client_secret": "very-hush", "grant_type": "refresh_token", "refresh_token": "old-one"}
     requests.post(f"{billit.url}/OAuth2/token", data=body, timeout=10)
     requests.post(f"{billit.url}/OAuth2/token", json=body, timeout=10)
-    text = visitor.text()
+    pages = re.findall(r'href="(/page/request/\d+)"', visitor.text())
+    assert len(pages) > 5
+    text = visitor.text() + "".join(visitor.text(page) for page in pages)
     assert [word for word in (KEY, ADMIN, secret, fresh, "very-hush", "old-one") if word in text] == []
     assert text.count("•••") > 5
     assert "/v1/webhooks/refresh/1001" in text
 
 
 def test_text_of_others_is_escaped(visitor: Page, billit: Billit) -> None:
-    billit.create(OrderTitle="<b>bold</b>")
-    assert "<b>bold" not in visitor.text()
-    assert "&lt;b&gt;bold" in visitor.text()
+    identity = billit.create(OrderTitle="<b>bold</b>")
+    text = visitor.text(f"/page/order/{identity}")
+    assert "<b>bold" not in text
+    assert "&lt;b&gt;bold" in text
 
 
 def test_world(visitor: Page, control: Remote) -> None:
@@ -228,3 +235,94 @@ def test_what_cannot_be_done_by_hand(visitor: Page, billit: Billit, form: dict[s
     assert answer.startswith("WRONG: ")
     assert said in answer
     assert visitor.post("order", order=77, action="pay") == "WRONG: There is no 77."
+
+
+# --- hours ------------------------------------------------------------------------------------------------------------
+
+
+def test_hour_is_found_changed_and_deleted(visitor: Page, toggl: Toggl, control: Remote) -> None:
+    (number,) = control.put_entries(
+        {
+            "workspace_id": 4001,
+            "user_id": 9001,
+            "start": "2026-11-20T08:00:00Z",
+            "stop": "2026-11-20T09:00:30Z",
+            "description": "Annual <accounts>",
+            "tags": ["Advice"],
+        }
+    )
+    listed = visitor.text("/?hours=annual")
+    assert f'<a href="/page/hour/{number}">2026-11-20 08:00</a>' in listed
+    assert "Annual &lt;accounts&gt;" in listed
+    assert "1:00:30" in listed
+    assert "No hours are found." in visitor.text("/?hours=nothing+like+it")
+    form = {"hour": number, "action": "change", "description": "Annual accounts", "tags": "Advice, Late"}
+    # Other words alone leave the seconds as they are.
+    visitor.post("hour", minutes=60, **form)
+    changed = toggl.get(f"/me/time_entries/{number}").json()
+    assert (changed["duration"], changed["description"], changed["tags"]) == (
+        3630,
+        "Annual accounts",
+        ["Advice", "Late"],
+    )
+    said = visitor.post("hour", minutes=90, **form)
+    assert said == f"The hour {number} has 90 minutes now. Have toggbill read Toggl on the page of its dossier."
+    assert toggl.get(f"/me/time_entries/{number}").json()["duration"] == 5400
+    assert visitor.post("hour", minutes=0, **form) == "WRONG: An hour has 1 minute or more."
+    assert visitor.post("hour", hour=number, action="delete").startswith(f"The hour {number} is deleted in Toggl.")
+    assert f"/page/hour/{number}" not in visitor.text("/?hours=annual")
+    assert visitor.post("hour", hour=1, action="delete") == "WRONG: There is no 1."
+
+
+# --- languages, size --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("headers", "title"),
+    [
+        ({}, "Toggl&#x27;s hours, by hand"),
+        ({"Accept-Language": "nl-BE,nl;q=0.9,en;q=0.8"}, "De uren van Toggl, met de hand"),
+        ({"Accept-Language": "de-DE,fr-BE;q=0.7"}, "Les heures de Toggl, à la main"),
+        ({"Accept-Language": "nl", "Cookie": "sandbox_language=fr"}, "Les heures de Toggl, à la main"),
+        ({"Cookie": "sandbox_language=xx; ="}, "Toggl&#x27;s hours, by hand"),
+    ],
+)
+def test_language_is_the_visitors(visitor: Page, headers: dict[str, str], title: str) -> None:
+    assert title.replace("&#x27;", "'") in visitor.text(**headers)
+
+
+def test_language_that_was_chosen_stays(visitor: Page) -> None:
+    browser = requests.Session()
+    assert '<html lang="fr">' in browser.get(f"{visitor.url}/?lang=fr", timeout=10).text
+    said = browser.post(f"{visitor.url}/page/faults/clear", timeout=10).text
+    assert "Plus aucune panne." in said
+    assert '<html lang="fr">' in said
+
+
+def test_every_text_has_both_languages() -> None:
+    """What is asked for in the code of the page, and the texts of the menus."""
+    asked = {*KINDS.values(), *FREQUENCIES.values(), *(place.what for place in PLACES.values())} - {"503"}
+    for path in Path(words.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if (
+                isinstance(node, ast.Call)
+                and getattr(node.func, "id", "") == "_"
+                and isinstance(node.args[0], ast.Constant)
+            ):
+                asked.add(str(node.args[0].value))
+    said = {"The hour {number} is deleted in Toggl. Have toggbill read Toggl on the page of its dossier."}
+    said |= {"The hour {number} has {minutes} minutes now. Have toggbill read Toggl on the page of its dossier."}
+    places = re.compile(r"\{\w+\}")
+    for texts in words.TEXTS.values():
+        assert texts.keys() == asked | said
+        assert [text for text, other in texts.items() if set(places.findall(text)) != set(places.findall(other))] == []
+
+
+def test_page_stays_below_60_kilobytes(visitor: Page, toggl: Toggl, control: Remote) -> None:
+    for number in range(60):
+        control.put_drafts({"CompanyID": 7001, **order(OrderTitle=f"Title {number}")})
+        toggl.get("/me")
+    assert len(visitor.text("/?lang=fr").encode()) < 60_000
+    control.load("demo")
+    for lang in words.LANGUAGES:
+        assert len(visitor.text(f"/?lang={lang}").encode()) < 60_000
