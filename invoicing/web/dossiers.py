@@ -27,6 +27,7 @@ from invoicing.ledger import attention, balance, blocks
 from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
+from invoicing.tasks import derive
 from invoicing.web import descriptions, figures
 from invoicing.web.agreements import balance as agreements
 from invoicing.web.agreements import words as agreed
@@ -96,7 +97,8 @@ def read_now(request: FirmRequest, key: str) -> HttpResponse:
     """Have the workers read the dossier's workspace now; its page shows how far they are."""
     row = dossier_of(request, key)
     if on_demand.ask(workspace=row.workspace, now=timezone.now()):
-        hasten(sync_workspace, workspace_id=row.workspace_id)
+        # What is read is judged at once, so that the preview knows it.
+        hasten(sync_workspace, then=derive, workspace_id=row.workspace_id)
         messages.success(request, _("Toggl is being read. This takes a moment."))
     else:
         messages.info(request, _("Toggl is not read now: see when that is possible."))

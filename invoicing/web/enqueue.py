@@ -23,8 +23,9 @@ AT_ONCE = 2000
 """Entries that are judged anew while a person waits; of more a worker judges them."""
 
 
-def hasten(task: Any, **ids: object) -> None:
-    """Enqueue a task once what the page wrote is committed: it overtakes what came due by itself.
+def hasten(task: Any, *, then: Any = None, **ids: object) -> None:
+    """Enqueue a task once what the page wrote is committed, and after it ``then`` with the same ids. It overtakes what
+    came due by itself.
 
     The wish stands in the row: when the broker does not answer, or has no room, the next tick takes it up.
     """
@@ -33,7 +34,8 @@ def hasten(task: Any, **ids: object) -> None:
         try:
             # Those of the pool try for six seconds to reach a broker whose port is closed.
             with task.app.connection_for_write(transport_options=settings.PAGE_BROKER_OPTIONS) as broker:
-                task.apply_async(kwargs=ids, connection=broker, retry=False, priority=PEOPLE)
+                following = None if then is None else [then.si(**ids)]
+                task.apply_async(kwargs=ids, connection=broker, retry=False, priority=PEOPLE, chain=following)
         except (AMQPError, KombuError, RedisError, OSError) as error:
             logger.warning("%s waits for the next tick: the broker took nothing (%s)", task.name, type(error).__name__)
 

@@ -54,7 +54,9 @@ def sending(request: FirmRequest) -> HttpResponse:
     if chosen is not None:
         rows = rows.filter(pk__in=chosen.ids)
     listed = paged(request, rows, per_page=PER_PAGE if chosen is None else together.MOST)
-    found = [Row(invoice, _why_not(request, invoice)) for invoice in listed["page"].object_list]
+    shown = list(listed["page"].object_list)
+    hindered = read_first.hindrances(shown)
+    found = [Row(invoice, _why_not(request, invoice, hindered.get(invoice.pk))) for invoice in shown]
     return render(
         request,
         "invoicing/sending.html",
@@ -76,10 +78,10 @@ def _sendable(request: FirmRequest) -> QuerySet[Invoice]:
     return rows.select_related("dossier", "company", "firm").order_by("customer_name", "pk")
 
 
-def _why_not(request: FirmRequest, invoice: Invoice) -> str:
+def _why_not(request: FirmRequest, invoice: Invoice, finding: Message | None) -> str:
     if guards.has_same_eyes(invoice, actor(request).name):
         return guards.same_eyes(invoice)
-    if (finding := read_first.hindrance(invoice)) is not None:
+    if finding is not None:
         return words(finding)
     if not invoice.company.sending_open:
         return words(Message(Code.SENDING_CLOSED, {"company": invoice.company.name}))

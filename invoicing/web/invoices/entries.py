@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
@@ -14,6 +14,8 @@ from invoicing.rules.mapping import Choice, ChosenBy
 from invoicing.rules.rating import Rounding, billed_seconds, hours, round_seconds
 from invoicing.web import descriptions
 
+PER_PAGE = 200
+"""Entries of all lines together that a page shows; of an invoice with more there are several pages."""
 _Choose = Callable[[tuple[str, ...]], Choice | None]
 
 
@@ -36,10 +38,12 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class ListedLine:
-    """A line with its entries; ``billed``: its seconds as they are rounded by ``rule``, None where nothing is."""
+    """A line with those of its entries that the page shows, of ``count``; ``billed``: its seconds as they are rounded
+    by ``rule``, None where nothing is."""
 
     row: InvoiceLine
     entries: Sequence[Listed]
+    count: int
     billed: int | None
     rule: str
 
@@ -49,22 +53,24 @@ class ListedLine:
         return any(each.billed is not None for each in self.entries)
 
 
-def listed(invoice: Invoice, lines: Sequence[InvoiceLine]) -> list[ListedLine]:
-    """These lines of an invoice, which come with their claims: three queries."""
+def listed(invoice: Invoice, lines: Sequence[InvoiceLine], claims: Container[int]) -> list[ListedLine]:
+    """These lines of an invoice, which come with their claims, each with those ``claims`` (row ids): three queries."""
     rounding = frozen_rounding(invoice)
     choose = chooser(invoice.dossier)
-    return [_line(line, rounding, choose) for line in lines]
+    return [_line(line, claims, rounding, choose) for line in lines]
 
 
-def _line(line: InvoiceLine, rounding: Rounding, choose: _Choose) -> ListedLine:
+def _line(line: InvoiceLine, shown: Container[int], rounding: Rounding, choose: _Choose) -> ListedLine:
     claims = list(line.claims.all())
     billed = _billed(line, claims, rounding)
     by_entry = billed is not None and rounding.level == "entry"
     entries = [
         Listed(claim, round_seconds(claim.seconds, rounding) if by_entry else None, _why(line, claim, choose))
         for claim in claims
+        if claim.pk in shown
     ]
-    return ListedLine(line, entries, billed, "" if billed is None else descriptions.rounding_in_words(rounding))
+    rule = "" if billed is None else descriptions.rounding_in_words(rounding)
+    return ListedLine(line, entries, len(claims), billed, rule)
 
 
 def _billed(line: InvoiceLine, claims: Sequence[Claim], rounding: Rounding) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -44,18 +45,22 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
     # Without the files themselves.
     annex = Annex.objects.filter(invoice=row).defer("pdf", "csv").first()
     lines = deciding.lines_of(row)
+    claims = [claim.pk for line in lines for claim in line.claims.all()]
+    page = Paginator(claims, entries.PER_PAGE).get_page(request.GET.get("page"))
     return render(
         request,
         "invoicing/invoice.html",
         {
             "invoice": row,
-            "lines": entries.listed(row, lines),
+            "lines": entries.listed(row, lines, frozenset(page.object_list)),
+            "page": page,
+            "numbers": page.paginator.get_elided_page_range(page.number, on_each_side=1),
             "vat_rows": rating.totals((line.vat_rate, line.total) for line in lines).groups,
             "life": descriptions.life(row),
             "annex": annex,
             "with_order": "" if annex is None else descriptions.annex_with_order(row),
             "annex_awaited": annex is None and _is_annex_awaited(row),
-            "entry_count": sum(len(line.claims.all()) for line in lines),
+            "entry_count": len(claims),
             "prepaid": blocks.balances(blocks.of_customer(row)),
             "attempts": Attempt.objects.filter(invoice=row).order_by("-started_at", "-pk"),
             "events": AuditEvent.objects.for_firm(request.firm)
