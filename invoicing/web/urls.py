@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from invoicing.web import attention, comparisons, corrections, dossiers, evidence, preview, sending
+from invoicing.web import attention, charts, comparisons, corrections, dossiers, evidence, preview, sending
 from invoicing.web.agreements import pages as agreements
 from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
@@ -14,6 +14,7 @@ from invoicing.web.wip import pages as wip
 
 urlpatterns = [
     path("", home.dossiers, name="dossiers"),
+    path("charts/", charts.charts, name="charts"),
     path("dossiers/<slug:key>/", dossiers.dossier, name="dossier"),
     path("hours/", lists.all_hours, name="all_hours"),
     path("hours/export.<slug:kind>", downloads.all_hours, name="all_hours_export"),

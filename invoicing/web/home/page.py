@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
@@ -19,7 +21,9 @@ from toggbill.firms.requests.addresses import LATEST_FIRM
 PER_PAGE = 50
 SHOWN = 5
 """Broken connections, each with its sentence; then how many more."""
-LEGEND = [str(state) for state in (*figures.SHOWN[:4], LedgerRow.State.HELD)]
+_State = LedgerRow.State
+LEGEND = frozenset({_State.INVOICED, _State.DRAFTED, _State.OPEN, _State.ATTENTION, _State.HELD})
+"""States that the legend of the bars names whether or not they occur."""
 _SHOWS = ("", "unread", "broken")
 
 
@@ -63,8 +67,14 @@ def dossiers(request: FirmRequest) -> HttpResponse:
             "broken": troubles[:SHOWN],
             "broken_more": max(0, len(troubles) - SHOWN),
             "signs": radar.signs(membership=member(request), dossiers=seen, now=now, today=today) if seen else [],
-            "legend": LEGEND,
+            "legend": _legend(page.object_list),
             "now": now,
             "today": today,
         },
     )
+
+
+def _legend(rows: Iterable[figures.DossierRow]) -> list[str]:
+    """The states of the bars, in their order."""
+    occurring = {part.state for row in rows for part in row.month}
+    return [str(state) for state in figures.SHOWN if state in LEGEND or state in occurring]
