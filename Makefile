@@ -21,7 +21,7 @@ PANGO_PACKAGES := $(shell cat Aptfile)
 HAS_PANGO = $(BIN)/python invoicing/annexes/renderer.py --check 2>/dev/null
 WITH_PANGO = $(HAS_PANGO) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Pango is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends $(PANGO_PACKAGES) >/dev/null && $(HAS_PANGO); } || { echo "Pango is missing, and annexes of hours cannot be made. Install it: apt-get install $(PANGO_PACKAGES)" >&2; exit 1; }
 
-.PHONY: help demo test proof test-sqlite check bench bench-all neighbours fairness guarantee soak einvoice fuzz lock format
+.PHONY: help demo test proof test-sqlite check bench bench-all neighbours fairness guarantee soak einvoice fuzz pictures lock format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -110,6 +110,9 @@ einvoice: $(DEV) ## the checks of e-invoices against the official rules, over 2,
 
 fuzz: $(DEV) ## two minutes of requests drawn from the vendors' specifications
 	$(BIN)/python -m tests.specs.fuzz --seconds 120 $(ARGS)
+
+pictures: $(DEV) $(PANGO) ## the pictures of README, taken of the demo anew
+	$(BIN)/python -m tests.pictures
 
 # One lock for every platform and every Python from 3.11 on: a requirement of some of them stands with its marker.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links

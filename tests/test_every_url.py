@@ -166,7 +166,8 @@ _NO_ROW = {
 }
 
 
-def _expected(visitor: str) -> dict[str, str]:
+def expected_of(visitor: str) -> dict[str, str]:
+    """What the table says that a visitor meets: the letters for GET and POST by the name of the address."""
     column = VISITORS.index(visitor)
     found = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines():
@@ -180,7 +181,7 @@ def _expected(visitor: str) -> dict[str, str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("visitor", VISITORS)
 def test_every_address_answers_as_the_table_says(visitor: str, scene: Scene) -> None:
-    met, expected = _met(scene, visitor), _expected(visitor)
+    met, expected = _met(scene, visitor), expected_of(visitor)
     differences = [
         f"{name}: {met.get(name, 'no such address')}, and the table says {expected.get(name, 'nothing')}"
         for name in sorted(met.keys() | expected.keys())
@@ -191,7 +192,7 @@ def test_every_address_answers_as_the_table_says(visitor: str, scene: Scene) -> 
 
 @pytest.mark.parametrize("visitor", ["owner", "restricted", "outsider"])
 def test_table_shows_nobody_a_row_of_another_firm(visitor: str) -> None:
-    rows = {name: letters for name, letters in _expected(visitor).items() if name.endswith(" third")}
+    rows = {name: letters for name, letters in expected_of(visitor).items() if name.endswith(" third")}
     assert len(rows) > 80
     assert rows.pop("old_address third") == "49"
     assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
@@ -199,7 +200,7 @@ def test_table_shows_nobody_a_row_of_another_firm(visitor: str) -> None:
 
 @pytest.mark.parametrize(("visitor", "letters"), [("owner", "44"), ("outsider", "44"), ("nobody", "LL")])
 def test_table_shows_nobody_another_firm(visitor: str, letters: str) -> None:
-    met = {name: pair for name, pair in _expected(visitor).items() if name.endswith(" elsewhere")}
+    met = {name: pair for name, pair in expected_of(visitor).items() if name.endswith(" elsewhere")}
     assert len(met) > 150
     # What Django's admin has for everybody is no firm's.
     public = {"admin:jsi18n elsewhere", "admin:logout elsewhere"} if visitor == "nobody" else set()
@@ -207,19 +208,19 @@ def test_table_shows_nobody_another_firm(visitor: str, letters: str) -> None:
 
 
 def test_table_shows_the_restricted_nothing_of_other_dossiers() -> None:
-    rows = {name: letters for name, letters in _expected("restricted").items() if name.endswith(" hidden")}
+    rows = {name: letters for name, letters in expected_of("restricted").items() if name.endswith(" hidden")}
     assert len(rows) > 80
     assert rows.pop("old_address hidden") == "49"
     assert {name for name, letters in rows.items() if not set(letters) <= {"3", "4", "5"}} == set()
 
 
 def test_table_lets_nobody_in_but_at_the_public_addresses() -> None:
-    opened = {name for name, letters in _expected("nobody").items() if "a" in letters}
+    opened = {name for name, letters in expected_of("nobody").items() if "a" in letters}
     assert {name.partition(" ")[0] for name in opened} <= PUBLIC
 
 
 def test_table_lets_viewers_change_nothing() -> None:
-    changed = {name for name, letters in _expected("viewer").items() if letters[1] == "a"}
+    changed = {name for name, letters in expected_of("viewer").items() if letters[1] == "a"}
     assert changed <= PUBLIC | OWN_ACCOUNT | READING
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
+from invoicing.ledger import attention
 from invoicing.models import (
     Agreement,
     Annex,
@@ -37,6 +38,7 @@ from invoicing.models import (
     SavedView,
 )
 from invoicing.models.problems import words_of
+from invoicing.rules.mapping import Reason
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible
@@ -46,6 +48,30 @@ _LEFT_ALONE = _(
     "Invoice %(invoice)s is %(status)s: only one that Billit does not have can be approved or dropped here."
 )
 _Related = admin.RelatedOnlyFieldListFilter
+
+
+class _ByReason(admin.SimpleListFilter):
+    """Entries that need attention by the reason, in words."""
+
+    title = _("reason")
+    parameter_name = "reason"
+
+    def lookups(self, request: HttpRequest, model_admin: admin.ModelAdmin[Any]) -> list[tuple[str, str]]:
+        """All there are, in the order of the rules."""
+        return [(str(reason), str(attention.words(reason).title)) for reason in Reason]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """Those with the chosen one."""
+        return queryset if self.value() is None else queryset.filter(reason=self.value())
+
+
+class _InWords:
+    """Rows whose reason is listed in words."""
+
+    @admin.display(description=_("reason"), ordering="reason")
+    def why(self, row: LedgerRow | MonthSum) -> str:
+        """As the pages say it."""
+        return str(attention.words(row.reason).title) if row.reason else ""
 
 
 @admin.register(DossierClient)
@@ -78,12 +104,12 @@ class AgreementAdmin(ReadOnlyAdmin):
 
 
 @admin.register(LedgerRow)
-class LedgerRowAdmin(ReadOnlyAdmin):
+class LedgerRowAdmin(_InWords, ReadOnlyAdmin):
     """The state of each entry."""
 
-    list_display = ("entry", "day", "seconds", "state", "reason", "client_name", "product_reference", "dossier")
+    list_display = ("entry", "day", "seconds", "state", "why", "client_name", "product_reference", "dossier")
     list_select_related = ("dossier", "entry")
-    list_filter = (("dossier", _Related), "state", "reason")
+    list_filter = (("dossier", _Related), "state", _ByReason)
     search_fields = ("client_name", "buyer_name", "=entry__remote_id")
     date_hierarchy = "day"
 
@@ -244,10 +270,10 @@ class ReportedMonthAdmin(ReadOnlyAdmin):
 
 
 @admin.register(MonthSum)
-class MonthSumAdmin(ReadOnlyAdmin):
+class MonthSumAdmin(_InWords, ReadOnlyAdmin):
     """The sums of months that the database keeps."""
 
-    list_display = ("dossier", "month", "state", "reason", "price", "entries", "seconds")
+    list_display = ("dossier", "month", "state", "why", "price", "entries", "seconds")
     list_select_related = ("dossier",)
     list_filter = (("dossier", _Related), "state")
     date_hierarchy = "month"

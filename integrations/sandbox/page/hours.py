@@ -9,7 +9,7 @@ from integrations.sandbox import by_hand
 from integrations.sandbox.http.clock import zulu
 from integrations.sandbox.http.wire import Record
 from integrations.sandbox.page.parts import field, section, table
-from integrations.sandbox.page.words import _
+from integrations.sandbox.page.words import tr
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.toggl.store import Entry
 
@@ -34,31 +34,31 @@ def hours(sandbox: Sandbox, asked: str) -> str:
         ]
         for entry in found[:_MOST]
     ]
-    told = _(
+    told = tr(
         "Change an hour that is billed already, have toggbill read Toggl (on the page of the dossier), and a "
         "correction arises. The newest {most} of {count}.",
         most=min(_MOST, len(found)),
         count=len(found),
     )
-    heads = (_("When"), _("Who"), _("What"), _("Tags"), _("Time"))
+    heads = (tr("When"), tr("Who"), tr("What"), tr("Tags"), tr("Time"))
     find = (
-        f'<form action="/#hours"><div class="row">{field(_("Find by text, tag or person"), "hours", asked)}'
-        f"<button>{_('Find')}</button></div></form>"
+        f'<form action="/#hours"><div class="row">{field(tr("Find by text, tag or person"), "hours", asked)}'
+        f"<button>{tr('Find')}</button></div></form>"
     )
-    listed = table(heads, rows, _("No hours are found."))
-    return section("hours", _("Toggl's hours, by hand"), f"<p>{told}</p>{find}{listed}")
+    listed = table(heads, rows, tr("No hours are found."))
+    return section("hours", tr("Toggl's hours, by hand"), f"<p>{told}</p>{find}{listed}")
 
 
 def hour_page(sandbox: Sandbox, entry: Entry) -> str:
     """One hour, to be changed or deleted."""
     person = sandbox.toggl.store.users.get(entry.user_id, {}).get("fullname", "")
-    title = _("Hour {number}", number=entry.id)
-    fields = field(_("Minutes"), "minutes", max(1, entry.seconds // 60), "number")
-    fields += field(_("Description"), "description", entry.description)
-    fields += field(_("Tags, parted by commas"), "tags", ", ".join(entry.tags))
+    title = tr("Hour {number}", number=entry.id)
+    fields = field(tr("Minutes"), "minutes", max(1, entry.seconds // 60), "number")
+    fields += field(tr("Description"), "description", entry.description)
+    fields += field(tr("Tags, parted by commas"), "tags", ", ".join(entry.tags))
     buttons = (
-        f'<button name="action" value="change">{_("Change it")}</button>'
-        f'<button name="action" value="delete">{_("Delete it")}</button>'
+        f'<button name="action" value="change">{tr("Change it")}</button>'
+        f'<button name="action" value="delete">{tr("Delete it")}</button>'
     )
     return (
         f"<h1>{title}</h1><p>{zulu(entry.start)} · {escape(str(person))} · {_clock(entry.seconds)}</p>"
@@ -74,10 +74,10 @@ def change(sandbox: Sandbox, form: Record) -> tuple[str, str]:
     if form["action"] == "delete":
         by_hand.delete_entries(sandbox, [number])
         said = "The hour {number} is deleted in Toggl. Have toggbill read Toggl on the page of its dossier."
-        return _(said, number=number), "hours"
+        return tr(said, number=number), "hours"
     minutes = int(form["minutes"])
     if minutes < 1:
-        raise ValueError(_("An hour has 1 minute or more."))
+        raise ValueError(tr("An hour has 1 minute or more."))
     tags = [tag.strip() for tag in form["tags"].split(",") if tag.strip()]
     # What is not touched keeps its seconds.
     same = minutes == max(1, entry.seconds // 60)
@@ -87,7 +87,7 @@ def change(sandbox: Sandbox, form: Record) -> tuple[str, str]:
         row["duration"] = minutes * 60
     by_hand.put_entries(sandbox, [row])
     said = "The hour {number} has {minutes} minutes now. Have toggbill read Toggl on the page of its dossier."
-    return _(said, number=number, minutes=minutes), "hours"
+    return tr(said, number=number, minutes=minutes), "hours"
 
 
 def _text(entry: Entry, people: dict[int, str]) -> str:

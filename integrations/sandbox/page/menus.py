@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integrations.sandbox.http.wire import Record
-from integrations.sandbox.page.words import _
+from integrations.sandbox.page.words import tr
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Place:
     @property
     def label(self) -> str:
         """In the language of the visitor."""
-        return f"{self.service}: {_(self.what)}" if self.service else _(self.what)
+        return f"{self.service}: {tr(self.what)}" if self.service else tr(self.what)
 
 
 def _billit(what: str, method: str, path: str) -> Place:

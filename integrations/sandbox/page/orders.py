@@ -7,7 +7,7 @@ from html import escape
 from integrations.sandbox.billit.orders import reading
 from integrations.sandbox.http.wire import Record
 from integrations.sandbox.page.parts import choice, field, section, shown, table
-from integrations.sandbox.page.words import _
+from integrations.sandbox.page.words import tr
 from integrations.sandbox.server import Sandbox
 
 _MOST = 30
@@ -30,17 +30,17 @@ def orders(sandbox: Sandbox) -> str:
     """The newest orders, each a link to its own page."""
     found = sorted(sandbox.billit.store.orders.values(), key=lambda order: int(order["OrderID"]), reverse=True)
     rows = [_row(sandbox, order) for order in found[:_MOST]]
-    told = _("The newest {most} of {count}.", most=_MOST, count=len(found))
+    told = tr("The newest {most} of {count}.", most=_MOST, count=len(found))
     more = f"<p>{told}</p>" if len(found) > _MOST else ""
-    heads = (_("Invoice"), _("Company"), _("Customer"), _("Amount"), _("Status"))
-    return section("orders", _("Billit's orders, by hand"), more + table(heads, rows, _("There are no orders.")))
+    heads = (tr("Invoice"), tr("Company"), tr("Customer"), tr("Amount"), tr("Status"))
+    return section("orders", tr("Billit's orders, by hand"), more + table(heads, rows, tr("There are no orders.")))
 
 
 def _row(sandbox: Sandbox, order: Record) -> list[str]:
     store, identity = sandbox.billit.store, order["OrderID"]
-    state = _("deleted") if order.get("_deleted") else str(order["OrderStatus"])
+    state = tr("deleted") if order.get("_deleted") else str(order["OrderStatus"])
     delivery = order["CurrentDocumentDeliveryDetails"].get("DocumentDeliveryStatus", "")
-    number = f"{order.get('OrderNumber', _('no number'))} ({identity})"
+    number = f"{order.get('OrderNumber', tr('no number'))} ({identity})"
     return [
         f'<a href="/page/order/{identity}">{escape(number)}</a>',
         escape(store.companies.get(order["CompanyID"], {}).get("Name", "")),
@@ -57,24 +57,24 @@ def order_page(sandbox: Sandbox, order: Record) -> str:
     company = sandbox.billit.store.companies.get(order["CompanyID"], {})
     call = sandbox.billit.call(sandbox.billit.within({"PartyID": 0}).request, {}, company)
     whole = shown(reading.full(call, order)) if order["_customer"] in sandbox.billit.store.parties else ""
-    title = _("Order {number}", number=f"{order.get('OrderNumber', _('no number'))} ({identity})")
+    title = tr("Order {number}", number=f"{order.get('OrderNumber', tr('no number'))} ({identity})")
     head = f"<h1>{escape(title)}</h1><p>{' · '.join(cells)}</p>"
     return f"{head}{_buttons(order)}{_change(identity)}{whole}"
 
 
 def _buttons(order: Record) -> str:
-    actions = {"restore": _("Bring it back")} if order.get("_deleted") else {"delete": _("Delete it")}
+    actions = {"restore": tr("Bring it back")} if order.get("_deleted") else {"delete": tr("Delete it")}
     if order["OrderStatus"] == "Draft":
-        actions["finish"] = _("Make the draft an invoice")
+        actions["finish"] = tr("Make the draft an invoice")
     elif not order.get("_deleted"):
-        actions |= {"send": _("Send it"), "pay": _("Mark it paid")}
+        actions |= {"send": tr("Send it"), "pay": tr("Mark it paid")}
     buttons = "".join(f'<button name="action" value="{name}">{text}</button>' for name, text in actions.items())
     return _form(order["OrderID"], buttons)
 
 
 def _change(identity: int) -> str:
-    fields = choice(_("Change"), "name", ((name, name) for name in EDITABLE)) + field(_("to"), "value")
-    return _form(identity, f'{fields}<button name="action" value="change">{_("Change it")}</button>')
+    fields = choice(tr("Change"), "name", ((name, name) for name in EDITABLE)) + field(tr("to"), "value")
+    return _form(identity, f'{fields}<button name="action" value="change">{tr("Change it")}</button>')
 
 
 def _form(identity: int, content: str) -> str:

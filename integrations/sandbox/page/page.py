@@ -18,7 +18,7 @@ from integrations.sandbox.http.wire import Answer, Record, RejectedError, Reques
 from integrations.sandbox.page import hours, orders, parts
 from integrations.sandbox.page.menus import PLACES
 from integrations.sandbox.page.orders import EDITABLE
-from integrations.sandbox.page.words import COOKIE, LANGUAGES, _, chosen, language
+from integrations.sandbox.page.words import COOKIE, LANGUAGES, chosen, language, tr
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.worlds.files import WorldError
 
@@ -126,7 +126,9 @@ Said = tuple[str, str]  # a sentence, and the part of the page to show
 
 def _world(sandbox: Sandbox, form: Record) -> Said:
     sandbox.replace(form["name"].strip())
-    return _("The world {name} is loaded; orders, faults and switches start anew.", name=sandbox.frame["name"]), "world"
+    return tr(
+        "The world {name} is loaded; orders, faults and switches start anew.", name=sandbox.frame["name"]
+    ), "world"
 
 
 def _clock(sandbox: Sandbox, form: Record) -> Said:
@@ -137,7 +139,7 @@ def _clock(sandbox: Sandbox, form: Record) -> Said:
         by_hand.set_clock(sandbox, moment(form["now"].strip()))
     else:
         by_hand.set_clock(sandbox, sandbox.clock.now() + timedelta(minutes=int(form["minutes"])))
-    return _("It is {now} now in both services.", now=zulu(sandbox.clock.now())), "clock"
+    return tr("It is {now} now in both services.", now=zulu(sandbox.clock.now())), "clock"
 
 
 def _fault(sandbox: Sandbox, form: Record) -> Said:
@@ -158,17 +160,17 @@ def _fault(sandbox: Sandbox, form: Record) -> Said:
     if form.get("retry_after", "").strip():
         fault["retry_after"] = int(form["retry_after"])
     sandbox.faults.add(fault)
-    return _("From now on: {kind} at {place}.", kind=form["kind"], place=place.label), "faults"
+    return tr("From now on: {kind} at {place}.", kind=form["kind"], place=place.label), "faults"
 
 
 def _clear_faults(sandbox: Sandbox, form: Record) -> Said:
     sandbox.faults.replace([])
-    return _("No faults any more."), "faults"
+    return tr("No faults any more."), "faults"
 
 
 def _plan(sandbox: Sandbox, form: Record) -> Said:
     by_hand.set_plan(sandbox, int(form["organization"]), form["plan"])
-    return _(
+    return tr(
         "The organisation {number} has the plan {plan} now.", number=form["organization"], plan=form["plan"]
     ), "quota"
 
@@ -176,7 +178,7 @@ def _plan(sandbox: Sandbox, form: Record) -> Said:
 def _quota(sandbox: Sandbox, form: Record) -> Said:
     organization = int(form["organization"]) if form["organization"] else None
     sandbox.toggl.set_quota(organization, int(form["remaining"]), int(form["resets_in"]))
-    return _(
+    return tr(
         "{left} requests are left, for {seconds} seconds.", left=form["remaining"], seconds=form["resets_in"]
     ), "quota"
 
@@ -185,12 +187,12 @@ def _switches(sandbox: Sandbox, form: Record) -> Said:
     for name in SWITCHES:
         if name in form:
             sandbox.switches.set_text(name, form[name].strip())
-    return _("The switches are set."), "switches"
+    return tr("The switches are set."), "switches"
 
 
 def _clear_log(sandbox: Sandbox, form: Record) -> Said:
     sandbox.journal.clear()
-    return _("The log is empty."), "log"
+    return tr("The log is empty."), "log"
 
 
 def _order(sandbox: Sandbox, form: Record) -> Said:
@@ -213,7 +215,7 @@ def _order(sandbox: Sandbox, form: Record) -> Said:
     else:
         raise ValueError(f"Nothing is called {action!r}.")
     sandbox.save()
-    return _("Somebody in Billit did this to order {number}: {action}.", number=identity, action=action), "orders"
+    return tr("Somebody in Billit did this to order {number}: {action}.", number=identity, action=action), "orders"
 
 
 def _value(name: str, text: str) -> Any:

@@ -14,7 +14,7 @@ from integrations.sandbox.http.masking import masked, masked_answer, masked_path
 from integrations.sandbox.http.switches import SWITCHES, Switch
 from integrations.sandbox.http.wire import Record, dumps, loads
 from integrations.sandbox.page.menus import FREQUENCIES, PLACES
-from integrations.sandbox.page.words import LANGUAGES, _, language
+from integrations.sandbox.page.words import LANGUAGES, language, tr
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.toggl.quota import PLAN_LIMITS
 from integrations.sandbox.worlds.files import NAMES
@@ -51,7 +51,7 @@ small{color:color-mix(in srgb,CanvasText 75%,Canvas)}
 def whole(content: str) -> str:
     """A page around its content, in the language of the visitor."""
     return (
-        f'<!DOCTYPE html><html lang="{language.get()}"><head><meta charset="utf-8"><title>{_("The sandbox")}</title>'
+        f'<!DOCTYPE html><html lang="{language.get()}"><head><meta charset="utf-8"><title>{tr("The sandbox")}</title>'
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<main>{content}</main></body></html>"
     )
@@ -59,10 +59,10 @@ def whole(content: str) -> str:
 
 def page(sandbox: Sandbox, said: str, *, wrong: bool, middle: str) -> str:
     """The content of the page; `middle`: the parts in which hours and orders are changed by hand."""
-    told = _(
+    told = tr(
         "Nothing here leaves this machine. Change hours or break something, and look at what toggbill makes of it."
     )
-    head = f"<h1>{_('The sandbox: imitations of Toggl and Billit')}</h1><p>{told}</p>{_languages()}"
+    head = f"<h1>{tr('The sandbox: imitations of Toggl and Billit')}</h1><p>{told}</p>{_languages()}"
     parts = [head, _said(said, wrong=wrong), _menu(), middle, _world(sandbox), _clock(sandbox), _faults(sandbox)]
     parts += [_budgets(sandbox), _mail(sandbox), _deliveries(sandbox), _log(sandbox), _switches(sandbox)]
     return "".join(parts)
@@ -70,7 +70,7 @@ def page(sandbox: Sandbox, said: str, *, wrong: bool, middle: str) -> str:
 
 def back(said: str = "", *, wrong: bool = False) -> str:
     """The head of a page of its own: the way back, and what was just done."""
-    return f'<p><a href="/">{_("Back to the sandbox")}</a></p>{_said(said, wrong=wrong)}'
+    return f'<p><a href="/">{tr("Back to the sandbox")}</a></p>{_said(said, wrong=wrong)}'
 
 
 def request_details(row: Record) -> str:
@@ -85,7 +85,7 @@ def _languages() -> str:
         f'<a href="/?lang={code}" lang="{code}"{" aria-current=true" if code == language.get() else ""}>{name}</a>'
         for code, name in LANGUAGES.items()
     )
-    return f'<nav aria-label="{_("Language")}">{links}</nav>'
+    return f'<nav aria-label="{tr("Language")}">{links}</nav>'
 
 
 def _said(said: str, *, wrong: bool) -> str:
@@ -97,19 +97,19 @@ def _said(said: str, *, wrong: bool) -> str:
 
 def _menu() -> str:
     names = {
-        "hours": _("Hours"),
-        "orders": _("Orders"),
-        "world": _("World"),
-        "clock": _("Clock"),
-        "faults": _("Faults"),
-        "quota": _("Quota"),
-        "mail": _("Mail"),
-        "deliveries": _("Deliveries"),
-        "log": _("Log"),
-        "switches": _("Switches"),
+        "hours": tr("Hours"),
+        "orders": tr("Orders"),
+        "world": tr("World"),
+        "clock": tr("Clock"),
+        "faults": tr("Faults"),
+        "quota": tr("Quota"),
+        "mail": tr("Mail"),
+        "deliveries": tr("Deliveries"),
+        "log": tr("Log"),
+        "switches": tr("Switches"),
     }
     links = "".join(f'<a href="#{name}">{text}</a>' for name, text in names.items())
-    return f'<nav aria-label="{_("Parts")}">{links}</nav>'
+    return f'<nav aria-label="{tr("Parts")}">{links}</nav>'
 
 
 # --- pieces ---------------------------------------------------------------------------------------------------------
@@ -165,7 +165,7 @@ def shown(value: Any, longest: int = _LONGEST) -> str:
 
 def _world(sandbox: Sandbox) -> str:
     store, billit = sandbox.toggl.store, sandbox.billit.store
-    loaded = _(
+    loaded = tr(
         "Loaded: {name}, {entries} entries, {companies} companies, {parties} customers, {orders} orders.",
         name=sandbox.frame["name"],
         entries=len(store.entries),
@@ -173,52 +173,54 @@ def _world(sandbox: Sandbox) -> str:
         parties=len(billit.parties),
         orders=len(billit.orders),
     )
-    content = f"<p>{escape(loaded)}</p>" + form("world", "world", field(_("World"), "name", "demo"), _("Load it"))
-    worlds = _(
+    content = f"<p>{escape(loaded)}</p>" + form("world", "world", field(tr("World"), "name", "demo"), tr("Load it"))
+    worlds = tr(
         "Worlds: {names}. Orders are lost, and toggbill stays connected with the credentials of the world that it was "
         "started with.",
         names=", ".join(NAMES),
     )
-    return section("world", _("World"), f"{content}<p><small>{escape(worlds)}</small></p>")
+    return section("world", tr("World"), f"{content}<p><small>{escape(worlds)}</small></p>")
 
 
 def _clock(sandbox: Sandbox) -> str:
     now = zulu(sandbox.clock.now())
-    told = _("It is {now} (fixed).", now=now) if sandbox.clock.fixed else _("It is {now} (real).", now=now)
+    told = tr("It is {now} (fixed).", now=now) if sandbox.clock.fixed else tr("It is {now} (real).", now=now)
     content = f"<p>{escape(told)}</p>"
     content += form(
         "clock",
         "clock",
-        f'<input type="hidden" name="how" value="on">{field(_("Minutes"), "minutes", 60, "number")}',
-        _("Go on"),
+        f'<input type="hidden" name="how" value="on">{field(tr("Minutes"), "minutes", 60, "number")}',
+        tr("Go on"),
     )
     content += form(
         "clock",
         "clock",
-        f'<input type="hidden" name="how" value="set">{field(_("Moment (ISO, UTC)"), "now", now)}',
-        _("Set it"),
+        f'<input type="hidden" name="how" value="set">{field(tr("Moment (ISO, UTC)"), "now", now)}',
+        tr("Set it"),
     )
-    content += form("clock", "clock", '<input type="hidden" name="how" value="real">', _("Back to the real time"))
-    return section("clock", _("Clock of both services"), content)
+    content += form("clock", "clock", '<input type="hidden" name="how" value="real">', tr("Back to the real time"))
+    return section("clock", tr("Clock of both services"), content)
 
 
 def _faults(sandbox: Sandbox) -> str:
     fields = choice(
-        _("What"), "kind", ((kind, f"{kind}: {_(text)}") for kind, text in KINDS.items() if kind != "status")
+        tr("What"), "kind", ((kind, f"{kind}: {tr(text)}") for kind, text in KINDS.items() if kind != "status")
     )
-    fields += choice(_("Where"), "place", ((name, place.label) for name, place in PLACES.items()))
-    fields += choice(_("How often"), "how", ((name, _(text)) for name, text in FREQUENCIES.items()))
-    fields += field(_("Number"), "number", 1, "number") + field(_("Seed"), "seed", 0, "number")
-    fields += field(_("Seconds (slow, no answer)"), "seconds") + field("Retry-After", "retry_after")
-    fields += field(_("Only for (PartyID or token)"), "tenant")
+    fields += choice(tr("Where"), "place", ((name, place.label) for name, place in PLACES.items()))
+    fields += choice(tr("How often"), "how", ((name, tr(text)) for name, text in FREQUENCIES.items()))
+    fields += field(tr("Number"), "number", 1, "number") + field(tr("Seed"), "seed", 0, "number")
+    fields += field(tr("Seconds (slow, no answer)"), "seconds") + field("Retry-After", "retry_after")
+    fields += field(tr("Only for (PartyID or token)"), "tenant")
     rows = [
         [escape(fault.pop("kind")), str(fault.pop("fired")), str(fault.pop("seen")), shown(masked(fault))]
         for fault in sandbox.faults.told()
     ]
-    content = form("fault", "faults", fields, _("Add the fault"))
-    content += table((_("Fault"), _("Struck"), _("Met"), _("Where and when")), rows, _("No faults: everything works."))
-    content += form("faults/clear", "faults", "", _("Take all faults away"))
-    return section("faults", _("Faults"), content)
+    content = form("fault", "faults", fields, tr("Add the fault"))
+    content += table(
+        (tr("Fault"), tr("Struck"), tr("Met"), tr("Where and when")), rows, tr("No faults: everything works.")
+    )
+    content += form("faults/clear", "faults", "", tr("Take all faults away"))
+    return section("faults", tr("Faults"), content)
 
 
 def _budgets(sandbox: Sandbox) -> str:
@@ -230,41 +232,43 @@ def _budgets(sandbox: Sandbox) -> str:
             "quota",
             f'<input type="hidden" name="organization" value="{number}">'
             + choice(
-                _("Plan of {name}", name=row["name"]),
+                tr("Plan of {name}", name=row["name"]),
                 "plan",
                 ((name, name) for name in PLAN_LIMITS),
                 store.plan(number),
             ),
-            _("Change the plan"),
+            tr("Change the plan"),
         )
     rows = []
     for one in by_hand.quotas(sandbox):
-        whose = _("own calls")
+        whose = tr("own calls")
         if one["organization"] is not None:
-            whose = _("organisation {number}", number=one["organization"])
+            whose = tr("organisation {number}", number=one["organization"])
         ends = "" if one["resets_in"] is None else f"{one['resets_in']} s"
-        left = _("{left} of {total}", left=one["remaining"], total=one["total"])
+        left = tr("{left} of {total}", left=one["remaining"], total=one["total"])
         rows.append([escape(one["name"]), whose, left, ends])
-    content += table((_("Person"), _("Budget"), _("Left this hour"), _("Resets in")), rows, _("There are no people."))
-    buckets = [(str(number), _("organisation {number}", number=number)) for number in store.organizations]
-    buckets.append(("", _("own calls")))
-    fields = choice(_("Budget"), "organization", buckets)
-    fields += field(_("Left"), "remaining", 0, "number")
-    fields += field(_("Resets in (seconds)"), "resets_in", 600, "number")
-    content += form("quota", "quota", fields, _("Set it for everybody"))
-    return section("quota", _("Toggl: plan and remaining quota"), content)
+    content += table(
+        (tr("Person"), tr("Budget"), tr("Left this hour"), tr("Resets in")), rows, tr("There are no people.")
+    )
+    buckets = [(str(number), tr("organisation {number}", number=number)) for number in store.organizations]
+    buckets.append(("", tr("own calls")))
+    fields = choice(tr("Budget"), "organization", buckets)
+    fields += field(tr("Left"), "remaining", 0, "number")
+    fields += field(tr("Resets in (seconds)"), "resets_in", 600, "number")
+    content += form("quota", "quota", fields, tr("Set it for everybody"))
+    return section("quota", tr("Toggl: plan and remaining quota"), content)
 
 
 def _switches(sandbox: Sandbox) -> str:
     rows = "".join(_switch(name, switch, sandbox.switches[name]) for name, switch in SWITCHES.items())
-    heads = "".join(f'<th scope="col">{text}</th>' for text in (_("Switch"), _("Value"), _("Meaning")))
+    heads = "".join(f'<th scope="col">{text}</th>' for text in (tr("Switch"), tr("Value"), tr("Meaning")))
     content = (
-        f"<p>{_('What nobody knows of the real services. A bold name is not at its default.')}</p>"
+        f"<p>{tr('What nobody knows of the real services. A bold name is not at its default.')}</p>"
         '<form method="post" action="/page/switches"><input type="hidden" name="part" value="switches">'
         f'<div class="wide"><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
-        f"<button>{_('Set the switches')}</button></form>"
+        f"<button>{tr('Set the switches')}</button></form>"
     )
-    return section("switches", _("Switches"), content)
+    return section("switches", tr("Switches"), content)
 
 
 def _switch(name: str, switch: Switch, value: Any) -> str:
@@ -288,15 +292,15 @@ def _log(sandbox: Sandbox) -> str:
             f'<a href="/page/request/{row["n"]}">{row["n"]}</a>',
             row["service"],
             f"{escape(row['method'])} {escape(masked_path(row['path']))}",
-            str(row["status"] or _("no answer")),
+            str(row["status"] or tr("no answer")),
         ]
         for row in reversed(sandbox.journal.rows()[-_LOG_ROWS:])
     ]
-    told = _("The last {most}, newest first; secrets are masked.", most=_LOG_ROWS)
+    told = tr("The last {most}, newest first; secrets are masked.", most=_LOG_ROWS)
     content = f"<p>{told}</p>"
-    content += table((_("No."), _("Service"), _("Request"), _("Status")), rows, _("No requests yet."))
-    content += form("log/clear", "log", "", _("Empty the log"))
-    return section("log", _("Requests"), content)
+    content += table((tr("No."), tr("Service"), tr("Request"), tr("Status")), rows, tr("No requests yet."))
+    content += form("log/clear", "log", "", tr("Empty the log"))
+    return section("log", tr("Requests"), content)
 
 
 def _mail(sandbox: Sandbox) -> str:
@@ -304,8 +308,8 @@ def _mail(sandbox: Sandbox) -> str:
     rows = [
         [escape(str(row[name] or "")) for name in names] for row in reversed(sandbox.billit.store.outbox[-_LOG_ROWS:])
     ]
-    heads = (_("At"), _("Company"), _("Invoice"), _("By"), _("To"), _("Times"))
-    return section("mail", _("Sent invoices: mail and Peppol, captured"), table(heads, rows, _("Nothing was sent.")))
+    heads = (tr("At"), tr("Company"), tr("Invoice"), tr("By"), tr("To"), tr("Times"))
+    return section("mail", tr("Sent invoices: mail and Peppol, captured"), table(heads, rows, tr("Nothing was sent.")))
 
 
 def _deliveries(sandbox: Sandbox) -> str:
@@ -313,12 +317,12 @@ def _deliveries(sandbox: Sandbox) -> str:
     for row in reversed(sandbox.deliveries.rows()[-_SHORT:]):
         attempts = "".join(shown(masked(_attempt(attempt)), _SHORTEST) for attempt in row["attempts"][-1:])
         last = row["attempts"][-1] if row["attempts"] else None
-        result = _("waits") if last is None else str(last["status"] or last["error"])
+        result = tr("waits") if last is None else str(last["status"] or last["error"])
         following = "" if row["due"] is None else escape(row["due"])
         more = f"<details><summary>{len(row['attempts'])}</summary>{attempts}</details>"
         rows.append([row["service"], escape(row["subject"]), escape(row["url"]), escape(result), following, more])
-    heads = (_("From"), _("About"), _("To"), _("Answer"), _("Next attempt"), _("Attempts"))
-    return section("deliveries", _("Webhooks delivered"), table(heads, rows, _("No webhook was called.")))
+    heads = (tr("From"), tr("About"), tr("To"), tr("Answer"), tr("Next attempt"), tr("Attempts"))
+    return section("deliveries", tr("Webhooks delivered"), table(heads, rows, tr("No webhook was called.")))
 
 
 def _attempt(attempt: Record) -> Record:

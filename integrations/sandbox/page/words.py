@@ -40,7 +40,7 @@ def _kept(request: Request) -> str:
     return "" if kept is None else kept.value
 
 
-def _(text: str, **facts: object) -> str:
+def tr(text: str, **facts: object) -> str:
     """A text in the language of the visitor, with its facts."""
     found = TEXTS.get(language.get(), {}).get(text, text)
     return found.format(**facts) if facts else found

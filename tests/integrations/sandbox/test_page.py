@@ -306,7 +306,7 @@ def test_every_text_has_both_languages() -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if (
                 isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") == "_"
+                and getattr(node.func, "id", "") == "tr"
                 and isinstance(node.args[0], ast.Constant)
             ):
                 asked.add(str(node.args[0].value))

@@ -245,6 +245,20 @@ class FirmTabularInline(_TabularInline):
     exclude: ClassVar[Any] = ("firm",)
     extra = 0
 
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Each field has a name of its own: the heading of its column is none for who does not see the table."""
+        formset: Any = super().get_formset(request, obj, **kwargs)
+        as_django_does = formset.add_fields
+
+        def add_fields(rows: Any, form: forms.BaseForm, index: int | None) -> None:
+            as_django_does(rows, form, index)
+            for field in form.fields.values():
+                # The lists of related rows stand within a wrapper.
+                widget: Any = getattr(field.widget, "widget", field.widget)
+                widget.attrs.setdefault("aria-label", str(field.label or ""))
+
+        return type(formset.__name__, (formset,), {"add_fields": add_fields})
+
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> forms.ModelChoiceField[Any] | None:
