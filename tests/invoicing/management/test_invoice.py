@@ -55,6 +55,7 @@ LINE_KEYS = [
     "quantity",
     "unit_price",
     "vat_rate",
+    "discount",
     "total",
     "seconds",
     "late",
