@@ -58,6 +58,11 @@ def test_demo_posts_each_invoice_once_over_worker_and_beat_and_nothing_more_when
     first = _demo(tmp_path)
     assert "The books balance" in first
     assert "billed twice 0, lost 0." in first
+    # What is agreed besides hours, and what lies unbilled: two agreements meet, and a person decides on their hours.
+    assert "Menuiserie Tarvoux" in first.split("Agreed", 1)[1]
+    assert "several_agreements" in first
+    assert "Work in progress: " in first
+    assert "Realisation of " in first
     orders = (
         "select order_id, order_number, legal_incl from invoicing_invoice where status = 'posted' order by order_id"
     )

@@ -20,9 +20,12 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.ledger import audit_trail, balance
 from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.rules.wip import BANDS
 from invoicing.tasks import enqueue_posts
 from invoicing.web.agreements import balance as agreements
 from invoicing.web.agreements import words
+from invoicing.wip import as_of
+from invoicing.wip.realisation import realisation
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import Firm, User
 
@@ -64,6 +67,7 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
     say.result(f"{len(waiting)} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
     _table(firm, say)
     _agreements(dossiers, cut_off + timedelta(days=1), say)
+    _in_progress(dossiers, now.astimezone(firm.zone).date(), cut_off, say)
     _attention(firm, say)
     return _proof(firm, dossiers, say)
 
@@ -155,6 +159,22 @@ def _agreements(dossiers: Sequence[Dossier], today: date, say: _Printer) -> None
         say.line(
             f"{dossier.key[:10]:<10} {f'{agreed.customer}'[:34]:<34} {_money(each.fees):>12} {_hours(each.seconds):>9} "
             f"{_money(each.value):>11}  {coming}"
+        )
+
+
+def _in_progress(dossiers: Sequence[Dossier], today: date, month_end: date, say: _Printer) -> None:
+    """What lies unbilled and how old it is, and what the last month brought of what it was worth."""
+    rows = as_of.rows(dossiers=dossiers, as_of=today)
+    seconds, value = sum(row.seconds for row in rows), sum((row.value for row in rows), Decimal(0))
+    ages = ", ".join(
+        f"{band.name} days {_money(sum((row.bands[band.name] for row in rows), Decimal(0)))}" for band in BANDS
+    )
+    say.line(f"\nWork in progress: {_hours(seconds)} h, {_money(value)} at rate ({ages})")
+    whole = realisation(dossiers=dossiers, first=month_end.replace(day=1), last=month_end).whole
+    if whole.per_cent is not None:
+        say.line(
+            f"Realisation of {month_end:%m/%Y}: {whole.per_cent} %, {_money(whole.billed)} billed of "
+            f"{_money(whole.value)} at rate"
         )
 
 
