@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db import transaction
 
@@ -49,23 +50,31 @@ def used_up(workspace: Workspace, *, until: datetime) -> Message:
     return Message(Code.QUOTA_USED_UP, {"workspace": str(workspace), "at": until.isoformat()})
 
 
+class Budget(NamedTuple):
+    """Calls left as of the latest answer, None when nothing is known or the hour is over; and when the budget allows
+    the next call if it does not now, None: go on."""
+
+    remaining: int | None
+    deferred_until: datetime | None
+
+
+def budget(*, connection: Connection, organization_id: int, background: bool, now: datetime) -> Budget:
+    """What is left for a person, or for work in the background: one query."""
+    known = Quota.objects.filter(resets_at__gt=now, resets_at__lte=now + LONGEST_WINDOW)
+    row = known.filter(connection=connection, organization_id=organization_id).first()
+    if row is None:
+        return Budget(None, None)
+    return Budget(row.remaining, None if row.remaining > (RESERVE if background else 0) else row.resets_at)
+
+
 def remaining(*, connection: Connection, organization_id: int, now: datetime) -> int | None:
     """Calls left as of the latest answer; None when nothing is known or the hour is over."""
-    row = _known(connection, organization_id, now)
-    return None if row is None else row.remaining
+    return budget(connection=connection, organization_id=organization_id, background=False, now=now).remaining
 
 
 def deferred_until(*, connection: Connection, organization_id: int, background: bool, now: datetime) -> datetime | None:
     """When the budget allows the next call, if it does not now: None means go on."""
-    row = _known(connection, organization_id, now)
-    if row is None or row.remaining > (RESERVE if background else 0):
-        return None
-    return row.resets_at
-
-
-def _known(connection: Connection, organization_id: int, now: datetime) -> Quota | None:
-    known = Quota.objects.filter(resets_at__gt=now, resets_at__lte=now + LONGEST_WINDOW)
-    return known.filter(connection=connection, organization_id=organization_id).first()
+    return budget(connection=connection, organization_id=organization_id, background=background, now=now).deferred_until
 
 
 def pace(connection: Connection, requests_per_second: float) -> Callable[[], None] | None:

@@ -27,16 +27,17 @@ class Reading:
 
 
 def reading(workspace: Workspace, *, now: datetime) -> Reading:
-    """The reading of a workspace, at this moment: two queries."""
+    """The reading of a workspace, at this moment: one query."""
     connection, organization = workspace.connection, workspace.organization_id
     claimed, due = workspace.claimed_at, workspace.next_sync_at
-    possible_at = quota.deferred_until(connection=connection, organization_id=organization, background=True, now=now)
+    left = quota.budget(connection=connection, organization_id=organization, background=True, now=now)
+    possible_at = left.deferred_until
     is_claimed = claimed is not None and now - LEASE <= claimed <= now
     return Reading(
         latest=workspace.synced_at,
         following=due,
         is_under_way=is_claimed or (possible_at is None and due is not None and due <= now),
-        calls_left=quota.remaining(connection=connection, organization_id=organization, now=now),
+        calls_left=left.remaining,
         possible_at=possible_at,
     )
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from django import forms
 from django.contrib import messages
+from django.db.models import prefetch_related_objects
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -50,6 +51,7 @@ class DraftForm(forms.Form):
 def dossier(request: FirmRequest, key: str) -> HttpResponse:
     """One dossier: its months by state, its open hours by customer, its rules in words."""
     row = dossier_of(request, key)
+    prefetch_related_objects([row], "agreements")
     now = timezone.now()
     today = timezone.localdate(now)
     states, months = figures.months(row)

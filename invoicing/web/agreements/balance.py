@@ -188,9 +188,11 @@ class Agreed:
 
 def of_dossier(dossier: Dossier, *, today: date) -> list[Agreed]:
     """The agreements of a dossier that run or begin, and those that ended with something still to bill; by title."""
-    rows = list(Agreement.objects.filter(dossier=dossier).select_related("dossier").order_by("title", "pk"))
+    rows = sorted(dossier.agreements.all(), key=lambda row: (row.title, row.pk))
     if not rows:
         return []
+    for row in rows:
+        row.dossier = dossier
     clients = dossier.workspace.clients.filter(remote_id__in=[row.client_remote_id for row in rows])
     names = dict(clients.values_list("remote_id", "name"))
     return [
