@@ -22,6 +22,7 @@ from django.db.models import Case, Count, DateField, Exists, F, Max, OuterRef, Q
 from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
 
 from invoicing.models import Agreement, Claim, Dossier, InvoiceLine, LedgerRow
+from invoicing.models.moves import STATE
 from invoicing.rules.wip import BANDS, euro
 from invoicing.wip import rate
 from invoicing.wip.customers import named, portions
@@ -31,7 +32,8 @@ _State = LedgerRow.State
 _BY_THE_HOUR = (_State.OPEN, _State.ATTENTION, _State.HELD, _State.DRAFTED, _State.ON_ACCOUNT)
 STATES = (*_BY_THE_HOUR, _State.COVERED)
 """Of hours that nobody has billed yet."""
-_WRITTEN_OFF, _OPENED = "entry_written_off", "entry_opened"
+_WRITTEN_OFF = STATE.event(_State.OPEN, _State.WRITTEN_OFF)
+_OPENED = STATE.event(_State.WRITTEN_OFF, _State.OPEN)
 _Key = tuple[int, str, str, str, int]
 
 

@@ -249,7 +249,9 @@ def test_verbs_take_the_events_of_moves_from_the_tables() -> None:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         if any(isinstance(node, ast.Constant) and node.value in events for node in ast.walk(tree)):
             found.add(str(file.relative_to(settings.BASE_DIR)))
-    assert found == {"invoicing/models/moves.py", "invoicing/templatetags/figures.py"}
+    # The check of an evidence pack runs without toggbill.
+    alone = {"invoicing/evidence/offline/log.py"}
+    assert found == {"invoicing/models/moves.py", "invoicing/templatetags/figures.py"} | alone
 
 
 # --- what people read -------------------------------------------------------------------------------------------------

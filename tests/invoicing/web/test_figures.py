@@ -183,7 +183,7 @@ def test_invoice_shows_lines_entries_attempts_and_trail(firm: Firm, dossier: Dos
     words = text(client, f"/invoices/{invoice.reference}/")
     assert "Advice 2.00 95.00 21 % € 190.00" in words
     assert "1 entry, 2:00:00 in Toggl" in words
-    assert "ADV → ADV 2:00:00" in words
+    assert "ADV → ADV By today’s rules these tags lead to no product. 2:00:00" in words
     assert "VAT 21 % on € 190.00 € 39.90" in words
     assert "Total € 229.90" in words
     assert "Billit order 4471203" in words
