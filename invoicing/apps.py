@@ -15,6 +15,7 @@ class InvoicingConfig(AppConfig):
         from invoicing.annexes import checks  # noqa: F401, PLC0415 - models are loaded by now, not before
         from invoicing.models import (  # noqa: F401, PLC0415 - models are loaded by now, not before
             block_triggers,
+            deduction_triggers,
             month_triggers,
             triggers,
         )

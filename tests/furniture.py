@@ -5,6 +5,7 @@ from __future__ import annotations
 from invoicing.models import Invoice, LedgerRow, moves
 from tests.factories import (
     NOW,
+    AdvanceLineFactory,
     AgreementFactory,
     AnnexFactory,
     AttemptFactory,
@@ -13,6 +14,7 @@ from tests.factories import (
     ConnectionFactory,
     CorrectionFactory,
     CustomerFactory,
+    DeductionFactory,
     DossierClientFactory,
     DossierFactory,
     DriftFactory,
@@ -70,6 +72,10 @@ def furnish(firm: Firm, mark: str) -> None:
     AnnexFactory(invoice=invoice, name=mark)
     post_row(invoice)
     AttemptFactory(invoice=invoice)
+    # An order of its own: those of the factories may be the one that was posted above.
+    billed = InvoiceFactory(dossier=dossier, status="posted", customer_name=mark, order_id=8_000_000 + invoice.pk)
+    advance = AdvanceLineFactory(invoice=billed)
+    DeductionFactory(advance=advance)
     CorrectionFactory(invoice=invoice)
     DriftFactory(dossier=dossier, facts={"invoice": mark})
     ReportedMonthFactory(dossier=dossier)

@@ -26,6 +26,7 @@ from invoicing.models import (
     Claim,
     Correction,
     CustomerPin,
+    Deduction,
     DossierClient,
     Drift,
     Invoice,
@@ -237,6 +238,14 @@ class ClaimAdmin(ReadOnlyAdmin):
     list_display = ("entry", "line", "seconds", "day", "person_name", "released_at")
     list_select_related = ("entry", "line")
     search_fields = ("=entry__remote_id", "person_name", "description")
+
+
+@admin.register(Deduction)
+class DeductionAdmin(ReadOnlyAdmin):
+    """What settlements deduct of advances, and credit notes give back of them."""
+
+    list_display = ("advance", "line", "amount", "released_at")
+    list_select_related = ("advance", "line")
 
 
 @admin.register(Correction)

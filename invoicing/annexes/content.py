@@ -53,7 +53,7 @@ def _left(invoice: Invoice) -> tuple[tuple[str, Decimal], ...]:
 
 
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
-    if line.kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE):
+    if line.kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.DEDUCTION):
         # The hours that a fee covers are listed, and none of them is billed as such.
         return AnnexLine(
             position=line.position,

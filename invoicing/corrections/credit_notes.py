@@ -30,6 +30,7 @@ _Delivery = Invoice.Delivery
 
 def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: datetime) -> tuple[Invoice, list[Claim]]:
     """Write the draft of a credit note for entries (row ids) of an invoice; gives it with the claims it takes back.
+    Where they are all that it bills still, the advances that it deducts go with them: they are free again.
 
     For the caller's transaction, in which the invoice and the entries are locked. Raises ``NotPossible``.
     """
@@ -37,7 +38,11 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     _check(about, entries, books)
     claims = books.of_entries(about, entries)
     made = credit_note(about, rebill, now)
-    _write(made, _credit_lines(made, claims, books))
+    lines = _credit_lines(made, claims, books)
+    held = Claim.objects.live().of_entries().filter(line__invoice=about)
+    if not held.exclude(pk__in=[claim.pk for claim in claims]).exists():
+        lines += _undone(made, about)
+    _write(made, lines)
     if (why := credited.too_large(made)) is not None:
         raise NotPossible(words(why))
     return made, claims
@@ -203,6 +208,34 @@ def _credit_lines(made: Invoice, claims: Sequence[Claim], books: _Books) -> list
     for claim in claims:
         by_line[claim.line_id].append(claim)
     return [_credit_line(made, gone, books) for gone in by_line.values()]
+
+
+def _undone(made: Invoice, about: Invoice) -> list[tuple[InvoiceLine, list[Claim]]]:
+    """Lines that take back what a settlement deducts: on a credit note they are charged, so their sign stays."""
+    language = planning.language_of(made.customer_language, made.firm.language)
+    found: list[tuple[InvoiceLine, list[Claim]]] = []
+    for line in about.lines.live().filter(kind=InvoiceLine.Kind.DEDUCTION).order_by("position"):
+        description, extended = credited_texts(line.description, line.description_extended, str(about), language)
+        row = InvoiceLine(
+            firm=made.firm,
+            kind=line.kind,
+            agreement_id=line.agreement_id,
+            agreement_version=line.agreement_version,
+            due_on=line.due_on,
+            takes_back=line,
+            product_reference=line.product_reference,
+            description=description,
+            description_extended=extended,
+            quantity=line.quantity,
+            unit_price=line.unit_price,
+            vat_rate=line.vat_rate,
+            ventilation_code=line.ventilation_code,
+            treatment=line.treatment,
+            total=line.total,
+            seconds=0,
+        )
+        found.append((row, []))
+    return found
 
 
 def _credit_line(made: Invoice, gone: Sequence[Claim], books: _Books) -> tuple[InvoiceLine, list[Claim]]:

@@ -28,7 +28,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.ledger import derive, differences, transitions
-from invoicing.models import Attempt, Claim, Correction, Drift, Invoice, moves
+from invoicing.models import Attempt, Claim, Correction, Deduction, Drift, Invoice, moves
 from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code, columns, words
@@ -228,6 +228,11 @@ def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str
     if has_credit_note:
         sentence = gettext("A credit note is about invoice %(invoice)s: what it credits cannot be replaced as well.")
         return sentence % words
+    if (deducted := Deduction.objects.live().filter(advance__invoice=invoice).first()) is not None:
+        return gettext(
+            "Invoice %(other)s deducts an advance of invoice %(invoice)s. Drop or replace that one first, or credit it "
+            "once it is sent."
+        ) % {"other": deducted.line.invoice, **words}
     if later is not None:
         return gettext(
             "A difference of entry %(entry)s stands on invoice %(invoice)s. Drop that invoice first, or credit the "

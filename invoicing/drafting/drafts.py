@@ -12,7 +12,7 @@ from typing import Any
 from integrations.models import Customer, Entry
 from invoicing.ledger.differences import same_buyer
 from invoicing.ledger.facts import refusal, rounding_of
-from invoicing.models import Claim, Dossier, Invoice, InvoiceLine
+from invoicing.models import Claim, Deduction, Dossier, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import columns
 from invoicing.rules import discounts, mapping, planning
@@ -114,7 +114,8 @@ def _written(line: InvoiceLine) -> tuple[object, ...]:
         )
         for claim in line.claims.all()
     ]
-    return (*_columns(line), sorted(entries))
+    taken_off = getattr(line, "deduction", None)
+    return (*_columns(line), None if taken_off is None else taken_off.advance_id, sorted(entries))
 
 
 def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
@@ -134,7 +135,7 @@ def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
         )
         for entry in (*line.entries, *line.covered)
     ]
-    return (*_columns(_line(line)), sorted(entries))
+    return (*_columns(_line(line)), line.deducts, sorted(entries))
 
 
 def _columns(line: InvoiceLine) -> tuple[object, ...]:
@@ -181,7 +182,7 @@ def _line(planned: planning.PlannedLine, **place: Any) -> InvoiceLine:
         is_late=planned.late,
         ignored_tags=list(planned.ignored_tags),
         kind=str(planned.kind),
-        **_of_agreement(planned.due),
+        **_of_agreement(planned),
         **place,
     )
 
@@ -211,7 +212,14 @@ def _key(line: InvoiceLine) -> tuple[object, ...]:
     return (*texts, line.kind, line.vat_rate, line.treatment, due)
 
 
-def _of_agreement(due: planning.Due | None) -> dict[str, Any]:
+def _of_agreement(planned: planning.PlannedLine) -> dict[str, Any]:
+    due, settled = planned.due, planned.settled
+    if settled is not None:
+        return {
+            "agreement_id": settled.agreement,
+            "agreement_version": settled.version,
+            "due_on": settled.through,
+        }
     if due is None:
         return {}
     return {
@@ -238,6 +246,13 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
         for position, line in enumerate(planned.lines, start=1)
     ]
     InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
+    Deduction.objects.bulk_create(
+        [
+            Deduction(firm_id=row.firm_id, advance_id=line.deducts, line=row, amount=-line.total)
+            for row, line in lines
+            if line.deducts is not None
+        ]
+    )
     billed = [
         claim_of(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
         for line, planned in lines
@@ -331,7 +346,7 @@ def drafted_news(
     ``before``: the lines of the draft in whose place it is, where one had a discount."""
     hours: defaultdict[str, Decimal] = defaultdict(Decimal)
     for line in planned.lines:
-        if line.due is None:
+        if line.due is None and line.deducts is None:
             hours[line.product.reference] += line.quantity
     return News(
         STATUS.event(BEGIN, Invoice.Status.DRAFT),
@@ -348,6 +363,7 @@ def drafted_news(
             **_differences_news(planned),
             **_fees_news(planned),
             **_discounts_news(planned, before),
+            **_settlement_news(planned),
             **({"earlier_seconds": invoice.earlier_seconds} if invoice.earlier_seconds else {}),
             **({"at_their_day": True} if invoice.at_their_day else {}),
             "entries": sorted(entry.id for line in planned.lines if line.difference is None for entry in line.entries),
@@ -387,6 +403,19 @@ def _discounts_news(planned: planning.PlannedInvoice, before: Iterable[discounts
         for line in kept
     ]
     return ({"discounts": found} if found else {}) | ({"discounts_gone": gone} if gone else {})
+
+
+def _settlement_news(planned: planning.PlannedInvoice) -> dict[str, Any]:
+    """Which agreements it settles, up to which day, and what it deducts of their advances."""
+    settled = {line.settled.key: line.settled.through for line in planned.lines if line.settled is not None}
+    deducted = [
+        {"agreement": line.settled.key, "advance": line.description, "amount": str(-line.total)}
+        for line in planned.lines
+        if line.deducts is not None and line.settled is not None
+    ]
+    if not settled:
+        return {}
+    return {"settled": {key: day.isoformat() for key, day in sorted(settled.items())}, "deductions": deducted}
 
 
 def _differences_news(planned: planning.PlannedInvoice) -> dict[str, dict[str, int]]:

@@ -31,6 +31,7 @@ from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _State = LedgerRow.State
+_TO_DRAFT = [_State.OPEN, _State.ON_ACCOUNT]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +51,20 @@ class Drafting:
 
 def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
     """What ``draft`` would do, without doing it; the invoices are not saved and carry their planned lines."""
-    _refuse_future(dossier, cut_off, now)
+    refuse_future(dossier, cut_off, now)
     derive.derive(workspace=dossier.workspace, now=now)
     return foresee(dossier=dossier, cut_off=cut_off, now=now)
 
 
-def foresee(*, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None) -> Drafting:
+def foresee(
+    *, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None, only: str | None = None
+) -> Drafting:
     """The same of the hours as the books have judged them, by other rules if ``what_if`` says so; nothing is written.
 
-    Raises ``NotPossible`` for a day after today.
+    ``only``: of this customer (its key) alone. Raises ``NotPossible`` for a day after today.
     """
-    _refuse_future(dossier, cut_off, now)
-    sheet = Sheet.read(dossier, cut_off, now, what_if)
+    refuse_future(dossier, cut_off, now)
+    sheet = Sheet.read(dossier, cut_off, now, what_if, only)
     moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -80,16 +83,27 @@ def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, read: Re
     ``read``: the preview (``figures.of_plan``) that was read, if one was. A second run for the same day makes nothing
     twice. Raises ``NotPossible`` for a day after today, ``NotAllowed``, and ``Changed`` for another plan than was read.
     """
-    _refuse_future(dossier, cut_off, now)
+    refuse_future(dossier, cut_off, now)
     rights.demand(by, "draft", dossier)
     derive.derive(workspace=dossier.workspace, now=now)
     return draft_derived(dossier=dossier, cut_off=cut_off, by=by, now=now, read=read)
 
 
 @transaction.atomic
-def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, read: Read | None = None) -> Drafting:
-    """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction."""
-    _refuse_future(dossier, cut_off, now)
+def draft_derived(
+    *,
+    dossier: Dossier,
+    cut_off: date,
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
+    only: str | None = None,
+) -> Drafting:
+    """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction.
+
+    ``only``: for this customer (its key) alone; that is no run of the dossier, by which hours of others are late.
+    """
+    refuse_future(dossier, cut_off, now)
     lock_firm(dossier.firm)
     rights.demand(by, "draft", dossier)
     # One run of a dossier at a time: what is open is read under this lock.
@@ -102,7 +116,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
     lock_rows(unposted(dossier))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
-    sheet = Sheet.read(dossier, cut_off, now)
+    sheet = Sheet.read(dossier, cut_off, now, only=only)
     if read is not None:
         check(read, lambda: [figures.of_plan(dossier, cut_off, sheet.plan)], by=by)
     kept, matched = [], set[int]()
@@ -141,6 +155,18 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
     drafts.hang(hung, rows)
     news += drafts.hung_news(hung) + draws.write(sheet.plan.drawn, rows, now)
     transitions.claimed(entries=claimed)
+    if only is None:
+        _note_run(dossier, cut_off, by, now, () if passed else (*kept, *(invoice for invoice, _ in changes)))
+        counts = {"drafted": len(changes), "left": len(kept), "dropped": len(dropped)}
+        said = {"through": cut_off.isoformat(), **counts, "skipped": len(sheet.plan.skipped)}
+        news.append(News("run", f"dossier {dossier.key}", said))
+    audit.record(firm=dossier.firm, news=news, by=by, now=now)
+    others = {*released, *locks.elsewhere(claimed)} - set(claimed)
+    derive.derive_entries(entries=others | moved_on | judged_again - set(claimed), now=now)
+    return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
+
+
+def _note_run(dossier: Dossier, cut_off: date, by: Actor, now: datetime, invoices: Collection[Invoice]) -> None:
     run, _ = Run.objects.update_or_create(
         dossier=dossier,
         cut_off=cut_off,
@@ -151,25 +177,7 @@ def draft_derived(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, 
             "mirror_as_of": dossier.workspace.synced_at,
         },
     )
-    if not passed:
-        run.invoices.add(*kept, *(invoice for invoice, _ in changes))
-    news.append(
-        News(
-            "run",
-            f"dossier {dossier.key}",
-            {
-                "through": cut_off.isoformat(),
-                "drafted": len(changes),
-                "left": len(kept),
-                "dropped": len(dropped),
-                "skipped": len(sheet.plan.skipped),
-            },
-        )
-    )
-    audit.record(firm=dossier.firm, news=news, by=by, now=now)
-    others = {*released, *locks.elsewhere(claimed)} - set(claimed)
-    derive.derive_entries(entries=others | moved_on | judged_again - set(claimed), now=now)
-    return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
+    run.invoices.add(*invoices)
 
 
 @transaction.atomic
@@ -250,7 +258,7 @@ def draft_again(
     books = Facts.load(dossier.workspace)
     judge = books.judges[dossier.pk]
     today = now.astimezone(dossier.firm.zone).date()
-    free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state=_State.OPEN)
+    free = Entry.objects.filter(pk__in=entries, ledger_row__dossier=dossier, ledger_row__state__in=_TO_DRAFT)
     free = free.select_related("ledger_row")
     elsewhere, covering = books.billed_elsewhere(free), agreements.covered_by(free)
     agreed = planning.Agreed(
@@ -292,7 +300,8 @@ def draft_again(
     return [invoice for invoice, _ in made], news
 
 
-def _refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:
+def refuse_future(dossier: Dossier, cut_off: date, now: datetime) -> None:
+    """Raises ``NotPossible`` for a day after today."""
     today = now.astimezone(dossier.firm.zone).date()
     if cut_off > today:
         raise NotPossible(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db.models import Exists, OuterRef, Prefetch, Q
@@ -17,10 +17,12 @@ from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Ru
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import Code
 from invoicing.rules import planning
+from invoicing.rules.agreements.settlement import settlements
 from invoicing.rules.judge import Judge
 
 _Status = Invoice.Status
 _State = LedgerRow.State
+_ON_ACCOUNT = Q(ledger_row__state=_State.ON_ACCOUNT)
 
 
 WhatIf = Callable[[Dossier, Judge], Judge]
@@ -41,10 +43,22 @@ class Sheet:
     known: Mapping[int, Customer]
 
     @classmethod
-    def read(cls, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None) -> Sheet:
+    def read(
+        cls,
+        dossier: Dossier,
+        cut_off: date,
+        now: datetime,
+        what_if: WhatIf | None = None,
+        only: str | None = None,
+    ) -> Sheet:
+        """``only``: what is this customer's (its key); drafts of others are left as they are."""
         books = Facts.load(dossier.workspace)
-        lines = InvoiceLine.objects.order_by("position").prefetch_related(
-            Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
+        lines = (
+            InvoiceLine.objects.order_by("position")
+            .select_related("deduction")
+            .prefetch_related(
+                Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
+            )
         )
         rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
         found = list(rows.prefetch_related(Prefetch("lines", lines)))
@@ -54,9 +68,11 @@ class Sheet:
         if what_if is not None:
             judge = what_if(dossier, judge)
             # By other rules these might be billed.
-            states.append(_State.NOT_BILLABLE)
+            states += [_State.NOT_BILLABLE, _State.ON_ACCOUNT]
         remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
         free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states) | _to_cover(dossier)
+        for settled in settlements(judge.agreements, cut_off):
+            free |= Q(ledger_row__agreement=settled.agreement, ledger_row__day__lte=settled.through) & _ON_ACCOUNT
         claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
         hours = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
         # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
@@ -75,6 +91,11 @@ class Sheet:
             at_their_day={key_of(row) for row in waiting if row.at_their_day},
             written={key_of(row): drafts.written(row.lines.all()) for row in waiting},
         )
+        if only is not None:
+            own = tuple(each for each in plan.invoices if each.buyer.key == only and each.block is None)
+            plan = replace(plan, invoices=own, hung=(), drawn=())
+            remapped = []
+            waiting = [row for row in waiting if any(drafts.standing([row], each) for each in own)]
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         return cls(cut_off, waiting, remapped, plan, known_customers(dossier.company, parties))
 

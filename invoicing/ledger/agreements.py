@@ -8,15 +8,22 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
+from django.db.models import Max, Sum
+
 from integrations.models import Entry
 from invoicing.ledger import blocks
-from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Agreement, Claim, Deduction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement
 from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
 from invoicing.rules.agreements.periods import period_of
+from invoicing.rules.agreements.settlement import Advance
+from invoicing.rules.mapping import Product, Treatment
 
 _CHUNK = 2000
+# Findings on the order of an advance that a person decides on before it is deducted (D13).
+_MAY_STAY = [Drift.Kind.ORDER_CHANGED, Drift.Kind.ORDER_UNKNOWN]
+_IN_QUESTION = [Drift.Kind.ORDER_DELETED, Drift.Kind.ORDER_MISSING, *_MAY_STAY]
 Agreed = tuple[agreement.Agreement, ...]
 
 
@@ -93,7 +100,8 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     extras = defaultdict[int, dict[date, tuple[int, Decimal]]](dict)
     lines = InvoiceLine.objects.live().filter(agreement__in=by_id, takes_back__isnull=True)
     lines = lines.exclude(kind=InvoiceLine.Kind.BLOCK)
-    lines = lines.exclude(invoice__in=list(besides)).order_by("period", "part")
+    besides = list(besides)
+    lines = lines.exclude(invoice__in=besides).order_by("period", "part")
     for pk, of, kind, period, part, quantity in lines.values_list(
         "pk", "agreement_id", "kind", "period", "part", "quantity"
     ):
@@ -110,10 +118,61 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     for of, day, worked in rows.values_list("agreement_id", "day", "seconds"):
         if of is not None:
             seconds[of][period_of(by_id[of], day).key].append(worked)
-    return {pk: Standing(fees[pk], extras[pk], seconds[pk]) for pk in by_id}
+    advances = _advances(by_id, besides)
+    settled = _settled(by_id, besides)
+    return {
+        pk: Standing(fees[pk], extras[pk], seconds[pk], tuple(advances.get(pk, ())), settled.get(pk)) for pk in by_id
+    }
+
+
+def _advances(agreements: Collection[int], besides: Collection[Invoice]) -> dict[int, list[Advance]]:
+    """By agreement: the advances that are at Billit, with what is left of them."""
+    lines = InvoiceLine.objects.live().filter(kind=InvoiceLine.Kind.ADVANCE, takes_back__isnull=True)
+    lines = lines.filter(agreement__in=agreements, invoice__status=Invoice.Status.POSTED).select_related("invoice")
+    rows = list(lines.order_by("period"))
+    if not rows:
+        return {}
+    used = Deduction.objects.live().filter(advance__in=rows).exclude(line__invoice__in=besides)
+    taken = dict(used.values_list("advance").annotate(Sum("amount")).order_by())
+    references = {row.invoice.reference for row in rows}
+    findings = Drift.objects.standing().filter(dossier__in={row.invoice.dossier_id for row in rows})
+    findings = findings.filter(reference__in=references, kind__in=_IN_QUESTION)
+    findings = findings.exclude(acknowledged_at__isnull=False, kind__in=_MAY_STAY)
+    in_question = set(findings.values_list("reference", flat=True))
+    found = defaultdict[int, list[Advance]](list)
+    for row in rows:
+        found[row.agreement_id or 0].append(_advance(row, taken.get(row.pk, Decimal(0)), in_question))
+    return found
+
+
+def _advance(row: InvoiceLine, taken: Decimal, in_question: Collection[str]) -> Advance:
+    invoice = row.invoice
+    # What was worded after the product (title and period) stays with the advance's own line.
+    text = row.description.split(" · ", 1)[0]
+    return Advance(
+        line=row.pk,
+        due_on=row.period or invoice.period_from,
+        left=row.total - taken,
+        product=Product(0, row.product_reference, text, row.unit_price, row.vat_rate),
+        vat_rate=row.vat_rate,
+        ventilation_code=row.ventilation_code,
+        treatment=Treatment(row.treatment),
+        number=str(invoice),
+        dated=invoice.order_date or invoice.period_from,
+        party_id=invoice.customer_party_id,
+        vat_number=invoice.customer_vat,
+        has_finding=invoice.reference in in_question or invoice.replacing_since is not None,
+    )
+
+
+def _settled(agreements: Collection[int], besides: Collection[Invoice]) -> dict[int, date]:
+    """By agreement: the latest day up to which an invoice that is no draft settles its hours."""
+    lines = InvoiceLine.objects.live().filter(agreement__in=agreements, kind=InvoiceLine.Kind.HOURS)
+    lines = lines.exclude(invoice__status=Invoice.Status.DRAFT).exclude(invoice__in=besides)
+    return dict(lines.values_list("agreement").annotate(Max("due_on")).order_by())
 
 
 def periods_of(invoice: Invoice) -> frozenset[tuple[int, date]]:
     """What an invoice bills of agreements: (row id, key of the period), its released lines included."""
-    lines = invoice.lines.filter(agreement__isnull=False).values_list("agreement_id", "period")
+    lines = invoice.lines.filter(agreement__isnull=False, period__isnull=False).values_list("agreement_id", "period")
     return frozenset((of, period) for of, period in lines if period is not None)

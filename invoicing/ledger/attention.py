@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing.models import LedgerRow
 from invoicing.models.ledger import LedgerRowQuerySet
+from invoicing.rules.agreements.settlement import Kept
 from invoicing.rules.mapping import DOUBTS, Reason
 from invoicing.rules.planning import BLOCK_WAITS, CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
@@ -154,6 +155,24 @@ WORDS: dict[str, Words] = {
             "These hours are listed on an invoice as covered by a fee, and their agreement does not cover them any "
             "more: change them back in Toggl, bill them by the hour, or write them off."
         ),
+    ),
+    Kept.advance_other_vat: Words(
+        _("Advance at another VAT rate"),
+        _(
+            "The advance has another VAT rate or treatment than the hours that are settled, so it is not deducted: "
+            "give it back by a credit note, or correct the product’s rate."
+        ),
+    ),
+    Kept.advance_other_customer: Words(
+        _("Advance of another customer"),
+        _(
+            "The advance was billed to another customer than the one whose hours are settled, so it is not deducted: "
+            "give it back by a credit note, or map the Toggl client to that customer."
+        ),
+    ),
+    Kept.advance_finding: Words(
+        _("Advance with a difference"),
+        _("The order of the advance is not as it was posted: decide on that difference, then draft again."),
     ),
     Reason.implausible: Words(
         _("Very long entry"),

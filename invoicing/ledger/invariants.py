@@ -21,6 +21,7 @@ from django.utils.translation import gettext_noop
 from integrations.models import Entry, Workspace
 from invoicing.ledger.block_invariants import block_left, prepaid_once
 from invoicing.ledger.broken import Broken as Broken
+from invoicing.ledger.deduction_invariants import deducted_once
 from invoicing.ledger.facts import Facts
 from invoicing.ledger.scope import Scope as Scope
 from invoicing.ledger.scope import following
@@ -304,6 +305,7 @@ CHECKS: tuple[Check, ...] = (
     billed_seconds,
     claims_of_lines,
     period_once,
+    deducted_once,
     line_amount,
     invoice_totals,
     toggl_total,

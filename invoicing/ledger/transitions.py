@@ -12,7 +12,7 @@ from integrations.models import Project
 from invoicing.ledger import blocks, differences
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import elsewhere, lock_entries, mark, portions
-from invoicing.models import Claim, Correction, Invoice, InvoiceLine, LedgerRow, moves
+from invoicing.models import Claim, Correction, Deduction, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
 
@@ -107,12 +107,14 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
 
 
 def _free_periods(lines: QuerySet[InvoiceLine], now: datetime) -> list[int]:
-    """Lines of agreements bill their periods no more, and hold no hours; gives the entries (row ids) of those."""
+    """Lines of agreements bill their periods no more, hold no hours and take off no advance; gives the entries (row
+    ids) of the hours."""
     rows = InvoiceLine.objects.live().filter(pk__in=lines.values("pk"), agreement__isnull=False)
     freed = list(rows.values_list("pk", flat=True))
     claims = Claim.objects.live().agreed().filter(line__in=freed)
     entries = list(claims.values_list("entry_id", flat=True))
     claims.update(released_at=now)
+    Deduction.objects.live().filter(line__in=freed).update(released_at=now)
     InvoiceLine.objects.filter(pk__in=freed).update(released_at=now)
     return entries
 

@@ -27,6 +27,15 @@ def planned(invoice: Invoice, plan: planning.PlannedInvoice) -> dict[str, Any]:
     return header | {"lines": [_planned_line(line) for line in plan.lines]}
 
 
+def skipped_json(plan: planning.Plan) -> list[dict[str, Any]]:
+    """What a run does not bill, and why: entries by their Toggl id, then lines of agreements by their period."""
+    withheld = [
+        {"agreement": each.agreement, "period": each.period.isoformat(), "reason": str(each.reason)}
+        for each in plan.withheld
+    ]
+    return [{"entry": each.entry, "reason": str(each.reason)} for each in plan.skipped] + withheld
+
+
 def _header(invoice: Invoice) -> dict[str, Any]:
     return {
         "reference": invoice.reference,

@@ -4,6 +4,7 @@ from invoicing.models.agreements import Agreement
 from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
 from invoicing.models.claims import Claim, InvoiceLine
+from invoicing.models.deductions import Deduction
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
 from invoicing.models.invoices import Invoice
 from invoicing.models.ledger import Correction, LedgerRow, SavedView
@@ -22,6 +23,7 @@ __all__ = [
     "ClientMapping",
     "Correction",
     "CustomerPin",
+    "Deduction",
     "Dossier",
     "DossierClient",
     "Drift",

@@ -45,18 +45,21 @@ class InvoiceLine(FirmOwned):
     it is the claim of the period, and of one kind there is one live line for each (of extra hours one for each
     ``part``). ``due_on``: the earliest cut-off with which it is billed; ``agreement_version``: the terms by which.
     ``released_at``: its invoice was dropped or replaced, or a credit note that took it back is posted. The period of an
-    advance is its day, and is never free again by a credit note: what was given back does not fall due once more.
+    advance is its day, and is never free again by a credit note: what was given back does not fall due once more. Hours
+    that a settlement bills have its agreement, and its day in ``due_on``; so have the lines that it deducts.
     A block of prepaid hours is numbered (``part``) within its agreement; ``period`` is the day on which it was ordered.
     """
 
     class Kind(models.TextChoices):
-        """Hours; the fee of a period; hours beyond those that a fee includes; an advance; a block of prepaid hours."""
+        """Hours; the fee of a period; hours beyond those that a fee includes; an advance; a block of prepaid hours;
+        what a settlement takes off for an advance."""
 
         HOURS = "hours", _("hours")
         FEE = "fee", _("fee")
         EXTRA = "extra", _("extra hours")
         ADVANCE = "advance", _("advance")
         BLOCK = "block", _("prepaid hours")
+        DEDUCTION = "deduction", _("deduction of an advance")
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines", verbose_name=_("invoice"))
     position = models.PositiveIntegerField(_("position"))
@@ -106,7 +109,8 @@ class InvoiceLine(FirmOwned):
             models.CheckConstraint(
                 condition=Q(kind="hours", quantity__gt=0, seconds__gt=0, unit_price__gte=0)
                 | Q(kind="hours", quantity__lt=0, seconds__lt=0, unit_price__gte=0)
-                | Q(kind__in=["fee", "extra", "advance", "block"], quantity__gt=0, seconds=0, unit_price__gte=0),
+                | Q(kind__in=["fee", "extra", "advance", "block"], quantity__gt=0, seconds=0, unit_price__gte=0)
+                | Q(kind="deduction", quantity=-1, seconds=0, unit_price__gt=0),
                 name="line_has_hours",
             ),
             models.CheckConstraint(
@@ -115,7 +119,10 @@ class InvoiceLine(FirmOwned):
                 | Q(kind__in=["fee", "advance"], agreement__isnull=False, period__isnull=False, due_on__isnull=False)
                 & Q(part=0, quantity=1)
                 | Q(kind__in=["extra", "block"], agreement__isnull=False, period__isnull=False, due_on__isnull=False)
-                & Q(part__gt=0),
+                & Q(part__gt=0)
+                | Q(kind="hours", agreement__isnull=False, due_on__isnull=False, period__isnull=True, part=0)
+                & Q(takes_back__isnull=True)
+                | Q(kind="deduction", agreement__isnull=False, due_on__isnull=False, period__isnull=True, part=0),
                 name="line_of_its_kind",
             ),
             models.UniqueConstraint(
@@ -129,8 +136,9 @@ class InvoiceLine(FirmOwned):
                 name="line_block_once",
             ),
             models.UniqueConstraint(
+                # Of an advance parts are given back: there the sum counts (``deduction_triggers``).
                 fields=["takes_back"],
-                condition=Q(takes_back__isnull=False, released_at__isnull=True),
+                condition=Q(takes_back__isnull=False, released_at__isnull=True) & ~Q(kind="advance"),
                 name="line_taken_back_once",
             ),
             # Half a cent and a hair: SQLite multiplies decimals as floating point.

@@ -14,6 +14,7 @@ from django.db.models import Model
 
 from integrations.models import Entry
 from invoicing.models.claims import Claim, InvoiceLine
+from invoicing.models.deductions import Deduction
 from invoicing.models.dossiers import Dossier
 from invoicing.models.invoices import Invoice
 from invoicing.models.ledger import LedgerRow
@@ -31,6 +32,7 @@ _TABLES = {
     "rows": LedgerRow,
     "claims": Claim,
     "lines": InvoiceLine,
+    "deductions": Deduction,
     "invoices": Invoice,
     "dossiers": Dossier,
     "firms": Firm,
@@ -38,6 +40,7 @@ _TABLES = {
 _ROW = ["entry_id", "firm_id", "dossier_id", "day"]
 _CLAIM = ["id", "firm_id", "entry_id", "entry_remote_id", "line_id", "day", "kind", "takes_back_id", "released_at"]
 _LINE = ["id", "invoice_id", "takes_back_id"]
+_DEDUCTION = ["id", "advance_id", "line_id"]
 _INVOICE = ["id", "firm_id", "dossier_id", "period_from"]
 _DOSSIER = ["id", "firm_id", "workspace_id"]
 
@@ -125,6 +128,14 @@ def _of_line(n: str) -> list[_Meant]:
     return [_Meant(source, "i.firm_id, i.dossier_id", "i.period_from") for source in (own, back)]
 
 
+def _of_deduction(n: str) -> list[_Meant]:
+    """Of a deduction: the month in which the period of its invoice begins, and those of the others of its advance."""
+    invoice = "JOIN {lines} l ON l.id = %s.line_id JOIN {invoices} i ON i.id = l.invoice_id"
+    own = f"{n} {invoice % 'n'}"
+    others = f"{n} JOIN {{deductions}} d ON d.advance_id = n.advance_id {invoice % 'd'}"
+    return [_Meant(source, "i.firm_id, i.dossier_id", "i.period_from") for source in (own, others)]
+
+
 def _of_invoice(n: str) -> list[_Meant]:
     """Of an invoice: the month in which its period begins, those of its claims and of their entries, and those of what
     its claims and lines take back."""
@@ -150,6 +161,7 @@ _READS: Mapping[str, list[str]] = {
     "rows": _ROW,
     "claims": _CLAIM,
     "lines": _LINE,
+    "deductions": _DEDUCTION,
     "invoices": _INVOICE,
     "dossiers": _DOSSIER,
 }
@@ -169,13 +181,15 @@ def changed_months(vendor: str) -> Iterator[Trigger]:
 
 @register
 def changed_invoices(vendor: str) -> Iterator[Trigger]:
-    """The same of what changes row by row: lines and invoices, where anything changes that a check looks at."""
+    """The same of what changes row by row: lines, deductions, invoices, where anything changes that is checked."""
     line = ["invoice_id", "quantity", "unit_price", "discount", "vat_rate", "total", "seconds"]
     line += ["released_at", "takes_back_id"]
     invoice = ["dossier_id", "status", "period_from", "total_excl", "total_vat", "total_incl"]
+    deduction = ["advance_id", "line_id", "amount", "released_at"]
     for model, watched, names, meant in (
         (InvoiceLine, line, _LINE, _of_line),
         (Invoice, invoice, _INVOICE, _of_invoice),
+        (Deduction, deduction, _DEDUCTION, _of_deduction),
     ):
         for event in ("INSERT", "UPDATE", "DELETE"):
             source = _one_by_one(event, names)

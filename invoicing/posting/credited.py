@@ -1,4 +1,5 @@
-"""The order that a credit note is about: it is read before the note is posted, and has to have enough left (D13)."""
+"""The orders that an invoice rests on (D13): that which a credit note is about, and those of the advances that it
+deducts or gives back. They are read before it is posted, and what a credit note is about has to have enough left."""
 
 from __future__ import annotations
 
@@ -9,10 +10,10 @@ from decimal import Decimal
 from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import ServiceError
-from invoicing.models import Claim, Invoice, InvoiceLine
+from invoicing.models import Claim, Deduction, Invoice, InvoiceLine
 from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
-from invoicing.posting.read_first import facts_of, hindrance, read, take_over
+from invoicing.posting.read_first import facts_of, hindrance, hindrances, read, take_over
 from toggbill.firms.errors import NotPossible
 
 _CENT = Decimal("0.01")
@@ -45,26 +46,38 @@ def _of_later_invoices(note: Invoice) -> Decimal:
 
 
 def held_back(note: Invoice) -> Message | None:
-    """Why a credit note is not posted, as far as the rows tell: a finding on what it is about, or less is left of it.
+    """Why an invoice is not posted, as far as the rows tell: a finding on what it rests on, or less is left of what a
+    credit note is about.
 
-    None for an invoice. What it is about is read anew: another worker may have taken over other amounts meanwhile.
+    That is read anew: another worker may have taken over other amounts meanwhile.
     """
-    if note.about_id is None:
-        return None
+    found = hindrances(_advances_of(note))
+    if found or note.about_id is None:
+        return next(iter(found.values()), None)
     note.about = Invoice.objects.get(pk=note.about_id)
     return hindrance(note.about) or too_large(note)
 
 
-def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
-    """Read the orders that the credit notes among approved invoices are about; returns by row id why some wait.
+def _advances_of(invoice: Invoice) -> list[Invoice]:
+    """The invoices of the advances that it deducts."""
+    deducted = Invoice.objects.filter(lines__deductions__line__invoice=invoice, lines__deductions__released_at=None)
+    return list(deducted.select_related("firm", "dossier", "company").distinct().order_by("pk"))
 
-    What a person has to decide stands as attention on the credit note.
+
+def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
+    """Read the orders that approved invoices rest on; returns by row id why some wait.
+
+    What a person has to decide stands as attention on the invoice.
     """
-    notes = [row for row in rows if row.about is not None]
+    deducting = Deduction.objects.live().filter(line__invoice__in=rows)
+    settling = set(deducting.values_list("line__invoice", flat=True))
+    notes = [row for row in rows if row.about is not None or row.pk in settling]
     if not notes:
         return {}
+    about = {note.about.pk: note.about for note in notes if note.about is not None}
+    about |= {each.pk: each for note in notes if note.pk in settling for each in _advances_of(note)}
     try:
-        seen = read(invoices=[note.about for note in notes if note.about is not None], api=api)
+        seen = read(invoices=list(about.values()), api=api)
     except ServiceError as error:
         return dict.fromkeys((note.pk for note in notes), error)
     take_over(seen=seen, now=now)

@@ -21,7 +21,7 @@ from invoicing.models.problems import Code, columns, words
 from invoicing.rules import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
 
-_PIECES = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE)
+_PIECES = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.DEDUCTION)
 
 
 def orders_of(

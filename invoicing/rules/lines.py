@@ -36,14 +36,15 @@ class Terms:
 
 
 class LineKind(StrEnum):
-    """What a line bills: hours; the fee of a period, the hours beyond those that it includes, an advance, or a block of
-    prepaid hours (section 11)."""
+    """What a line bills: hours; the fee of a period, the hours beyond those that it includes, an advance, a block of
+    prepaid hours, or what a settlement takes off for an advance (section 11)."""
 
     hours = auto()
     fee = auto()
     extra = auto()
     advance = auto()
     block = auto()
+    deduction = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +75,32 @@ class Discount:
 NO_DISCOUNT = Discount()
 
 
+class Kept(StrEnum):
+    """Why a settlement does not deduct an advance that has something left."""
+
+    advance_other_vat = auto()
+    advance_other_customer = auto()
+    advance_finding = auto()
+
+
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A line of an agreement (key) that is due for a period and not billed, and why."""
+    """A line of an agreement (key) that is due for a period and not billed, and why; or an advance, by its day, that a
+    settlement does not deduct."""
 
     agreement: str
     period: date
-    reason: Reason
+    reason: Reason | Kept
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A settlement of the hours on account of an agreement (section 11): up to and including the day `through`."""
+
+    agreement: int
+    key: str
+    version: int
+    through: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +108,8 @@ class PlannedLine:
     """One line: `quantity` in hours x `unit_price` less its `discount` is `total`; `seconds` is the raw sum of its
     entries, which are in the order of their start. Quantity and seconds are negative where a difference takes hours
     off. `ignored_tags`: those of its entries that lead nowhere, in the order of their key. `due`: what it bills of an
-    agreement; `covered`: the hours that such a line covers, which are no part of its seconds."""
+    agreement; `covered`: the hours that such a line covers, which are no part of its seconds. `settled`: the settlement
+    that its hours, or its deduction, belong to; `deducts`: the line (row id) of the advance that it takes off."""
 
     product: Product
     description: str
@@ -108,11 +129,15 @@ class PlannedLine:
     due: Due | None = None
     covered: tuple[Entry, ...] = ()
     discount: Discount = NO_DISCOUNT
+    settled: Settled | None = None
+    deducts: int | None = None
 
     @property
     def key(self) -> tuple[object, ...]:
         """What makes it this line of its invoice, whatever hours and price it has (see `discounts`)."""
-        due = None if self.due is None else (self.due.agreement, self.due.period, self.due.part)
+        due: tuple[object, ...] | None = None if self.settled is None else (self.settled.agreement, None, 0)
+        if self.due is not None:
+            due = self.due.agreement, self.due.period, self.due.part
         texts = self.product.reference, self.description, self.description_extended
         return (*texts, str(self.kind), self.vat_rate, str(self.treatment), due)
 

@@ -16,6 +16,7 @@ from invoicing.rules.agreements.blocks import Drawn as Drawn
 from invoicing.rules.agreements.fees import Agreed as Agreed
 from invoicing.rules.agreements.fees import Hung as Hung
 from invoicing.rules.agreements.fees import Lines, lines_due
+from invoicing.rules.agreements.settlement import deduct_all, settlements
 from invoicing.rules.differences import corrected_texts
 from invoicing.rules.discounts import Written as Written
 from invoicing.rules.discounts import kept
@@ -25,6 +26,7 @@ from invoicing.rules.lines import Difference as Difference
 from invoicing.rules.lines import Due as Due
 from invoicing.rules.lines import LineKind as LineKind
 from invoicing.rules.lines import PlannedLine as PlannedLine
+from invoicing.rules.lines import Settled
 from invoicing.rules.lines import Terms as Terms
 from invoicing.rules.lines import Withheld as Withheld
 from invoicing.rules.lines import language_of as language_of
@@ -111,6 +113,8 @@ class _Work(NamedTuple):
     buyer: Buyer
     group: Group
     ignored_tags: tuple[str, ...]
+    settled: Settled | None
+    late_through: date | None
 
 
 def plan(
@@ -127,11 +131,12 @@ def plan(
     """The invoices for all open entries up to the cut-off, and every entry up to it that a person has to look at.
 
     Differences stand last on the invoice of their customer, each on a line of its own; one that takes more off than
-    the invoice holds waits. Lines of agreements stand first (`agreed`; None: none are billed). Hours of the invoices
-    `at_their_day` are billed at the price of their own day, however the dossier bills. `written`: the lines of drafts
-    with a discount, which stays with them. Raises ValueError for an unknown grouping. Rules: design R5 to R10, sections
-    6 and 11."""
+    the invoice holds waits. Settled hours have lines of their own, and what is deducted stands behind them. Lines of
+    agreements stand first (`agreed`; None: none are billed). Hours of the invoices `at_their_day` are billed at the
+    price of their own day, however the dossier bills. `written`: the lines of drafts with a discount, which stays with
+    them. Raises ValueError for an unknown grouping. Rules: design R5 to R10, sections 6 and 11."""
     held = frozenset(held)
+    settling = {} if agreed is None else {each.agreement: each for each in settlements(judge.agreements, terms.cut_off)}
     skipped: list[Skipped] = []
     not_over: list[int] = []
     invoices: defaultdict[InvoiceKey, list[_Work]] = defaultdict(list)
@@ -143,16 +148,21 @@ def plan(
         if entry.day > terms.cut_off:
             continue
         verdict = drawing.instead.get(entry.id) or judge.verdict(entry)
+        settled = settling.get(verdict.agreement or 0)
         if verdict.reason is not None:
             skipped.append(Skipped(entry.id, verdict.reason.value))
         elif (why := _kept_back(entry, verdict, held, drawing)) is not None:
             skipped.append(Skipped(entry.id, why))
-        elif verdict.state in _WORKED and terms.now is not None and entry.end > terms.now:
+        elif verdict.state not in _WORKED or (
+            verdict.state is State.on_account and not (settled and entry.day <= settled.through)
+        ):
+            continue
+        elif terms.now is not None and entry.end > terms.now:
             not_over.append(entry.id)
         elif verdict.state is State.covered:
             covered[verdict.agreement or 0].append(entry)
-        elif verdict.state is State.open:
-            work = _work(entry, verdict, terms.group_by)
+        else:
+            work = _work(entry, verdict, terms, settled, agreed or Agreed())
             invoices[_key(work.buyer, work.buyer.treatment)].append(work)
     billed: dict[InvoiceKey, tuple[Buyer, list[PlannedLine]]] = {}
     earlier: dict[InvoiceKey, EarlierPrice] = {}
@@ -174,6 +184,7 @@ def plan(
     for buyer, line in reversed(fees.lines):
         billed.setdefault(_key(buyer, buyer.treatment), (buyer, []))[1].insert(0, line)
     _keep(billed, written or {})
+    not_deducted = [] if agreed is None else deduct_all(billed, settling.values(), agreed.advances, terms)
     skipped.extend(_correct(billed, differences, terms))
     planned = [
         replace(_invoice(buyer, lines, terms), earlier=earlier.get(key)) for key, (buyer, lines) in billed.items()
@@ -184,7 +195,7 @@ def plan(
         tuple(sorted(planned, key=lambda invoice: (*_place(invoice.buyer), invoice.outside_scope, invoice.block or 0))),
         tuple(sorted(skipped, key=lambda skip: skip.entry)),
         tuple(sorted(not_over)),
-        (*fees.withheld, *withheld),
+        (*fees.withheld, *withheld, *not_deducted),
         tuple(fees.hung),
         tuple(drawing.drawn),
     )
@@ -218,12 +229,15 @@ def _key(buyer: Buyer, treatment: Treatment) -> InvoiceKey:
     return buyer.key, buyer.purchase_order, buyer.buyer_reference, treatment is Treatment.outside_scope
 
 
-def _work(entry: Entry, verdict: Verdict, group_by: str) -> _Work:
+def _work(entry: Entry, verdict: Verdict, terms: Terms, settled: Settled | None, agreed: Agreed) -> _Work:
     product, buyer = verdict.product, verdict.buyer
     if buyer is None or product is None or product.price is None or product.vat_rate is None:
         raise ValueError(f"Entry {entry.id} is judged open without a customer, a product, a price or a VAT rate.")
-    group = group_of(entry, group_by)
-    return _Work(entry, product, product.price, product.vat_rate, buyer, group, verdict.ignored_tags)
+    # Hours on account are late where their agreement was settled over them, not where a run went by.
+    late_through = terms.late_through if settled is None else agreed.of(settled.agreement).settled
+    group = group_of(entry, terms.group_by)
+    rest = verdict.ignored_tags, settled, late_through
+    return _Work(entry, product, product.price, product.vat_rate, buyer, group, *rest)
 
 
 def _dated(works: list[_Work], terms: Terms) -> list[_Work]:
@@ -238,11 +252,12 @@ def _lines(works: Sequence[_Work], terms: Terms) -> tuple[list[PlannedLine], lis
     """The lines of one invoice in their order, and the entries of those that come to 0.00 hours."""
     grouped: defaultdict[tuple[object, ...], list[_Work]] = defaultdict(list)
     for work in works:
-        grouped[work.product.id, work.price, work.rate, work.buyer.treatment, work.group.key].append(work)
+        together = work.product.id, work.price, work.rate, work.buyer.treatment, work.group.key, work.settled
+        grouped[together].append(work)
     lines: list[PlannedLine] = []
     zero: list[Entry] = []
-    for together in sorted(grouped.values(), key=_line_place):
-        line = _line(together, terms)
+    for of_line in sorted(grouped.values(), key=_line_place):
+        line = _line(of_line, terms)
         if line.quantity:
             lines.append(line)
         else:
@@ -319,7 +334,8 @@ def _difference_line(difference: Difference, buyer: Buyer, terms: Terms) -> Plan
 def _line_place(works: Sequence[_Work]) -> tuple[object, ...]:
     last = works[-1]
     product = last.product
-    return product.reference, last.group.order, product.id, last.price, last.rate, last.buyer.treatment
+    settled = "" if last.settled is None else last.settled.key
+    return product.reference, last.group.order, product.id, last.price, last.rate, last.buyer.treatment, settled
 
 
 def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
@@ -341,8 +357,9 @@ def _line(works: Sequence[_Work], terms: Terms) -> PlannedLine:
         treatment=treatment,
         total=line_total(quantity, last.price),
         seconds=sum(entry.seconds for entry in entries),
-        late=terms.late_through is not None and any(entry.day <= terms.late_through for entry in entries),
+        late=last.late_through is not None and any(entry.day <= last.late_through for entry in entries),
         entries=entries,
+        settled=last.settled,
         ignored_tags=_by_key(tag for ignored in {work.ignored_tags for work in works} for tag in ignored),
     )
 

@@ -101,6 +101,11 @@ def vat_of(treatment: Treatment, product_rate: Decimal, exempt_code: int | None 
     return product_rate, _DOMESTIC_CODES[product_rate]
 
 
+def vat_on(base: Decimal, rate: Decimal) -> Decimal:
+    """The VAT on a base in euro at a rate in per cent, half up to cents."""
+    return (base * rate / 100).quantize(CENT, ROUND_HALF_UP)
+
+
 @dataclass(frozen=True, slots=True)
 class VatGroup:
     """The lines of one VAT rate: their sum and the VAT on that sum, in euro."""
@@ -125,9 +130,7 @@ def totals(lines: Iterable[tuple[Decimal, Decimal]]) -> Totals:
     bases: defaultdict[Decimal, Decimal] = defaultdict(lambda: Decimal("0.00"))
     for rate, total in lines:
         bases[rate] += total
-    groups = tuple(
-        VatGroup(rate, base, (base * rate / 100).quantize(CENT, ROUND_HALF_UP)) for rate, base in sorted(bases.items())
-    )
+    groups = tuple(VatGroup(rate, base, vat_on(base, rate)) for rate, base in sorted(bases.items()))
     excl = sum((group.base for group in groups), Decimal("0.00"))
     vat = sum((group.vat for group in groups), Decimal("0.00"))
     return Totals(excl, vat, excl + vat, groups)

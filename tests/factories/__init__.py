@@ -16,11 +16,13 @@ from tests.factories.books import (
 )
 from tests.factories.declared import NOW, PASSWORD, enterprise_number
 from tests.factories.invoices import (
+    AdvanceLineFactory,
     AnnexFactory,
     AttemptFactory,
     BlockLineFactory,
     ClaimFactory,
     CorrectionFactory,
+    DeductionFactory,
     FeeLineFactory,
     InvoiceFactory,
     InvoiceLineFactory,
@@ -53,6 +55,7 @@ from tests.factories.mirror import (
 __all__ = [
     "NOW",
     "PASSWORD",
+    "AdvanceLineFactory",
     "AgreementFactory",
     "AnnexFactory",
     "AttemptFactory",
@@ -65,6 +68,7 @@ __all__ = [
     "ConnectionFactory",
     "CorrectionFactory",
     "CustomerFactory",
+    "DeductionFactory",
     "DossierClientFactory",
     "DossierFactory",
     "DriftFactory",

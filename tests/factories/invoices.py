@@ -19,6 +19,7 @@ from invoicing.models import (
     Attempt,
     Claim,
     Correction,
+    Deduction,
     Invoice,
     InvoiceLine,
     LedgerRow,
@@ -141,6 +142,40 @@ class BlockLineFactory(FeeLineFactory):
     description = "Advice"
     quantity = Decimal(2)
     unit_price = Decimal("95.00")
+
+
+class AdvanceLineFactory(FeeLineFactory):
+    """An advance of 250 euro at Billit, due on 1 October 2026."""
+
+    invoice = SubFactory(InvoiceFactory, with_line=False, status="posted")
+    kind = InvoiceLine.Kind.ADVANCE
+    agreement = SubFactory(
+        AgreementFactory, dossier=SelfAttribute("..invoice.dossier"), kind="advance", product_reference="PROV"
+    )
+    due_on = date(2026, 9, 30)
+    product_reference = "PROV"
+    description = "Advance"
+    unit_price = Decimal("250.00")
+
+
+class DeductionFactory(DjangoModelFactory[Deduction]):
+    """What a line of a settlement takes off an advance: 100 euro."""
+
+    class Meta:
+        model = Deduction
+
+    firm = SelfAttribute("advance.firm")
+    advance = SubFactory(AdvanceLineFactory)
+    amount = Decimal("100.00")
+    line = SubFactory(
+        FeeLineFactory,
+        invoice__dossier=SelfAttribute("...advance.invoice.dossier"),
+        kind=InvoiceLine.Kind.DEDUCTION,
+        agreement=SelfAttribute("..advance.agreement"),
+        period=None,
+        quantity=Decimal(-1),
+        unit_price=SelfAttribute("..amount"),
+    )
 
 
 _LEDGER_STATE = {"posted": LedgerRow.State.INVOICED, "void": LedgerRow.State.OPEN}

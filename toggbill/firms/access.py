@@ -121,6 +121,7 @@ _BY_ANY = {
     "invoicing.invoice": "dossier",
     "invoicing.invoiceline": "invoice__dossier",
     "invoicing.claim": "line__invoice__dossier",
+    "invoicing.deduction": "line__invoice__dossier",
     "invoicing.correction": "invoice__dossier",
     "invoicing.drift": "dossier",
     "invoicing.reportedmonth": "dossier",

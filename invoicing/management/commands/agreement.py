@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
+from datetime import date
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from invoicing.drafting import blocks
+from invoicing.drafting import blocks, settlement
 from invoicing.management import arguments
-from invoicing.management.invoice_json import as_json
-from invoicing.models import Invoice
+from invoicing.management.invoice_json import as_json, planned, skipped_json
+from invoicing.models import Agreement, Invoice
 from toggbill.firms.audit import Actor
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
@@ -20,7 +21,7 @@ from toggbill.firms.errors import NotPossible
 class Command(JsonCommand):
     """An agreement is named by its short name; what is drafted is approved and posted as any other invoice."""
 
-    help = "Order the next block of prepaid hours."
+    help = "Order the next block of prepaid hours, or settle the hours on account of an agreement."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """As in design section 10."""
@@ -28,20 +29,40 @@ class Command(JsonCommand):
         parser.add_argument("--key", metavar="KEY", required=True, help="the short name of the agreement")
         deeds = parser.add_mutually_exclusive_group(required=True)
         deeds.add_argument("--order-block", action="store_true", help="draft the next block of prepaid hours")
+        deeds.add_argument("--settle", action="store_true", help="bill the hours on account, less the advances")
+        parser.add_argument("--through", metavar="DAY", help="with --settle: up to this day; without it today")
         parser.add_argument("--dry-run", action="store_true", help="say what would be drafted, and change nothing")
 
     def work(self, **options: Any) -> tuple[dict[str, Any], int]:
-        """Exit 2 for an unknown agreement, or one with which this cannot be done."""
+        """Exit 2 for an unknown agreement or day, or an agreement with which this cannot be done."""
         agreement = arguments.agreement(arguments.firm(options["firm"]), options["key"])
+        today = timezone.now().astimezone(agreement.firm.zone).date()
+        through = arguments.day(options["through"]) if options["through"] else today
         try:
-            with transaction.atomic():
-                invoice = blocks.order_block(agreement=agreement, by=Actor.command(), now=timezone.now())
-                (made,) = as_json(Invoice.objects.filter(pk=invoice.pk))
-                if options["dry_run"]:
-                    transaction.set_rollback(True)
+            if options["order_block"]:
+                return self._order(agreement, is_dry=options["dry_run"]), DONE
+            return self._settle(agreement, through, is_dry=options["dry_run"]), DONE
         except NotPossible as error:
             raise Fault(str(error), BAD_ARGUMENTS) from error
-        if options["dry_run"]:
+
+    def _order(self, agreement: Agreement, *, is_dry: bool) -> dict[str, Any]:
+        with transaction.atomic():
+            invoice = blocks.order_block(agreement=agreement, by=Actor.command(), now=timezone.now())
+            (made,) = as_json(Invoice.objects.filter(pk=invoice.pk))
+            if is_dry:
+                transaction.set_rollback(True)
+        if is_dry:
             made["reference"] = None
-        as_of = agreement.dossier.workspace.synced_at
-        return {"invoices": [made], "skipped": [], "mirror_as_of": as_of}, DONE
+        return {"invoices": [made], "skipped": [], "mirror_as_of": agreement.dossier.workspace.synced_at}
+
+    def _settle(self, agreement: Agreement, through: date, *, is_dry: bool) -> dict[str, Any]:
+        now = timezone.now()
+        if is_dry:
+            drafting = settlement.foresee(agreement=agreement, through=through, now=now)
+            invoices = [planned(invoice, plan) for invoice, plan in drafting.moved]
+        else:
+            drafting = settlement.settle(agreement=agreement, through=through, by=Actor.command(), now=now)
+            moved = [invoice.pk for invoice, _ in drafting.moved]
+            invoices = as_json(Invoice.objects.filter(pk__in=moved).order_by("pk"))
+        as_of = drafting.mirror_as_of
+        return {"invoices": invoices, "skipped": skipped_json(drafting.plan), "mirror_as_of": as_of}

@@ -16,7 +16,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.due import runs as rounds
 from invoicing.management import arguments
-from invoicing.management.invoice_json import as_json, planned
+from invoicing.management.invoice_json import as_json, planned, skipped_json
 from invoicing.models import Claim, Dossier, Invoice
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import words
@@ -196,11 +196,7 @@ class Command(JsonCommand):
     def _skipped(self, drafting: runs.Drafting) -> list[dict[str, Any]]:
         if waiting := drafting.plan.not_over:
             self.say(f"Not over yet, so not billed: {', '.join(map(str, waiting))}.")
-        withheld = [
-            {"agreement": each.agreement, "period": each.period.isoformat(), "reason": str(each.reason)}
-            for each in drafting.plan.withheld
-        ]
-        return [{"entry": each.entry, "reason": str(each.reason)} for each in drafting.plan.skipped] + withheld
+        return skipped_json(drafting.plan)
 
     def _note(self, invoices: Iterable[Invoice]) -> None:
         self._moved |= {invoice.pk: None for invoice in invoices}

@@ -2,7 +2,7 @@
 fee covers."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -11,6 +11,7 @@ from invoicing.rules.agreement import Agreement, Every, Kind
 from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.blocks import Stock
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
+from invoicing.rules.agreements.settlement import Advance
 from invoicing.rules.grouping import line_texts
 from invoicing.rules.judge import Judge
 from invoicing.rules.lines import Due, LineKind, PlannedLine, Terms, Withheld, language_of, period_title
@@ -31,12 +32,15 @@ class Standing:
 
     `fees`: the lines (row ids) that bill a period or an advance, by the period's key. `extras`: by period, the number
     of the latest line with extra hours and the hours that such lines bill together. `seconds`: by period, those of each
-    covered hour, on a line or not.
+    covered hour, on a line or not. `advances`: those at Billit; `settled`: the latest day up to which an invoice that
+    waits no more settles hours.
     """
 
     fees: Mapping[date, int] = field(default_factory=dict)
     extras: Mapping[date, tuple[int, Decimal]] = field(default_factory=dict)
     seconds: Mapping[date, Collection[int]] = field(default_factory=dict)
+    advances: tuple[Advance, ...] = ()
+    settled: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,14 @@ class Agreed:
     standing: Mapping[int, Standing] = field(default_factory=dict)
     only: frozenset[tuple[int, date]] | None = None
     stocks: Mapping[int, Stock] = field(default_factory=dict)
+
+    def advances(self, agreement: int) -> Sequence[Advance]:
+        """The advances of an agreement (id) that are at Billit."""
+        return self.of(agreement).advances
+
+    def of(self, agreement: int) -> Standing:
+        """What is known of an agreement (id)."""
+        return self.standing.get(agreement, Standing())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,7 @@ class _Run:
     found: Lines
 
     def add(self, covered: Iterable[Entry]) -> None:
-        standing = self.agreed.standing.get(self.agreement.id, Standing())
+        standing = self.agreed.of(self.agreement.id)
         over = self._over(covered)
         for period, due_on in due(self.agreement, self.terms.cut_off):
             if not self._may_bill(period):
@@ -104,7 +116,7 @@ class _Run:
 
     def add_advances(self) -> None:
         """The advances that are due; one that was credited does not come due again: its line stands."""
-        standing = self.agreed.standing.get(self.agreement.id, Standing())
+        standing = self.agreed.of(self.agreement.id)
         for period, due_on, amount in advances_due(self.agreement, self.terms.cut_off):
             if self._may_bill(period) and period.key not in standing.fees:
                 self._line(LineKind.advance, self.agreement.product, period, due_on, Decimal(1), amount)

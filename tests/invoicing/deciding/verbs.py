@@ -18,7 +18,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import agreements, rules
 from invoicing.dossiers import decide as changing
-from invoicing.drafting import blocks, discounts, prices, runs, take_out
+from invoicing.drafting import blocks, discounts, prices, runs, settlement, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.evidence import pack
@@ -219,6 +219,12 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
             "agreement": PrepaidFactory(dossier=dossier, client_remote_id=None, number="BE0999000030", products=["X"]),
         },
         {},
+    ),
+    "settle": (
+        settlement.settle,
+        "draft",
+        lambda dossier: {"agreement": AgreementFactory(dossier=dossier, kind="advance")},
+        {"through": CUT_OFF},
     ),
     "credit_lines": (fees.credit_lines, "hold", _fee, {"lines": [1]}),
     "reopen": (decisions.reopen, "hold", _entries(**GIFT), {}),

@@ -195,6 +195,9 @@ INVOICING: dict[str, Make] = {
     "invoicing.corrections.fees._credit": by(
         lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None}
     ),
+    "invoicing.drafting.settlement._settle": by(
+        lambda w: {"agreement": w.one("advances"), "through": TODAY, "read": None}
+    ),
     "invoicing.drafting.runs.draft_derived": by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
     "invoicing.drafting.discounts.write_line": by(
         lambda w: {"invoice": w.one("drafts"), "position": 1, "wish": Wish(per_cent=Decimal(5)), "reason": "As agreed"}

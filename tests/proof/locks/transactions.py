@@ -74,6 +74,7 @@ SEVERAL = {
     "invoicing.corrections.replace.recover_replacement",
     "invoicing.corrections.replace.replace",
     "invoicing.drafting.runs.draft",
+    "invoicing.drafting.settlement.settle",
     "invoicing.due.posts.send_off",
     "invoicing.due.posts.work_off",
     "invoicing.due.runs.serve",

@@ -41,6 +41,7 @@ from tests.factories import (
     UserFactory,
     WebhookFactory,
     WorkspaceFactory,
+    enterprise_number,
 )
 from toggbill.firms.models import Firm, User
 
@@ -189,6 +190,10 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     for _ in range(2):
         covered = LedgerRowFactory(dossier=dossier, state="covered", agreement=named["agreements"][0])
         ClaimFactory(line=named["fees"][0], row=covered, kind="covered")
+    number = enterprise_number(77)
+    named["advances"] = [
+        AgreementFactory(dossier=dossier, kind="advance", client_remote_id=None, number=number, products=["NONE"])
+    ]
     doubt = _invoice(dossier, "in_doubt", needs_person=True)
     named["in doubt"] = [doubt]
     named["in doubt's attempt"] = [AttemptFactory(invoice=doubt, outcome=Attempt.Outcome.NO_ANSWER)]

@@ -245,6 +245,11 @@ def _terms() -> Agreement:
     return Agreement(key="new", title="Forfait", start=start, product="FORF", client_id=999, amount=amount)
 
 
+def _to_settle(dossier: Dossier) -> Made:
+    customer = {"client_remote_id": None, "number": enterprise_number(1)}
+    return {"agreement": AgreementFactory(dossier=dossier, kind="advance", **customer), "through": date(2026, 10, 31)}
+
+
 def _agreed(dossier: Dossier) -> Made:
     return {"agreement": AgreementFactory(dossier=dossier)}
 
@@ -350,6 +355,7 @@ CASES: dict[str, Case] = {
     "invoicing.dossiers.rules.set_dossiers": Case(lambda dossier: {"firm": dossier.firm, "pairings": [_new(dossier)]}),
     "invoicing.drafting.runs.approve": Case(_invoice("draft")),
     "invoicing.drafting.runs.draft": Case(_drafting),
+    "invoicing.drafting.settlement.settle": Case(_to_settle),
     "invoicing.drafting.runs.void": Case(_invoice("draft")),
     "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
     "invoicing.posting.send.send_together": Case(_to_send, refusal=None, asks=True),

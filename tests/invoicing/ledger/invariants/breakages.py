@@ -130,6 +130,10 @@ BREAKAGES: dict[str, tuple[list[str], Told]] = {
         [line("fee", "released_at = '2026-11-20 10:00:00+00:00'")],
         {("2026-10", "period_once", "invoice tb-fee line 1")},
     ),
+    "a deduction that counts no more though its line does": (
+        ["UPDATE invoicing_deduction SET released_at = '2026-11-20 10:00:00+00:00'"],
+        {("2026-09", "deducted_once", "invoice tb-back line 1")},
+    ),
     "a void invoice that still claims": (
         [invoice("drafted", "status = 'void'"), row(DRAFTED, "state = 'open'")],
         {("2026-09", "no_claim_on_void", "entry 13")},

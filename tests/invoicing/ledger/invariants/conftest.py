@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import date
+from decimal import Decimal
+from typing import Any
 
 import pytest
 
 from integrations.models import Entry
 from invoicing.models import Claim, Dossier, Invoice
 from tests.factories import (
+    AdvanceLineFactory,
     BlockLineFactory,
     ClaimFactory,
+    DeductionFactory,
     DossierFactory,
     FeeLineFactory,
     FirmFactory,
@@ -82,8 +86,21 @@ def books(firm: Firm) -> Dossier:
     line = BlockLineFactory(invoice=block)
     prepaid = row_of(dossier, PREPAID, date(2026, 10, 8), "prepaid", agreement=line.agreement)
     ClaimFactory(line=line, row=prepaid, kind="prepaid")
+    _given_back(dossier)
     assert told(dossier) == set()
     return dossier
+
+
+def _given_back(dossier: Dossier) -> None:
+    """An advance that a credit note gave back."""
+    september: dict[str, Any] = {"dossier": dossier, "status": "posted", "period_from": date(2026, 9, 1)}
+    billed = InvoiceFactory(reference="tb-advance", with_line=False, **september)
+    advance = AdvanceLineFactory(invoice=billed, unit_price=Decimal("190.00"))
+    note = InvoiceFactory(reference="tb-back", kind="credit_note", about=billed, with_line=False, **september)
+    back = AdvanceLineFactory(
+        invoice=note, agreement=advance.agreement, takes_back=advance, unit_price=Decimal("190.00")
+    )
+    DeductionFactory(advance=advance, line=back, amount=Decimal("190.00"))
 
 
 @pytest.fixture
