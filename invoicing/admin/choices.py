@@ -22,6 +22,7 @@ from invoicing.rules.text import text_key
 from toggbill.firms.admin import firm_of, scoped
 
 CLIENTS, CUSTOMERS, PRODUCTS = "known-clients", "known-customers", "known-products"
+PEOPLE = "known-people"
 """The ids of the lists in the page (``datalist``)."""
 
 MOST = 3000

@@ -55,7 +55,7 @@ class TagMappingInline(FirmTabularInline):
     model = TagMapping
     form = TagMappingForm
     formset = RowsOfOneDossier
-    fields = ("tag", "bill", "product_reference", "priority")
+    fields = ("tag", "person_remote_id", "bill", "product_reference", "priority")
 
 
 class ClientMappingInline(ByNameMixin, FirmTabularInline):
@@ -189,9 +189,15 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
 def _map(request: HttpRequest, dossier: Dossier, changed: Collection[TagMappingForm | ClientMappingForm]) -> None:
     """Write the mappings that forms state; one that names another tag or client now is renamed."""
     by, now = actor(cast(FirmRequest, request)), timezone.now()
-    stated = [(form.rule(), form.initial.get("tag")) for form in changed if isinstance(form, TagMappingForm)]
+    stated = [
+        (form.rule(), (form.initial.get("tag") or "", form.initial.get("person_remote_id")))
+        for form in changed
+        if isinstance(form, TagMappingForm)
+    ]
     if stated:
-        renamed = {rule.tag: tag for rule, tag in stated if tag}
+        renamed: dict[mappings.TagName, mappings.TagName] = {
+            (rule.tag, rule.person): was for rule, was in stated if any(was)
+        }
         mappings.map_tags(dossier=dossier, rules=[rule for rule, _tag in stated], renamed=renamed, by=by, now=now)
     of_clients = [
         (form.rule(), form.initial.get("client_remote_id")) for form in changed if isinstance(form, ClientMappingForm)
@@ -213,7 +219,7 @@ def _unmap(request: HttpRequest, rows: Collection[TagMapping | ClientMapping]) -
     gone = [row.pk for row in rows if isinstance(row, TagMapping)]
     tags = TagMapping.objects.filter(pk__in=gone).select_related("dossier__firm").order_by("dossier", "pk")
     for dossier, of_it in groupby(tags, key=lambda row: row.dossier):
-        mappings.unmap_tags(dossier=dossier, tags=[row.tag for row in of_it], by=by, now=now)
+        mappings.unmap_tags(dossier=dossier, tags=[(row.tag, row.person_remote_id) for row in of_it], by=by, now=now)
     gone = [row.pk for row in rows if isinstance(row, ClientMapping)]
     clients = ClientMapping.objects.filter(pk__in=gone).select_related("dossier__firm").order_by("dossier", "pk")
     for dossier, those in groupby(clients, key=lambda row: row.dossier):
@@ -235,7 +241,9 @@ class MappingAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Through the verb; the firm is the dossier's."""
         _map(request, obj.dossier, [form])
-        key = {"tag_key": obj.tag_key} if isinstance(obj, TagMapping) else {"client_remote_id": obj.client_remote_id}
+        key: dict[str, Any] = {"client_remote_id": getattr(obj, "client_remote_id", None)}
+        if isinstance(obj, TagMapping):
+            key = {"tag_key": obj.tag_key, "person_remote_id": obj.person_remote_id}
         obj.pk, obj.firm = type(obj).objects.get(dossier=obj.dossier, **key).pk, obj.dossier.firm
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -257,10 +265,10 @@ class TagMappingAdmin(MappingAdmin):
 
     resource_classes: ClassVar[Any] = (TagMappings,)
     form = TagMappingForm
-    list_display = ("tag", "bill", "product_reference", "priority", "dossier")
+    list_display = ("__str__", "bill", "product_reference", "priority", "dossier")
     list_filter = (("dossier", _Related), "bill")
     search_fields = ("tag", "product_reference")
-    fields = ("dossier", "tag", "bill", "product_reference", "priority", "contradicted")
+    fields = ("dossier", "tag", "person_remote_id", "bill", "product_reference", "priority", "contradicted")
     readonly_fields = ("contradicted",)
 
     @admin.display(description=_("contradicted by"))

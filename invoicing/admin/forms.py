@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.forms.models import BaseInlineFormSet
@@ -27,7 +27,6 @@ from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number
-from invoicing.rules.text import text_key
 
 # Django's forms are generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -160,18 +159,22 @@ class TagMappingForm(_TagMappingForm):
 
     class Meta:
         model = TagMapping
-        fields = ("dossier", "tag", "bill", "product_reference", "priority")
+        fields = ("dossier", "tag", "person_remote_id", "bill", "product_reference", "priority")
+        help_texts: ClassVar[dict[str, Any]] = {
+            "person_remote_id": _("Id of the Toggl user for whom alone it is mapped; empty: everybody.")
+        }
         widgets = {"product_reference": offered(PRODUCTS)}
 
     def clean(self) -> dict[str, Any]:
         """What the checks of mappings say; and a dossier maps a tag once."""
         cleaned = super().clean() or {}
         _note(self, mappings.check_tags([self.rule()])[0])
-        self.instance.tag_key = self.key()
+        tag_key, person = self.key()
+        self.instance.tag_key = tag_key
         dossier = _dossier_of(self)
-        if dossier is not None and self.key():
-            same = TagMapping.objects.filter(dossier=dossier, tag_key=self.key()).exclude(pk=self.instance.pk)
-            if same.exists():
+        if dossier is not None and (tag_key or person):
+            same = TagMapping.objects.filter(dossier=dossier, tag_key=tag_key, person_remote_id=person)
+            if same.exclude(pk=self.instance.pk).exists():
                 self.add_error("tag", _("The dossier maps this tag already: change that mapping."))
         return cleaned
 
@@ -183,11 +186,12 @@ class TagMappingForm(_TagMappingForm):
             product=given.get("product_reference") or "",
             bill=bool(given.get("bill")),
             priority=given.get("priority"),
+            person=given.get("person_remote_id"),
         )
 
-    def key(self) -> str:
+    def key(self) -> tuple[str, int | None]:
         """What may occur once in a dossier."""
-        return text_key(self.cleaned_data.get("tag") or "")
+        return self.rule().key
 
 
 class ClientMappingForm(_ByName, _ClientMappingForm):

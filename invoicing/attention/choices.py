@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from django.db.models import Q, QuerySet
@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 
 from integrations.connections.opening import open_billit
 from integrations.models import Client, Customer, Product
+from invoicing.attention import people
 from invoicing.attention.causes import Decision
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
 from invoicing.rules import likeness, mapping
@@ -131,11 +132,12 @@ def clients_named(dossier: Dossier, name: str) -> dict[int, ClientMapping | None
 # --- tags and products ------------------------------------------------------------------------------------------------
 
 
-def picks_of(decision: Decision) -> list[tuple[mapping.Product, str]]:
-    """The products between which its tags leave the choice, each with the tag that leads there."""
-    return _picks(
+def product_by(decision: Decision) -> Callable[[str, int | None], mapping.Product | None]:
+    """The product that a single tag leads to (R4) at the hours of a person, by the dossier's mappings."""
+    judge = _judge(
         decision, _products([decision])[decision.dossier.company_id], list(decision.dossier.tag_mappings.all())
     )
+    return lambda tag, person: judge.product_of((tag,), person)
 
 
 def _tags(found: Sequence[Decision], made: Mapping[str, Choices]) -> None:
@@ -146,11 +148,12 @@ def _tags(found: Sequence[Decision], made: Mapping[str, Choices]) -> None:
     rules = defaultdict[int, list[TagMapping]](list)
     for row in TagMapping.objects.filter(dossier__in={each.dossier.pk for each in about}):
         rules[row.dossier_id].append(row)
+    workers = people.worked_by([each for each in about if _is_personal(each, rules[each.dossier.pk])])
     for decision in about:
         choices = made[decision.name]
         own = products[decision.dossier.company_id]
         if decision.reason == Reason.several_products:
-            choices.picks = _picks(decision, own, rules[decision.dossier.pk])
+            choices.picks = _picks(decision, own, rules[decision.dossier.pk], workers.get(decision.name, [None]))
             continue
         choices.tags = _in_question(decision.tags, rules[decision.dossier.pk])
         rated = likeness.products_for(choices.tags[0] if choices.tags else "", own)
@@ -170,23 +173,50 @@ def _products(found: Iterable[Decision]) -> Mapping[int, list[mapping.Product]]:
 
 def _in_question(tags: Sequence[str], rules: Sequence[TagMapping]) -> list[str]:
     """Tags as they are spelled, once each; those first of which a mapping is the trouble."""
-    mapped = {row.tag_key: bool(row.contradicted_by) for row in rules}
+    mapped: dict[str, bool] = {}
+    for row in rules:
+        mapped[row.tag_key] = mapped.get(row.tag_key, False) or bool(row.contradicted_by)
     once = {text_key(tag): tag.strip() for tag in reversed(tags) if text_key(tag)}
     return [once[key] for key in sorted(once, key=lambda key: (not mapped.get(key, False), key not in mapped, key))]
 
 
+def _is_personal(decision: Decision, rules: Sequence[TagMapping]) -> bool:
+    """Whether the choice between products hangs on who worked."""
+    keys = {text_key(tag) for tag in decision.tags}
+    return decision.reason == Reason.several_products and any(
+        row.person_remote_id is not None and row.tag_key in keys for row in rules
+    )
+
+
 def _picks(
-    decision: Decision, products: Sequence[mapping.Product], rules: Sequence[TagMapping]
+    decision: Decision,
+    products: Sequence[mapping.Product],
+    rules: Sequence[TagMapping],
+    workers: Sequence[int | None],
 ) -> list[tuple[mapping.Product, str]]:
-    """The products that single tags lead to (R4), the dearest first."""
-    judge = Judge(
+    """The products that single tags lead to (R4) for these people (Toggl ids; None: everybody), the dearest first."""
+    judge = _judge(decision, products, rules)
+    by_product: dict[mapping.Product, str] = {}
+    for person in workers:
+        for tag in decision.tags:
+            product = judge.product_of((tag,), person)
+            if product is not None:
+                by_product.setdefault(product, tag.strip())
+    return sorted(by_product.items(), key=lambda each: (-(each[0].price or 0), each[0].reference))
+
+
+def _judge(decision: Decision, products: Sequence[mapping.Product], rules: Sequence[TagMapping]) -> Judge:
+    return Judge(
         mapping.Rules(
             start=decision.dossier.start_date,
             clients=None,
             takes_unassigned=True,
             named_elsewhere=frozenset(),
             billable="all",
-            tags=tuple(mapping.TagRule(row.tag, row.product_reference, row.bill, row.priority) for row in rules),
+            tags=tuple(
+                mapping.TagRule(row.tag, row.product_reference, row.bill, row.priority, person=row.person_remote_id)
+                for row in rules
+            ),
             clients_map=(),
             products=tuple(products),
             customers=(),
@@ -194,12 +224,6 @@ def _picks(
             default_product="",
         )
     )
-    by_product: dict[mapping.Product, str] = {}
-    for tag in decision.tags:
-        product = judge.product_of((tag,))
-        if product is not None:
-            by_product.setdefault(product, tag.strip())
-    return sorted(by_product.items(), key=lambda each: (-(each[0].price or 0), each[0].reference))
 
 
 # --- clients and customers --------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from django.db.models import Count, Sum
 from django.utils.translation import gettext
 
 from integrations.models import Entry, Product
-from invoicing.attention import causes
+from invoicing.attention import causes, people
 from invoicing.attention.causes import Decision
 from invoicing.attention.choices import (
     CHOOSES_CUSTOMER,
@@ -21,7 +21,7 @@ from invoicing.attention.choices import (
     MAPS_TAG,
     SETS_DEFAULT,
     clients_named,
-    picks_of,
+    product_by,
 )
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
@@ -163,30 +163,39 @@ def _tag_of(found: Decision, remedy: Remedy) -> str:
 
 
 def _map_tag(found: Decision, remedy: Remedy, by: Actor, now: datetime) -> None:
-    product = _chosen(found, remedy.product)
-    rule = TagRule(_tag_of(found, remedy), product, priority=_priority(found.dossier, remedy.tag))
-    mappings.map_tags(dossier=found.dossier, rules=[rule], by=by, now=now)
+    tag, product = _tag_of(found, remedy), _chosen(found, remedy.product)
+    rules = [
+        TagRule(tag, product, priority=_priority(found.dossier, tag, [person]), person=person)
+        for person in people.counting(found, tag)
+    ]
+    mappings.map_tags(dossier=found.dossier, rules=rules, by=by, now=now)
 
 
 def _do_not_bill(found: Decision, remedy: Remedy, by: Actor, now: datetime) -> None:
-    rule = TagRule(_tag_of(found, remedy), "", bill=False)
-    mappings.map_tags(dossier=found.dossier, rules=[rule], by=by, now=now)
+    tag = _tag_of(found, remedy)
+    rules = [TagRule(tag, "", bill=False, person=person) for person in people.counting(found, tag)]
+    mappings.map_tags(dossier=found.dossier, rules=rules, by=by, now=now)
 
 
 def _pick(found: Decision, remedy: Remedy, by: Actor, now: datetime) -> None:
     """The tag wins over the other tags of these hours: its mapping gets the highest priority."""
     tag = _tag_of(found, remedy)
-    product = next((product for product, leads in picks_of(found) if text_key(leads) == text_key(tag)), None)
-    if product is None:
-        raise NotPossible(gettext("Nothing was changed: this tag leads to no product."))
-    others = [_priority(found.dossier, other) or 0 for other in found.tags if text_key(other) != text_key(tag)]
-    rule = TagRule(tag, product.reference, priority=max([*others, 0]) + 1)
-    mappings.map_tags(dossier=found.dossier, rules=[rule], by=by, now=now)
+    workers = [None, *people.worked(found)]
+    others = [_priority(found.dossier, other, workers) or 0 for other in found.tags if text_key(other) != text_key(tag)]
+    leads = product_by(found)
+    rules = []
+    for person in people.counting(found, tag):
+        product = leads(tag, person)
+        if product is None:
+            raise NotPossible(gettext("Nothing was changed: this tag leads to no product."))
+        rules.append(TagRule(tag, product.reference, priority=max([*others, 0]) + 1, person=person))
+    mappings.map_tags(dossier=found.dossier, rules=rules, by=by, now=now)
 
 
-def _priority(dossier: Dossier, tag: str) -> int | None:
-    row = dossier.tag_mappings.filter(tag_key=text_key(tag)).first()
-    return None if row is None else row.priority
+def _priority(dossier: Dossier, tag: str, persons: Sequence[int | None]) -> int | None:
+    """The highest priority of a tag's mappings for these people (Toggl ids; None: for everybody)."""
+    rows = dossier.tag_mappings.filter(tag_key=text_key(tag)).values_list("person_remote_id", "priority")
+    return max((priority for person, priority in rows if person in persons and priority is not None), default=None)
 
 
 def _chosen(found: Decision, product: str) -> str:
@@ -197,8 +206,15 @@ def _chosen(found: Decision, product: str) -> str:
 
 
 def _set_default(found: Decision, remedy: Remedy, by: Actor, now: datetime) -> None:
-    clients = DossierClient.objects.filter(dossier=found.dossier).values_list("client_remote_id", flat=True)
-    _state(found.dossier, set(clients), by, now, default_product=_chosen(found, remedy.product))
+    """The dossier's; of a person whose own product Billit does not have, that one."""
+    product = _chosen(found, remedy.product)
+    lost = people.without_product(found)
+    mappings.map_tags(
+        dossier=found.dossier, rules=[TagRule("", product, person=person) for person in lost], by=by, now=now
+    )
+    if not lost or set(people.worked(found)) - set(lost):
+        clients = DossierClient.objects.filter(dossier=found.dossier).values_list("client_remote_id", flat=True)
+        _state(found.dossier, set(clients), by, now, default_product=product)
 
 
 def _assign(found: Decision, remedy: Remedy, by: Actor, now: datetime) -> None:

@@ -45,10 +45,16 @@ def of_rules(dossier: Dossier, *, clients: Iterable[int]) -> Figures:
     return Figures.of(f"rules {dossier.key}", shown)
 
 
-def of_tag(tag: str, row: TagMapping | None) -> Figures:
-    """What a tag (its text key) leads to in a dossier; ``row``: its mapping, if there is one."""
+def tag_subject(tag: str, person: int | None) -> str:
+    """What the figures of a tag (its text key) are called, those of a person (Toggl id) apart."""
+    return f"tag {tag}" if person is None else f"persons-tag {person} {tag}"
+
+
+def of_tag(tag: str, person: int | None, row: TagMapping | None) -> Figures:
+    """What a tag (its text key) leads to in a dossier, for a person (Toggl id) or for everybody; ``row``: its mapping,
+    if there is one."""
     mapped = {} if row is None else {"product": row.product_reference, "bill": row.bill, "priority": row.priority}
-    return Figures.of(f"tag {tag}", {"description": tag if row is None else row.tag, **mapped})
+    return Figures.of(tag_subject(tag, person), {"description": tag if row is None else row.tag, **mapped})
 
 
 def of_customer(client: int, name: str, row: ClientMapping | None) -> Figures:

@@ -202,11 +202,12 @@ class TagRow(Row):
     """A tag mapping."""
 
     identity: ClassVar[tuple[str, ...]] = ("dossier", "tag")
-    needed: ClassVar[tuple[str, ...]] = identity
+    needed: ClassVar[tuple[str, ...]] = ("dossier",)
     as_typed: ClassVar[tuple[str, ...]] = ("tag", "product")
 
     dossier: Text = None
     tag: Text = None
+    person: IdCell = None
     bill: Flag = None
     product: Text = None
     priority: Number = None

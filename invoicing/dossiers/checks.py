@@ -75,7 +75,7 @@ def _mappings(dossier: Dossier) -> list[str]:
     known = {text_key(reference) for reference in products.values_list("reference", flat=True)}
     found = [
         _("Tag “%(tag)s” leads to product %(product)s, which Billit does not have.")
-        % {"tag": row.tag, "product": row.product_reference}
+        % {"tag": str(row), "product": row.product_reference}
         for row in dossier.tag_mappings.filter(bill=True).order_by("tag")
         if text_key(row.product_reference) not in known
     ]

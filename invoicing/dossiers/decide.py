@@ -16,10 +16,10 @@ from invoicing.deciding import configured, rights
 from invoicing.deciding.read import Figures, Read, check
 from invoicing.dossiers import firm as firms
 from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.mappings import TagName
 from invoicing.dossiers.rules import DossierRules, Pairing
 from invoicing.models import Dossier
 from invoicing.rules.mapping import ClientRule, TagRule
-from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
 from toggbill.firms.locks import lock_firm
@@ -49,8 +49,8 @@ def change_tags(
     *,
     dossier: Dossier,
     stated: Sequence[TagRule],
-    renamed: Mapping[str, str] | None = None,
-    gone: Iterable[str] = (),
+    renamed: Mapping[TagName, TagName] | None = None,
+    gone: Iterable[TagName] = (),
     by: Actor,
     now: datetime,
     read: Read | None = None,
@@ -62,11 +62,13 @@ def change_tags(
     """
     lock_firm(dossier.firm)
     rights.demand(by, "map", dossier)
-    tags = [*(renamed or {}).values(), *(rule.tag for rule in stated if rule.tag not in (renamed or {})), *gone]
+    told = {mappings.key_of(tag) for tag in renamed or {}}
+    tags = [*(renamed or {}).values(), *((rule.tag, rule.person) for rule in stated if rule.key not in told), *gone]
     known = set() if read is None else read.figures.keys()
 
     def current() -> list[Figures]:
-        mapped = {f"tag {key}" for key in dossier.tag_mappings.values_list("tag_key", flat=True)}
+        rows = dossier.tag_mappings.values_list("tag_key", "person_remote_id")
+        mapped = {configured.tag_subject(key, person) for key, person in rows}
         return [each for each in tags_as_read(dossier, tags) if each.subject in known | mapped]
 
     check(read, current, by=by)
@@ -116,11 +118,12 @@ def rules_as_read(dossier: Dossier) -> Figures:
     return configured.of_rules(dossier, clients=clients)
 
 
-def tags_as_read(dossier: Dossier, tags: Iterable[str]) -> list[Figures]:
-    """What tags of a dossier lead to as it stands, each once."""
-    keys = dict.fromkeys(text_key(tag) for tag in tags)
-    rows = {row.tag_key: row for row in dossier.tag_mappings.filter(tag_key__in=keys)}
-    return [configured.of_tag(key, rows.get(key)) for key in keys]
+def tags_as_read(dossier: Dossier, tags: Iterable[TagName]) -> list[Figures]:
+    """What tags of a dossier lead to as it stands, for everybody or for a person, each once."""
+    keys = dict.fromkeys(mappings.key_of(tag) for tag in tags)
+    found = dossier.tag_mappings.filter(tag_key__in={tag for tag, _person in keys})
+    rows = {(row.tag_key, row.person_remote_id): row for row in found}
+    return [configured.of_tag(*key, rows.get(key)) for key in keys]
 
 
 def clients_as_read(dossier: Dossier, clients: Iterable[int]) -> list[Figures]:

@@ -55,6 +55,7 @@ WORDS: Mapping[str, str] = {
     "two_firms": _("workspace and company belong to different firms."),
     # a mapping
     "no_product": _("missing; name a product's reference, or write no under bill."),
+    "person_not_billed": _("a person without a tag has a product: name the tag that is not billed for the person."),
     "product_not_billed": _("a tag that is not billed leads to no product: leave this empty."),
     "not_a_number": _("“%(value)s” is not a valid VAT or Belgian enterprise number: check its digits."),
     "two_customers": _("stands beside vat; name the customer by one of the two."),

@@ -24,6 +24,9 @@ from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm
 
+TagName = str | tuple[str, int | None]
+"""A tag as somebody spells it, or with the person (Toggl user) for whom alone it is mapped."""
+
 _LONGEST_TAG = 255
 _LONGEST = 200
 _BILLION = 10**9
@@ -32,12 +35,19 @@ _BILLION = 10**9
 def check_tags(rules: Sequence[TagRule]) -> list[list[Fault]]:
     """What is wrong with tag mappings of one dossier that are stated together; a list for each.
 
-    Fields: ``tag``, ``product``, ``bill``, ``priority``.
+    Fields: ``tag``, ``person``, ``product``, ``bill``, ``priority``.
     """
     found = [_tag(rule) for rule in rules]
-    for place, first in repeated([text_key(rule.tag) for rule in rules]).items():
-        found[place].append(Fault("tag", "twice", {"value": text_key(rules[place].tag), "first": first}))
+    for place, first in repeated([rule.key if any(rule.key) else "" for rule in rules]).items():
+        value = text_key(rules[place].tag) or str(rules[place].person)
+        found[place].append(Fault("tag", "twice", {"value": value, "first": first}))
     return found
+
+
+def key_of(tag: TagName) -> tuple[str, int | None]:
+    """What a mapping is of, as ``TagRule.key`` has it."""
+    name, person = (tag, None) if isinstance(tag, str) else tag
+    return text_key(name), person
 
 
 def check_clients(rules: Sequence[ClientRule]) -> list[list[Fault]]:
@@ -62,33 +72,33 @@ def map_tags(
     *,
     dossier: Dossier,
     rules: Iterable[TagRule],
-    renamed: Mapping[str, str] | None = None,
+    renamed: Mapping[TagName, TagName] | None = None,
     by: Actor,
     now: datetime,
 ) -> Counter[Outcome]:
-    """Write tag mappings, one per tag as ``text_key`` compares them; those that are not named stay. One that another
-    spelling of its tag contradicted is settled by stating it.
+    """Write tag mappings, one per tag (as ``text_key`` compares them) and person; those that are not named stay. One
+    that another spelling of its tag contradicted is settled by stating it.
 
     ``renamed``: the tag that a mapping had, by the one that it shall have. Raises ``Refused``, see ``check_tags``.
     """
     wanted = list(rules)
     refuse((rule.tag, fault) for rule, faults in zip(wanted, check_tags(wanted), strict=True) for fault in faults)
     lock_firm(dossier.firm)
-    rows = {row.tag_key: row for row in dossier.tag_mappings.all()}
-    before = {text_key(tag): text_key(old) for tag, old in (renamed or {}).items()}
+    rows = {(row.tag_key, row.person_remote_id): row for row in dossier.tag_mappings.all()}
+    before = {key_of(tag): key_of(old) for tag, old in (renamed or {}).items()}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
     for rule in wanted:
-        key = text_key(rule.tag)
-        values = {
+        values: dict[str, Any] = {
             "tag": rule.tag.strip(),
-            "tag_key": key,
+            "tag_key": text_key(rule.tag),
+            "person_remote_id": rule.person,
             "bill": rule.bill,
             "product_reference": rule.product.strip(),
             "priority": rule.priority,
             "contradicted_by": [],
         }
-        row = rows.get(key) or rows.get(before.get(key, ""))
+        row = rows.get(rule.key) or rows.get(before.get(rule.key, ("", None)))
         outcomes[_write(dossier, row or TagMapping(), values, news)] += 1
     _told(dossier, news, by, now)
     return outcomes
@@ -141,10 +151,15 @@ def map_clients(
     return outcomes
 
 
-def unmap_tags(*, dossier: Dossier, tags: Iterable[str], by: Actor, now: datetime) -> int:
+def unmap_tags(*, dossier: Dossier, tags: Iterable[TagName], by: Actor, now: datetime) -> int:
     """Take tag mappings away; returns how many there were."""
-    keys = {text_key(tag) for tag in tags}
-    return _unmap(dossier, lambda: list(dossier.tag_mappings.filter(tag_key__in=keys).order_by("pk")), by, now)
+    keys = {key_of(tag) for tag in tags}
+
+    def find() -> list[TagMapping]:
+        rows = dossier.tag_mappings.filter(tag_key__in={tag for tag, _person in keys}).order_by("pk")
+        return [row for row in rows if (row.tag_key, row.person_remote_id) in keys]
+
+    return _unmap(dossier, find, by, now)
 
 
 def unmap_clients(*, dossier: Dossier, clients: Iterable[int], by: Actor, now: datetime) -> int:
@@ -187,9 +202,11 @@ def _told(dossier: Dossier, news: list[News], by: Actor, now: datetime) -> None:
 
 
 def _tag(rule: TagRule) -> list[Fault]:
-    faults = line("tag", rule.tag.strip(), longest=_LONGEST_TAG, required=True)
-    if not faults and not text_key(rule.tag):
+    faults = line("tag", rule.tag.strip(), longest=_LONGEST_TAG, required=rule.person is None)
+    if not faults and not text_key(rule.tag) and (rule.person is None or rule.tag.strip()):
         faults.append(Fault("tag", "empty"))
+    if not rule.tag.strip() and rule.person is not None and not rule.bill:
+        faults.append(Fault("bill", "person_not_billed"))
     if not faults and len(text_key(rule.tag)) > _LONGEST_TAG:
         faults.append(Fault("tag", "tag_too_long", {"most": _LONGEST_TAG}))
     faults += line("product", rule.product.strip(), longest=_LONGEST)

@@ -118,6 +118,14 @@ class Sheet(ABC):
             words = {"workspace": workspace.name, "client": ", ".join(map(str, unknown))[:60]}
             row.note(column, _("workspace %(workspace)s has no client %(client)s in Toggl: check its id.") % words)
 
+    def _person(self, row: Row, workspace: Workspace, person: int) -> None:
+        """A person whom the row newly names has hours in the workspace."""
+        if row.sound("person") and not self.known.has_person(workspace, person):
+            words = {"workspace": workspace.name, "person": person}
+            row.note(
+                "person", _("workspace %(workspace)s has no hours of Toggl user %(person)s: check the id.") % words
+            )
+
 
 _Rule = TypeVar("_Rule", TagRule, ClientRule)
 
@@ -160,23 +168,27 @@ class TagSheet(Sheet):
     def cells_of(self, instance: TagMapping) -> dict[str, str]:
         """A mapping that stands."""
         product = instance.product_reference
-        return self._cells(instance.dossier.key, instance.tag, instance.bill, product, instance.priority)
+        person = instance.person_remote_id
+        return self._cells(instance.dossier.key, instance.tag, person, instance.bill, product, instance.priority)
 
     def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
         """As the onboarding file's ``tags``."""
         standing = {
-            (row.dossier.key, row.tag_key): self.cells_of(row)
+            (row.dossier.key, row.tag_key, _text(row.person_remote_id)): self.cells_of(row)
             for row in TagMapping.objects.filter(dossier__in=self.scope.dossiers.values()).select_related("dossier")
             # One that is contradicted says nothing yet: stating it settles it.
             if not row.contradicted_by
         }
         found = []
         for cells in rows:
-            old = standing.get((same_case_key(_key(cells, "dossier")), text_key(_key(cells, "tag"))))
+            named = same_case_key(_key(cells, "dossier")), text_key(_key(cells, "tag")), _key(cells, "person").strip()
+            old = standing.get(named)
             row = TagRow.read(cells, old)
-            rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority)
-            new = self._cells(row.dossier, rule.tag, rule.bill, rule.product, rule.priority)
+            rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority, person=row.person)
+            new = self._cells(row.dossier, rule.tag, rule.person, rule.bill, rule.product, rule.priority)
             dossier = self._dossier(row)
+            if dossier is not None and rule.person is not None and old is None:
+                self._person(row, dossier.workspace, rule.person)
             if dossier is not None and rule.bill:
                 self._product(row, "product", dossier.company, old)
             found.append(Read(row, old, new, (dossier, rule)))

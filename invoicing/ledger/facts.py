@@ -171,7 +171,7 @@ class Facts:
     def product(self, entry: mapping.Entry, dossier: Dossier) -> mapping.Product | None:
         """The product that an entry leads to by the rules of a dossier, whoever the customer is."""
         judge = self.judges.get(dossier.pk)
-        return None if judge is None else judge.product_of(entry.tags)
+        return None if judge is None else judge.product_of(entry.tags, entry.person_id)
 
     def verdict(self, entry: mapping.Entry) -> tuple[Dossier | None, mapping.Verdict]:
         """In whose books an entry stands, and what their rules say of it (R1); None: in nobody's."""

@@ -29,16 +29,19 @@ def tag_rules(dossier: Dossier) -> tuple[mapping.TagRule, ...]:
     """The tag mappings of a dossier."""
     rows = TagMapping.objects.filter(dossier=dossier)
     return tuple(
-        mapping.TagRule(tag, product, bill, priority, is_contradicted=bool(contradicted_by))
-        for tag, product, bill, priority, contradicted_by in rows.values_list(
-            "tag", "product_reference", "bill", "priority", "contradicted_by"
+        mapping.TagRule(tag, product, bill, priority, is_contradicted=bool(contradicted_by), person=person)
+        for tag, product, bill, priority, contradicted_by, person in rows.values_list(
+            "tag", "product_reference", "bill", "priority", "contradicted_by", "person_remote_id"
         )
     )
 
 
-def chooser(dossier: Dossier) -> Callable[[tuple[str, ...]], mapping.Choice | None]:
-    """What the rules of today say of tags (R4): the product that they lead to and why, None when they lead to none.
-    Three queries, however many tags are asked for."""
+Choose = Callable[[tuple[str, ...], int | None], mapping.Choice | None]
+
+
+def chooser(dossier: Dossier) -> Choose:
+    """What the rules of today say of tags at the entries of a person (R4, section 11): the product that they lead to
+    and why, None when they lead to none. Three queries, however many tags are asked for."""
     rules = mapping.Rules(
         start=dossier.start_date,
         clients=None,

@@ -57,12 +57,13 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
 def mapping_of(mapping: TagMapping | ClientMapping) -> Stated:
     """A mapping. ``proposed`` of a client's: its number was read in the name and pinned, no person stated it (R3)."""
     if isinstance(mapping, TagMapping):
-        said = {
+        said: Stated = {
             "tag": mapping.tag,
             "bill": mapping.bill,
             "product": mapping.product_reference,
             "priority": mapping.priority,
         }
+        said |= {} if mapping.person_remote_id is None else {"person": mapping.person_remote_id}
         return said | ({"contradicted_by": mapping.contradicted_by} if mapping.contradicted_by else {})
     return {
         "client": mapping.client_remote_id,

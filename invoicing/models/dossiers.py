@@ -235,6 +235,9 @@ class DossierClient(FirmOwned):
 class TagMapping(FirmOwned):
     """Tag -> product (R4) or tag -> do not bill (R2), in a dossier. ``tag_key``: its text key.
 
+    ``person_remote_id``: it is for the entries of this Toggl user alone, and wins over the mapping of the tag for
+    everybody; without a tag it is the person's product (section 11).
+
     ``contradicted_by``: mappings of the same tag in another spelling that said something else before both were read as
     one, as ``rule_events.mapping_of`` says them; until a person states the mapping anew, entries with the tag wait.
     """
@@ -242,7 +245,8 @@ class TagMapping(FirmOwned):
     dossier = models.ForeignKey(
         Dossier, on_delete=models.CASCADE, related_name="tag_mappings", verbose_name=_("dossier")
     )
-    tag = models.CharField(_("tag"), max_length=255)
+    tag = models.CharField(_("tag"), max_length=255, blank=True)
+    person_remote_id = models.BigIntegerField(_("person"), null=True, blank=True)
     tag_key = models.CharField(max_length=255, editable=False)
     bill = models.BooleanField(
         _("bill"), default=True, help_text=_("Off: an entry with this tag is not billed, whatever its other tags.")
@@ -255,7 +259,19 @@ class TagMapping(FirmOwned):
         verbose_name = _("tag mapping")
         verbose_name_plural = _("tag mappings")
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.UniqueConstraint(fields=["dossier", "tag_key"], name="tag_mapping_once"),
+            models.UniqueConstraint(
+                fields=["dossier", "tag_key"], condition=Q(person_remote_id__isnull=True), name="tag_mapping_once"
+            ),
+            models.UniqueConstraint(
+                fields=["dossier", "tag_key", "person_remote_id"],
+                condition=Q(person_remote_id__isnull=False),
+                name="tag_mapping_once_a_person",
+            ),
+            # A mapping without a tag is a person's product, which says nothing of what is not billed.
+            models.CheckConstraint(
+                condition=~Q(tag_key="") | Q(person_remote_id__isnull=False, bill=True),
+                name="tag_mapping_of_tag_or_person",
+            ),
             models.CheckConstraint(
                 condition=(Q(bill=True) & ~Q(product_reference="")) | Q(bill=False, product_reference=""),
                 name="tag_mapping_product_or_not",
@@ -263,7 +279,7 @@ class TagMapping(FirmOwned):
         ]
 
     def __str__(self) -> str:
-        return self.tag
+        return self.tag if self.person_remote_id is None else f"{self.tag} ({self.person_remote_id})".strip()
 
 
 class ClientMapping(FirmOwned):

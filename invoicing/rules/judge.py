@@ -4,21 +4,17 @@ Pure, as ``mapping`` is: no clock, database or setting is read.
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.mapping import (
-    VAT_RATES,
     Buyer,
     Choice,
-    ChosenBy,
     ClientRule,
     Customer,
     Entry,
-    Lead,
     Product,
     Reason,
     Rules,
@@ -30,7 +26,7 @@ from invoicing.rules.mapping import (
     normalise_number,
     read_number,
 )
-from invoicing.rules.text import text_key
+from invoicing.rules.tags import Tagged, Tags
 from invoicing.rules.vat_numbers import rest_of_name
 
 
@@ -58,17 +54,6 @@ def _unfit(treatment: Treatment | None, number: str, country: str) -> Reason | N
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Tagged:
-    """R2 and R4 on one set of tags."""
-
-    bill: bool = True
-    product: Product | None = None
-    reason: Reason | None = None
-    ignored: tuple[str, ...] = ()
-    choice: Choice | None = None
-
-
 _OUTSIDE = Verdict(None)
 _DELETED = Verdict(State.deleted)
 _RUNNING = Verdict(State.running)
@@ -85,15 +70,7 @@ class Judge:
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
         self._longest = rules.longest_hours * 3600
-        self._tag_rules: defaultdict[str, list[TagRule]] = defaultdict(list)
-        for tag_rule in rules.tags:
-            self._tag_rules[text_key(tag_rule.tag)].append(tag_rule)
-        self._exact: defaultdict[str, list[Product]] = defaultdict(list)
-        self._folded: defaultdict[str, list[Product]] = defaultdict(list)
-        # A product without a reference cannot be meant by a tag: a blank must not find it.
-        for product in filter(lambda product: text_key(product.reference), rules.products):
-            self._exact[product.reference.strip()].append(product)
-            self._folded[text_key(product.reference)].append(product)
+        self._tags = Tags(rules)
         self._client_rules = {rule.client_id: rule for rule in rules.clients_map}
         self._parties = {customer.party_id: customer for customer in rules.customers}
         self._numbered: defaultdict[str, list[Customer]] = defaultdict(list)
@@ -101,8 +78,7 @@ class Judge:
             if customer.number:
                 self._numbered[customer.number].append(customer)
         self._billed: dict[tuple[int, str], _Billed] = {}
-        self._tagged: dict[tuple[str, ...], _Tagged] = {}
-        self._verdicts: dict[tuple[tuple[str, ...], int, str, Decimal | None], Verdict] = {}
+        self._verdicts: dict[tuple[tuple[str, ...], int | None, int, str, Decimal | None], Verdict] = {}
         self._by_day = rules.price_day == "work"
         self.agreements = rules.agreements
         self._scopes = self._read_agreements()
@@ -113,7 +89,7 @@ class Judge:
         for agreement in self.agreements:
             buyer = self._customer_of(agreement).known
             if buyer is not None:
-                named = (product.id for reference in agreement.products for product in self._named(reference))
+                named = (product.id for reference in agreement.products for product in self._tags.named(reference))
                 found[buyer.key].append((agreement, frozenset(named)))
         return dict(found)
 
@@ -122,9 +98,8 @@ class Judge:
         return Judge(replace(self._rules, **changes))
 
     def with_tag(self, rule: TagRule) -> "Judge":
-        """A judge by the same rules but for what this tag leads to."""
-        key = text_key(rule.tag)
-        others = tuple(each for each in self._rules.tags if text_key(each.tag) != key)
+        """A judge by the same rules but for what this tag (of this person, if it names one) leads to."""
+        others = tuple(each for each in self._rules.tags if each.key != rule.key)
         return self.under(tags=(*others, rule))
 
     def verdict(self, entry: Entry) -> Verdict:
@@ -137,9 +112,7 @@ class Judge:
             return _DELETED
         if entry.running or entry.seconds < 0:
             return _RUNNING
-        tagged = self._tagged.get(entry.tags)
-        if tagged is None:
-            tagged = self._tagged[entry.tags] = self._read_tags(entry.tags)
+        tagged = self._tags.read(entry.tags, entry.person_id)
         if entry.seconds == 0 or not tagged.bill or (self._rules.billable == "flagged" and not entry.billable):
             return _NOT_BILLABLE
         if entry.billed_elsewhere:
@@ -153,9 +126,9 @@ class Judge:
         agreed = self._agreed(entry, tagged) if self._scopes or entry.covered_by else None
         return agreed or self._by_the_hour(entry, entry.client_id, tagged)
 
-    def _by_the_hour(self, entry: Entry, client_id: int, tagged: _Tagged) -> Verdict:
+    def _by_the_hour(self, entry: Entry, client_id: int, tagged: Tagged) -> Verdict:
         price = tagged.product.price_on(entry.day) if self._by_day and tagged.product else None
-        billed_as = (entry.tags, client_id, entry.client_name, price)
+        billed_as = (entry.tags, self._tags.own(entry.person_id), client_id, entry.client_name, price)
         verdict = self._verdicts.get(billed_as)
         if verdict is None:
             verdict = self._combine(self._priced(tagged, price), client_id, entry.client_name)
@@ -164,7 +137,7 @@ class Judge:
             return replace(verdict, state=State.attention, reason=doubt)
         return verdict
 
-    def _combine(self, tagged: _Tagged, client_id: int, client_name: str) -> Verdict:
+    def _combine(self, tagged: Tagged, client_id: int, client_name: str) -> Verdict:
         """What R3, R4 and R6 say of such tags with such a client."""
         billed = self._buyer_of(client_id, client_name)
         reason = billed.reason or tagged.reason or billed.unfit or self._no_vat(billed, tagged)
@@ -179,7 +152,7 @@ class Judge:
             billed = self._billed[client] = self._find_buyer(rule, client_name)
         return billed
 
-    def _agreed(self, entry: Entry, tagged: _Tagged) -> Verdict | None:
+    def _agreed(self, entry: Entry, tagged: Tagged) -> Verdict | None:
         """What the agreements of its customer say of an entry (section 11); None: nothing, it is billed by the hour.
 
         Of covered hours R4 is asked only for the product, where a scope names products, and R6 for nothing; hours on
@@ -224,7 +197,7 @@ class Judge:
 
     def by_the_hour(self, entry: Entry) -> Verdict:
         """What is said of an hour that a prepaid agreement covers and that no block pays."""
-        return self._by_the_hour(entry, entry.client_id or 0, self._tagged[entry.tags])
+        return self._by_the_hour(entry, entry.client_id or 0, self._tags.read(entry.tags, entry.person_id))
 
     def _customer_of(self, agreement: Agreement) -> _Billed:
         if agreement.client_id is not None:
@@ -246,30 +219,32 @@ class Judge:
     ) -> tuple[Product | None, Reason | None]:
         """The product of this reference as the line of an agreement needs it, or why it cannot be billed. Without
         `is_priced` its own price counts for nothing."""
-        tagged = self._only(self._named(reference), is_priced=is_priced)
+        tagged = self._tags.only(self._tags.named(reference), is_priced=is_priced)
         return tagged.product, tagged.reason or self._no_vat(_Billed(buyer), tagged)
 
-    def _priced(self, tagged: _Tagged, price: Decimal | None) -> _Tagged:
+    def _priced(self, tagged: Tagged, price: Decimal | None) -> Tagged:
         """The same at the price of the day of the work, where the dossier bills that (section 11)."""
         if not self._by_day or tagged.product is None:
             return tagged
-        return self._only([replace(tagged.product, price=price)], tagged.ignored)
+        return self._tags.only([replace(tagged.product, price=price)], tagged.ignored)
 
-    def _no_vat(self, billed: _Billed, tagged: _Tagged) -> Reason | None:
+    def _no_vat(self, billed: _Billed, tagged: Tagged) -> Reason | None:
         """A company under the scheme of small enterprises charges no VAT: its products have to say so (R6)."""
         if not self._rules.small_enterprise or billed.buyer is None or tagged.product is None:
             return None
         is_charged = billed.buyer.treatment is Treatment.domestic and bool(tagged.product.vat_rate)
         return Reason.small_enterprise if is_charged else None
 
-    def product_of(self, tags: tuple[str, ...]) -> Product | None:
-        """The product that tags lead to (R4), whoever the customer is; None when they lead to none, or bill nothing."""
-        tagged = self._tagged.get(tags) or self._read_tags(tags)
+    def product_of(self, tags: tuple[str, ...], person: int | None = None) -> Product | None:
+        """The product that tags lead to (R4) at the entries of a person, whoever the customer is; None when they lead
+        to none, or bill nothing."""
+        tagged = self._tags.read(tags, person)
         return tagged.product if tagged.bill else None
 
-    def choice_of(self, tags: tuple[str, ...]) -> Choice | None:
-        """The product that tags lead to (R4) and why; None when they lead to none, to several, or bill nothing."""
-        return (self._tagged.get(tags) or self._read_tags(tags)).choice
+    def choice_of(self, tags: tuple[str, ...], person: int | None = None) -> Choice | None:
+        """The product that tags lead to (R4) at the entries of a person, and why; None when they lead to none, to
+        several, or bill nothing."""
+        return self._tags.read(tags, person).choice
 
     def lets_through(self, entry: Entry) -> bool:
         """Whether R1 and R2 leave it to be billed, whatever the later rules say of it."""
@@ -325,75 +300,3 @@ class Judge:
         else:
             known = Buyer(number, customer.party_id, customer.name, customer.language, treatment, *references)
         return _Billed(None if unfit else known, unfit=unfit, known=known)
-
-    def _read_tags(self, tags: Sequence[str]) -> _Tagged:
-        spelled: dict[str, str] = {}
-        for tag in tags:
-            spelled.setdefault(text_key(tag), tag)
-        # A tag of which nothing shows is none.
-        spelled.pop("", None)
-        leads: dict[Product, Lead] = {}
-        nowhere: list[str] = []
-        dangling = contradicted = False
-        for key, tag in spelled.items():
-            rules = self._tag_rules.get(key)
-            if any(rule.is_contradicted for rule in rules or ()):
-                contradicted = True
-                continue
-            if not all(rule.bill for rule in rules or ()):
-                return _Tagged(bill=False)
-            found = self._leads(key, tag.strip(), rules)
-            dangling = dangling or (rules is not None and not found)
-            if not found:
-                nowhere.append(tag.strip())
-            for lead in found:
-                if lead.product not in leads or lead.priority > leads[lead.product].priority:
-                    leads[lead.product] = lead
-        if contradicted:
-            return _Tagged(reason=Reason.contradicting_mappings)
-        if leads:
-            highest = max(lead.priority for lead in leads.values())
-            followed = [lead for lead in leads.values() if lead.priority == highest]
-            passed_over = tuple(lead for lead in leads.values() if lead.priority < highest)
-            return self._only([lead.product for lead in followed], nowhere, choice=Choice(followed[0], passed_over))
-        # The person who mapped this tag meant a certain price: the default product would bill another.
-        if dangling:
-            return _Tagged(reason=Reason.unknown_product)
-        if self._rules.default_product.strip():
-            named = self._named(self._rules.default_product)
-            choice = Choice(Lead(named[0], ChosenBy.default)) if named else None
-            return self._only(named, choice=choice)
-        return _Tagged(reason=Reason.unknown_tag if spelled else Reason.no_tag)
-
-    def _leads(self, key: str, tag: str, rules: Sequence[TagRule] | None) -> list[Lead]:
-        """The products that a tag leads to by its mappings, or, where it has none, by its own name."""
-        if rules is None:
-            return [Lead(product, ChosenBy.reference, tag) for product in self._folded.get(key, [])]
-        named = [(rule.priority or 0, product) for rule in rules for product in self._named(rule.product)]
-        return [Lead(product, ChosenBy.mapping, tag, priority) for priority, product in named]
-
-    def _named(self, reference: str) -> list[Product]:
-        """The products of a reference that a person wrote: those spelt so, else those that are equal by text key."""
-        return self._exact.get(reference.strip()) or self._folded.get(text_key(reference), [])
-
-    def _only(
-        self,
-        products: Sequence[Product],
-        ignored: Sequence[str] = (),
-        *,
-        is_priced: bool = True,
-        choice: Choice | None = None,
-    ) -> _Tagged:
-        if len(products) != 1:
-            return _Tagged(reason=Reason.several_products if products else Reason.unknown_product)
-        product = products[0]
-        reason = self._unpriced(product) if is_priced else None
-        if reason is None and product.vat_rate not in VAT_RATES:
-            reason = Reason.vat_rate
-        return _Tagged(product=product, reason=reason, ignored=tuple(ignored), choice=choice)
-
-    def _unpriced(self, product: Product) -> Reason | None:
-        if product.price is None or product.price <= 0:
-            return Reason.no_price
-        is_whole = product.price == round(product.price, self._rules.price_decimals)
-        return None if is_whole else Reason.price_decimals

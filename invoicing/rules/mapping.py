@@ -12,6 +12,7 @@ from enum import StrEnum, auto
 from typing import Literal
 
 from invoicing.rules.agreement import Agreement
+from invoicing.rules.text import text_key
 from invoicing.rules.vat_numbers import customer_number as customer_number
 from invoicing.rules.vat_numbers import name_without_number as name_without_number
 from invoicing.rules.vat_numbers import normalise_number as normalise_number
@@ -154,6 +155,8 @@ class Customer:
 class TagRule:
     """A tag mapping: to a product reference, or (`bill` false) to *do not bill*. No priority counts as 0.
 
+    `person`: it is for the entries of this Toggl user alone, and wins over the mapping of the tag for everybody;
+    without a tag it is the person's product, where no tag leads anywhere (section 11).
     `is_contradicted`: another mapping of the same tag said something else, and no person has chosen yet."""
 
     tag: str
@@ -161,12 +164,21 @@ class TagRule:
     bill: bool = True
     priority: int | None = None
     is_contradicted: bool = False
+    person: int | None = None
+
+    @property
+    def key(self) -> tuple[str, int | None]:
+        """What it is the mapping of: a tag, as tags are compared, and a person."""
+        return text_key(self.tag), self.person
 
 
 class ChosenBy(StrEnum):
-    """What led to a product (R4): a mapping of a tag, a tag that equals its reference, the dossier's default."""
+    """What led to a product (R4): a mapping of a tag, or of a person's tag, a tag that equals its reference, the
+    person's product, the dossier's default."""
 
     mapping = auto()
+    persons_mapping = auto()
+    person = auto()
     reference = auto()
     default = auto()
 

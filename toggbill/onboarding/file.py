@@ -290,9 +290,7 @@ def _schedule(dossier: DossierTable) -> tuple[str | None, int | None]:
 
 
 def _tags(tables: Sequence[TagTable]) -> tuple[TagRule, ...]:
-    stated = [
-        TagRule(table.tag or "", table.product or "", table.bill is not False, table.priority) for table in tables
-    ]
+    stated = [table.rule() for table in tables]
     _note_mappings(tables, mappings.check_tags(stated))
     return tuple(stated)
 

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from invoicing.dossiers import faults
 from invoicing.dossiers.parsing import AMOUNT, Id, Section, Words, raise_first, wrong
-from invoicing.rules.mapping import Treatment
+from invoicing.rules.mapping import TagRule, Treatment
 from toggbill.firms.models import Membership
 
 LANGUAGES = ("en", "fr", "nl")
@@ -164,9 +164,19 @@ class TagTable(Table):
     written = "tags = [ { tag = …, product = … } ]"
 
     tag: Text = None
+    person: Id = None
     product: Text = None
     bill: Flag = None
     priority: Number = None
+
+    def note_missing(self, name: str) -> None:
+        """A tag may be missing beside a person: it is the person's product."""
+        if not self.has("person"):
+            super().note_missing(name)
+
+    def rule(self) -> TagRule:
+        """The mapping that it states."""
+        return TagRule(self.tag or "", self.product or "", self.bill is not False, self.priority, person=self.person)
 
 
 class ClientTable(Table):

@@ -34,7 +34,10 @@ _DOSSIER = Column(_("dossier"), _("Short name of the dossier, which stands in th
 COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
     TagRow: {
         "dossier": _DOSSIER,
-        "tag": Column(_("tag"), _("The tag, as it is in Toggl."), "Advice"),
+        "tag": Column(_("tag"), _("The tag, as it is in Toggl; may be empty beside a person."), "Advice"),
+        "person": Column(
+            _("person"), _("Id of the Toggl user for whom alone it is mapped; without a tag: the person's product.")
+        ),
         "bill": Column(_("bill it"), _("yes or no; no: hours with this tag are not billed."), _YES),
         "product": Column(
             _("product"), _("Reference of the product in Billit; empty for a tag that is not billed."), "ADV"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from integrations.models import Client, Company, Customer, Product, Workspace
+from invoicing.dossiers.people import has_person
 from invoicing.rules.text import text_key
 
 
@@ -18,6 +19,7 @@ class Known:
         self._products: dict[int, AbstractSet[str] | None] = {}
         self._customers: dict[int, AbstractSet[int] | None] = {}
         self._clients: dict[int, AbstractSet[int] | None] = {}
+        self._people: dict[tuple[int, int], bool] = {}
 
     def has_product(self, company: Company, reference: str) -> bool:
         """Whether the company has a product of this reference, as tags and references are compared (R4)."""
@@ -42,3 +44,10 @@ class Known:
             self._clients[workspace.pk] = set(found) if workspace.synced_at else None
         known = self._clients[workspace.pk]
         return known is None or client in known
+
+    def has_person(self, workspace: Workspace, person: int) -> bool:
+        """Whether the workspace has hours of this Toggl user."""
+        if (workspace.pk, person) not in self._people:
+            known = not workspace.synced_at or has_person(workspace, person)
+            self._people[workspace.pk, person] = known
+        return self._people[workspace.pk, person]

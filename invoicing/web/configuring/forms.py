@@ -11,11 +11,12 @@ from django.forms.models import modelform_factory
 from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
-from invoicing.admin.choices import CUSTOMERS, NamedIdField
+from invoicing.admin.choices import CUSTOMERS, PEOPLE, NamedIdField
 from invoicing.admin.forms import DossierForm, says
 from invoicing.dossiers import mappings, rules
 from invoicing.dossiers.faults import Fault
 from invoicing.dossiers.firm import standing
+from invoicing.dossiers.people import has_person
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.mapping import ClientRule, Product, TagRule, Treatment, normalise_number
@@ -59,7 +60,15 @@ def note(form: forms.BaseForm, faults: Iterable[Fault], names: Mapping[str, str]
 class TagForm(forms.Form):
     """A tag that leads to a product, or is not billed."""
 
-    tag = forms.CharField(label=_("tag"), max_length=255)
+    tag = forms.CharField(
+        label=_("tag"), max_length=255, required=False, help_text=_("May be empty beside a person: their product.")
+    )
+    person = NamedIdField(
+        offers=PEOPLE,
+        label=_("person"),
+        required=False,
+        help_text=_("Of whose hours alone: it wins over the mapping of the tag for everybody. Empty: everybody."),
+    )
     product = forms.ChoiceField(label=_("leads to"))
     priority = forms.IntegerField(
         label=_("priority"),
@@ -68,13 +77,21 @@ class TagForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, dossier: Dossier, row: TagMapping | None, products: Sequence[Product], **kwargs: Any
+        self,
+        *args: Any,
+        dossier: Dossier,
+        row: TagMapping | None,
+        products: Sequence[Product],
+        people: Mapping[int, str],
+        **kwargs: Any,
     ) -> None:
         if row is not None:
             product = choice_of(row.product_reference) if row.bill else DO_NOT_BILL
-            kwargs["initial"] = {"tag": row.tag, "product": product, "priority": row.priority}
+            person = row.person_remote_id
+            kwargs["initial"] = {"tag": row.tag, "person": person, "product": product, "priority": row.priority}
         super().__init__(*args, **kwargs)
         self.dossier, self.row = dossier, row
+        cast(NamedIdField, self.fields["person"]).names = people
         stands = row.product_reference if row is not None else ""
         field = cast(forms.ChoiceField, self.fields["product"])
         field.choices = [
@@ -88,8 +105,15 @@ class TagForm(forms.Form):
         cleaned = super().clean() or {}
         if self.errors:
             return cleaned
-        note(self, mappings.check_tags([self.rule()])[0], {"bill": "product"})
-        same = self.dossier.tag_mappings.filter(tag_key=text_key(self.rule().tag))
+        rule = self.rule()
+        if not rule.tag.strip() and rule.person is None:
+            self.add_error("tag", self.fields["tag"].error_messages["required"])
+            return cleaned
+        note(self, mappings.check_tags([rule])[0], {"bill": "product"})
+        is_same = self.row is not None and self.row.person_remote_id == rule.person
+        if rule.person is not None and not is_same and not has_person(self.dossier.workspace, rule.person):
+            self.add_error("person", _("This workspace has no hours of such a person."))
+        same = self.dossier.tag_mappings.filter(tag_key=text_key(rule.tag), person_remote_id=rule.person)
         if (same if self.row is None else same.exclude(pk=self.row.pk)).exists():
             self.add_error("tag", _("The dossier maps this tag already: change that mapping."))
         return cleaned
@@ -98,7 +122,13 @@ class TagForm(forms.Form):
         """The mapping that the form states."""
         given = self.cleaned_data
         reference, bill = leads_to(given["product"])
-        return TagRule(tag=given["tag"], product=reference, bill=bill, priority=given.get("priority"))
+        return TagRule(
+            tag=given["tag"],
+            product=reference,
+            bill=bill,
+            priority=given.get("priority"),
+            person=given.get("person"),
+        )
 
 
 class CustomerField(NamedIdField):

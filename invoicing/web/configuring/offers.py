@@ -123,7 +123,9 @@ def _leading(dossier: Dossier, products: Iterable[mapping.Product]) -> set[str]:
     mapped = {
         row.tag_key
         for row in dossier.tag_mappings.all()
-        if not row.contradicted_by and (not row.bill or text_key(row.product_reference) in known)
+        if row.person_remote_id is None
+        and not row.contradicted_by
+        and (not row.bill or text_key(row.product_reference) in known)
     }
     return mapped | (known - {row.tag_key for row in dossier.tag_mappings.exclude(contradicted_by=[])})
 

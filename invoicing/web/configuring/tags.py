@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,9 +16,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from invoicing.admin.choices import PEOPLE
 from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
+from invoicing.dossiers.people import people_of
 from invoicing.models import Dossier, TagMapping
 from invoicing.rules.mapping import Product, TagRule
 from invoicing.rules.text import text_key
@@ -31,9 +34,11 @@ from toggbill.firms.next_page import page_of_ours
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """A mapping as it is listed; ``product``: what it leads to, "" for *do not bill*."""
+    """A mapping as it is listed; ``person``: for whom alone, by name, else the id; ``product``: what it leads to, ""
+    for *do not bill*."""
 
     row: TagMapping
+    person: str
     product: str
     is_unknown: bool
     read: str
@@ -54,7 +59,7 @@ def listing(request: FirmRequest, key: str) -> HttpResponse:
     """What each tag of the dossier leads to."""
     row = dossier_of(request, key)
     products = offers.products_of(row)
-    page = paged(request, row.tag_mappings.order_by("tag", "pk"))
+    page = paged(request, row.tag_mappings.order_by("tag", "person_remote_id", "pk"))
     return render(
         request,
         "configuring/tags.html",
@@ -91,13 +96,28 @@ def _choices(waiting: offers.WaitingTag) -> list[tuple[str, str, bool]]:
 
 def _mapped(dossier: Dossier, rows: Sequence[TagMapping], products: Sequence[Product]) -> list[Mapped]:
     labels = {text_key(product.reference): product_label(product) for product in products}
-    as_read = decide.tags_as_read(dossier, [row.tag for row in rows])
+    as_read = decide.tags_as_read(dossier, [named(row) for row in rows])
+    is_personal = any(row.person_remote_id is not None for row in rows)
+    people = people_of(dossier.workspace) if is_personal else {}
     found = []
     for row, read in zip(rows, as_read, strict=True):
         key = text_key(row.product_reference)
         product = labels.get(key, row.product_reference) if row.bill else ""
-        found.append(Mapped(row, product, row.bill and key not in labels, Read.of([read]).pack()))
+        person = row.person_remote_id
+        name = "" if person is None else people.get(person) or str(person)
+        found.append(Mapped(row, name, product, row.bill and key not in labels, Read.of([read]).pack()))
     return found
+
+
+def named(row: TagMapping) -> tuple[str, int | None]:
+    """The tag of a mapping, and the person for whom alone it is mapped."""
+    return row.tag, row.person_remote_id
+
+
+def _was(request: FirmRequest) -> tuple[str, int | None]:
+    """The mapping that was read (fields `was` and `was_person`)."""
+    person = request.POST.get("was_person", "")
+    return request.POST.get("was", ""), int(person) if re.fullmatch("[0-9]{1,18}", person) else None
 
 
 @member_required("map")
@@ -154,35 +174,36 @@ def add(request: FirmRequest, key: str) -> HttpResponse:
 @member_required("map")
 @require_http_methods(["GET", "POST"])
 def change(request: FirmRequest, key: str, pk: int) -> HttpResponse:
-    """Change what a tag leads to (the fields of ``TagForm``, `was`: the tag that was read, and `read`)."""
+    """Change what a tag leads to (the fields of ``TagForm``; `was` and `was_person`: what was read; and `read`)."""
     row = dossier_of(request, key)
     return _edit(request, row, get_object_or_404(row.tag_mappings, pk=pk))
 
 
 def _edit(request: FirmRequest, dossier: Dossier, row: TagMapping | None) -> HttpResponse:
-    products = offers.products_of(dossier)
+    products, people = offers.products_of(dossier), people_of(dossier.workspace)
     form = forms.TagForm(
         request.POST or None,
         dossier=dossier,
         row=row,
         products=products,
+        people=people,
         **({"initial": {"tag": request.GET.get("tag", "")[:255]}} if row is None else {}),
     )
     if request.method == "POST" and form.is_valid():
         rule = form.rule()
-        renamed = {} if row is None else {rule.tag: request.POST.get("was", "")}
+        renamed = {} if row is None else {(rule.tag, rule.person): _was(request)}
         if _changed(request, dossier, stated=[rule], renamed=renamed):
             return redirect("firm:tags", key=dossier.key)
-    read = Read.of(decide.tags_as_read(dossier, [] if row is None else [row.tag])).pack()
-    context = {"dossier": dossier, "form": form, "row": row, "read": read}
+    read = Read.of(decide.tags_as_read(dossier, [] if row is None else [named(row)])).pack()
+    context = {"dossier": dossier, "form": form, "row": row, "read": read, "people": people, "people_list": PEOPLE}
     return render(request, "configuring/tag.html", context, status=422 if form.is_bound else 200)
 
 
 @member_required("map")
 @require_POST
 def remove(request: FirmRequest, key: str, pk: int) -> HttpResponse:
-    """Take a mapping away (fields `was`: the tag that was read, and `read`)."""
+    """Take a mapping away (fields `was` and `was_person`: the tag that was read, and `read`)."""
     row = dossier_of(request, key)
     get_object_or_404(row.tag_mappings, pk=pk)
-    _changed(request, row, gone=[request.POST.get("was", "")])
+    _changed(request, row, gone=[_was(request)])
     return redirect("firm:tags", key=row.key)

@@ -14,12 +14,15 @@ from integrations.models import Project
 from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow, TagMapping
 from invoicing.rules.rating import worth
+from invoicing.rules.text import text_key
 from invoicing.rules.unbilled import Why, not_billable
 from invoicing.web.hours.sums import WITHOUT_VALUE
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
 
 _State = LedgerRow.State
+_Unbilled = dict[tuple[str, int | None], bool]
+"""By text key of a mapped tag, and the person for whom alone it is mapped: whether it is not billed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,7 @@ def hours(rows: Iterable[LedgerRow], *, member: Membership) -> list[Hour]:
     for row in found:
         project = projects.get((row.entry.workspace_id, row.entry.project_remote_id or 0), "")
         own = places.get(row.entry_id, [])
-        why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, frozenset()))
+        why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, {}))
         listed.append(Hour(row, project, own, why, todo))
     return listed
 
@@ -96,18 +99,18 @@ def _projects(rows: Sequence[LedgerRow]) -> dict[tuple[int, int], str]:
     }
 
 
-def _unbilled_tags(rows: Iterable[LedgerRow]) -> dict[int, frozenset[str]]:
-    """By dossier (row id): text keys of the tags that are mapped to *do not bill*."""
+def _unbilled_tags(rows: Iterable[LedgerRow]) -> dict[int, _Unbilled]:
+    """By dossier (row id): what its tags say, where one is mapped to *do not bill*, for a person or for everybody."""
     dossiers = {row.dossier_id for row in rows}
-    found: defaultdict[int, set[str]] = defaultdict(set)
+    found: defaultdict[int, _Unbilled] = defaultdict(dict)
     if dossiers:
-        mappings = TagMapping.objects.filter(dossier__in=dossiers, bill=False, contradicted_by=[])
-        for dossier, key in mappings.values_list("dossier_id", "tag_key"):
-            found[dossier].add(key)
-    return {dossier: frozenset(keys) for dossier, keys in found.items()}
+        mappings = TagMapping.objects.filter(dossier__in=dossiers, contradicted_by=[])
+        for dossier, key, person, bill in mappings.values_list("dossier_id", "tag_key", "person_remote_id", "bill"):
+            found[dossier][key, person] = not bill
+    return dict(found)
 
 
-def _why(row: LedgerRow, unbilled_tags: frozenset[str]) -> tuple[str, str]:
+def _why(row: LedgerRow, unbilled_tags: _Unbilled) -> tuple[str, str]:
     """Why an entry is on no invoice, and what to do about it."""
     match row.state:
         case _State.ATTENTION:
@@ -128,12 +131,18 @@ def _why(row: LedgerRow, unbilled_tags: frozenset[str]) -> tuple[str, str]:
     return "", ""
 
 
-def _not_billable(row: LedgerRow, unbilled_tags: frozenset[str]) -> str:
+def _is_unbilled(key: str, row: LedgerRow, unbilled_tags: _Unbilled) -> bool:
+    """Whether a tag (its text key) is not billed: that of the person counts before that of everybody."""
+    own = unbilled_tags.get((key, row.entry.person_remote_id))
+    return unbilled_tags.get((key, None), False) if own is None else own
+
+
+def _not_billable(row: LedgerRow, unbilled_tags: _Unbilled) -> str:
     found = not_billable(
         seconds=row.seconds,
         tags=row.entry.tags,
         has_flag=row.entry.billable,
-        unbilled_tags=unbilled_tags,
+        unbilled_tags={key for key in map(text_key, row.entry.tags) if _is_unbilled(key, row, unbilled_tags)},
         by_flag=row.dossier.billable == Dossier.Billable.FLAGGED,
     )
     if found is None:

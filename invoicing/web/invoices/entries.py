@@ -16,7 +16,7 @@ from invoicing.web import descriptions
 
 PER_PAGE = 200
 """Entries of all lines together that a page shows; of an invoice with more there are several pages."""
-_Choose = Callable[[tuple[str, ...]], Choice | None]
+_Choose = Callable[[tuple[str, ...], int | None], Choice | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def _billed(line: InvoiceLine, claims: Sequence[Claim], rounding: Rounding) -> i
 def _why(line: InvoiceLine, claim: Claim, choose: _Choose) -> str:
     if claim.kind != Claim.Kind.ENTRY or not line.product_reference:
         return ""
-    choice = choose(tuple(claim.tags))
+    choice = choose(tuple(claim.tags), claim.entry.person_remote_id)
     if choice is None:
         return _("By today’s rules these tags lead to no product.")
     lead = choice.lead
@@ -99,6 +99,10 @@ def _why(line: InvoiceLine, claim: Claim, choose: _Choose) -> str:
 def _led(choice: Choice) -> str:
     lead = choice.lead
     match lead.by:
+        case ChosenBy.person:
+            return _("No tag leads to a product: the product of this person.")
+        case ChosenBy.persons_mapping:
+            text = _("The tag “%(tag)s” of this person is mapped to it.") % {"tag": lead.tag}
         case ChosenBy.default:
             return _("No tag leads to a product: the dossier’s default product.")
         case ChosenBy.reference:

@@ -125,7 +125,7 @@ def test_every_fault_stands_at_its_row_and_column_and_nothing_comes_in(firm: Fir
         ("dossier,product\nbakery,ADV\n", "The file has no column tag."),
         (
             "dossier,tag,colour\nbakery,x,red\n",
-            "Unknown columns: colour (C). Known: dossier, tag, bill it (bill), product,",
+            "Unknown columns: colour (C). Known: dossier, tag, person, bill it (bill), product,",
         ),
         ("dossier,tag,tag\nbakery,x,y\n", "A column stands there twice: tag."),
         ("dossier,tag\n" + "bakery,x\n" * 5001, "The file has more than 5000 rows, empty ones included: split it"),

@@ -80,7 +80,8 @@ def word(name: str) -> st.SearchStrategy[str]:
 ROWS: dict[type[Row], dict[str, st.SearchStrategy[str]]] = {
     TagRow: {
         "dossier": KEYS,
-        "tag": TEXTS.filter(bool),
+        "tag": TEXTS,
+        "person": maybe(IDS),
         "bill": FLAGS,
         "product": TEXTS,
         "priority": maybe(WHOLES),

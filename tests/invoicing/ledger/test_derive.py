@@ -9,9 +9,10 @@ from django.utils import timezone
 
 from integrations.mirror import sync
 from integrations.models import Company, Entry
+from invoicing.dossiers.mappings import map_tags, unmap_tags
 from invoicing.ledger import derive
 from invoicing.models import ClientMapping, Dossier, LedgerRow
-from invoicing.rules.mapping import Reason
+from invoicing.rules.mapping import Reason, TagRule
 from tests.factories import enterprise_number
 from tests.invoicing.ledger.derived import Load, edit, row, state
 from tests.invoicing.scene import Record
@@ -32,6 +33,7 @@ from tests.worlds import (
     product,
     project,
 )
+from toggbill.firms.audit import Actor
 
 OTHER_NUMBER = enterprise_number(77)
 
@@ -279,6 +281,33 @@ def test_a_changed_rule_rederives_the_dossier(scene: Load) -> None:
     made.rules(billable="flagged")
     assert derive.derive_marked(now=timezone.now()) == 1
     assert state() == ("not_billable", "")
+
+
+def test_a_changed_mapping_of_a_person_rederives_their_hours(scene: Load) -> None:
+    """The tag of both leads everybody to 95.00; 60.00 is Kim's rate for it, until it is taken away."""
+    made = scene(entries=[entry(1), entry(2)])
+    kim = 9009
+    Entry.objects.filter(remote_id=FIRST_ENTRY + 1).update(person_remote_id=kim)
+
+    def rates() -> list[Decimal | None]:
+        return [row(1).price, row(2).price]
+
+    books = made.dossier.tag_mappings.get(tag="Books").product_reference
+    map_tags(dossier=made.dossier, rules=[TagRule("ADVICE", books, person=kim)], by=Actor.command(), now=timezone.now())
+    assert derive.derive_marked(now=timezone.now()) == 2
+    assert rates() == [Decimal(60), Decimal(95)]
+    # A mapping for everybody leaves the person's; without it they go with everybody.
+    made.later(minutes=10)
+    map_tags(dossier=made.dossier, rules=[TagRule("Advice", "GONE")], by=Actor.command(), now=timezone.now())
+    derive.derive_marked(now=timezone.now())
+    assert [(row(1).state, row(1).price), (row(2).state, row(2).reason)] == [
+        ("open", Decimal(60)),
+        ("attention", "unknown_product"),
+    ]
+    made.later(minutes=10)
+    assert unmap_tags(dossier=made.dossier, tags=[("advice", kim)], by=Actor.command(), now=timezone.now()) == 1
+    derive.derive_marked(now=timezone.now())
+    assert [row(1).reason, row(2).reason] == ["unknown_product", "unknown_product"]
 
 
 def test_derive_goes_on_until_nothing_is_marked(scene: Load, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from invoicing.models import (
     Claim,
@@ -143,6 +143,32 @@ def test_client_named_by_two_dossiers_of_a_workspace() -> None:
 def test_tag_mapped_twice_when_case_and_blanks_are_ignored() -> None:
     first = TagMappingFactory(tag="Advice")
     TagMappingFactory(dossier=first.dossier, tag=" ADVICE ")
+
+
+@refuses(TagMapping, "tag_mapping_once_a_person")
+def test_tag_mapped_twice_for_a_person() -> None:
+    first = TagMappingFactory(tag="Advice", person_remote_id=301)
+    TagMappingFactory(dossier=first.dossier, tag="Advice")
+    other = TagMappingFactory(dossier=first.dossier, tag="Advice", person_remote_id=302)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE invoicing_tagmapping SET person_remote_id = 301 WHERE id = %s", [other.pk])
+
+
+@refuses(TagMapping, "tag_mapping_of_tag_or_person")
+def test_mapping_of_no_tag_and_nobody() -> None:
+    row = TagMappingFactory(tag="", person_remote_id=301)
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE invoicing_tagmapping SET person_remote_id = NULL WHERE id = %s", [row.pk])
+
+
+def test_person_who_is_not_billed_without_a_tag() -> None:
+    row = TagMappingFactory(tag="", person_remote_id=301)
+    with (
+        pytest.raises(IntegrityError, match="tag_mapping_of_tag_or_person"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("UPDATE invoicing_tagmapping SET bill = false, product_reference = '' WHERE id = %s", [row.pk])
 
 
 @refuses(TagMapping, "tag_mapping_product_or_not")

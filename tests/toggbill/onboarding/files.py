@@ -72,6 +72,8 @@ default_product = "ADV"
 tags = [
   {{ tag = " Advies ", product = "ADV", priority = 10 }},
   {{ tag = "intern", bill = false }},
+  {{ tag = "advies", person = 9001, product = "ADVSEN" }},
+  {{ person = 9001, product = "ADVJUN" }},
 ]
 client_map = [
   {{ client = 501, vat = "{NUMBER[2:]}", po = "4500012345" }},

@@ -63,7 +63,12 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                     payment_days=14,
                     default_product="ADV",
                 ),
-                tags=(TagRule("Advies", "ADV", True, 10), TagRule("intern", "", False)),
+                tags=(
+                    TagRule("Advies", "ADV", True, 10),
+                    TagRule("intern", "", False),
+                    TagRule("advies", "ADVSEN", person=9001),
+                    TagRule("", "ADVJUN", person=9001),
+                ),
                 client_map=(
                     ClientRule(501, number=NUMBER, purchase_order="4500012345"),
                     ClientRule(502, party_id=88001, treatment=Treatment.eu_services, buyer_reference="Dept. 7"),

@@ -246,6 +246,17 @@ def test_read_names_the_fault(old: str, new: str, sentence: str) -> None:
             "tags[0].product: stands beside bill = false; leave one of the two out.",
         ),
         ('tags = [ { product = "ADV" } ]', "tags[0].tag: missing; it needs a text in quotes."),
+        (
+            (
+                'tags = [ { person = 7, product = "ADV" }, { tag = "a", person = 7, product = "ADV" }, '
+                '{ person = 7, product = "FIS" } ]'
+            ),
+            "tags[2].tag: “7” stands there twice; tags[0].tag has it already.",
+        ),
+        (
+            "tags = [ { person = 7, bill = false } ]",
+            "tags[0].bill: a person without a tag has a product: name the tag that is not billed for the person.",
+        ),
         ('tags = [ { tag = "a", product = "ADV", bill = "no" } ]', "tags[0].bill: needs true or false, not a text."),
         (
             'tags = [ { tag = "a", product = "ADV", priority = "10" } ]',

@@ -61,7 +61,7 @@ client_map = [ { client = "501", vat = "BE1", customer = 0 }, { client = 501, va
         "dossiers[0].tags[1].tag: missing; it needs a text in quotes.",
         "dossiers[0].tags[1].product: needs a text in quotes, not a whole number.",
         "dossiers[0].tags[2].product: stands beside bill = false; leave one of the two out.",
-        "dossiers[0].tags[2].sort: unknown key; known here: tag, product, bill, priority.",
+        "dossiers[0].tags[2].sort: unknown key; known here: tag, person, product, bill, priority.",
         "dossiers[0].tags[3].tag: “b” stands there twice; dossiers[0].tags[2].tag has it already.",
         "dossiers[0].client_map[0].client: needs a whole number, not a text.",
         "dossiers[0].client_map[0].vat: “BE1” is not a valid VAT or Belgian enterprise number: check its digits.",

@@ -83,6 +83,29 @@ def test_of_several_products_one_is_picked(firm: Firm, dossier: Dossier) -> None
     assert dict(TagMapping.objects.values_list("tag", "priority")) == {"Books": 5, "Advice": 4}
 
 
+def test_an_answer_changes_the_mapping_that_counts_for_who_worked(firm: Firm, dossier: Dossier) -> None:
+    """Person 301 has an own mapping of Books: changing the one for everybody would settle nothing."""
+    TagMappingFactory(dossier=dossier, tag="Books", product_reference="ADV", priority=1)
+    TagMappingFactory(dossier=dossier, tag="Books", person_remote_id=301, product_reference="BKH", priority=4)
+    TagMappingFactory(dossier=dossier, tag="Advice", product_reference="ADV", priority=4)
+    worked(dossier, "Books", "Advice", count=2, person_remote_id=301)
+    client = signed_in(firm)
+    words = text(client, "/attention/")
+    assert words.index("ADV · € 93.00") < words.index("BKH · € 75.00")
+    assert answer(client, "pick", tag="Books") == "success: 2.00 h solved, € 150.00 now open."
+    rows = TagMapping.objects.order_by("tag", "pk").values_list("tag", "person_remote_id", "priority")
+    assert list(rows) == [("Advice", None, 4), ("Books", None, 1), ("Books", 301, 5)]
+
+
+def test_hours_whose_persons_own_product_is_gone_get_another(firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(dossier=dossier, tag="", person_remote_id=301, product_reference="GONE")
+    worked(dossier, count=2, person_remote_id=301)
+    assert waiting().reason == "unknown_product"
+    assert answer(signed_in(firm), "default", product="BKH") == "success: 2.00 h solved, € 150.00 now open."
+    assert list(TagMapping.objects.values_list("tag", "product_reference")) == [("", "BKH")]
+    assert Dossier.objects.get().default_product == ""
+
+
 def test_hours_without_a_tag_get_the_default_product_from_who_may_set_it(firm: Firm, dossier: Dossier) -> None:
     worked(dossier, count=2)
     assert "Use where no tag says otherwise" not in text(signed_in(firm, "bookkeeper"), "/attention/")

@@ -19,6 +19,7 @@ from tests.factories import (
     ClientFactory,
     DossierClientFactory,
     DossierFactory,
+    EntryFactory,
     InvoiceFactory,
     MembershipDossierFactory,
     MembershipFactory,
@@ -216,6 +217,38 @@ def test_a_product_that_billit_lost_is_shown_as_trouble_and_can_stay(dossier: Do
     form["priority"] = "1"
     assert visitor.post(path, form).status_code == 302
     assert TagMapping.objects.get().priority == 1
+
+
+def test_a_tag_is_mapped_for_a_person_alone_and_a_person_has_a_product(dossier: Dossier, visitor: Client) -> None:
+    EntryFactory(workspace=dossier.workspace, person_remote_id=9001, person_name="Kim Example")
+    add = "/dossiers/bakery/tags/add/"
+    assert "Kim Example (9001)" in visitor.get(add).content.decode()
+    form = {"read": read(visitor, add), "tag": "books", "person": "Kim Example (9001)", "product": "=ADV"}
+    assert visitor.post(add, form).status_code == 302
+    # The same again, or a person of whom there are no hours, is refused.
+    assert "The dossier maps this tag already" in visitor.post(add, form).content.decode()
+    other = visitor.post(add, form | {"tag": "Other", "person": "9999"})
+    assert "This workspace has no hours of such a person." in other.content.decode()
+    form = {"read": read(visitor, add), "tag": "", "person": "9001", "product": "=ADV"}
+    assert visitor.post(add, form).status_code == 302
+    assert visitor.post(add, form | {"product": "-"}).status_code == 422
+    rows = TagMapping.objects.order_by("pk").values_list("tag", "person_remote_id", "product_reference")
+    assert list(rows)[1:] == [("books", 9001, "ADV"), ("", 9001, "ADV")]
+    assert text(visitor, "/dossiers/bakery/tags/").count("for Kim Example alone") == 2
+    # It is changed and removed beside that of everybody, which stays as it is.
+    row = TagMapping.objects.get(tag="books")
+    path = f"/dossiers/bakery/tags/{row.pk}/"
+    form = {"read": read(visitor, path), "was": "books", "was_person": "9001", "tag": "books", "person": "9001"}
+    assert visitor.post(path, form | {"product": "=BKH"}).status_code == 302
+    row.refresh_from_db()
+    assert row.product_reference == "BKH"
+    page = visitor.get("/dossiers/bakery/tags/").content.decode()
+    place = inputs(page, "was").index("books")
+    remove = {name: inputs(page, name)[place] for name in ("was", "was_person")}
+    remove["read"] = inputs(page, "read")[place - len(inputs(page, "was"))]
+    assert visitor.post(f"{path}remove/", remove).status_code == 302
+    left = TagMapping.objects.order_by("pk").values_list("tag", "person_remote_id")
+    assert list(left) == [("Books", None), ("", 9001)]
 
 
 # --- clients ----------------------------------------------------------------------------------------------------------
