@@ -236,14 +236,8 @@ else:
         "polling_interval": 0.2,
     }
 # How a page asks the broker, since a person waits: a second time at most, each for some seconds. Workers try for ever.
-PAGE_BROKER_OPTIONS: dict[str, Any] = {
-    "max_retries": 1,
-    "interval_start": 0,
-    "interval_step": 0,
-    "interval_max": 0,
-    "socket_connect_timeout": 2,
-    "socket_timeout": 5,
-}
+PAGE_BROKER_OPTIONS: dict[str, Any] = {"max_retries": 1, "socket_connect_timeout": 2, "socket_timeout": 5}
+PAGE_BROKER_OPTIONS |= dict.fromkeys(("interval_start", "interval_step", "interval_max"), 0)
 if CELERY_BROKER_TRANSPORT == "toggbill.broker:RabbitMQ":
     PAGE_BROKER_OPTIONS |= {"confirm_publish": True, "connect_timeout": 2, "read_timeout": 5, "write_timeout": 5}
 CELERY_TASK_IGNORE_RESULT = True

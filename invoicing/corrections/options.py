@@ -20,7 +20,7 @@ from invoicing.corrections import credit_notes, decide, replace
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.ledger import differences
-from invoicing.models import Claim, Correction, Invoice
+from invoicing.models import Claim, Correction, Deduction, Invoice
 from invoicing.rules import rating
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
@@ -129,13 +129,14 @@ BEHIND = ("entry__ledger_row", "claim__line__invoice", "claim__entry", "invoice_
 @dataclass(slots=True)
 class _Facts:
     """What the decisions hang on: seconds by claim of each line, later differences by claim, credit notes by invoice,
-    differences that stand on other invoices by invoice, entries that have an open correction, and what of each invoice
-    nobody has settled."""
+    differences that stand on other invoices and what takes their advances off by invoice, entries that have an open
+    correction, and what of each invoice nobody has settled."""
 
     claims: Mapping[int, Mapping[int, int]]
     later: Mapping[int, Sequence[Claim]]
     notes: Mapping[int, Sequence[Invoice]]
     elsewhere: Mapping[int, Claim]
+    deducting: Mapping[int, Deduction]
     open: frozenset[int]
     unsettled: Mapping[int, Sequence[Correction]]
 
@@ -163,8 +164,12 @@ class _Facts:
         unsettled: defaultdict[int, list[Correction]] = defaultdict(list)
         for correction in Correction.objects.undecided().filter(invoice__in=invoices).select_related("entry"):
             unsettled[correction.invoice_id].append(correction)
+        deducted = Deduction.objects.live().filter(advance__invoice__in=invoices)
+        deducting = {
+            row.advance.invoice_id: row for row in deducted.select_related("advance", "line__invoice").order_by("-pk")
+        }
         open_entries = frozenset(standing.values_list("entry_id", flat=True))
-        return cls(claims, later, notes, elsewhere, open_entries, unsettled)
+        return cls(claims, later, notes, elsewhere, deducting, open_entries, unsettled)
 
     def settled(self, correction: Correction) -> dict[int, int]:
         """Seconds by claim of the billed line, later differences and all."""
@@ -232,7 +237,8 @@ def _replace(case: Case, facts: _Facts, may_post: bool) -> Option:
     if invoice.replacing_since is not None:
         why_not = replace.under_way(invoice)
     else:
-        why_not = replace.why_not(invoice, bool(facts.notes.get(invoice.pk)), facts.elsewhere.get(invoice.pk))
+        has_note, later = bool(facts.notes.get(invoice.pk)), facts.elsewhere.get(invoice.pk)
+        why_not = replace.why_not(invoice, has_note, later, facts.deducting.get(invoice.pk))
     if not why_not and not may_post:
         why_not = _("To replace an invoice is for who may post to Billit: an owner or a manager of the firm.")
     consequence = _(

@@ -196,7 +196,8 @@ def _replaceable(correction: Correction | None, invoice: Invoice) -> None:
         )
     has_note = invoice.credit_notes.standing().exists()
     later = _later_differences(invoice).select_related("entry", "line__invoice").first()
-    if why := why_not(invoice, has_note, later):
+    deducting = Deduction.objects.live().filter(advance__invoice=invoice).select_related("line__invoice").first()
+    if why := why_not(invoice, has_note, later, deducting):
         raise NotPossible(why)
 
 
@@ -208,10 +209,11 @@ def under_way(invoice: Invoice) -> str:
     ) % {"order": invoice.order_id, "invoice": invoice}
 
 
-def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str:
+def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None, deducting: Deduction | None) -> str:
     """Why a billed invoice cannot be replaced, as far as our rows tell, "" when it can.
 
-    ``later``: a difference of one of its entries that stands on another invoice.
+    ``later``: a difference of one of its entries that stands on another invoice; ``deducting``: what takes an advance
+    off that it bills.
     """
     words = {
         "invoice": invoice,
@@ -228,11 +230,11 @@ def why_not(invoice: Invoice, has_credit_note: bool, later: Claim | None) -> str
     if has_credit_note:
         sentence = gettext("A credit note is about invoice %(invoice)s: what it credits cannot be replaced as well.")
         return sentence % words
-    if (deducted := Deduction.objects.live().filter(advance__invoice=invoice).first()) is not None:
+    if deducting is not None:
         return gettext(
             "Invoice %(other)s deducts an advance of invoice %(invoice)s. Drop or replace that one first, or credit it "
             "once it is sent."
-        ) % {"other": deducted.line.invoice, **words}
+        ) % {"other": deducting.line.invoice, **words}
     if later is not None:
         return gettext(
             "A difference of entry %(entry)s stands on invoice %(invoice)s. Drop that invoice first, or credit the "

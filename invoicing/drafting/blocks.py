@@ -10,6 +10,7 @@ from django.utils.translation import gettext
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
+from invoicing.drafting.news import drafted_news
 from invoicing.drafting.sheet import late_through
 from invoicing.ledger import blocks
 from invoicing.ledger.attention import words
@@ -55,7 +56,7 @@ def order_block(*, agreement: Agreement, by: Actor, now: datetime, read: Read | 
         drafts.new(dossier, now), planned, known_customers(dossier.company, [ordered.buyer.party_id])
     )
     drafts.write([(invoice, planned)], {})
-    news = drafts.drafted_news(invoice, planned, today, redrawn=False)
+    news = drafted_news(invoice, planned, today, redrawn=False)
     audit.record(firm=found.firm, news=[news], by=by, now=now)
     mark(entries=blocks.undecided([dossier.pk]), now=now)
     return invoice

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts, redraw
+from invoicing.drafting.news import drafted_news
 from invoicing.drafting.runs import changed_since, locked
 from invoicing.ledger import locks, transitions
 from invoicing.ledger.facts import known_customers
@@ -57,7 +58,7 @@ def bill_at_their_day(*, invoice: Invoice, by: Actor, now: datetime, read: Read 
     drafts.header(invoice, planned, known_customers(dossier.company, [planned.buyer.party_id]))
     drafts.write([(invoice, planned)], rows)
     transitions.claimed(entries=sorted(held))
-    news = drafts.drafted_news(invoice, planned, last, True, before)
+    news = drafted_news(invoice, planned, last, True, before)
     audit.record(firm=dossier.firm, news=[news], by=by, now=now)
     return invoice
 

@@ -16,6 +16,7 @@ from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts, draws
+from invoicing.drafting.news import drafted_news, hung_news
 from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
 from invoicing.ledger import agreements, blocks, derive, differences, locks, transitions
 from invoicing.ledger.facts import Facts, known_customers, refusal, terms
@@ -150,10 +151,10 @@ def draft_derived(
     for invoice, planned in changes:
         before = written.get(invoice.reference, [])
         drafts.header(invoice, planned, sheet.known)
-        news.append(drafts.drafted_news(invoice, planned, cut_off, invoice.reference in redrawn, before))
+        news.append(drafted_news(invoice, planned, cut_off, invoice.reference in redrawn, before))
     drafts.write(changes, rows)
     drafts.hang(hung, rows)
-    news += drafts.hung_news(hung) + draws.write(sheet.plan.drawn, rows, now)
+    news += hung_news(hung) + draws.write(sheet.plan.drawn, rows, now)
     transitions.claimed(entries=claimed)
     if only is None:
         _note_run(dossier, cut_off, by, now, () if passed else (*kept, *(invoice for invoice, _ in changes)))
@@ -291,7 +292,7 @@ def draft_again(
             invoice.approved_at, invoice.approved_by = now, by.name
         made.append((invoice, planned))
         hours += [line for line in planned.lines if line.difference is None]
-        news.append(drafts.drafted_news(invoice, planned, today, redrawn=False, before=before))
+        news.append(drafted_news(invoice, planned, today, redrawn=False, before=before))
         if is_approved:
             event = STATUS.event(BEGIN, _Status.APPROVED)
             news.append(News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)}))

@@ -13,6 +13,7 @@ from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts, redraw
+from invoicing.drafting.news import drafted_news
 from invoicing.drafting.runs import changed_since, drop, locked, void_news
 from invoicing.ledger import decisions, derive, locks, transitions
 from invoicing.ledger.facts import known_customers
@@ -69,7 +70,7 @@ def take_out(
     else:
         before = redraw.written(invoice)
         stays = _redraw(invoice, planned)
-        news = [drafts.drafted_news(invoice, planned, planned.period_till, True, before)]
+        news = [drafted_news(invoice, planned, planned.period_till, True, before)]
     derive.derive_entries(entries={*on_it, *elsewhere}.difference(stays), now=now)
     news += decisions.hold_freed(entries=out, reason=reason, now=now)
     audit.record(firm=invoice.firm, news=news, by=by, now=now)

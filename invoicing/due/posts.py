@@ -150,7 +150,7 @@ def take_due(*, now: datetime, beside: Sequence[int] | None = None, lane: turns.
     if beside is not None:
         due = due.filter(company__connection__in=Invoice.objects.filter(pk__in=beside).values("company__connection"))
     if lane is not None:
-        due = due.filter(status=_Status.POSTED) if lane == turns.Lane.SEND else due.exclude(status=_Status.POSTED)
+        due = due.posted() if lane == turns.Lane.SEND else due.exclude(status=_Status.POSTED)
     return _take(_chosen(due), now, lease)
 
 

@@ -43,6 +43,7 @@ def readme(month: Month, now: datetime) -> str:
         "entries.jsonl": _("the entries of the month, as mirrored (toggl) and as the books have them"),
         "invoices.jsonl": _("the invoices and credit notes that bill, billed or cover them"),
         "lines.jsonl": _("their lines"),
+        "deductions.jsonl": _("what settlements and credit notes took off advances"),
         "claims.jsonl": _("which entry stands on which line, with the seconds billed"),
         "attempts.jsonl": _("what was sent to Billit, and what it answered"),
         "annexes.jsonl, annexes/": _("the annexes of hours, as they were frozen"),

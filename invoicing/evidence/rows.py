@@ -26,6 +26,7 @@ from invoicing.models import (
     ClientMapping,
     Correction,
     CustomerPin,
+    Deduction,
     Dossier,
     Drift,
     Invoice,
@@ -200,12 +201,14 @@ class Month:
         )
         clients = Client.objects.filter(workspace=dossier.workspace, remote_id__in=projects.values("client_remote_id"))
         corrections = Correction.objects.filter(self.of_invoices("invoice"))
+        deductions = Deduction.objects.filter(self.of_invoices("line__invoice") | self.of_invoices("advance__invoice"))
         standing = Drift.objects.standing().filter(dossier=dossier)
         return {
             "entries": [self.entries(), self.entries_moved()],
             "invoices": [Invoice.objects.filter(pk__in=self.invoices).order_by("pk")],
             "lines": [InvoiceLine.objects.filter(self.of_invoices("invoice")).order_by("invoice", "position")],
             "claims": [Claim.objects.filter(self.of_invoices("line__invoice")).order_by("line", "started_at", "pk")],
+            "deductions": [deductions.order_by("pk")],
             "attempts": [Attempt.objects.filter(self.of_invoices("invoice")).order_by("pk")],
             "annexes": [Annex.objects.filter(self.of_invoices("invoice")).order_by("pk")],
             "corrections": [corrections.order_by("pk")],

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from invoicing.ledger.broken import Broken
 from invoicing.ledger.scope import Scope
 from invoicing.models import Claim, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.claims import on_live_line
 
 
 def prepaid_once(scope: Scope) -> Iterator[Broken]:
@@ -20,7 +21,7 @@ def prepaid_once(scope: Scope) -> Iterator[Broken]:
     claims = scope.claims().prepaid().select_related("entry__ledger_row", "line__invoice")
     states = [LedgerRow.State.PREPAID, LedgerRow.State.ATTENTION]
     fitting = Q(entry__ledger_row__state__in=states) & Q(line__kind=InvoiceLine.Kind.BLOCK)
-    fitting &= Q(line__released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED)
+    fitting &= on_live_line()
     words = gettext_noop(
         "Entry %(entry)s of %(day)s draws a block on invoice %(invoice)s, and stands in the books as %(state)s."
     )

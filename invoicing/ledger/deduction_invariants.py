@@ -12,6 +12,7 @@ from django.utils.translation import gettext_noop
 from invoicing.ledger.broken import Broken
 from invoicing.ledger.scope import Scope
 from invoicing.models import Deduction
+from invoicing.models.deductions import OUT_OF_STEP
 
 _HALF_A_CENT = Decimal("0.00501")  # and a hair: SQLite adds decimals as floating point
 
@@ -21,9 +22,7 @@ def deducted_once(scope: Scope) -> Iterator[Broken]:
     that line does, and no longer, and together they come to no more than the advance."""
     rows = Deduction.objects.filter(scope.of_firms(""), line__invoice__dossier__in=scope.dossiers)
     rows = rows.filter(scope.within("line__invoice__period_from"))
-    is_astray = Q(released_at__isnull=True, line__released_at__isnull=False)
-    is_astray |= Q(released_at__isnull=False, line__released_at__isnull=True)
-    is_astray |= Q(amount__gt=F("own") + _HALF_A_CENT) | Q(amount__lt=F("own") - _HALF_A_CENT)
+    is_astray = OUT_OF_STEP | Q(amount__gt=F("own") + _HALF_A_CENT) | Q(amount__lt=F("own") - _HALF_A_CENT)
     is_astray |= Q(together__gt=F("advance__total") + _HALF_A_CENT)
     live = Deduction.objects.live().filter(advance=OuterRef("advance")).order_by().values("advance")
     together = Subquery(live.annotate(total=Sum("amount")).values("total"))

@@ -253,10 +253,9 @@ def _derive_chunk(
 
 def _standing(books: Facts, workspace: Workspace, rows: Sequence[Entry]) -> dict[int, LedgerRow]:
     """By entry (row id): its row in the ledger as far as it is kept, with its twin as it is now."""
-    kept = LedgerRow.objects.filter(entry__in=rows).values_list("entry_id", "decision", "confirmed_as")
-    found = {row.pk: LedgerRow() for row in rows}
-    by_id = {row.pk: row for row in rows}
-    for pk, decision, confirmed_as in kept:
+    found, by_id = {row.pk: LedgerRow() for row in rows}, {row.pk: row for row in rows}
+    kept = LedgerRow.objects.filter(entry__in=rows)
+    for pk, decision, confirmed_as in kept.values_list("entry_id", "decision", "confirmed_as"):
         found[pk].decision = decision
         # What a person said of the entry is over once that is another one.
         found[pk].confirmed_as = confirmed_as if confirmed_as and confirmed_as == stands_as(by_id[pk]) else ""

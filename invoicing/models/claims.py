@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import ClassVar, Self
 
@@ -185,6 +186,16 @@ class InvoiceLine(FirmOwned):
 
 HOLDING = ["entry", "covered", "prepaid"]
 """Kinds of claims that hold an entry."""
+
+
+def standing_at(moment: datetime) -> Q:
+    """Claims or lines that were not released yet at that moment."""
+    return Q(released_at__isnull=True) | Q(released_at__gte=moment)
+
+
+def on_live_line() -> Q:
+    """Claims on a line that still counts, of an invoice that is an order at Billit."""
+    return Q(line__released_at__isnull=True, line__invoice__status=Invoice.Status.POSTED)
 
 
 class ClaimQuerySet(FirmQuerySet["Claim"]):

@@ -11,6 +11,11 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models.claims import InvoiceLine
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
+OUT_OF_STEP = Q(released_at__isnull=True, line__released_at__isnull=False) | Q(
+    released_at__isnull=False, line__released_at__isnull=True
+)
+"""Deductions that count although their line does not, or the other way round."""
+
 
 class DeductionQuerySet(FirmQuerySet["Deduction"]):
     """Deductions from advances."""

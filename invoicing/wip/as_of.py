@@ -22,6 +22,7 @@ from django.db.models import Case, Count, DateField, Exists, F, Max, OuterRef, Q
 from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
 
 from invoicing.models import Agreement, Claim, Dossier, InvoiceLine, LedgerRow
+from invoicing.models.claims import standing_at
 from invoicing.models.moves import STATE
 from invoicing.rules.wip import BANDS, euro
 from invoicing.wip import rate
@@ -102,15 +103,10 @@ def day_after(firm: Firm, day: date) -> datetime:
 # --- which hours ------------------------------------------------------------------------------------------------------
 
 
-def _standing(after: datetime) -> Q:
-    """Claims or lines that were not released yet at that moment."""
-    return Q(released_at__isnull=True) | Q(released_at__gte=after)
-
-
 def _billing(after: datetime) -> QuerySet[Claim]:
     """The claim that billed an outer row's entry at that moment: on an order at Billit, not taken back."""
     own = Claim.objects.of_entries().filter(entry=OuterRef("entry"), line__invoice__posted_at__lt=after)
-    return own.filter(_standing(after))
+    return own.filter(standing_at(after))
 
 
 def _by_the_hour(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRow]:
@@ -126,7 +122,7 @@ def _billed_since(own: QuerySet[LedgerRow], after: datetime, firm: Firm) -> Quer
 def _covered(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRow]:
     """Those of periods whose fee was no order at Billit at that moment."""
     fees = InvoiceLine.objects.filter(kind=InvoiceLine.Kind.FEE, takes_back__isnull=True)
-    fees = fees.filter(_standing(after), agreement=OuterRef("agreement"), invoice__posted_at__lt=after)
+    fees = fees.filter(standing_at(after), agreement=OuterRef("agreement"), invoice__posted_at__lt=after)
     rows = own.filter(state=_State.COVERED).annotate(fee_period=fee_period())
     return rows.filter(~Exists(fees.filter(period=OuterRef("fee_period"))))
 

@@ -125,7 +125,7 @@ class _Found:
     def bill_hours(self) -> None:
         """What lines of hours, less those of credit notes, bill of the days asked for."""
         claims = Claim.objects.filter(line__kind=InvoiceLine.Kind.HOURS, line__invoice__dossier__in=self._dossiers)
-        claims = claims.filter(line__invoice__status=Invoice.Status.POSTED)
+        claims = claims.posted()
         lines = claims.filter(self._days()).values("line")
         within = Case(When(self._days(), then=Value(True)), default=Value(False), output_field=BooleanField())
         grouped = (

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from invoicing.evidence.offline.books import agreements, amounts, billed, seconds_of_lines, states, toggl
+from invoicing.evidence.offline.books import agreements, amounts, billed, deductions, seconds_of_lines, states, toggl
 from invoicing.evidence.offline.log import annexes, attempts, log
 from invoicing.evidence.offline.pack import SENTENCES, Files, Pack, _, filled
 from invoicing.evidence.offline.whole import once, whole
 
-RULES = (whole, once, states, toggl, billed, amounts, seconds_of_lines, agreements, log, annexes, attempts)
+RULES = (whole, once, states, toggl, billed, amounts, seconds_of_lines, agreements, deductions, log, annexes, attempts)
 BROKEN = (KeyError, TypeError, ValueError, IndexError, AttributeError, ArithmeticError, OSError, zipfile.BadZipFile)
 MOST = 40
 

@@ -155,5 +155,18 @@ def agreements(pack: Pack) -> None:
             periods[what] = _place(place)
 
 
+def deductions(pack: Pack) -> None:
+    """No more is taken off an advance, or given back of it, than it amounts to."""
+    taken: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
+    for row in pack.rows("deductions.jsonl"):
+        if row["released_at"] is None:
+            taken[row["advance"][0], row["advance"][1]] += amount(row["amount"])
+    for place, off in sorted(taken.items()):
+        line = pack.lines.get(place)
+        if line is not None and off > amount(line["total"]):
+            more = _("Line %(line)s of invoice %(invoice)s is an advance of %(total)s; %(taken)s is taken off it.")
+            pack.fault("agreements", more, line=place[1], invoice=place[0], total=line["total"], taken=off)
+
+
 def _place(line: Any) -> str:
     return _("invoice %(invoice)s line %(line)s") % {"invoice": line[0], "line": line[1]}

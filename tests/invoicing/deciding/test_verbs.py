@@ -34,6 +34,9 @@ OTHERS = {
     "due.posts.send_off",
     "due.posts.work_off",
     "due.runs.serve",
+    # What a pack tells is what it has read itself.
+    "evidence.pack.make",
+    "evidence.pack.note",
     "ledger.differences.decide",
     "posting.attachments.files_of",
     "posting.attempts.never_left",

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -138,6 +139,20 @@ def test_one_hour_billed_twice(pack: Path) -> None:
     places = f"invoice {line['invoice']} line {line['position']}, invoice {other['invoice']} line {other['position']}"
     assert f"billed: Entry {FIFTH} is billed twice: on {places}." in found
     assert f"seconds: {capital(place(other))} bills 0 s; its entries make 3600 s." in found
+
+
+def test_more_is_taken_off_an_advance_than_it_is(pack: Path) -> None:
+    line = next(row for row in rows(pack, "lines.jsonl") if row["kind"] == "fee")
+    advance = {"advance": [line["invoice"], line["position"]], "line": ["tb-later", 1], "released_at": None}
+
+    def takes(amount: str) -> list[str]:
+        edited(pack, "deductions.jsonl", lambda found: found.append(advance | {"amount": amount}))
+        return [each for each in forged(pack) if "taken off" in each]
+
+    assert takes(line["total"]) == []
+    more = f"{capital(place(line))} is an advance of {line['total']}; "
+    more += f"{Decimal(line['total']) + Decimal('0.01')} is taken off it."
+    assert takes("0.01") == [f"agreements: {more}"]
 
 
 def test_one_hour_no_longer_billed(pack: Path) -> None:

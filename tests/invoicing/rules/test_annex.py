@@ -52,6 +52,7 @@ def test_digest_tells_whatever_it_says() -> None:
         "period_till": date(2026, 10, 6),
         "rounding": Rounding(15),
         "lines": (),
+        "left": (("Block of hours", Decimal("2.00")),),
     }
     assert set(changed) == {field.name for field in fields(Annex)}
     annexes = [ANNEX, *(replace(ANNEX, **{name: value}) for name, value in changed.items())]  # type: ignore[arg-type]  # drawn

@@ -293,7 +293,8 @@ def test_every_reason_and_state_is_its_own_name() -> None:
         "contradicting_mappings several_agreements left_agreement implausible duplicate_entry"
     )
     assert " ".join(state.value for state in State) == (
-        "running not_billable open attention held written_off drafted invoiced credited covered on_account deleted"
+        "running not_billable open attention held written_off drafted invoiced credited "
+        "covered on_account prepaid deleted"
     )
 
 

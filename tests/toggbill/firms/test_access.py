@@ -18,6 +18,7 @@ WHO = {
     "map": BOOKS,
     "hold": BOOKS,
     "draft": BOOKS,
+    "discount": {"owner", "manager"},
     "approve": BOOKS,
     "approve_any": {"owner", "manager"},
     "post": {"owner", "manager"},
