@@ -86,6 +86,15 @@ def test_deduction_takes_something(amount: str) -> None:
         sql("UPDATE invoicing_deduction SET amount = %s WHERE id = %s", Decimal(amount), taken.pk)
 
 
+@breaks(Deduction, "line")
+@pytest.mark.django_db
+def test_line_takes_off_one_advance_once() -> None:
+    advance = AdvanceLineFactory()
+    first, second = take(advance, "10.00"), take(advance, "20.00")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        sql("UPDATE invoicing_deduction SET line_id = %s WHERE id = %s", first.line_id, second.pk)
+
+
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer at a time")
 @pytest.mark.django_db(transaction=True)
 def test_two_writers_at_once_do_not_take_more_than_there_is() -> None:

@@ -74,7 +74,7 @@ def test_second_click_holds_nothing_more(client: Client, dossier: Dossier, firm:
     row = LedgerRowFactory(dossier=dossier)
     decide(client, "hold", row, reason="Once")
     LedgerRow.objects.filter(pk=row.pk).update(state="held")
-    assert "is held: this needs one that is open or needs attention. Nothing was changed." in decide(
+    assert "is held: this needs one that is open or needs attention or on account. Nothing was changed." in decide(
         client, "hold", row, reason="Twice"
     )
     assert decisions() == [("held", "Once")]
