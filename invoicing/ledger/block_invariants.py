@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from decimal import Decimal
 
-from django.db.models import Max, Q, Sum
+from django.db.models import Exists, Max, OuterRef, Q, Sum
 from django.utils.translation import gettext_noop
 
 from invoicing.ledger.broken import Broken
@@ -30,9 +30,9 @@ def prepaid_once(scope: Scope) -> Iterator[Broken]:
         state = "" if row is None else row.state
         facts = {"entry": claim.entry_remote_id, "day": claim.day, "invoice": str(claim.line.invoice), "state": state}
         yield _of_entry(claim.line.invoice.dossier_id, words, facts)
-    drawing = Claim.objects.live().prepaid().values("entry")
+    drawing = Claim.objects.live().prepaid().filter(entry=OuterRef("entry"))
     words = gettext_noop("Entry %(entry)s of %(day)s stands in the books as prepaid, and draws no block.")
-    rows = scope.rows().filter(state=LedgerRow.State.PREPAID).exclude(entry__in=drawing)
+    rows = scope.rows().filter(state=LedgerRow.State.PREPAID).exclude(Exists(drawing))
     for dossier, entry, day in rows.values_list("dossier_id", "entry__remote_id", "day"):
         yield _of_entry(dossier, words, {"entry": entry, "day": day})
 
