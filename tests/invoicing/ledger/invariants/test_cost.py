@@ -149,7 +149,8 @@ def neighbour(books: Dossier) -> Dossier:
         for number in range(ROWS)
     )
     LedgerRow.objects.filter(dossier=theirs).update(state="drafted")
-    assert told(theirs) == set()
+    # Before the first question: a plan for empty tables reads all rows for each of them.
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
+    assert told(theirs) == set()
     return Dossier.objects.select_related("firm").get(pk=books.pk)
