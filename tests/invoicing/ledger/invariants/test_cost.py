@@ -153,4 +153,6 @@ def neighbour(books: Dossier) -> Dossier:
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE")
     assert told(theirs) == set()
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE")
     return Dossier.objects.select_related("firm").get(pk=books.pk)
