@@ -30,7 +30,7 @@ class Scope:
 
     def claims(self) -> ClaimQuerySet:
         """The live ones."""
-        of_firms = self.of_firms("", "entry__", "line__", "line__invoice__")
+        of_firms = self.of_firms("", "line__", "line__invoice__")
         return Claim.objects.live().filter(self.within("day"), of_firms, line__invoice__dossier__in=self.dossiers)
 
     def invoices(self) -> InvoiceQuerySet:
