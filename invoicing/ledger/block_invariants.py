@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from decimal import Decimal
 
 from django.db.models import Exists, Max, OuterRef, Q, Sum
@@ -28,13 +29,13 @@ def prepaid_once(scope: Scope) -> Iterator[Broken]:
     for claim in claims.exclude(fitting):
         row: LedgerRow | None = getattr(claim.entry, "ledger_row", None)
         state = "" if row is None else row.state
-        facts = {"entry": claim.entry_remote_id, "day": claim.day, "invoice": str(claim.line.invoice), "state": state}
-        yield _of_entry(claim.line.invoice.dossier_id, words, facts)
+        facts = {"entry": claim.entry_remote_id, "invoice": str(claim.line.invoice), "state": state}
+        yield _of_entry(claim.line.invoice.dossier_id, claim.day, words, facts)
     drawing = Claim.objects.live().prepaid().filter(entry=OuterRef("entry"))
     words = gettext_noop("Entry %(entry)s of %(day)s stands in the books as prepaid, and draws no block.")
     rows = scope.rows().filter(state=LedgerRow.State.PREPAID).exclude(Exists(drawing))
     for dossier, entry, day in rows.values_list("dossier_id", "entry__remote_id", "day"):
-        yield _of_entry(dossier, words, {"entry": entry, "day": day})
+        yield _of_entry(dossier, day, words, {"entry": entry})
 
 
 def block_left(scope: Scope) -> Iterator[Broken]:
@@ -62,6 +63,5 @@ def block_left(scope: Scope) -> Iterator[Broken]:
             yield Broken(line.invoice.dossier_id, month, subject, words, facts)
 
 
-def _of_entry(dossier: int, words: str, facts: dict[str, object]) -> Broken:
-    day = facts["day"]
-    return Broken(dossier, day.replace(day=1), f"entry {facts['entry']}", words, facts)  # type: ignore[attr-defined]
+def _of_entry(dossier: int, day: date, words: str, facts: dict[str, object]) -> Broken:
+    return Broken(dossier, day.replace(day=1), f"entry {facts['entry']}", words, facts | {"day": day})

@@ -143,8 +143,8 @@ class AgreementForm(forms.Form):
         }
 
     def of_kind(self) -> dict[str, Any]:
-        """What the fields of the kind say, by field of ``rules.Agreement``."""
-        raise NotImplementedError
+        """What the fields of the kind say, by field of ``rules.Agreement``; every kind bills by a product."""
+        return {"product": self.cleaned_data["product"]}
 
     def grouped(self) -> list[tuple[str, list[forms.BoundField]]]:
         """The fields by heading, in their order."""
@@ -244,8 +244,7 @@ class FixedForm(AgreementForm):
     def of_kind(self) -> dict[str, Any]:
         """What the fields of the kind say, by field of ``rules.Agreement``."""
         given = self.cleaned_data
-        return {
-            "product": given["product"],
+        return super().of_kind() | {
             "amount": given["amount"],
             "every": given["every"],
             "in_advance": given["in_advance"] == "advance",
@@ -301,8 +300,7 @@ class AdvanceForm(AgreementForm):
     def of_kind(self) -> dict[str, Any]:
         """What the fields of the kind say, by field of ``rules.Agreement``."""
         given = self.cleaned_data
-        return {
-            "product": given["product"],
+        return super().of_kind() | {
             "amount": given.get("amount") or Decimal(0),
             "every": given["every"],
             "plan": given.get("plan") or (),
@@ -344,7 +342,7 @@ class PrepaidForm(AgreementForm):
 
     def of_kind(self) -> dict[str, Any]:
         """What the fields of the kind say, by field of ``rules.Agreement``."""
-        return {name: self.cleaned_data.get(name) for name in self.groups["blocks"]}
+        return super().of_kind() | {name: self.cleaned_data.get(name) for name in self.groups["blocks"]}
 
 
 FORMS: Mapping[str, type[AgreementForm]] = {form.kind: form for form in (FixedForm, AdvanceForm, PrepaidForm)}
