@@ -42,7 +42,7 @@ def post_row(invoice: Invoice) -> None:
     row = Invoice.objects.filter(pk=invoice.pk)
     asked = {"post_requested_at": NOW, "post_requested_by": "owner@example.com"}
     moves.move(row, status=moves.Step("approved", "posting"), posting_since=NOW, **asked)
-    posted = {"posting_since": None, "posted_at": NOW, "order_id": 4_471_203 + invoice.pk, "order_date": NOW.date()}
+    posted = {"posting_since": None, "posted_at": NOW, "order_id": 9_471_203 + invoice.pk, "order_date": NOW.date()}
     moves.move(row, status=moves.Step("posting", "posted"), **posted)
     moves.move(LedgerRow.objects.filter(entry__claims__line__invoice=invoice), state=moves.Step("drafted", "invoiced"))
     invoice.refresh_from_db()

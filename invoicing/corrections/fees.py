@@ -24,7 +24,7 @@ from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 
-_TAKEN_BACK = [InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA, InvoiceLine.Kind.ADVANCE]
+_TAKEN_BACK = [InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.BLOCK]
 
 
 def credit_lines(

@@ -1,6 +1,15 @@
 """A tag mapping may be for one person alone; without a tag it is the product of that person."""
 
+from typing import Any
+
 from django.db import migrations, models
+
+
+def key_what_does_not_show(apps: Any, editor: Any) -> None:
+    """A tag of nothing that shows has no key, and meets no tag of an entry: it stays, by a key that is no tag's."""
+    mappings = apps.get_model("invoicing", "TagMapping").objects
+    for pk in mappings.filter(tag_key="").values_list("pk", flat=True):
+        mappings.filter(pk=pk).update(tag_key=f"#{pk}")
 
 
 class Migration(migrations.Migration):
@@ -10,6 +19,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.RunPython(key_what_does_not_show, migrations.RunPython.noop),
         migrations.RemoveConstraint(
             model_name="tagmapping",
             name="tag_mapping_once",

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Count, QuerySet, Value
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -62,13 +63,23 @@ def corrections(request: FirmRequest) -> HttpResponse:
             "groups": [group for group in alike if len(group.corrections) > 1],
             "state": state,
             "counts": {
-                name: shown["page"].paginator.count if name == state else found.count() for name, found in rows.items()
+                state: shown["page"].paginator.count,
+                **_counts({name: found for name, found in rows.items() if name != state}),
             },
             "key": key,
             "dossiers": dossiers,
             "may_decide": may(request.membership, "hold"),
         },
     )
+
+
+def _counts(rows: dict[str, QuerySet[Correction]]) -> dict[str, int]:
+    """How many each of these sets has, in one query."""
+    first, *others = (
+        found.order_by().annotate(name=Value(name)).values("name").annotate(n=Count("pk")).values_list("name", "n")
+        for name, found in rows.items()
+    )
+    return dict.fromkeys(rows, 0) | dict(first.union(*others, all=True))
 
 
 def _accept(row: Correction, note: str, read: Read, by: Actor, now: datetime) -> tuple[str, str]:

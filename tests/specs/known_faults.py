@@ -324,6 +324,13 @@ BILLIT = (
         "A used idempotency key (docs: idempotent tokens).",
     ),
     Fault(
+        "POST /v1/orders",
+        "answer",
+        ("status 413",),
+        "undeclared status",
+        "Microsoft's web server refuses a body above its limit by itself (switch billit_largest_body).",
+    ),
+    Fault(
         "GET /v1/orders",
         "answer",
         ("status 404",),

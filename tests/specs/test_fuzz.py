@@ -17,6 +17,7 @@ def test_ten_seconds_of_drawn_requests_without_a_500(sandbox_process: Process) -
     assert not failed, "\n".join(failed)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("specifications")
 def test_a_500_fails_the_drive(sandbox_process: Process, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuzz, "SHARES", {"toggl-webhooks-v1.swagger.json": 1.0})
@@ -28,6 +29,6 @@ def test_a_500_fails_the_drive(sandbox_process: Process, monkeypatch: pytest.Mon
         return onboarding
 
     monkeypatch.setattr(sandbox_process.control, "load", spoilt)
-    (driven,) = fuzz.drive(sandbox_process, 2, seed=1)
+    (driven,) = fuzz.drive(sandbox_process, 10, seed=1)
     assert not driven.sound
     assert "500" in driven.words

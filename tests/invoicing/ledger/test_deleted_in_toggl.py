@@ -6,7 +6,8 @@ import pytest
 import requests
 
 from integrations.models import Entry, Project
-from invoicing.models import Correction, TagMapping
+from invoicing.models import Correction
+from tests.factories import TagMappingFactory
 from tests.invoicing.after_billing import prove
 from tests.invoicing.ledger.derived import Load, edit
 from tests.invoicing.scene import Scene
@@ -136,9 +137,7 @@ def test_deleted_client_bills_nothing_new(billed: Scene) -> None:
 @pytest.mark.parametrize("mapped", ["", "ADV"], ids=["not mapped", "to the same product"])
 def test_tag_by_another_name_is_news(billed: Scene, mapped: str) -> None:
     if mapped:
-        TagMapping.objects.create(
-            firm=billed.firm, dossier=billed.dossier, tag="Fiscal advice", product_reference=mapped
-        )
+        TagMappingFactory(dossier=billed.dossier, tag="Fiscal advice", product_reference=mapped)
     toggl(billed, "tags", tag_id(billed, "Advice"), name="Fiscal advice")
     row = Entry.objects.get(remote_id=FIRST_ENTRY + 1)
     assert (row.tags, row.last_tags) == (["Fiscal advice"], ["Advice"])

@@ -66,6 +66,7 @@ def test_what_was_kept_of_names_is_read_anew(request: pytest.FixtureRequest) -> 
     _tag(dossier, apps, "non\u00a0facturable", "ADV")
     _tag(dossier, apps, "non\u00adfacturable", "BOOK")
     _tag(other, apps, "non  facturable", "ADV")
+    _tag(other, apps, "\u200b", "ADV")
     then = apps.get_model("invoicing", "Dossier").objects.filter(key="post")
     assert then.count() == 1
     call_command("migrate", verbosity=0)
@@ -73,12 +74,15 @@ def test_what_was_kept_of_names_is_read_anew(request: pytest.FixtureRequest) -> 
     kept = {row.tag: row for row in TagMapping.objects.filter(dossier=dossier)}
     assert kept.keys() == {"Été", "non facturable", "non\u00adfacturable"}
     assert {row.tag_key for row in kept.values()} == {"été", "non facturable", "nonfacturable"}
-    assert all(row.tag_key == text_key(row.tag) for row in TagMapping.objects.all())
+    assert all(row.tag_key == text_key(row.tag) for row in TagMapping.objects.exclude(tag="\u200b"))
+    # No tag of an entry has this key: the mapping is kept, and billed as little as before.
+    unseen = TagMapping.objects.get(dossier=other, tag="\u200b")
+    assert (unseen.tag_key, unseen.product_reference) == (f"#{unseen.pk}", "ADV")
     assert kept["Été"].contradicted_by == []
     assert kept["non facturable"].contradicted_by == [
         {"tag": "non\u00a0facturable", "bill": True, "product": "ADV", "priority": None}
     ]
-    assert TagMapping.objects.get(dossier=other).contradicted_by == []
+    assert TagMapping.objects.get(dossier=other, tag_key="non facturable").contradicted_by == []
 
     found = {row.client_remote_id: (row.number, row.is_proposed) for row in ClientMapping.objects.all()}
     assert found == {501: (number, True), 503: ("", False), 504: (number, True), 505: (number, False)}

@@ -15,6 +15,7 @@ from integrations.models import Connection
 from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier
 from invoicing.rules import planning
+from invoicing.rules.lines import Kept
 from invoicing.rules.mapping import Reason
 from invoicing.templatetags import figures as books
 from tests.factories import (
@@ -135,7 +136,8 @@ def test_attention_without_decisions_says_so(firm: Firm, dossier: Dossier) -> No
 
 
 # What a run may say of an entry that it leaves: the reasons of attention, and the words of `planning` itself.
-SHOWN = {*Reason, *(value for name, value in vars(planning).items() if name.isupper() and isinstance(value, str))}
+_WORDS = (value for name, value in vars(planning).items() if name.isupper() and isinstance(value, str))
+SHOWN = {*Reason, *Kept, *_WORDS}
 
 
 def test_reasons_that_can_be_shown_are_those_with_words() -> None:

@@ -20,6 +20,7 @@ from tests.addresses import addresses
 from tests.factories import (
     PASSWORD,
     ConnectionFactory,
+    DossierFactory,
     FirmFactory,
     InvitationFactory,
     MembershipFactory,
@@ -219,6 +220,8 @@ SENSITIVE: dict[str, tuple[Callable[[Firm], str], bool]] = {
     "firm:billit_sign_in": (lambda _firm: "/connections/sign-in/", False),
     "firm:connection_rotate": (lambda firm: f"{_connection(firm)}/rotate/", False),
     "firm:connection_remove": (lambda firm: f"{_connection(firm)}/remove/", True),
+    "firm:setup_connect": (lambda _firm: "/setup/connect/toggl/", False),
+    "firm:evidence": (lambda firm: f"/dossiers/{DossierFactory(firm=firm).key}/evidence/", False),
     "firm:leaving": (lambda _firm: "/leaving/", True),
     "firm:export_firm": (lambda _firm: "/leaving/export/", False),
     "firm:close_firm": (lambda _firm: "/leaving/close/", False),
@@ -290,7 +293,7 @@ def test_every_page_that_asks_for_a_fresh_proof_is_tried_above() -> None:
 
 def _asks(name: str, wants: tuple[str, ...]) -> bool:
     values: dict[str, str | int] = {"service": "toggl", "kind": "csv", "step": "drop", "remedy": "accept"}
-    values |= {"remote_id": 1, "pk": 1, "client": 1, "decision": "hold", "page": "invoices/"}
+    values |= {"remote_id": 1, "pk": 1, "client": 1, "decision": "hold", "page": "invoices/", "position": 1}
     with in_firm("ours"):
         path = reverse(name, kwargs={want: values.get(want, "x") for want in wants})
     return bool(getattr(get_resolver().resolve(path).func, "asks_for_proof", False))
