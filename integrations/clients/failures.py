@@ -90,6 +90,7 @@ class Asked(StrEnum):
     ORGANISATIONS = "asked_organisations"
     CLIENTS = "asked_clients"
     TAGS = "asked_tags"
+    TAGGING = "asked_tagging"
     PROJECTS = "asked_projects"
     TOTAL = "asked_total"
     ENTRIES = "asked_entries"
@@ -258,6 +259,7 @@ SENTENCES: dict[str, str] = {
     Asked.ORGANISATIONS: gettext_noop("the list of organisations"),
     Asked.CLIENTS: gettext_noop("the clients of workspace %(id)s"),
     Asked.TAGS: gettext_noop("the tags of workspace %(id)s"),
+    Asked.TAGGING: gettext_noop("a change of tags in workspace %(id)s"),
     Asked.PROJECTS: gettext_noop("the projects of workspace %(id)s"),
     Asked.TOTAL: gettext_noop("the total of workspace %(id)s"),
     Asked.ENTRIES: gettext_noop("the time entries of workspace %(id)s"),

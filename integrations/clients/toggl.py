@@ -1,20 +1,20 @@
 """What Toggl Track says: the read side of Track v9 and Reports v3, as far as billing needs it.
 
 Dictionaries (clients, projects) come from v9, entries of all members from the reports, since v9 gives only one's own.
-Every method raises the errors of `transport`; nothing here writes at Toggl.
+Every method raises the errors of `transport`; `tag_entries` alone writes at Toggl.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, NoReturn
 
 from integrations.clients import toggl_rows
-from integrations.clients.answers import Answer, Row, Unreadable, listed
+from integrations.clients.answers import Answer, Row, Unreadable, capped, listed
 from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
 from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
 from integrations.clients.transport import (
@@ -27,10 +27,25 @@ from integrations.clients.transport import (
     Transport,
 )
 
-__all__ = ["LONGEST_SPAN", "Api", "Client", "Entry", "Me", "Page", "Project", "Quota", "Workspace"]
+__all__ = [
+    "LONGEST_SPAN",
+    "TAGGED_AT_ONCE",
+    "Api",
+    "Client",
+    "Entry",
+    "Me",
+    "Page",
+    "Project",
+    "Quota",
+    "Tagged",
+    "Workspace",
+]
 
 LONGEST_SPAN = 366
 """Days that one report may cover, first and last included (observed)."""
+
+TAGGED_AT_ONCE = 100
+"""Entries that one bulk change may name (Toggl docs: api/time_entries, bulk editing)."""
 
 _TRACK = "/api/v9"
 _REPORTS = "/reports/api/v3"
@@ -57,6 +72,17 @@ class Page:
 
     entries: tuple[Entry, ...]
     last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """What came of a bulk change, by the entries' ids: done, or refused, with Toggl's words for why (maybe none).
+
+    Toggl changes each entry for itself. One that stands in neither is one of which nothing is known.
+    """
+
+    done: frozenset[int]
+    refused: Mapping[int, str]
 
 
 class Api:
@@ -191,6 +217,27 @@ class Api:
             return 0 if body is None else Row(body, what="total").integer_or_none("seconds") or 0
         except Unreadable as error:
             self._unreadable(purpose, error)
+
+    def tag_entries(self, workspace_id: int, ids: Sequence[int], *, tag: str, takes_away: bool = False) -> Tagged:
+        """Give entries a tag, or take it away; their other tags stay. ValueError for more than `TAGGED_AT_ONCE`.
+
+        Done twice it is the same as done once. Toggl docs: api/time_entries (bulk editing).
+        """
+        if not 0 < len(ids) <= TAGGED_AT_ONCE:
+            raise ValueError(f"{len(ids)} entries; Toggl takes 1 to {TAGGED_AT_ONCE}")
+        purpose = Message(Asked.TAGGING, {"id": workspace_id})
+        operation = {"op": "remove" if takes_away else "add", "path": "/tags", "value": [tag]}
+        path = f"{_TRACK}/workspaces/{workspace_id}/time_entries/{','.join(map(str, ids))}"
+        body = json.dumps([operation], separators=(",", ":")).encode()
+        # Whether it was done before changes nothing, so it is asked again like a reading.
+        answer = self._transport.send("PATCH", path, purpose=purpose, safe=True, body=body)
+        try:
+            row = Row(self._transport.read(answer, purpose=purpose), what="change")
+            failed = {each.integer("id"): capped(each.text("message").strip()) for each in row.rows("failure")}
+            done = frozenset(row.integers("success")) - failed.keys()
+        except Unreadable as error:
+            self._unreadable(purpose, error)
+        return Tagged(done & frozenset(ids), {number: said for number, said in failed.items() if number in ids})
 
     def _pages(self, workspace_id: int, start: date, end: date, newest_first: bool) -> Iterator[Page]:
         purpose = Message(Asked.ENTRIES, {"id": workspace_id})

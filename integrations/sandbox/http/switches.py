@@ -41,6 +41,7 @@ TOGGL: dict[str, Switch] = {
     "toggl_put_tags": Switch("replace", "tags in a PUT without tag_action", ("replace", "add")),
     "toggl_tag_action_remove": Switch("refuse", "tag_action remove, for delete, in a PUT", ("refuse", "delete")),
     "toggl_tag_answer": Switch("object", "what POST and PUT of a tag answer", ("object", "array")),
+    "toggl_locked_before": Switch("", "a day (YYYY-MM-DD): entries that start before it refuse changes; empty = none"),
     "toggl_admin_edits_others": Switch(default=True, meaning="an admin may change the entries of other members"),
     "toggl_secret_in_lists": Switch(default=True, meaning="the listing of webhooks shows their secrets"),
     "toggl_star_counts": Switch("one", "an event filter with * counts as", ("one", "all")),

@@ -34,6 +34,6 @@ Guesses, each a switch
     the last day and the zone of a report: toggl_end_date, toggl_day_zone
     tags in a PUT without tag_action, or with remove: toggl_put_tags, toggl_tag_action_remove
     the answer of a tag's POST: toggl_tag_answer
-    an admin's writing for others: toggl_admin_edits_others
+    an admin's writing for others, locked periods: toggl_admin_edits_others, toggl_locked_before
     a star in an event filter, secrets in lists: toggl_star_counts, toggl_secret_in_lists
 """

@@ -218,6 +218,17 @@ def test_many_partly_fail(toggl: Toggl) -> None:
     assert read(toggl, ENTRY)["project_id"] == 601
 
 
+def test_entries_of_a_locked_period_refuse_changes_each_for_itself(control: Remote, toggl: Toggl) -> None:
+    control.switch(toggl_locked_before="2026-10-14")
+    operations = [{"op": "add", "path": "/tags", "value": ["invoiced"]}]
+    answer = toggl.call("PATCH", f"{PATH}/{ENTRY},{ENTRY + 3}", operations)
+    assert answer.json() == {
+        "success": [ENTRY + 3],
+        "failure": [{"id": ENTRY, "message": "Time entry is locked"}],
+    }
+    assert [read(toggl, ENTRY + index)["tags"] for index in (0, 3)] == [["Compta"], ["invoiced"]]
+
+
 def test_at_most_a_hundred_ids(toggl: Toggl) -> None:
     operations = [{"op": "replace", "path": "/description", "value": "x"}]
     ids = ",".join(str(number) for number in range(1, 102))
