@@ -80,6 +80,7 @@ def plant(firm: Firm) -> Connection:
     )
 
 
+@pytest.mark.slow
 def test_no_secret_leaves_in_logs_audit_commands_messages_or_pages(
     scene: Callable[..., Scene],
     queue: Queue,

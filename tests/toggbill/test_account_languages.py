@@ -112,6 +112,7 @@ def visitors() -> Iterator[tuple[str, Client]]:
         yield f"member, {Authenticator.objects.filter(user=user).count()} steps", browser
 
 
+@pytest.mark.slow
 @languages
 def test_pages_of_accounts_speak_the_language(language: str) -> None:
     faults, seen = [], 0

@@ -172,6 +172,7 @@ def test_nothing_stays_of_a_file_that_is_not_taken_in(
 COLUMNS = {TagMapping: TagSheet, ClientMapping: ClientSheet, Dossier: DossierSheet}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sign", ["\0", "\x07", "\u202e"])
 def test_signs_that_nobody_types_are_faults_in_every_column(sign: str, firm: Firm, dossier: Dossier) -> None:
     browser = staff(firm)

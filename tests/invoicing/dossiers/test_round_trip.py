@@ -125,6 +125,7 @@ def back(content: bytes, kind: Kind, row: type[Row]) -> list[Row]:
     return [row.read(dict(zip(names, each.cells, strict=True))) for each in table.rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "fr", "nl"])
 @pytest.mark.parametrize("kind", ["csv", "xlsx"])
 @pytest.mark.parametrize("row", ROWS)

@@ -150,6 +150,7 @@ def test_day_after_today_is_refused(scene: Make) -> None:
 # --- the demo world ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_demo_world_names_every_trouble_and_its_sums_agree(scene: Make) -> None:
     books = scene("demo")
     skipped = Counter[str]()

@@ -149,6 +149,7 @@ def test_pack_is_of_its_firm_and_dossier_alone(books: Scene, tmp_path: Path) -> 
         assert b"othermark" not in (folder / name).read_bytes(), name
 
 
+@pytest.mark.slow
 def test_large_month_needs_no_more_memory_than_a_small_one(tmp_path: Path) -> None:
     small, large = dossiers(FirmFactory(), 2)
     waiting([small], 1500)

@@ -139,6 +139,7 @@ def test_entries_of_a_line_stand_in_the_order_of_their_start(scene: Make) -> Non
     assert shown["lines"][0]["entries"] == [FIRST_ENTRY + 2, FIRST_ENTRY + 3, FIRST_ENTRY + 1]
 
 
+@pytest.mark.slow
 def test_dry_run_prints_what_the_run_prints_and_changes_nothing(scene: Make) -> None:
     books = scene("demo")
     before = everything()

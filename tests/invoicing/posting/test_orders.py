@@ -200,6 +200,7 @@ def test_supplier_with_the_number_is_no_customer(scene: Make) -> None:
 # --- reading back -----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_totals_of_thirty_invoices_are_read_back_in_one_call(
     scene: Make, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:

@@ -154,6 +154,7 @@ def _cost(firm: Firm, named: dict[str, Any]) -> dict[str, tuple[int, int]]:
     return found
 
 
+@pytest.mark.slow
 def test_every_page_asks_little_and_stays_small(firm: Firm) -> None:
     named = named_of(firm, "bakery")
     few = _cost(firm, named)

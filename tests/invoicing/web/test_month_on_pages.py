@@ -136,6 +136,7 @@ class Reader:
         self.at, self.page = urljoin(path, ways[-1]) if ways else path, answer.content.decode()
 
 
+@pytest.mark.slow
 def test_a_month_without_the_admin(scene: Make, queue: Queue) -> None:
     books = scene(
         entries=[

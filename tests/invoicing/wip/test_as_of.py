@@ -288,6 +288,7 @@ def test_a_difference_that_is_billed_later_is_not_work_in_progress(scene: Make) 
 _DAYS = st.integers(1, 60)
 
 
+@pytest.mark.slow
 def test_any_posting_and_crediting_days(scene: Make) -> None:
     """Eight hours of eight customers; whatever the days on which their invoices were posted, and four of them taken
     back, each hour counts on exactly the other days."""

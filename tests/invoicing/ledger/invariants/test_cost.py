@@ -56,6 +56,7 @@ def _finds_nothing(check: Callable[[invariants.Scope], Iterator[invariants.Broke
     assert list(check(scope)) == []
 
 
+@pytest.mark.slow
 def test_no_check_reads_the_rows_of_other_firms(neighbour: Dossier) -> None:
     read = {}
     for check in invariants.CHECKS:

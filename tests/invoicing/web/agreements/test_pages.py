@@ -340,6 +340,7 @@ def test_invoice_names_the_agreement_the_period_and_the_covered_hours(books: Sce
     assert "Credit this line" not in text(visitor, f"/invoices/{sent.reference}/")
 
 
+@pytest.mark.slow
 def test_pages_take_few_queries_however_many_agreements_there_are(books: Scene) -> None:
     visitor = signed_in(books.firm)
     agreement = agree(books, included_hours=Decimal(5), extra_product="ADV", end=date(2026, 9, 30))

@@ -147,6 +147,7 @@ def test_list_that_is_asked_for_what_it_cannot_show_is_not_understood(
     assert (answer.status_code, "This address asks for" in answer.content.decode()) == (400, True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "query", ["q=x", f"q={'9' * 30}", f"q={'9' * 5000}", "q=%22", "o=x.-1.99", f"p={'9' * 5000}", "all=x"]
 )

@@ -74,6 +74,7 @@ def pages(tab: Tab) -> list[str]:
 ELSEWHERE = re.compile(r"/(accounts|static|i18n)/|#|\?|data:")
 
 
+@pytest.mark.slow
 def test_every_link_and_form_of_a_page_stays_in_its_firm(two: Two) -> None:
     for tab in (two.ours, two.theirs):
         other = "theirs" if tab is two.ours else "ours"
