@@ -18,6 +18,7 @@ from invoicing.annexes import freeze as annexes
 from invoicing.corrections import replace
 from invoicing.due import annexes as due_annexes
 from invoicing.due import (
+    budget_mails,
     comparisons,
     deliveries,
     delivery_mails,
@@ -97,13 +98,16 @@ def tick_sync(**_: object) -> None:
 
 @shared_task(base=Tick)
 def tick_runs(**_: object) -> None:
-    """Enqueue the dossiers whose run is due, and the mails on what will go out by itself; dossiers that read the same
-    workspace or company are served together."""
+    """Enqueue the dossiers whose run is due, and the mails on what will go out by itself and on budgets; dossiers that
+    read the same workspace or company are served together."""
     for dossier_id in runs.take_due(now=clock.now()):
         run_dossier.delay(dossier_id=dossier_id)
     digests.count(now=clock.now())
     for firm_id in digests.due(now=clock.now()):
         tell_week.delay(firm_id=firm_id)
+    budget_mails.count(now=clock.now())
+    for firm_id in budget_mails.due(now=clock.now()):
+        tell_budgets.delay(firm_id=firm_id)
 
 
 @shared_task(base=Tick)
@@ -337,6 +341,17 @@ def tell_week(*, firm_id: int, **_: object) -> None:
         digests.tell(firm=firm, now=clock.now())
     except OSError as error:
         logger.warning("The weekly mail of firm %s could not be handed over: %s", firm.slug, error)
+
+
+@shared_task
+def tell_budgets(*, firm_id: int, **_: object) -> None:
+    """Notice budgets that are used up, or nearly, and mail owners and managers; a mail that did not go is tried at the
+    next tick."""
+    firm = Firm.objects.get(pk=firm_id)
+    try:
+        budget_mails.tell(firm=firm, now=clock.now())
+    except OSError as error:
+        logger.warning("The mail on budgets of firm %s could not be handed over: %s", firm.slug, error)
 
 
 @shared_task

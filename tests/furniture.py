@@ -9,6 +9,7 @@ from tests.factories import (
     AgreementFactory,
     AnnexFactory,
     AttemptFactory,
+    BudgetNoticeFactory,
     ClientFactory,
     ClientMappingFactory,
     ConnectionFactory,
@@ -65,7 +66,7 @@ def furnish(firm: Firm, mark: str) -> None:
     DossierClientFactory(dossier=dossier)
     TagMappingFactory(dossier=dossier, tag=mark)
     ClientMappingFactory(dossier=dossier, purchase_order=mark)
-    AgreementFactory(dossier=dossier, key=mark, title=mark)
+    BudgetNoticeFactory(agreement=AgreementFactory(dossier=dossier, key=mark, title=mark))
     LedgerRowFactory(dossier=dossier, client_name=mark)
     RunFactory(dossier=dossier)
     invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="approved")

@@ -27,7 +27,11 @@ _WORK = (
             "recover_replacement",
         ],
     ),
-    ("invoicing", "send", ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_drafts", "tell_week"]),
+    (
+        "invoicing",
+        "send",
+        ["send_invoices", "tell_lost_connection", "tell_deliveries", "tell_drafts", "tell_week", "tell_budgets"],
+    ),
     ("invoicing", "ticks", ["tick_sync", "tick_runs", "tick_delivery", "tick_reconcile", "tick_anchors"]),
     ("invoicing", "ticks", ["derive", "derive_marked", "keep_months"]),
 )

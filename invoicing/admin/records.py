@@ -22,6 +22,7 @@ from invoicing.models import (
     Agreement,
     Annex,
     Attempt,
+    BudgetNotice,
     ChangedMonth,
     Claim,
     Correction,
@@ -102,6 +103,15 @@ class AgreementAdmin(ReadOnlyAdmin):
     list_select_related = ("dossier",)
     list_filter = (("dossier", _Related), "kind", "every")
     search_fields = ("key", "title", "number")
+
+
+@admin.register(BudgetNotice)
+class BudgetNoticeAdmin(ReadOnlyAdmin):
+    """Budgets of which 80 or 100 % were used: noticed each morning."""
+
+    list_display = ("noticed_at", "dossier", "agreement", "project", "period", "level", "hours", "amount", "told_at")
+    list_select_related = ("dossier", "agreement", "project")
+    list_filter = (("dossier", _Related), "level")
 
 
 @admin.register(LedgerRow)

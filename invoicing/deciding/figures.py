@@ -244,6 +244,8 @@ def of_agreement(row: Agreement) -> Figures:
             "part_periods": row.part_periods,
             "plan": [[each["day"], each["amount"]] for each in row.plan],
             "settle_on": row.settle_on,
+            "budget_hours": "" if row.budget_hours is None else _number(row.budget_hours),
+            "budget_amount": "" if row.budget_amount is None else _number(row.budget_amount),
             "block": [None if each is None else _number(each) for each in (row.hours, row.price, row.refill_at)],
         },
     )

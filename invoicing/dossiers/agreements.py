@@ -39,6 +39,7 @@ _LONGEST = 200
 _MOST = Decimal(10) ** 10
 _MOST_HOURS = Decimal(10) ** 6
 _OF_BLOCKS = ("hours", "price", "refill_at")
+_BUDGET = ("budget_hours", "budget_amount")
 # What a period that is billed rests on: with other ones a period could be billed twice, or a part of it never.
 _DAY_OF_YEAR = re.compile(r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d)")
 _FIXED = ("kind", "client", "vat", "from", "every", "in_advance")
@@ -171,6 +172,7 @@ def _columns(terms: Terms) -> dict[str, Any]:
         "hours": terms.hours,
         "price": terms.price,
         "refill_at": terms.refill_at,
+        **{name: getattr(terms, name) for name in _BUDGET},
     }
 
 
@@ -189,6 +191,7 @@ def _own(terms: Terms) -> Iterable[Fault]:
     yield from _days(terms)
     yield from _amount("amount", terms.amount, _MOST)
     yield from _blocks(terms)
+    yield from _budget(terms)
     if terms.included_hours is not None:
         yield from _amount("included_hours", terms.included_hours, _MOST_HOURS)
     if terms.included_hours is not None and not terms.extra_product.strip():
@@ -252,6 +255,18 @@ def _blocks(terms: Terms) -> Iterable[Fault]:
     plain = Terms(key="", title="", start=terms.start, product="")
     for name in ("amount", "every", "in_advance", "included_hours", "extra_product", "part_periods"):
         if getattr(terms, name) != getattr(plain, name):
+            yield Fault(name, "not_of_this_kind", {"kind": terms.kind}, beside=("kind",))
+
+
+def _budget(terms: Terms) -> Iterable[Fault]:
+    for name, most in zip(_BUDGET, (_MOST_HOURS, _MOST), strict=True):
+        value = getattr(terms, name)
+        if value is None:
+            continue
+        yield from _amount(name, value, most)
+        if value == 0:
+            yield Fault(name, "budget_of_nothing")
+        if terms.kind == rules.Kind.prepaid:
             yield Fault(name, "not_of_this_kind", {"kind": terms.kind}, beside=("kind",))
 
 

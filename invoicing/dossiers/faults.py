@@ -81,6 +81,7 @@ WORDS: Mapping[str, str] = {
     "advance_billed": _("keeps the advance of %(day)s with %(amount)s: it is billed; take it back by a credit note."),
     "prepaid_needs": _("missing; prepaid hours need the hours of a block and the price of an hour."),
     "block_of_nothing": _("must be above zero; say how many hours a block has."),
+    "budget_of_nothing": _("must be above zero; leave it out where there is no budget."),
     "refill_above_block": _("is above the %(hours)s hours of a block; a block that is full would be refilled at once."),
     "scopes_overlap": _(
         "agreements %(agreement)s and %(other)s of this customer could cover the same hour; part them by their days, "

@@ -77,6 +77,8 @@ def agreement_of(row: Agreement, client_name: str = "") -> agreement.Agreement:
         hours=row.hours,
         price=row.price,
         refill_at=row.refill_at,
+        budget_hours=row.budget_hours,
+        budget_amount=row.budget_amount,
     )
 
 

@@ -98,6 +98,7 @@ def terms_of(agreement: Agreement) -> Stated:
         "part_periods": str(agreement.part_periods),
         **_advances_of(agreement),
         **_block_of(agreement),
+        **_budget_of(agreement),
     }
 
 
@@ -112,6 +113,11 @@ def _block_of(agreement: Agreement) -> Stated:
         return {}
     found = {"hours": agreement.hours, "price": agreement.price, "refill_at": agreement.refill_at}
     return {name: None if value is None else f"{value:.2f}" for name, value in found.items()}
+
+
+def _budget_of(agreement: Agreement) -> Stated:
+    found = {"budget_hours": agreement.budget_hours, "budget_amount": agreement.budget_amount}
+    return {name: f"{value:.2f}" for name, value in found.items() if value is not None}
 
 
 def rule_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:

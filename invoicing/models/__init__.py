@@ -3,6 +3,7 @@
 from invoicing.models.agreements import Agreement
 from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
+from invoicing.models.budgets import BudgetNotice
 from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.deductions import Deduction
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
@@ -18,6 +19,7 @@ __all__ = [
     "Agreement",
     "Annex",
     "Attempt",
+    "BudgetNotice",
     "ChangedMonth",
     "Claim",
     "ClientMapping",

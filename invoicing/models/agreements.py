@@ -60,6 +60,9 @@ class Agreement(FirmOwned):
     included_hours = models.DecimalField(_("hours included"), max_digits=9, decimal_places=2, null=True, blank=True)
     extra_product = models.CharField(_("product of further hours"), max_length=200, blank=True)
     part_periods = models.CharField(_("part periods"), max_length=4, choices=PartPeriods, default=PartPeriods.FULL)
+    # What is planned of a period, or until the next settlement; beyond 80 and 100 per cent it is noticed.
+    budget_hours = models.DecimalField(_("budget in hours"), max_digits=9, decimal_places=2, null=True, blank=True)
+    budget_amount = models.DecimalField(_("budget excl. VAT"), max_digits=14, decimal_places=2, null=True, blank=True)
     # Advances: days with amounts, or the amount of each period; and when the hours on account are settled each year.
     plan = models.JSONField(_("plan of advances"), default=list, blank=True)
     settle_on = models.CharField(_("settled each year on (MM-DD)"), max_length=5, blank=True)
@@ -106,6 +109,14 @@ class Agreement(FirmOwned):
                 & (Q(refill_at__isnull=True) | Q(refill_at__gte=0, refill_at__lte=F("hours")))
                 | ~Q(kind="prepaid") & Q(hours__isnull=True, price__isnull=True, refill_at__isnull=True),
                 name="agreement_block_of_prepaid",
+            ),
+            # Prepaid hours have a budget already: what is left of the block.
+            models.CheckConstraint(
+                condition=Q(budget_hours__isnull=True, budget_amount__isnull=True)
+                | ~Q(kind="prepaid")
+                & (Q(budget_hours__isnull=True) | Q(budget_hours__gt=0))
+                & (Q(budget_amount__isnull=True) | Q(budget_amount__gt=0)),
+                name="agreement_budget_of_something",
             ),
             # In arrears it would never fall due.
             models.CheckConstraint(

@@ -46,7 +46,9 @@ class Agreement:
     of its dossier: what fell due before that was billed elsewhere.
 
     Prepaid: a block is `hours` at `price` each as `product`; the run drafts the next one when fewer than `refill_at`
-    are left (None: a person orders each). `draws`: a block waits or has something left, so that hours in scope draw it.
+    are left (None: a person orders each). `budget_hours` and `budget_amount` (euro): what is planned of a period, or
+    until the next settlement; None: nothing is. `draws`: a block waits or has something left, so that hours in scope
+    draw it.
     """
 
     key: str
@@ -76,6 +78,8 @@ class Agreement:
     price: Decimal | None = None
     refill_at: Decimal | None = None
     draws: bool = False
+    budget_hours: Decimal | None = None
+    budget_amount: Decimal | None = None
 
     def in_force(self, day: date) -> bool:
         """Whether hours of this day fall under it."""

@@ -270,6 +270,7 @@ _WORDS |= {
     "language": (gettext_lazy("language"), str),
 }
 _WORDS |= {name: _of_agreement(name) for name in ("every", "included_hours", "extra_product", "part_periods")}
+_WORDS |= {name: _of_agreement(name) for name in ("budget_hours", "budget_amount")}
 _WORDS |= {
     "from": (Agreement._meta.get_field("start_date").verbose_name, _day),
     "until": (Agreement._meta.get_field("end_date").verbose_name, _day),

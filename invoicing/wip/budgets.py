@@ -1,14 +1,16 @@
 """Budgets: how much of what was agreed or estimated is worked (design section 11). Reads only.
 
 Of a fixed fee: the hours that the period of today covers beside the hours that the fee includes, and their value at
-rate beside the fee itself. Of a Toggl project with an estimate: all its hours in the books beside that. The database
-adds up; cost: the covered hours of the agreements' present periods, and the hours of the projects with an estimate.
+rate beside the fee itself; or beside the budget of hours or euro that the agreement states. Of advances with a budget:
+the hours on account that the next settlement bills. Of a Toggl project with an estimate: all its hours in the books
+beside that. The database adds up; cost: the hours of the agreements' present periods, and of the projects with an
+estimate.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,12 +20,15 @@ from django.db.models import Max, Q, Sum
 from integrations.models import Project
 from invoicing.ledger.agreements import agreement_of
 from invoicing.models import Agreement, Dossier, LedgerRow
-from invoicing.rules.agreements.periods import fee, period_of
+from invoicing.rules.agreements.periods import Period, fee, period_of
+from invoicing.rules.agreements.settlement import settling
 from invoicing.rules.wip import euro, per_cent
 from invoicing.wip import rate
 from invoicing.wip.as_of import fee_period
 from invoicing.wip.customers import portions
 
+_Worked = tuple[int, Decimal, str]
+"""Seconds, their value at rate, and the customer."""
 NEARLY, USED_UP = 80, 100
 """Per cent at which a budget is noticed."""
 
@@ -32,7 +37,8 @@ NEARLY, USED_UP = 80, 100
 class Budget:
     """What was agreed or estimated, and what is worked of it. ``first`` and ``last``: its period, empty for a project.
 
-    ``hours`` in seconds and ``amount`` in euro, None where there is no such limit.
+    ``hours`` in seconds and ``amount`` in euro, None where there is no such limit. ``agreement`` and ``project`` are
+    row ids; one of the two is given.
     """
 
     dossier: Dossier
@@ -44,6 +50,8 @@ class Budget:
     value: Decimal
     hours: int | None
     amount: Decimal | None
+    agreement: int | None = None
+    project: int | None = None
 
     @property
     def of_hours(self) -> Decimal | None:
@@ -74,29 +82,57 @@ def budgets(*, dossiers: Collection[Dossier], today: date) -> list[Budget]:
 
 
 def _agreed(dossiers: dict[int, Dossier], today: date) -> list[Budget]:
-    """Fixed fees that are in force."""
-    rows = Agreement.objects.filter(dossier__in=dossiers, kind=Agreement.Kind.FIXED, start_date__lte=today)
+    """Agreements that are in force: fixed fees, and advances with a budget."""
+    planned = Q(budget_hours__isnull=False) | Q(budget_amount__isnull=False)
+    kinds = Q(kind=Agreement.Kind.FIXED) | planned & Q(kind=Agreement.Kind.ADVANCE)
+    rows = Agreement.objects.filter(kinds, dossier__in=dossiers, start_date__lte=today)
     rows = rows.filter(Q(end_date__isnull=True) | Q(end_date__gte=today)).select_related("dossier").order_by("key")
-    periods = {row.pk: (row, agreement_of(row)) for row in rows}
-    now = {pk: period_of(terms, today) for pk, (_row, terms) in periods.items()}
-    worked: dict[int, tuple[int, Decimal, str]] = {}
-    if periods:
-        covered = LedgerRow.objects.filter(state=LedgerRow.State.COVERED, agreement__in=periods)
-        covered = covered.filter(day__gte=min(period.first for period in now.values()), day__lte=today)
-        sums = covered.order_by().annotate(fee_period=fee_period()).values("agreement", "fee_period")
-        sums = sums.annotate(total=Sum(rate.time()), cents=Sum(rate.value()), name=Max("buyer_name"))
-        for each in sums:
-            pk = each["agreement"]
-            if each["fee_period"] == now[pk].key:
-                worked[pk] = each["total"], euro(each["cents"]), each["name"]
+    terms = {row.pk: (row, agreement_of(row)) for row in rows}
+    fees = {pk: period_of(each, today) for pk, (row, each) in terms.items() if row.kind == Agreement.Kind.FIXED}
+    accounts = {pk: settling(each, today) for pk, (_row, each) in terms.items() if pk not in fees}
+    worked = _covered(fees, today) | _on_account(accounts, today)
     found = []
-    for pk, (row, terms) in periods.items():
+    for pk, (row, each) in terms.items():
         seconds, value, customer = worked.get(pk, (0, Decimal("0.00"), ""))
-        included = None if row.included_hours is None else int(row.included_hours * 3600)
-        period, amount = now[pk], fee(terms, now[pk])
+        hours, amount = row.budget_hours, row.budget_amount
+        if pk in fees:
+            first, last = fees[pk].first, fees[pk].last
+            hours = row.included_hours if hours is None else hours
+            amount = fee(each, fees[pk]) if amount is None else amount
+        else:
+            first, last = accounts[pk]
+        limit = None if hours is None else int(hours * 3600)
         dossier = dossiers[row.dossier_id]
-        found.append(Budget(dossier, row.title, customer, period.first, period.last, seconds, value, included, amount))
+        found.append(Budget(dossier, row.title, customer, first, last, seconds, value, limit, amount, agreement=pk))
     return found
+
+
+def _covered(periods: Mapping[int, Period], today: date) -> dict[int, _Worked]:
+    """The covered hours of the period of each agreement (by row id) up to a day."""
+    if not periods:
+        return {}
+    covered = LedgerRow.objects.filter(state=LedgerRow.State.COVERED, agreement__in=periods)
+    covered = covered.filter(day__gte=min(period.first for period in periods.values()), day__lte=today)
+    sums = covered.order_by().annotate(fee_period=fee_period()).values("agreement", "fee_period")
+    sums = sums.annotate(total=Sum(rate.time()), cents=Sum(rate.value()), name=Max("buyer_name"))
+    return {
+        each["agreement"]: (each["total"], euro(each["cents"]), each["name"])
+        for each in sums
+        if each["fee_period"] == periods[each["agreement"]].key
+    }
+
+
+def _on_account(spans: Mapping[int, tuple[date, date | None]], today: date) -> dict[int, _Worked]:
+    """The hours on account of each agreement (by row id) from its first day that is not settled, up to a day."""
+    if not spans:
+        return {}
+    within = Q()
+    for pk, (first, _last) in spans.items():
+        within |= Q(agreement=pk, day__gte=first)
+    rows = LedgerRow.objects.filter(within, state=LedgerRow.State.ON_ACCOUNT, agreement__in=spans, day__lte=today)
+    sums = rows.order_by().values("agreement")
+    sums = sums.annotate(total=Sum(rate.time()), cents=Sum(rate.value()), name=Max("buyer_name"))
+    return {each["agreement"]: (each["total"], euro(each["cents"]), each["name"]) for each in sums}
 
 
 def _estimated(dossiers: dict[int, Dossier]) -> list[Budget]:
@@ -120,5 +156,7 @@ def _estimated(dossiers: dict[int, Dossier]) -> list[Budget]:
             _most, dossier, _value, customer = max(parts)
             seconds, value = sum(part[0] for part in parts), sum((part[2] for part in parts), Decimal(0))
             limit = project.estimated_seconds
-            found.append(Budget(dossiers[dossier], project.name, customer, None, None, seconds, value, limit, None))
+            of = dossiers[dossier]
+            one = Budget(of, project.name, customer, None, None, seconds, value, limit, None, project=project.pk)
+            found.append(one)
     return found

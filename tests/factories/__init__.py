@@ -28,6 +28,7 @@ from tests.factories.invoices import (
     InvoiceLineFactory,
 )
 from tests.factories.kept import (
+    BudgetNoticeFactory,
     ChangedMonthFactory,
     DriftFactory,
     MonthProofFactory,
@@ -60,6 +61,7 @@ __all__ = [
     "AnnexFactory",
     "AttemptFactory",
     "BlockLineFactory",
+    "BudgetNoticeFactory",
     "ChangedMonthFactory",
     "ClaimFactory",
     "ClientFactory",

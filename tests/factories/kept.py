@@ -11,13 +11,14 @@ from decimal import Decimal
 from factory.declarations import LazyAttribute, SelfAttribute, Sequence, SubFactory
 
 from invoicing.models import (
+    BudgetNotice,
     Drift,
     LedgerRow,
     ReportedMonth,
     SavedView,
 )
 from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
-from tests.factories.books import DossierFactory
+from tests.factories.books import AgreementFactory, DossierFactory
 from tests.factories.declared import NOW, DjangoModelFactory
 from tests.factories.mirror import (
     MembershipFactory,
@@ -39,6 +40,21 @@ class DriftFactory(DjangoModelFactory[Drift]):
     facts = LazyAttribute(lambda o: {"invoice": o.reference})
     first_seen_at = NOW - timedelta(hours=6)
     last_seen_at = SelfAttribute("first_seen_at")
+
+
+class BudgetNoticeFactory(DjangoModelFactory[BudgetNotice]):
+    """Four fifths of the 250 euro of an agreement's November 2026 are used."""
+
+    class Meta:
+        model = BudgetNotice
+
+    firm = SelfAttribute("agreement.firm")
+    dossier = SelfAttribute("agreement.dossier")
+    agreement = SubFactory(AgreementFactory)
+    period = date(2026, 11, 1)
+    level = 80
+    amount = Decimal("250.00")
+    noticed_at = NOW
 
 
 class ReportedMonthFactory(DjangoModelFactory[ReportedMonth]):

@@ -125,6 +125,7 @@ _BY_ANY = {
     "invoicing.correction": "invoice__dossier",
     "invoicing.drift": "dossier",
     "invoicing.reportedmonth": "dossier",
+    "invoicing.budgetnotice": "dossier",
     "invoicing.annex": "invoice__dossier",
     "invoicing.monthsum": "dossier",
     "invoicing.monthproof": "dossier",

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CONNECTION = "connection"
     DELIVERY = "delivery"
     WEEK = "week"
+    BUDGETS = "budgets"
 
 
 CHOOSABLE: dict[Kind, tuple[str | Promise, str | Promise]] = {
@@ -47,6 +48,10 @@ CHOOSABLE: dict[Kind, tuple[str | Promise, str | Promise]] = {
         _("Refused, or not delivered after a working day: to who sent it, else to owners and managers."),
     ),
     Kind.WEEK: (_("What goes out this week"), _("On Monday morning, to owners and managers.")),
+    Kind.BUDGETS: (
+        _("A budget is used up"),
+        _("In the morning after 80 or 100 % of a budget was used, to owners and managers."),
+    ),
 }
 """The kinds that a member may switch off, each with its name and when it is written. (An invitation is to somebody who
 

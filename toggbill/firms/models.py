@@ -83,6 +83,8 @@ class Firm(models.Model):
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
     # When owners and managers are told next what goes out by itself (``invoicing.due.digests``).
     digest_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+    # When the budgets are looked at next, each morning (``invoicing.due.budget_mails``).
+    budgets_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     # The head of the audit chain (design section 9).
     audit_number = models.PositiveBigIntegerField(default=0, editable=False)
     audit_hash = models.CharField(max_length=64, default="0" * 64, editable=False)
@@ -144,6 +146,7 @@ class Membership(FirmOwned):
     mails_drafts = models.BooleanField(_("mail: drafts are waiting"), default=True)
     mails_connection = models.BooleanField(_("mail: a connection does not work"), default=True)
     mails_delivery = models.BooleanField(_("mail: an invoice does not arrive"), default=True)
+    mails_budgets = models.BooleanField(_("mail: a budget is used up"), default=True)
     mails_week = models.BooleanField(_("mail: what goes out this week"), default=True)
     # Of an owner: see ``audit.nightly``.
     wants_heads = models.BooleanField(_("gets the audit log’s head by mail each night"), default=False)

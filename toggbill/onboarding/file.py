@@ -332,7 +332,7 @@ def _agreements(tables: Sequence[AgreementTable]) -> tuple[Agreement, ...]:
             part_periods=table.part_periods or PartPeriods.full.value,
             plan=tuple((each.day, each.amount) for each in table.plan or () if each.day and each.amount is not None),
             settle_on=table.settle_on or "",
-            **{name: getattr(table, name) for name in ("hours", "price", "refill_at")},
+            **{name: getattr(table, name) for name in ("hours", "price", "refill_at", "budget_hours", "budget_amount")},
         )
         for table in tables
     ]

@@ -230,6 +230,8 @@ class AgreementTable(Table):
     hours: Amount = None
     price: Amount = None
     refill_at: Amount = None
+    budget_hours: Amount = None
+    budget_amount: Amount = None
 
 
 class DossierTable(Table):

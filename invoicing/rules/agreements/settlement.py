@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from invoicing.rules.agreement import Agreement, Kind
@@ -20,6 +20,7 @@ _DEDUCTED = {
     "nl": "voorschot van factuur %s van %s",
 }
 _ONE = Decimal("1.00")
+_A_DAY = timedelta(days=1)
 InvoiceKey = tuple[str, str, str, bool]
 """As in `planning`."""
 
@@ -56,6 +57,19 @@ def settled_through(agreement: Agreement, cut_off: date) -> date | None:
     days += [day for day in (agreement.end,) if day is not None and day <= cut_off]
     days += [min(day, cut_off) for day in (agreement.settled_through,) if day is not None]
     return max((day for day in days if day >= agreement.start), default=None)
+
+
+def settling(agreement: Agreement, day: date) -> tuple[date, date | None]:
+    """The first and the last day of the hours that are settled together with those of a day in force; no last one: no
+    settlement is fixed yet."""
+    before = [agreement.settled_through] if agreement.settled_through is not None else []
+    after = [agreement.end] if agreement.end is not None else []
+    if agreement.settle_on:
+        days = [_latest(agreement.settle_on, date(year, 12, 31)) for year in (day.year - 1, day.year, day.year + 1)]
+        before += [each for each in days if each < day]
+        after += [each for each in days if each >= day]
+    first = max((each + _A_DAY for each in before if agreement.start <= each < day), default=agreement.start)
+    return first, min(after, default=None)
 
 
 def settlements(agreements: Iterable[Agreement], cut_off: date) -> Iterator[Settled]:

@@ -26,6 +26,7 @@ from invoicing.web.configuring.forms import note
 from invoicing.web.configuring.labels import product_label
 
 _LONGEST_KEY = 50
+_BUDGET = ("budget_hours", "budget_amount")
 _FIELDS: Mapping[str, str] = {"from": "start", "until": "end"}
 """Where a fault of the onboarding file's key is shown."""
 
@@ -105,6 +106,14 @@ class AgreementForm(forms.Form):
         help_text=_("Nothing chosen in either: all hours of the customer."),
     )
 
+    budget_hours = forms.DecimalField(label=_("budget in hours"), required=False, localize=True)
+    budget_amount = forms.DecimalField(
+        label=_("budget excl. VAT"),
+        required=False,
+        localize=True,
+        help_text=_("Of each period, or until the next settlement. You are told by mail when 80 and 100 % are used."),
+    )
+
     def __init__(
         self,
         *args: Any,
@@ -140,6 +149,8 @@ class AgreementForm(forms.Form):
             "end": row.end_date,
             "products": list(row.products),
             "projects": [str(number) for number in row.projects],
+            "budget_hours": row.budget_hours,
+            "budget_amount": row.budget_amount,
         }
 
     def of_kind(self) -> dict[str, Any]:
@@ -175,6 +186,8 @@ class AgreementForm(forms.Form):
             end=given.get("end"),
             products=tuple(given.get("products") or ()),
             projects=tuple(given.get("projects") or ()),
+            budget_hours=given.get("budget_hours"),
+            budget_amount=given.get("budget_amount"),
             **self.of_kind(),
         )
 
@@ -197,6 +210,7 @@ class FixedForm(AgreementForm):
         **AgreementForm.groups,
         "fee": ("product", "amount", "every", "in_advance", "part_periods"),
         "included": ("included_hours", "extra_product"),
+        "budget": _BUDGET,
     }
 
     product = forms.ChoiceField(
@@ -263,6 +277,7 @@ class AdvanceForm(AgreementForm):
         **AgreementForm.groups,
         "advances": ("product", "amount", "every", "plan"),
         "settlement": ("settle_on",),
+        "budget": _BUDGET,
     }
 
     product = forms.ChoiceField(
@@ -317,6 +332,10 @@ class PrepaidForm(AgreementForm):
         **AgreementForm.groups,
         "blocks": ("product", "hours", "price", "refill_at"),
     }
+
+    # What is left of the block is its budget.
+    budget_hours = None  # type: ignore[assignment]  # so Django has a form leave a field out
+    budget_amount = None  # type: ignore[assignment]  # as above
 
     product = forms.ChoiceField(
         label=_("billed as product"), help_text=_("Its text and VAT rate; the price of an hour is yours.")

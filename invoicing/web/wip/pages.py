@@ -11,6 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from invoicing.due import budget_mails
 from invoicing.models import Dossier
 from invoicing.web.lookup import PER_PAGE, months
 from invoicing.web.wip import sums
@@ -96,6 +97,7 @@ def budgets(request: FirmRequest) -> HttpResponse:
     """What is worked of fixed fees and of projects that are estimated in Toggl, the most used first."""
     found = of_budgets.budgets(dossiers=dossiers_of(request), today=timezone.localdate())
     page = Paginator(found, PER_PAGE).get_page(request.GET.get("page"))
+    since = budget_mails.noticed(page.object_list)
     notices = [each.notice for each in found]
     return render(
         request,
@@ -104,7 +106,7 @@ def budgets(request: FirmRequest) -> HttpResponse:
             "page": page,
             "numbers": page.paginator.get_elided_page_range(page.number, on_each_side=1),
             "query": "",
-            "rows": page.object_list,
+            "rows": [(each, since.get(each)) for each in page.object_list],
             "used_up": notices.count(of_budgets.USED_UP),
             "nearly": notices.count(of_budgets.NEARLY),
         },

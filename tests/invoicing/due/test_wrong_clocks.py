@@ -59,6 +59,8 @@ NOT_WAITED_FOR = {
     "invoicing.dossier.tell_drafts_at": "asked whether it is there",
     "invoicing.agreement.created_at": "an order of rows",
     "invoicing.agreement.tell_left_at": "asked whether it is there",
+    "invoicing.budgetnotice.noticed_at": "told to a person",
+    "invoicing.budgetnotice.told_at": "asked whether it is there",
     "invoicing.invoiceline.released_at": "asked whether it is there",
     "invoicing.customerpin.pinned_at": "told to a person",
     "invoicing.run.started_at": "told to a person",

@@ -34,7 +34,7 @@ def test_agreement_key_twice_in_a_firm() -> None:
     Agreement,
     *("agreement_one_customer", "agreement_ends_after_start", "agreement_known_words", "agreement_has_product"),
     *("agreement_amount_not_negative", "agreement_extra_has_product", "agreement_once_falls_due"),
-    "agreement_advances_have_amounts",
+    *("agreement_advances_have_amounts", "agreement_budget_of_something"),
 )
 @pytest.mark.parametrize(
     ("changes", "name"),
@@ -52,6 +52,8 @@ def test_agreement_key_twice_in_a_firm() -> None:
         ({"extra_product": "ADV"}, "agreement_extra_has_product"),
         ({"included_hours": Decimal(-1), "extra_product": "ADV"}, "agreement_extra_has_product"),
         ({"every": "once"}, "agreement_once_falls_due"),
+        ({"budget_hours": Decimal(0)}, "agreement_budget_of_something"),
+        ({"budget_amount": Decimal("-0.01")}, "agreement_budget_of_something"),
         ({"plan": [{"day": "2026-10-01", "amount": "1.00"}]}, "agreement_advances_have_amounts"),
         ({"settle_on": "12-31"}, "agreement_advances_have_amounts"),
         ({"settled_through": date(2026, 10, 31)}, "agreement_advances_have_amounts"),

@@ -40,13 +40,17 @@ def test_a_member_chooses_for_this_firm_alone(firm: Firm) -> None:
     other = MembershipFactory(user=row.user)
     browser = browser_of(row.user, firm)
     page = browser.get("/mails/").content.decode()
-    assert page.count("checked") == 4
+    assert page.count("checked") == 5
     answer = browser.post("/mails/", {"kind": ["week", "delivery", "unknown"]}, follow=True)
     assert alerts(answer.content.decode()) == "success: Your choice of mails is saved."
     assert answer.content.decode().count("checked") == 2
     row.refresh_from_db()
     assert (row.mails_drafts, row.mails_connection, row.mails_delivery, row.mails_week) == (False, False, True, True)
-    told = ("member_mails_changed", "member viewer@example.com", {"drafts": False, "connection": False})
+    told = (
+        "member_mails_changed",
+        "member viewer@example.com",
+        {"drafts": False, "connection": False, "budgets": False},
+    )
     assert events(firm) == [told]
     browser.post("/mails/", {"kind": ["week", "delivery"]})
     assert events(firm) == [told]

@@ -95,6 +95,8 @@ in_advance = true
 included_hours = "5"
 extra_product = "ADV"
 part_periods = "days"
+budget_hours = "4"
+budget_amount = "200.00"
 [[dossiers.agreements]]
 key = "bakery-provisions"
 client = 502

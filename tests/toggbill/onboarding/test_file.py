@@ -89,6 +89,8 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                         included_hours=Decimal(5),
                         extra_product="ADV",
                         part_periods="days",
+                        budget_hours=Decimal(4),
+                        budget_amount=Decimal("200.00"),
                     ),
                     Agreement(
                         key="bakery-provisions",

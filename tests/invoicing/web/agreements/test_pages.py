@@ -109,6 +109,7 @@ def test_first_lines_are_shown_before_anything_is_saved(books: Scene) -> None:
 @pytest.mark.parametrize(
     ("changes", "shown"),
     [
+        ({"budget_hours": "0"}, "Budget in hours Must be above zero; leave it out where there is no budget."),
         ({"amount": ""}, "Amount excl. VAT This field is required."),
         ({"amount": "250.005"}, "Amount excl. VAT “250.005” has more than two decimals."),
         ({"end": "2026-09-30"}, "Until 2026-09-30 lies before 2026-10-01, the first day."),
@@ -134,16 +135,18 @@ def test_terms_that_cannot_stand_are_refused_at_their_field(books: Scene, change
 def test_agreement_is_made_with_its_event_and_covers_the_hours_at_once(books: Scene) -> None:
     visitor = signed_in(books.firm)
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=fixed"
-    answer = visitor.post(address, terms(projects=[str(GARAGE_PROJECT)], amount="1250.00"), follow=True)
+    answer = visitor.post(
+        address, terms(projects=[str(GARAGE_PROJECT)], amount="1250.00", budget_hours="9.5"), follow=True
+    )
     assert alerts(answer.content.decode()) == (
         "success: Agreement “Keeping the books” is saved. The hours that are not billed yet are judged anew."
     )
     made = Agreement.objects.get()
     assert (made.key, made.client_remote_id, made.amount) == ("keeping-the-books", GARAGE, Decimal("1250.00"))
-    assert (made.projects, made.products) == ([GARAGE_PROJECT], [])
+    assert (made.projects, made.products, made.budget_hours) == ([GARAGE_PROJECT], [], Decimal("9.50"))
     assert set(books.states().values()) == {"covered"}
     [event] = books.events("agreement_changed")
-    assert event.data["new"]["key"] == "keeping-the-books"
+    assert (event.data["new"]["key"], event.data["new"]["budget_hours"]) == ("keeping-the-books", "9.50")
     # a second one of that title has a short name of its own
     address = f"{at(books, 'add/')}?customer={BAKERY_NUMBER}&kind=fixed"
     visitor.post(address, terms())
