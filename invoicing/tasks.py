@@ -28,6 +28,7 @@ from invoicing.due import (
     order_changes,
     posts,
     runs,
+    write_backs,
     wrong_clocks,
 )
 from invoicing.ledger import derive as ledger
@@ -82,7 +83,7 @@ class Delivering(OfBooks):
 
 @shared_task(base=Tick)
 def tick_sync(**_: object) -> None:
-    """Enqueue the workspaces and companies whose next sync is due, and derive what is still marked.
+    """Enqueue the workspaces and companies whose next sync is due, and those that get tags, and derive what is marked.
 
     Before that, what a wrong clock wrote too far ahead is brought back.
     """
@@ -92,6 +93,8 @@ def tick_sync(**_: object) -> None:
         chain(sync_workspace.si(workspace_id=workspace_id), derive.si(workspace_id=workspace_id)).delay()
     for company_id in Company.objects.due(now, now - LEASE).values_list("pk", flat=True):
         chain(sync_company.si(company_id=company_id), derive_marked.si()).delay()
+    for workspace_id in write_backs.due(now=now):
+        write_back.delay(workspace_id=workspace_id)
     derive_marked.delay()
     keep_months.delay()
 
@@ -261,6 +264,13 @@ def send_invoices(*, invoice_ids: list[int], **_: object) -> None:
     rows = Invoice.objects.filter(pk__in=invoice_ids).order_by("send_requested_by", "pk")
     for name, part in groupby(rows, key=lambda invoice: invoice.send_requested_by):
         posts.send_off(invoices=list(part), by=Actor(name or "schedule", "worker"), now=clock.now())
+
+
+@shared_task(base=OfBooks, lane=Lane.READ)
+def write_back(*, workspace_id: int, **_: object) -> None:
+    """Give billed entries of a workspace their tag in Toggl, or take it away; the rows say what came of it."""
+    workspace = Workspace.objects.select_related("connection").get(pk=workspace_id)
+    write_backs.serve(workspace=workspace, now=clock.now())
 
 
 @shared_task(base=OfBooks, lane=Lane.READ)

@@ -32,6 +32,7 @@ from tests.factories import (
     TagMappingFactory,
     WebhookFactory,
     WorkspaceFactory,
+    WriteBackFactory,
     enterprise_number,
 )
 from toggbill.firms.audit import Actor, News, record
@@ -69,6 +70,7 @@ def furnish(firm: Firm, mark: str) -> None:
     BudgetNoticeFactory(agreement=AgreementFactory(dossier=dossier, key=mark, title=mark))
     LedgerRowFactory(dossier=dossier, client_name=mark)
     RunFactory(dossier=dossier)
+    WriteBackFactory(entry__workspace=workspace, dossier=dossier, wanted=mark)
     invoice = InvoiceFactory(dossier=dossier, customer_name=mark, status="approved")
     AnnexFactory(invoice=invoice, name=mark)
     post_row(invoice)

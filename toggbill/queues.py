@@ -13,7 +13,7 @@ beat sends, and all else."""
 
 _WORK = (
     ("integrations", "sync", ["sync_workspace", "sync_company"]),
-    ("invoicing", "sync", ["run_dossier", "read_dossier", "reconcile_dossier"]),
+    ("invoicing", "sync", ["run_dossier", "read_dossier", "reconcile_dossier", "write_back"]),
     (
         "invoicing",
         "post",

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from django.db import models, transaction
 
 from integrations.clients import billit, toggl
+from integrations.mirror import own_tags
 from integrations.models import Client, Company, Customer, Entry, Product, ProductPrice, Project, Workspace
 from toggbill.database import bulk
 from toggbill.firms.locks import lock_rows
@@ -75,9 +76,9 @@ def entries(
             "remote_id", *_ENTRY_FIELDS, *_LAST_FIELDS
         )
     }
-    write = []
+    write, own = [], own_tags.of(workspace)
     for remote_id, entry in by_id.items():
-        values = _entry_values(entry)
+        values = _entry_values(entry, own)
         before = standing.get(remote_id)
         if before is not None and before[: len(_ENTRY_FIELDS)] == values:
             continue
@@ -127,7 +128,7 @@ def settle_clients(*, workspace: Workspace) -> None:
     lost.update(last_client_remote_id=None)
 
 
-def _entry_values(entry: toggl.Entry) -> tuple[Any, ...]:
+def _entry_values(entry: toggl.Entry, own: Collection[str]) -> tuple[Any, ...]:
     # A running entry has no stop, or a negative duration (R1); its seconds are not known yet. One of 0 seconds without
     # a stop was made without either: it is over (observed: read later, it stops when it starts).
     running = entry.seconds < 0 or (entry.stop is None and entry.seconds != 0)
@@ -141,7 +142,7 @@ def _entry_values(entry: toggl.Entry) -> tuple[Any, ...]:
         entry.user_id,
         entry.user_name[:250],
         entry.billable,
-        list(entry.tags),
+        own_tags.without(entry.tags, own),
         entry.updated_at,
         None,
     )

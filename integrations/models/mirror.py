@@ -123,6 +123,9 @@ class Workspace(FirmOwned):
     whole_from = models.DateField(null=True, blank=True, editable=False)
     whole_began_at = models.DateTimeField(null=True, blank=True, editable=False)
     whole_through = models.DateField(_("read up to"), null=True, blank=True, editable=False)
+    # Tags that toggbill gives entries itself, or once gave: they are no word of a person's, and are not mirrored. Set
+    # by whoever bills the workspace.
+    own_tags = models.JSONField(default=list, blank=True, editable=False)
 
     objects: ClassVar[WorkspaceManager[Workspace]] = WorkspaceManager()
 

@@ -117,6 +117,7 @@ class DossierAdmin(TrialMixin, FilesMixin, FirmModelAdmin):
         ),
         (_("Guards"), {"fields": ("four_eyes", "deviation")}),
         (_("The invoice"), {"fields": ("payment_days", "email_allowed", "annex")}),
+        (_("In Toggl"), {"fields": ("billed_tag",)}),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Dossier | None = None) -> tuple[str, ...]:

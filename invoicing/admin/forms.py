@@ -120,6 +120,7 @@ class DossierForm(_DossierForm):
             "payment_days",
             "email_allowed",
             "annex",
+            "billed_tag",
         )
         widgets = {"default_product": offered(PRODUCTS)}
 
@@ -168,10 +169,11 @@ class TagMappingForm(_TagMappingForm):
     def clean(self) -> dict[str, Any]:
         """What the checks of mappings say; and a dossier maps a tag once."""
         cleaned = super().clean() or {}
-        _note(self, mappings.check_tags([self.rule()])[0])
+        dossier = _dossier_of(self)
+        written = () if dossier is None else dossier.workspace.own_tags
+        _note(self, mappings.check_tags([self.rule()], written=written)[0])
         tag_key, person = self.key()
         self.instance.tag_key = tag_key
-        dossier = _dossier_of(self)
         if dossier is not None and (tag_key or person):
             same = TagMapping.objects.filter(dossier=dossier, tag_key=tag_key, person_remote_id=person)
             if same.exclude(pk=self.instance.pk).exists():

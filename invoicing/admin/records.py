@@ -38,6 +38,7 @@ from invoicing.models import (
     ReportedMonth,
     Run,
     SavedView,
+    WriteBack,
 )
 from invoicing.models.problems import words_of
 from invoicing.rules.mapping import Reason
@@ -354,3 +355,13 @@ class AttemptAdmin(ReadOnlyAdmin):
     def answer_words(self, row: Attempt) -> str:
         """As a sentence."""
         return words_of(row.answer, row.answer_facts)
+
+
+@admin.register(WriteBack)
+class WriteBackAdmin(ReadOnlyAdmin):
+    """The tag that each billed entry has in Toggl from us, or shall have."""
+
+    list_display = ("entry", "dossier", "wanted", "written", "due_at", "failure", "said")
+    list_select_related = ("entry", "dossier")
+    list_filter = (("dossier", _Related), "failure")
+    search_fields = ("=entry__remote_id",)

@@ -34,6 +34,7 @@ RULES = (
     "default_product",
     "email_allowed",
     "annex",
+    "billed_tag",
 )
 """The columns of a dossier that are its rules; its clients stand in rows of their own."""
 

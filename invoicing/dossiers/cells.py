@@ -234,7 +234,7 @@ class DossierRow(Row):
 
     identity: ClassVar[tuple[str, ...]] = ("key",)
     needed: ClassVar[tuple[str, ...]] = ("key", "workspace", "company", "start")
-    as_typed: ClassVar[tuple[str, ...]] = ("name", "default_product")
+    as_typed: ClassVar[tuple[str, ...]] = ("name", "default_product", "billed_tag")
 
     key: Text = None
     name: Text = None
@@ -262,3 +262,4 @@ class DossierRow(Row):
     price_day: Word = None
     payment_days: Number = None
     default_product: Text = None
+    billed_tag: Text = None

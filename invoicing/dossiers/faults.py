@@ -46,6 +46,7 @@ WORDS: Mapping[str, str] = {
     "four_eyes_sends": _(
         "stands beside mode send, by which invoices go out unseen; choose mode post, and a person sends."
     ),
+    "tag_speaks": _("“%(value)s” says what is billed in dossier %(dossier)s of this workspace; choose another tag."),
     "taken": _("the firm already has a dossier of this short name: choose another one."),
     "invoiced": _("stays %(old)s, since dossier %(dossier)s has invoiced; make another dossier."),
     "clients_elsewhere": _("%(clients)s: dossier %(dossier)s of this workspace bills that too."),
@@ -54,6 +55,7 @@ WORDS: Mapping[str, str] = {
     ),
     "two_firms": _("workspace and company belong to different firms."),
     # a mapping
+    "tag_written": _("“%(value)s” is a tag that toggbill itself gives billed hours in Toggl; choose another tag."),
     "no_product": _("missing; name a product's reference, or write no under bill."),
     "person_not_billed": _("a person without a tag has a product: name the tag that is not billed for the person."),
     "product_not_billed": _("a tag that is not billed leads to no product: leave this empty."),

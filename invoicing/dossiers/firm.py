@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -10,9 +11,10 @@ from typing import Any, cast
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from integrations.models import Connection, Entry
+from integrations.models import Connection, Entry, Product
 from invoicing.models import Dossier, Invoice
 from invoicing.rules.schedule import starts_at
+from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome, amend, change_firm
 from toggbill.firms.locks import lock_firm
@@ -21,7 +23,11 @@ from toggbill.firms.models import Firm
 
 @dataclass(frozen=True, slots=True)
 class StandingDossier:
-    """A dossier that stands: its remote ids, the keys of its connections, and whether it has invoiced."""
+    """A dossier that stands: its remote ids, the keys of its connections, and whether it has invoiced.
+
+    ``tags``: the text keys of those that lead somewhere, by a mapping or as a product's reference (R4); ``written``:
+    the tags that toggbill itself writes in its workspace.
+    """
 
     name: str
     toggl: str
@@ -31,6 +37,8 @@ class StandingDossier:
     start: date
     clients: frozenset[int]
     has_invoiced: bool
+    tags: frozenset[str] = frozenset()
+    written: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +62,14 @@ def standing(slug: str) -> Standing:
         Dossier.objects.filter(firm__slug=slug)
         .select_related("workspace__connection", "company__connection")
         .defer("workspace__connection__secret", "company__connection__secret")
-        .prefetch_related("named_clients")
+        .prefetch_related("named_clients", "tag_mappings")
         .annotate(has_invoiced=Exists(invoiced))
         .order_by("pk")
     )
+    products = defaultdict[int, set[str]](set)
+    named = Product.objects.present().filter(firm__slug=slug).values_list("company", "reference")
+    for company, reference in named:
+        products[company].add(text_key(reference))
     return Standing(
         toggl=frozenset(keys["toggl"]),
         billit=frozenset(keys["billit"]),
@@ -71,6 +83,8 @@ def standing(slug: str) -> Standing:
                 start=row.start_date,
                 clients=frozenset(named.client_remote_id for named in row.named_clients.all()),
                 has_invoiced=cast(Any, row).has_invoiced,
+                tags=frozenset({each.tag_key for each in row.tag_mappings.all()} | products[row.company_id]) - {""},
+                written=tuple(row.workspace.own_tags),
             )
             for row in dossiers
         },

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.models import Entry
+from integrations.models import Entry, Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
 from invoicing.ledger.derive import forget_changed_pin
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
@@ -32,12 +32,17 @@ _LONGEST = 200
 _BILLION = 10**9
 
 
-def check_tags(rules: Sequence[TagRule]) -> list[list[Fault]]:
+def check_tags(rules: Sequence[TagRule], *, written: Iterable[str] = ()) -> list[list[Fault]]:
     """What is wrong with tag mappings of one dossier that are stated together; a list for each.
 
-    Fields: ``tag``, ``person``, ``product``, ``bill``, ``priority``.
+    ``written``: the tags that toggbill itself writes in the dossier's workspace. Fields: ``tag``, ``person``,
+    ``product``, ``bill``, ``priority``.
     """
     found = [_tag(rule) for rule in rules]
+    own = set(map(text_key, written)) - {""}
+    for rule, faults in zip(rules, found, strict=True):
+        if text_key(rule.tag) in own:
+            faults.append(Fault("tag", "tag_written", {"value": rule.tag}))
     for place, first in repeated([rule.key if any(rule.key) else "" for rule in rules]).items():
         value = text_key(rules[place].tag) or str(rules[place].person)
         found[place].append(Fault("tag", "twice", {"value": value, "first": first}))
@@ -82,8 +87,10 @@ def map_tags(
     ``renamed``: the tag that a mapping had, by the one that it shall have. Raises ``Refused``, see ``check_tags``.
     """
     wanted = list(rules)
-    refuse((rule.tag, fault) for rule, faults in zip(wanted, check_tags(wanted), strict=True) for fault in faults)
     lock_firm(dossier.firm)
+    written = Workspace.objects.values_list("own_tags", flat=True).get(pk=dossier.workspace_id)
+    found = zip(wanted, check_tags(wanted, written=written), strict=True)
+    refuse((rule.tag, fault) for rule, faults in found for fault in faults)
     rows = {(row.tag_key, row.person_remote_id): row for row in dossier.tag_mappings.all()}
     before = {key_of(tag): key_of(old) for tag, old in (renamed or {}).items()}
     outcomes: Counter[Outcome] = Counter()

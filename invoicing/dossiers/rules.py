@@ -18,13 +18,17 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Min
 
+from integrations.mirror import own_tags
 from integrations.models import Company, Entry, Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated, short_name, word
 from invoicing.dossiers.firm import Standing, standing
+from invoicing.ledger import write_backs
 from invoicing.ledger.rule_events import rule_changed, rules_of
 from invoicing.models import Dossier, DossierClient
+from invoicing.models.dossiers import LONGEST_BILLED_TAG
 from invoicing.rules import days
 from invoicing.rules.schedule import DAYS, Schedule, next_due, starts_at
+from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm, lock_rows
@@ -54,7 +58,7 @@ WORDS: Mapping[str, Sequence[str]] = {
 }
 """The words of which a rule is one."""
 
-_TEXTS = {"name": 200, "default_product": 200}
+_TEXTS = {"name": 200, "default_product": 200, "billed_tag": LONGEST_BILLED_TAG}
 _MOST = Decimal(10) ** 12
 
 
@@ -64,7 +68,8 @@ class DossierRules:
 
     ``clients``: Toggl client ids that the dossier bills, empty for all of its workspace (R1). ``day``: of the week
     (1 = Monday) or month, where ``every`` wants one (R9). ``email_allowed``: e-mail where Peppol does not reach (R11).
-    ``annex``: whether invoices carry a list of their hours.
+    ``annex``: whether invoices carry a list of their hours. ``billed_tag``: the tag that billed hours get in Toggl,
+    empty for none.
     ``auto_limit``: euro excluding VAT, above which a person approves; with a mode that lets invoices out by themselves
     it is given, or ``no_limit`` says that there is none (R9). ``payment_days``: days from the invoice date (R10).
     ``longest_hours``: of a longer entry a person is asked, 0 for never (R4). ``four_eyes``: who approved does not send;
@@ -96,6 +101,7 @@ class DossierRules:
     price_day: str = Dossier.PriceDay.DRAFT.value
     payment_days: int = 30
     default_product: str = ""
+    billed_tag: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> DossierRules:
@@ -113,6 +119,7 @@ class DossierRules:
         values = {name: value for name, value in asdict(self).items() if name not in ("key", "clients", "start")}
         limit = self.auto_limit
         return values | {
+            "billed_tag": self.billed_tag.strip(),
             "start_date": self.start,
             "day": self.day if self.every in DAYS else None,
             "auto_limit": None if limit is None else limit.quantize(Decimal("0.01")),
@@ -148,7 +155,7 @@ def check(wanted: Sequence[Wanted], stands: Standing) -> list[list[Fault]]:
 
     A list for each, at the names of ``DossierRules`` and ``Wanted``.
     """
-    faults = [[*_own(each.rules), *_invoiced(each, stands)] for each in wanted]
+    faults = [[*_own(each.rules), *_invoiced(each, stands), *_tag_speaks(each, stands)] for each in wanted]
     for place, first in repeated([each.rules.key for each in wanted]).items():
         faults[place].append(Fault("key", "twice", {"value": wanted[place].rules.key, "first": first}))
     for place, found in enumerate(overlaps(wanted, stands)):
@@ -212,6 +219,10 @@ def _set(
     )
     if differ:
         _reread(touched | {row.workspace_id for row, _pairing in differ}, now)
+        for row, pairing in differ:
+            if row.billed_tag:
+                own_tags.take_over(workspace=pairing.workspace, tag=row.billed_tag)
+            write_backs.restate(dossier=row, tag=row.billed_tag, now=now)
         record(firm=firm, news=news, by=by, now=now)
     return results
 
@@ -302,6 +313,20 @@ def _own(rules: DossierRules) -> Iterator[Fault]:
         yield Fault("no_limit", "limit_and_none", beside=("auto_limit",))
     if limit is None and not rules.no_limit and rules.mode in (Dossier.Mode.POST, Dossier.Mode.SEND):
         yield Fault("auto_limit", "limit_not_said", {"mode": rules.mode}, beside=("mode", "no_limit"))
+
+
+def _tag_speaks(wanted: Wanted, stands: Standing) -> Iterator[Fault]:
+    """The tag of billed hours says nothing of what is billed: no dossier of the workspace maps it, nor has a product of
+    this name (R4)."""
+    key = text_key(wanted.rules.billed_tag)
+    if wanted.rules.billed_tag.strip() and not key:
+        yield Fault("billed_tag", "empty")
+    for name, row in stands.dossiers.items():
+        # A product that got the name of a tag that is written already meets no entry.
+        if key and row.workspace == wanted.workspace and key in row.tags - set(map(text_key, row.written)):
+            facts = {"value": wanted.rules.billed_tag, "dossier": name}
+            yield Fault("billed_tag", "tag_speaks", facts, beside=("workspace",))
+            return
 
 
 def _invoiced(wanted: Wanted, stands: Standing) -> Iterator[Fault]:

@@ -141,6 +141,14 @@ def _check(read: Sequence[Read], check: Callable[[Sequence[_Rule]], list[list[Fa
                 each.row.note_fault(fault)
 
 
+def _written(dossier: Dossier | None, rule: TagRule) -> list[Fault]:
+    """A tag that toggbill itself writes leads nowhere."""
+    if dossier is None:
+        return []
+    (faults,) = mappings.check_tags([rule], written=dossier.workspace.own_tags)
+    return [fault for fault in faults if fault.code == "tag_written"]
+
+
 def _by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
     found: defaultdict[Dossier, list[Any]] = defaultdict(list)
     for each in read:
@@ -193,6 +201,10 @@ class TagSheet(Sheet):
                 self._product(row, "product", dossier.company, old)
             found.append(Read(row, old, new, (dossier, rule)))
         _check(found, mappings.check_tags)
+        for each in found:
+            dossier, rule = each.told
+            for fault in _written(dossier, rule):
+                each.row.note_fault(fault)
         return found
 
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:

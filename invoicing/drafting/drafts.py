@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from integrations.models import Customer, Entry
+from invoicing.ledger import write_backs
 from invoicing.ledger.differences import same_buyer
 from invoicing.ledger.facts import refusal, rounding_of
 from invoicing.models import Claim, Deduction, Dossier, Invoice, InvoiceLine
@@ -263,7 +264,7 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
     bulk.insert(billed + covered)
 
 
-def hang(hung: Iterable[planning.Hung], rows: Mapping[int, Entry]) -> None:
+def hang(hung: Sequence[planning.Hung], rows: Mapping[int, Entry], now: datetime) -> None:
     """Put covered hours on lines of earlier invoices; ``rows``: the entries by their Toggl id."""
     bulk.insert(
         [
@@ -272,6 +273,7 @@ def hang(hung: Iterable[planning.Hung], rows: Mapping[int, Entry]) -> None:
             for entry in each.entries
         ]
     )
+    write_backs.follow(entries=[rows[entry.id].pk for each in hung for entry in each.entries], now=now)
 
 
 def claim_of(line: int, row: Entry, entry: mapping.Entry, **kind: Any) -> Claim:

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from integrations.models import Entry
 from invoicing.drafting.drafts import claim_of
-from invoicing.ledger import blocks, transitions
+from invoicing.ledger import blocks, transitions, write_backs
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.rules import planning
@@ -29,6 +29,7 @@ def write(drawn: Sequence[planning.Drawn], rows: Mapping[int, Entry], now: datet
             for entry, seconds in zip(each.entries, each.seconds, strict=True)
         ]
     )
+    write_backs.follow(entries=[pk for some in by_agreement.values() for pk in some], now=now)
     _tell(drawn, now)
     return _news(drawn)
 

@@ -153,7 +153,7 @@ def draft_derived(
         drafts.header(invoice, planned, sheet.known)
         news.append(drafted_news(invoice, planned, cut_off, invoice.reference in redrawn, before))
     drafts.write(changes, rows)
-    drafts.hang(hung, rows)
+    drafts.hang(hung, rows, now)
     news += hung_news(hung) + draws.write(sheet.plan.drawn, rows, now)
     transitions.claimed(entries=claimed)
     if only is None:

@@ -21,8 +21,9 @@ from integrations.clients.billit_sign_in import LONGEST_LIFE
 from integrations.clients.transport import LONGEST_RETRY_AFTER
 from integrations.connections import circuit, quota, tokens
 from integrations.models import Company, Connection, Quota, Workspace
+from invoicing.due import write_backs
 from invoicing.due.order_changes import PAUSE
-from invoicing.models import Attempt, Dossier, Invoice
+from invoicing.models import Attempt, Dossier, Invoice, WriteBack
 from invoicing.posting import way
 from invoicing.rules import delivery
 from toggbill.firms.locks import lock_rows
@@ -81,6 +82,8 @@ def bounds() -> Sequence[Bound]:
         Bound(Invoice, "way_asked_at", back=way.HOLDS),
         Bound(Invoice, "sent_at", only=Q(delivery=Invoice.Delivery.SENT)),
         Bound(Invoice, "delivery_due_at", delivery.DAILY),
+        Bound(WriteBack, "due_at", max(write_backs.REFUSED_AGAIN)),
+        Bound(WriteBack, "lease_until", write_backs.LEASE),
         Bound(Attempt, "started_at", only=unanswered),
         Bound(Attempt, "left_at", only=unanswered),
         Bound(Attempt, "finished_at", only=unanswered),

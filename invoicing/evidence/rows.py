@@ -70,6 +70,8 @@ ELSEWHERE = {
     "integrations.company",
     # Who the customer was stands on each invoice.
     "integrations.customer",
+    # A courtesy to who looks into Toggl.
+    "invoicing.writeback",
     # A member's own.
     "invoicing.savedview",
 }

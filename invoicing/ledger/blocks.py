@@ -11,6 +11,7 @@ from decimal import Decimal
 from django.db.models import Max, QuerySet, Sum
 
 from integrations.models import Entry
+from invoicing.ledger import write_backs
 from invoicing.ledger.locks import portions
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import mapping
@@ -122,6 +123,7 @@ def verdict(
 def free(claims: Collection[Claim], now: datetime) -> list[News]:
     """These hours draw their blocks no more; gives the events: one for each invoice, with Toggl's ids."""
     Claim.objects.filter(pk__in=[claim.pk for claim in claims]).update(released_at=now)
+    write_backs.follow(entries=[claim.entry_id for claim in claims], now=now)
     by_invoice = defaultdict[str, list[int]](list)
     for claim in claims:
         by_invoice[claim.line.invoice.reference].append(claim.entry_remote_id)

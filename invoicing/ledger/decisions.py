@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
-from invoicing.ledger import blocks, derive, locks
+from invoicing.ledger import blocks, derive, locks, write_backs
 from invoicing.ledger.facts import stands_as
 from invoicing.models import Claim, LedgerRow
 from invoicing.models.moves import STATE
@@ -82,6 +82,7 @@ def bill(*, entries: Iterable[Entry], by: Actor, now: datetime, read: Read | Non
     ]
     left = [row.entry_id for row in rows if row.reason == mapping.Reason.left_agreement]
     Claim.objects.live().agreed().filter(entry__in=left).update(released_at=now)
+    write_backs.follow(entries=left, now=now)
     for row in rows:
         if row.entry_id not in left:
             row.confirmed_as = stands_as(row.entry)

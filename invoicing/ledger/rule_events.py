@@ -51,6 +51,7 @@ def rules_of(dossier: Dossier, *, clients: Iterable[int]) -> Stated:
         "price_day": str(dossier.price_day),
         "payment_days": dossier.payment_days,
         "default_product": dossier.default_product,
+        "billed_tag": dossier.billed_tag,
     }
 
 

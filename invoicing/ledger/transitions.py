@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 
 from integrations.models import Project
-from invoicing.ledger import blocks, differences
+from invoicing.ledger import blocks, differences, write_backs
 from invoicing.ledger.derive import derive_entries
 from invoicing.ledger.locks import elsewhere, lock_entries, mark, portions
 from invoicing.models import Claim, Correction, Deduction, Invoice, InvoiceLine, LedgerRow, moves
@@ -52,6 +52,7 @@ def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
     rows = LedgerRow.objects.filter(entry__in=[row.entry for row in billed])
     moves.move(rows, state=Step(_State.DRAFTED, _State.INVOICED))
+    write_backs.follow(entries=[row.entry for row in billed if row.kind != Claim.Kind.DIFFERENCE], now=now)
     derive_entries(entries=[row.entry for row in billed if row.is_to_judge()], now=now)
 
 
@@ -96,6 +97,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
     Claim.objects.live().filter(pk__in=credits.values("takes_back")).update(released_at=now)
     taken_back = InvoiceLine.objects.filter(taken_back_by__invoice=note)
     covered = _free_periods(taken_back.exclude(kind=InvoiceLine.Kind.ADVANCE), now)
+    write_backs.follow(entries={*entries, *covered}, now=now)
     if not note.rebill:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
@@ -140,6 +142,7 @@ def release(*, invoice: Invoice, now: datetime) -> list[int]:
     entries = list(claims.values_list("entry_id", flat=True))
     claims.update(released_at=now)
     _free_periods(InvoiceLine.objects.filter(invoice=invoice), now)
+    write_backs.follow(entries=entries, now=now)
     if invoice.block_of_id is not None:
         entries += blocks.undecided([invoice.dossier_id])
     entries += elsewhere(entries)

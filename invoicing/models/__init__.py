@@ -12,6 +12,7 @@ from invoicing.models.ledger import Correction, LedgerRow, SavedView
 from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
 from invoicing.models.reconciliation import Drift, ReportedMonth
 from invoicing.models.waiting import NEEDS_PERSON, UNFINISHED
+from invoicing.models.write_backs import WriteBack
 
 __all__ = [
     "NEEDS_PERSON",
@@ -38,4 +39,5 @@ __all__ = [
     "Run",
     "SavedView",
     "TagMapping",
+    "WriteBack",
 ]

@@ -15,6 +15,9 @@ from integrations.models.connections import served_through
 from invoicing.models.problems import known_codes
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
+LONGEST_BILLED_TAG = 128
+"""Characters of a tag that is written into Toggl: its documents name no bound, and no app shows a longer one."""
+
 
 class DossierQuerySet(FirmQuerySet["Dossier"]):
     """Dossiers and when something is due for them."""
@@ -158,6 +161,15 @@ class Dossier(FirmOwned):
         _("annex of hours"),
         default=True,
         help_text=_("Each invoice carries a list of its hours, as PDF and CSV, in the customer's language."),
+    )
+    billed_tag = models.CharField(
+        _("tag of billed hours"),
+        max_length=LONGEST_BILLED_TAG,
+        blank=True,
+        help_text=_(
+            "Hours get this tag in Toggl once their invoice is posted, and lose it when they are credited. Empty: "
+            "nothing is written into Toggl."
+        ),
     )
     # When the next scheduled run is due (design D4); empty: only by hand.
     # `scheduled_through` is the latest scheduled day that was served.

@@ -38,6 +38,8 @@ def rules_in_words(dossier: Dossier) -> list[tuple[str, str]]:
         (_("Payment"), _("within %(n)d days") % {"n": dossier.payment_days}),
         (_("Annex of hours"), _("with each invoice, PDF and CSV") if dossier.annex else _("none")),
     ]
+    if dossier.billed_tag:
+        rows.append((_("In Toggl"), _("billed hours get the tag “%(tag)s”") % {"tag": dossier.billed_tag}))
     if dossier.price_day == Dossier.PriceDay.WORK:
         rows.insert(3, (_("Price"), _("in force on the day of the work")))
     if guarded := _guards(dossier):

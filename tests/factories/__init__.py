@@ -13,6 +13,7 @@ from tests.factories.books import (
     PrepaidFactory,
     RunFactory,
     TagMappingFactory,
+    WriteBackFactory,
 )
 from tests.factories.declared import NOW, PASSWORD, enterprise_number
 from tests.factories.invoices import (
@@ -95,5 +96,6 @@ __all__ = [
     "UserFactory",
     "WebhookFactory",
     "WorkspaceFactory",
+    "WriteBackFactory",
     "enterprise_number",
 ]

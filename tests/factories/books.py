@@ -19,6 +19,7 @@ from invoicing.models import (
     LedgerRow,
     Run,
     TagMapping,
+    WriteBack,
 )
 from invoicing.rules.text import text_key
 from tests import walking
@@ -175,3 +176,16 @@ class RunFactory(DjangoModelFactory[Run]):
     started_at = NOW
     started_by = "schedule"
     mirror_as_of = NOW - timedelta(minutes=4)
+
+
+class WriteBackFactory(DjangoModelFactory[WriteBack]):
+    """A tag that an entry shall have in Toggl, and has not yet."""
+
+    class Meta:
+        model = WriteBack
+
+    firm = SelfAttribute("dossier.firm")
+    dossier = SubFactory(DossierFactory)
+    entry = SubFactory(EntryFactory, workspace=SelfAttribute("..dossier.workspace"))
+    wanted = "facturé"
+    due_at = NOW

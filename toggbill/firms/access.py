@@ -118,6 +118,7 @@ _BY_ANY = {
     "invoicing.agreement": "dossier",
     "invoicing.ledgerrow": "dossier",
     "invoicing.run": "dossier",
+    "invoicing.writeback": "dossier",
     "invoicing.invoice": "dossier",
     "invoicing.invoiceline": "invoice__dossier",
     "invoicing.claim": "line__invoice__dossier",

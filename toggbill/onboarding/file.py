@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -189,6 +190,7 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
     for table, found in zip(dossiers, rules.check(wanted, standing), strict=True):
         for fault in found:
             _note_rule(table, fault, dossiers)
+    _check_written(dossiers, file, standing)
     if faults := [f"{place}: {text}" for place, text in root.faults()]:
         raise FileFaults(faults)
     return file
@@ -396,3 +398,15 @@ def _check_references(tables: Sequence[DossierTable], file: OnboardingFile, stan
             other, place = seen.setdefault((what, remote_id), (key, table.at(name)))
             if remote_id and other != key:
                 table.note(name, f"{what} {remote_id} goes through one connection only, and {place} says “{other}”.")
+
+
+def _check_written(tables: Sequence[DossierTable], file: OnboardingFile, standing: Standing) -> None:
+    """A tag that toggbill gives billed hours leads nowhere, in no dossier of the workspace."""
+    written = defaultdict[int, set[str]](set)
+    for stands in standing.dossiers.values():
+        written[stands.workspace].update(stands.written)
+    for row in file.dossiers:
+        written[row.workspace].add(row.rules.billed_tag)
+    for table, row in zip(tables, file.dossiers, strict=True):
+        found = mappings.check_tags(row.tags, written=written[row.workspace])
+        _note_mappings(table.tags or [], [[each for each in one if each.code == "tag_written"] for one in found])

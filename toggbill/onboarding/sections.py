@@ -264,6 +264,7 @@ class DossierTable(Table):
     price_day: Text = None
     payment_days: Number = None
     default_product: Text = None
+    billed_tag: Text = None
     tags: Annotated[list[TagTable] | None, _tables(TagTable)] = None
     client_map: Annotated[list[ClientTable] | None, _tables(ClientTable)] = None
     agreements: Annotated[list[AgreementTable] | None, _tables(AgreementTable)] = None

@@ -106,6 +106,9 @@ COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
         "default_product": Column(
             _("default product"), _("Reference of the product of hours whose tags lead to none; may be empty.")
         ),
+        "billed_tag": Column(
+            _("tag of billed hours"), _("Given to billed hours in Toggl; empty: nothing is written there.")
+        ),
     },
 }
 

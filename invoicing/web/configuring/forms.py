@@ -109,7 +109,7 @@ class TagForm(forms.Form):
         if not rule.tag.strip() and rule.person is None:
             self.add_error("tag", self.fields["tag"].error_messages["required"])
             return cleaned
-        note(self, mappings.check_tags([rule])[0], {"bill": "product"})
+        note(self, mappings.check_tags([rule], written=self.dossier.workspace.own_tags)[0], {"bill": "product"})
         is_same = self.row is not None and self.row.person_remote_id == rule.person
         if rule.person is not None and not is_same and not has_person(self.dossier.workspace, rule.person):
             self.add_error("person", _("This workspace has no hours of such a person."))

@@ -25,6 +25,7 @@ _SECTIONS = (
     ("schedule", ("every", "day", "mode", "auto_limit", "no_limit")),
     ("guards", ("four_eyes", "deviation")),
     ("invoice", ("payment_days", "email_allowed", "annex")),
+    ("toggl", ("billed_tag",)),
 )
 
 

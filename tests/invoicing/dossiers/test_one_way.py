@@ -44,6 +44,7 @@ def by_form(made: Scene, _folder: Path) -> None:
         "no_limit": "on",
         "email_allowed": "on",
         "annex": "on",
+        "billed_tag": "invoiced",
         "rounding_minutes": 15,
     }
     fields |= {"four_eyes": "on", "deviation": 50}
@@ -59,8 +60,8 @@ def by_form(made: Scene, _folder: Path) -> None:
 def by_sheet(made: Scene, _folder: Path) -> None:
     browser = staff(made.firm)
     columns = "key,workspace,company,start,mode,no_limit,email_allowed,annex"
-    columns += ",four_eyes,deviation,rounding_minutes,every,day"
-    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,yes,yes,50,15,weekly,5\n")
+    columns += ",four_eyes,deviation,rounding_minutes,every,day,billed_tag"
+    imported(browser, Dossier, f"{columns}\nsmall,4001,7001,2026-08-01,post,yes,yes,yes,yes,50,15,weekly,5,invoiced\n")
     imported(browser, TagMapping, "dossier,tag,product\nsmall,Advice,FIS\n")
 
 
@@ -69,7 +70,7 @@ def by_onboarding(made: Scene, folder: Path) -> None:
     old = path.read_text(encoding="utf-8")
     assert "start = 2026-09-01" in old
     start = 'start = 2026-08-01\nmode = "post"\nno_limit = true\nemail_allowed = true\nrounding = { minutes = 15 }'
-    start += "\nannex = true\nfour_eyes = true\ndeviation = 50"
+    start += '\nannex = true\nfour_eyes = true\ndeviation = 50\nbilled_tag = "invoiced"'
     new = old.replace("annex = false\n", "").replace(
         "start = 2026-09-01", f'{start}\nschedule = {{ every = "weekly", weekday = 5 }}'
     )
@@ -90,7 +91,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
     assert dossier.due_at is not None
     workspace = Workspace.objects.get()
     assert (str(workspace.read_from), workspace.reread_at) == ("2026-08-01", None)
-    assert workspace.next_sync_at == timezone.now()
+    assert (workspace.next_sync_at, workspace.own_tags) == (timezone.now(), ["invoiced"])
     assert workspace.entries.filter(marked_at__isnull=True).count() == 0
     old = {
         "name": "small",
@@ -114,6 +115,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "price_day": "draft",
         "payment_days": 30,
         "default_product": "",
+        "billed_tag": "",
     }
     new = {
         "start": "2026-08-01",
@@ -125,6 +127,7 @@ def test_a_rule_changes_in_one_way(change: Callable[[Scene, Path], None], scene:
         "four_eyes": True,
         "deviation": 50,
         "annex": True,
+        "billed_tag": "invoiced",
     }
     rules = [(event.subject, event.data) for event in made.events("rule_changed")]
     assert rules == [

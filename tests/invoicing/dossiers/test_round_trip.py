@@ -109,6 +109,7 @@ ROWS: dict[type[Row], dict[str, st.SearchStrategy[str]]] = {
         "annex": FLAGS,
         "auto_limit": maybe(AMOUNTS),
         "default_product": TEXTS,
+        "billed_tag": TEXTS,
         **{name: word(name) for name in WORDS},
         **{name: st.integers(*limits).map(str) for name, limits in WHOLE.items()},
     },

@@ -78,6 +78,7 @@ def test_new_dossier_is_written_with_its_rules_and_told() -> None:
                     "price_day": "draft",
                     "payment_days": 30,
                     "default_product": "ADV",
+                    "billed_tag": "",
                 },
             },
         )
@@ -198,6 +199,9 @@ def faults(*wanted: Wanted, stands: Standing | None = None) -> list[list[tuple[s
         ({"name": "n" * 201}, ("name", "too_long")),
         ({"name": "a\nb"}, ("name", "control_characters")),
         ({"default_product": "p" * 201}, ("default_product", "too_long")),
+        ({"billed_tag": "t" * 129}, ("billed_tag", "too_long")),
+        ({"billed_tag": "a\nb"}, ("billed_tag", "control_characters")),
+        ({"billed_tag": "\u00ad"}, ("billed_tag", "empty")),
         ({"billable": "some"}, ("billable", "unknown_word")),
         ({"group_by": "client"}, ("group_by", "unknown_word")),
         ({"rounding_direction": "upp"}, ("rounding_direction", "unknown_word")),

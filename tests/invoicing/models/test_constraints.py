@@ -16,6 +16,7 @@ from tests.invoicing.models import (
     test_constraints_kept,
     test_constraints_ledger,
     test_constraints_prepaid,
+    test_constraints_write_backs,
     test_deductions_once,
 )
 from tests.invoicing.refusing import broken
@@ -29,6 +30,7 @@ BREAKING = (
     test_constraints_kept,
     test_constraints_ledger,
     test_constraints_prepaid,
+    test_constraints_write_backs,
     test_deductions_once,
     test_claims_once,
 )

@@ -138,6 +138,8 @@ TEXTS = {
     "invoicing.SavedView.query",
     # what was sent to Billit, to the letter
     "invoicing.Attempt.body",
+    # what Toggl said when it refused a tag
+    "invoicing.WriteBack.said",
     "invoicing.Invoice.accepted_body",
 }
 """Columns for a text of any length: words of others. A message of ours is a code with facts."""

@@ -69,6 +69,7 @@ price_decimals = 4
 price_day = "work"
 payment_days = 14
 default_product = "ADV"
+billed_tag = "facturé"
 tags = [
   {{ tag = " Advies ", product = "ADV", priority = 10 }},
   {{ tag = "intern", bill = false }},

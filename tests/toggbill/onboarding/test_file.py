@@ -62,6 +62,7 @@ def test_read_gives_every_value_of_a_whole_file() -> None:
                     price_day="work",
                     payment_days=14,
                     default_product="ADV",
+                    billed_tag="facturé",
                 ),
                 tags=(
                     TagRule("Advies", "ADV", True, 10),
@@ -178,6 +179,7 @@ def test_read_gives_the_defaults_for_what_is_left_out() -> None:
         price_day="draft",
         payment_days=30,
         default_product="",
+        billed_tag="",
     )
 
 

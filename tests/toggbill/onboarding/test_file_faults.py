@@ -247,6 +247,10 @@ def test_read_names_the_fault(old: str, new: str, sentence: str) -> None:
         ),
         ('tags = [ { product = "ADV" } ]', "tags[0].tag: missing; it needs a text in quotes."),
         (
+            'billed_tag = "Invoiced"\ntags = [ { tag = "invoiced", bill = false } ]',
+            "tags[0].tag: “invoiced” is a tag that toggbill itself gives billed hours in Toggl; choose another tag.",
+        ),
+        (
             (
                 'tags = [ { person = 7, product = "ADV" }, { tag = "a", person = 7, product = "ADV" }, '
                 '{ person = 7, product = "FIS" } ]'

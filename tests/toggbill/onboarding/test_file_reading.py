@@ -41,7 +41,7 @@ client_map = [ { client = "501", vat = "BE1", customer = 0 }, { client = 501, va
     keys = (
         "key, toggl, workspace, billit, company, name, start, clients, billable, group_by, rounding, schedule, mode, "
         "email_allowed, annex, auto_limit, no_limit, longest_hours, four_eyes, deviation, price_decimals, price_day, "
-        "payment_days, default_product, tags, client_map, agreements"
+        "payment_days, default_product, billed_tag, tags, client_map, agreements"
     )
     assert faults_of(text + dossier) == [
         "dossiers[0].toggl: neither this file nor the firm has a toggl connection with the key “other”.",
