@@ -4,6 +4,7 @@ Pure, as ``mapping`` is: no clock, database or setting is read.
 """
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -82,6 +83,8 @@ class Judge:
         self._by_day = rules.price_day == "work"
         self.agreements = rules.agreements
         self._scopes = self._read_agreements()
+        self._settled: dict[tuple[int, int], Verdict] = {}
+        self._in_scope: dict[tuple[str, int | None, int | None], list[Agreement]] = {}
 
     def _read_agreements(self) -> dict[str, list[tuple[Agreement, frozenset[int]]]]:
         """The agreements of each customer (key), with the products (ids) that each names."""
@@ -161,16 +164,11 @@ class Judge:
         if buyer is None:
             return None
         product = None if tagged.product is None else tagged.product.id
-        covering = [
-            agreement
-            for agreement, products in self._scopes.get(buyer.key, ())
-            if agreement.in_force(entry.day)
-            and (
-                not (agreement.products or agreement.projects)
-                or product in products
-                or entry.project_id in agreement.projects
-            )
-        ]
+        scope = buyer.key, product, entry.project_id
+        in_scope = self._in_scope.get(scope)
+        if in_scope is None:
+            in_scope = self._in_scope[scope] = [*self._of_scope(*scope)]
+        covering = [agreement for agreement in in_scope if agreement.in_force(entry.day)]
         if len(covering) > 1:
             return Verdict(State.attention, Reason.several_agreements, tagged.product, buyer)
         if entry.covered_by is not None and [agreement.id for agreement in covering] != [entry.covered_by]:
@@ -178,12 +176,28 @@ class Judge:
         if not covering:
             return None
         if covering[0].kind == Kind.advance:
-            verdict = self._by_the_hour(entry, entry.client_id or 0, tagged)
-            is_fit = verdict.state is State.open
-            return replace(verdict, state=State.on_account, agreement=covering[0].id) if is_fit else verdict
+            return self._on_account(self._by_the_hour(entry, entry.client_id or 0, tagged), covering[0])
         if covering[0].kind == Kind.prepaid:
             return self._prepaid(covering[0], entry, tagged.product, buyer)
         return Verdict(State.covered, None, tagged.product, buyer, agreement=covering[0].id)
+
+    def _of_scope(self, buyer_key: str, product: int | None, project: int | None) -> Iterator[Agreement]:
+        """The agreements of a customer in whose scope hours of such a product and project are, on whatever day."""
+        for agreement, products in self._scopes.get(buyer_key, ()):
+            is_whole = not (agreement.products or agreement.projects)
+            if is_whole or product in products or project in agreement.projects:
+                yield agreement
+
+    def _on_account(self, verdict: Verdict, agreement: Agreement) -> Verdict:
+        """What is said of an hour that an agreement settles, and that is judged so by the hour."""
+        if verdict.state is not State.open:
+            return verdict
+        # One that is open is kept in ``_verdicts``: what it is stays what it is.
+        key = id(verdict), agreement.id
+        found = self._settled.get(key)
+        if found is None:
+            found = self._settled[key] = replace(verdict, state=State.on_account, agreement=agreement.id)
+        return found
 
     def _prepaid(self, agreement: Agreement, entry: Entry, product: Product | None, buyer: Buyer) -> Verdict | None:
         """An hour that drew a block, or that waits to draw one; None: there is none to draw."""

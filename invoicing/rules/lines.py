@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum, auto
+from functools import lru_cache
 
 from invoicing.rules.mapping import Buyer, Entry, Product, Reason, Treatment
 from invoicing.rules.rating import Rounding
@@ -172,6 +173,7 @@ class Difference:
     discount: Discount = NO_DISCOUNT
 
 
+@lru_cache(maxsize=1024)
 def period_title(first: date, last: date, language: str, otherwise: str) -> str:
     """The months of a period in words, e.g. `Octobre – novembre 2026` (design R10).
 
@@ -187,6 +189,7 @@ def period_title(first: date, last: date, language: str, otherwise: str) -> str:
     return text[0].upper() + text[1:]
 
 
+@lru_cache(maxsize=256)
 def language_of(language: str, otherwise: str) -> str:
     """Which of the languages that we write (de, en, fr, nl) a code of a service means; see `period_title`."""
     codes = (re.split("[-_]", code.strip().lower())[0] for code in (language, otherwise))

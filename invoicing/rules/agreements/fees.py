@@ -24,6 +24,7 @@ _BEYOND = {
     "fr": "au-delà des %s heures comprises",
     "nl": "boven de %s inbegrepen uren",
 }
+_BilledAs = tuple[Buyer | None, Product | None, Reason | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class _Run:
     terms: Terms
     agreed: Agreed
     found: Lines
+    known: dict[tuple[str, bool], _BilledAs] = field(default_factory=dict)
 
     def add(self, covered: Iterable[Entry]) -> None:
         standing = self.agreed.of(self.agreement.id)
@@ -127,8 +129,11 @@ class _Run:
     def _over(self, covered: Iterable[Entry]) -> dict[date, tuple[Entry, ...]]:
         """The hours of the periods that the run has passed the end of, by period."""
         found: defaultdict[date, list[Entry]] = defaultdict(list)
+        period: Period | None = None
         for entry in covered:
-            period = period_of(self.agreement, entry.day)
+            # They come in their order: most lie in the period of the one before.
+            if period is None or period.last is None or not period.first <= entry.day <= period.last:
+                period = period_of(self.agreement, entry.day)
             if period.last is not None and period.last <= self.terms.cut_off:
                 found[period.key].append(entry)
         return {key: tuple(entries) for key, entries in found.items()}
@@ -168,9 +173,7 @@ class _Run:
         covered: tuple[Entry, ...] = (),
     ) -> None:
         """`amount`: the price; None: that of the product."""
-        buyer, reason = self.judge.billed_to(self.agreement)
-        product, unfit = self.judge.product_for(reference, buyer, is_priced=amount is None)
-        reason = reason or unfit
+        buyer, product, reason = self._billed_as(reference, is_priced=amount is None)
         if reason is not None or buyer is None or product is None or product.vat_rate is None:
             self.found.withheld.append(Withheld(self.agreement.key, period.key, reason or Reason.unknown_product))
             return
@@ -204,6 +207,15 @@ class _Run:
             covered=covered,
         )
         self.found.lines.append((buyer, line))
+
+    def _billed_as(self, reference: str, *, is_priced: bool) -> _BilledAs:
+        """To whom and as which product; the same for every period."""
+        known = self.known.get((reference, is_priced))
+        if known is None:
+            buyer, reason = self.judge.billed_to(self.agreement)
+            product, unfit = self.judge.product_for(reference, buyer, is_priced=is_priced)
+            known = self.known[reference, is_priced] = buyer, product, reason or unfit
+        return known
 
     def _texts(self, kind: LineKind, product: Product, period: Period, buyer: Buyer) -> tuple[str, str]:
         """The product, the title, the period and, of extra hours, what they are beyond of."""

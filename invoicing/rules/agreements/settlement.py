@@ -108,16 +108,21 @@ def deduct_all(
     """Take the advances (by agreement) off the invoices that settle hours: their lines are added. Gives those that are
     not deducted, and why."""
     not_deducted: list[Withheld] = []
+    # Looked through once: there may be as many settlements as there are invoices.
+    of_each = defaultdict[Settled, defaultdict[InvoiceKey, list[PlannedLine]]](lambda: defaultdict(list))
+    for key, (_buyer, lines) in sorted(billed.items(), key=lambda each: each[0]):
+        for line in lines:
+            if line.settled is not None:
+                of_each[line.settled][key].append(line)
     for settled in settling:
         taken = defaultdict[int, Decimal](Decimal)
-        for key in sorted(billed):
+        for key, hours in of_each.get(settled, {}).items():
             buyer, lines = billed[key]
-            if hours := [line for line in lines if line.settled == settled]:
-                found = deduct(settled, hours, buyer, advances(settled.agreement), taken, terms)
-                lines.extend(found.lines)
-                not_deducted += [Withheld(settled.key, advance.due_on, why) for advance, why in found.kept]
-                for line in found.lines:
-                    taken[line.deducts or 0] -= line.total
+            found = deduct(settled, hours, buyer, advances(settled.agreement), taken, terms)
+            lines.extend(found.lines)
+            not_deducted += [Withheld(settled.key, advance.due_on, why) for advance, why in found.kept]
+            for line in found.lines:
+                taken[line.deducts or 0] -= line.total
     return not_deducted
 
 
