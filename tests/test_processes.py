@@ -61,6 +61,14 @@ def test_demo_posts_each_invoice_once_over_worker_and_beat_and_nothing_more_when
     # What is agreed besides hours, and what lies unbilled: two agreements meet, and a person decides on their hours.
     assert "Menuiserie Tarvoux" in first.split("Agreed", 1)[1]
     assert "several_agreements" in first
+    # All kinds of agreements: advances that are settled, blocks of hours that run out, and an hour late for each.
+    assert "Settled: Ambrelin SRL, hours " in first
+    assert "h left of its blocks" in first
+    assert "4 hours more" in first
+    kinds = "select distinct kind from invoicing_invoiceline order by kind"
+    bought = "select count(*) >= 2 from invoicing_invoiceline where kind = 'block'"
+    assert _rows(tmp_path, kinds) == [(each,) for each in ("advance", "block", "deduction", "extra", "fee", "hours")]
+    assert _rows(tmp_path, bought) == [(1,)]
     assert "Work in progress: " in first
     assert "Realisation of " in first
     orders = (

@@ -8,18 +8,20 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from decimal import Decimal
+from typing import Any
 
 from django.core.management.base import OutputWrapper
 from django.db.models import Count, Q, Sum
 from django.utils import timezone
 
-from integrations.models import Company, Entry, Workspace
-from invoicing.drafting import runs
+from integrations.models import Company, Entry, Project, Workspace
+from invoicing.drafting import blocks, runs
 from invoicing.due import posts
 from invoicing.ledger import audit_trail, balance
-from invoicing.models import Dossier, Invoice, LedgerRow
+from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules.wip import BANDS
 from invoicing.tasks import enqueue_posts
 from invoicing.web.agreements import balance as agreements
@@ -31,14 +33,21 @@ from toggbill.firms.models import Firm, User
 
 PATIENCE = 90.0
 """Seconds that the workers get for one step."""
+_MOST_RUNS = 8
+Hours = dict[str, Any]
+"""An entry as Toggl has it."""
 
 
 class Stuck(Exception):
     """A step did not come to its end in time; ``str()`` says which."""
 
 
-def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
-    """Sync, draft, approve, post; then the table, what needs attention, and the proof. Returns whether all is well."""
+def main_job(*, firm: Firm, out: OutputWrapper, write: Callable[[Sequence[Hours]], None]) -> bool:
+    """Sync; bill two months one after the other; then the tables, what needs attention, and the proof. Returns whether
+    all is well. ``write``: what puts hours into Toggl that somebody wrote down late.
+
+    What was done is not done again: a second call drafts what is new.
+    """
     now = timezone.now()
     person = User.objects.filter(memberships__firm=firm, memberships__role="owner").order_by("pk").first()
     by = Actor.command() if person is None else Actor(person.email, "demo", Authority.COMMAND)
@@ -50,26 +59,92 @@ def main_job(*, firm: Firm, out: OutputWrapper) -> bool:
     _sync(firm, now)
     say.result(_count_of_hours(firm))
     cut_off = now.astimezone(firm.zone).date().replace(day=1) - timedelta(days=1)
+    posted = 0
+    if not Invoice.objects.for_firm(firm).exists():
+        _order(dossiers, by, say)
+        posted += _bill(firm, dossiers, cut_off.replace(day=1) - timedelta(days=1), by, say)
+        posted += _bill(firm, dossiers, cut_off, by, say)
+        _write_late(firm, cut_off, write, say)
+    # A block that ran out is ordered anew, and drawn by the next run: until there is nothing more to bill.
+    for _ in range(_MOST_RUNS):
+        found = _bill(firm, dossiers, cut_off, by, say)
+        posted += found
+        if not found:
+            break
+    say.line(f"{'':<8} {posted} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
+    _table(firm, say)
+    _agreements(dossiers, cut_off + timedelta(days=1), say)
+    _settled(firm, say)
+    _in_progress(dossiers, now.astimezone(firm.zone).date(), cut_off, say)
+    _attention(firm, say)
+    return _proof(firm, dossiers, say)
+
+
+def _bill(firm: Firm, dossiers: Sequence[Dossier], cut_off: date, by: Actor, say: _Printer) -> int:
+    """Draft everything up to a day, approve and post; how many were posted."""
     say.step("Draft", f"everything open through {cut_off:%d/%m/%Y}")
-    drafted = [
-        invoice
-        for dossier in dossiers
-        for invoice, _ in runs.draft(dossier=dossier, cut_off=cut_off, by=by, now=timezone.now()).moved
-    ]
-    say.result(f"{len(drafted)} drafts")
-    say.step("Approve", f"as {by.name}")
+    for dossier in dossiers:
+        runs.draft(dossier=dossier, cut_off=cut_off, by=by, now=timezone.now())
     waiting = list(Invoice.objects.for_firm(firm).drafts().order_by("pk"))
+    say.result(f"{len(waiting)} drafts")
+    if not waiting:
+        return 0
+    say.step("Approve", f"as {by.name}")
     for invoice in waiting:
         runs.approve(invoice=invoice, by=by, now=timezone.now())
     say.result(f"{len(waiting)} invoices")
     say.step("Post", "the workers post to Billit, each invoice once, and read the totals back")
     _post(firm, by)
-    say.result(f"{len(waiting)} posted now, {Invoice.objects.for_firm(firm).posted().count()} in all")
-    _table(firm, say)
-    _agreements(dossiers, cut_off + timedelta(days=1), say)
-    _in_progress(dossiers, now.astimezone(firm.zone).date(), cut_off, say)
-    _attention(firm, say)
-    return _proof(firm, dossiers, say)
+    say.result(f"{len(waiting)} posted")
+    return len(waiting)
+
+
+def _order(dossiers: Sequence[Dossier], by: Actor, say: _Printer) -> None:
+    """The first block of each customer who pays hours in advance; the later ones are drafted by the runs."""
+    prepaid = Agreement.objects.filter(dossier__in=dossiers, kind=Agreement.Kind.PREPAID).order_by("key")
+    for agreement in prepaid:
+        say.step("Order", f"the first block of “{agreement.title}”")
+        invoice = blocks.order_block(agreement=agreement, by=by, now=timezone.now())
+        say.result(f"{_money(invoice.total_excl)} excl. VAT")
+
+
+def _write_late(firm: Firm, month_end: date, write: Callable[[Sequence[Hours]], None], say: _Printer) -> None:
+    """For a customer of each kind of agreement, and for one who pays by the hour, an hour more of a month that is
+    billed: beside the latest one that they have."""
+    whole = Entry.objects.for_firm(firm).select_related("workspace").filter(project_remote_id__isnull=False)
+    day = datetime.combine(month_end, time_of_day.max, tzinfo=firm.zone)
+    billed = whole.filter(started_at__lte=day, ledger_row__isnull=False).order_by("-started_at")
+    agreed = Agreement.objects.filter(firm=firm, client_remote_id__isnull=False).order_by("key")
+    clients = {row.kind: row.client_remote_id for row in agreed.filter(products=[], projects=[])}
+    projects = Project.objects.for_firm(firm).present()
+    of_agreements = projects.filter(client_remote_id__in=agreed.values("client_remote_id"))
+    by_the_hour = billed.filter(ledger_row__state=LedgerRow.State.INVOICED).exclude(
+        project_remote_id__in=of_agreements.values("remote_id")
+    )
+    beside = [by_the_hour.first()]
+    for client in clients.values():
+        own = projects.filter(client_remote_id=client).values("remote_id")
+        beside.append(billed.filter(project_remote_id__in=own).first())
+    late = [_beside(entry, firm) for entry in beside if entry is not None]
+    say.step("Late", f"somebody writes down what was worked in {month_end:%m/%Y}")
+    write(late)
+    _sync(firm, timezone.now())
+    say.result(f"{len(late)} hours more")
+
+
+def _beside(entry: Entry, firm: Firm) -> Hours:
+    """An hour on the evening of an entry's day, of the same person for the same."""
+    start = datetime.combine(entry.started_at.astimezone(firm.zone).date(), time_of_day(18, 15), tzinfo=firm.zone)
+    return {
+        "workspace_id": entry.workspace.remote_id,
+        "user_id": entry.person_remote_id,
+        "project_id": entry.project_remote_id,
+        "description": entry.description,
+        "billable": True,
+        "tags": list(entry.tags),
+        "start": start.astimezone(UTC).isoformat().replace("+00:00", "Z"),
+        "stop": (start + timedelta(hours=1)).astimezone(UTC).isoformat().replace("+00:00", "Z"),
+    }
 
 
 class _Printer:
@@ -156,9 +231,22 @@ def _agreements(dossiers: Sequence[Dossier], today: date, say: _Printer) -> None
     for dossier, agreed in found:
         each = agreed.balance
         coming = f"{words.coming(each)}, {_money(each.coming.amount)}" if each.coming else "nothing more"
+        coming = coming if each.left is None else f"{each.left:,.2f} h left of its blocks"
         say.line(
             f"{dossier.key[:10]:<10} {f'{agreed.customer}'[:34]:<34} {_money(each.fees):>12} {_hours(each.seconds):>9} "
             f"{_money(each.value):>11}  {coming}"
+        )
+
+
+def _settled(firm: Firm, say: _Printer) -> None:
+    """What was settled: the hours on account, less the advances that were billed before."""
+    lines = InvoiceLine.objects.filter(invoice__in=Invoice.objects.for_firm(firm).posted())
+    found = lines.filter(kind=InvoiceLine.Kind.DEDUCTION).values("invoice", "invoice__customer_name")
+    for row in found.annotate(taken=Sum("total"), n=Count("pk")).order_by("invoice"):
+        hours = lines.filter(invoice=row["invoice"], kind=InvoiceLine.Kind.HOURS).aggregate(total=Sum("total"))["total"]
+        say.line(
+            f"\nSettled: {row['invoice__customer_name']}, hours {_money(hours or Decimal(0))} less {row['n']} advances "
+            f"{_money(-row['taken'])}"
         )
 
 

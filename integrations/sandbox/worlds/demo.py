@@ -69,7 +69,7 @@ def demo(now: datetime) -> Record:
             "kbo": kbo_rows(),
             "peppol": peppol_rows(),
         },
-        "dossiers": _dossiers(start.isoformat()),
+        "dossiers": _dossiers(start.isoformat(), today),
     }
 
 
@@ -110,7 +110,7 @@ def _companies() -> list[Record]:
     ]
 
 
-def _dossiers(start: str) -> list[Record]:
+def _dossiers(start: str, today: date) -> list[Record]:
     own = {"toggl": "main", "billit": "main"}
     numbers = {client.id: client for client in CLIENTS}
     return [
@@ -128,7 +128,7 @@ def _dossiers(start: str) -> list[Record]:
             "mode": "review",
             "payment_days": 30,
             "tags": dossier_tags(ACCOUNTS),
-            "agreements": agreements(date.fromisoformat(start), CLOSING),
+            "agreements": agreements(date.fromisoformat(start), today, CLOSING),
             "client_map": [
                 {"client": 510, "customer": numbers[510].party, "po": "4500012345"},
                 {"client": 511, "vat": numbers[511].vat, "buyer_reference": "Service achats"},

@@ -37,6 +37,7 @@ PRODUCTS: dict[int, tuple[Product, ...]] = {
         Product("ENC", "Encodage de pièces", "62.505", "Encodage"),
         Product("FOR", "Formation (ancien taux)", "90.00", "Formation", vat="20.00"),
         Product("FORF", "Forfait", "1.00", None),
+        Product("PROV", "Provision sur honoraires", "1.00", None),
     ),
     7002: (
         Product("STR", "Conseil stratégique", "150.00", "Stratégie"),
@@ -102,27 +103,48 @@ def dossier_tags(company: int) -> list[Record]:
     return rows
 
 
-# The clients of agreements. The last two are one customer, and both agreements cover bookkeeping on the closing of the
-# second: while only the clients' ids are known, nothing tells.
-BY_MONTH, BY_QUARTER, BY_YEAR, MEETING, MET = 503, 504, 505, 502, 512
-AGREED = frozenset({BY_MONTH, BY_QUARTER, BY_YEAR, MEETING, MET})
+# The clients of agreements: one of each kind, and fixed fees of each period. The last two are one customer, and both
+# agreements cover bookkeeping on the closing of the second: while only the clients' ids are known, nothing tells.
+BY_MONTH, EXTRAS, BY_YEAR, PROVISIONS, PREPAID, MEETING, MET = 503, 504, 505, 501, 506, 502, 512
+AGREED = frozenset({BY_MONTH, EXTRAS, BY_YEAR, PROVISIONS, PREPAID, MEETING, MET})
 
 
-def agreements(start: date, closing: int) -> list[Record]:
-    """The agreements of the dossier whose books begin on `start`; `closing`: the project on which two of them meet."""
-    month = (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+def agreements(start: date, today: date, closing: int) -> list[Record]:
+    """The agreements of the dossier whose books begin on `start`, two months before `today`; `closing`: the project on
+    which two of them meet. Advances are settled with the last month that is over, the second one of the books."""
+    month = start if start.day == 1 else (start.replace(day=28) + timedelta(days=4)).replace(day=1)
+    settled = today.replace(day=1) - timedelta(days=1)
     rows: list[Record] = [
         {"key": "tarvoux", "client": BY_MONTH, "title": "Forfait mensuel", "in_advance": True, "amount": "650.00"},
         {
             "key": "volbrecq",
-            "client": BY_QUARTER,
-            "title": "Tenue trimestrielle",
-            "from": start.isoformat(),
+            "client": EXTRAS,
+            "title": "Tenue et suppléments",
             "products": ["TEN"],
-            "every": "quarter",
-            "amount": "900.00",
-            "included_hours": "4",
+            "amount": "300.00",
+            "included_hours": "3",
             "extra_product": "ADV",
+        },
+        {
+            "key": "ambrelin",
+            "client": PROVISIONS,
+            "title": "Provisions et décompte",
+            "kind": "advance",
+            "from": start.isoformat(),
+            "product": "PROV",
+            "amount": "450.00",
+            "settle_on": f"{settled:%m-%d}",
+            "budget_amount": "5400.00",
+        },
+        {
+            "key": "quendal",
+            "client": PREPAID,
+            "title": "Carnet d'heures",
+            "kind": "prepaid",
+            "product": "TEN",
+            "hours": "12",
+            "price": "70.00",
+            "refill_at": "3",
         },
         {
             "key": "ostrelle",

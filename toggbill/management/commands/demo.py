@@ -11,11 +11,12 @@ import socket
 import subprocess
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
+import requests
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
@@ -71,7 +72,7 @@ class Command(BaseCommand):
         )
         processes.start("beat", [*_CELERY, "beat", "-l", "INFO"])
         try:
-            well = main_job(firm=Firm.objects.get(slug=slug), out=self.stdout)
+            well = main_job(firm=Firm.objects.get(slug=slug), out=self.stdout, write=_into_toggl(scene["control_url"]))
         except Stuck as error:
             raise CommandError(f"{error}. The logs of worker and beat are in {processes.logs}.") from error
         if not options["no_serve"]:
@@ -119,6 +120,15 @@ class Command(BaseCommand):
         self.stdout.write(f"Break things: {control_url}/   (the sandbox's own page: faults, clock, orders by hand)")
         self.stdout.write("Ctrl-C ends it.")
         processes.wait_for_any_end()
+
+
+def _into_toggl(control_url: str) -> Callable[[Sequence[dict[str, Any]]], None]:
+    """What puts entries into the imitated Toggl by the sandbox's own page, as a person would do it in Toggl's."""
+
+    def write(rows: Sequence[dict[str, Any]]) -> None:
+        requests.post(f"{control_url}/toggl/entries", json=list(rows), timeout=30).raise_for_status()
+
+    return write
 
 
 _CELERY = [sys.executable, "-m", "celery", "-A", "toggbill", "--quiet"]
