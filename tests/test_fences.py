@@ -206,6 +206,7 @@ COMMANDS = {
     "sandbox": "none",
     "sync": "--firm",
     "recount": "--firm",
+    "write_back": "--firm",
     "verify_audit": "--firm",
     "wip": "--firm",
 }

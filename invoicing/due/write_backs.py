@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import count
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
@@ -29,6 +30,7 @@ from integrations.connections import quota, stopping, tokens
 from integrations.connections.opening import open_toggl
 from integrations.models import Quota, Workspace
 from invoicing.models import WriteBack
+from toggbill.firms.locks import lock_rows
 
 LEFT_TO_READINGS = quota.RESERVE + 12
 """Calls of an hour that are left to people and readings: four increments, dictionaries, and the re-reading of what is
@@ -78,13 +80,22 @@ def due(*, now: datetime) -> list[int]:
     return sorted(found.values_list("entry__workspace", flat=True).distinct())
 
 
-def serve(*, workspace: Workspace, now: datetime) -> Report:
-    """Write what is due in a workspace, as far as one turn and the budget go; the rows say what came of it.
+def try_again(*, workspace: Workspace, now: datetime) -> int:
+    """What Toggl refused in a workspace is due now: somebody has opened what was locked. Gives how many rows."""
+    with transaction.atomic():
+        refused = WriteBack.objects.refused().filter(firm=workspace.firm_id, entry__workspace=workspace)
+        rows = lock_rows(refused.filter(due_at__gt=now))
+        return WriteBack.objects.filter(pk__in=rows).update(due_at=now)
+
+
+def serve(*, workspace: Workspace, now: datetime, turns: int | None = CALLS_A_TURN) -> Report:
+    """Write what is due in a workspace, as far as the budget goes, with so many requests at the most (None: with all
+    that it takes); the rows say what came of it.
 
     A service that does not answer is no error here: the rows are due again later, and readings tell of it.
     """
     report = Report()
-    for _turn in range(CALLS_A_TURN):
+    for _turn in count() if turns is None else range(turns):
         report.deferred_until = _deferred(workspace, now)
         if report.deferred_until is not None or (asked := _claim(workspace, now)) is None:
             return report

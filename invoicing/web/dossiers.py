@@ -29,7 +29,7 @@ from invoicing.models import Invoice, LedgerRow
 from invoicing.reconciliation import open_findings
 from invoicing.rules.planning import NOT_OVER
 from invoicing.tasks import derive
-from invoicing.web import descriptions, figures
+from invoicing.web import descriptions, figures, write_backs
 from invoicing.web.agreements import balance as agreements
 from invoicing.web.agreements import words as agreed
 from invoicing.web.enqueue import hasten
@@ -81,6 +81,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "drafts": drafts,
             "prepaid": blocks.balances(row.agreements.all()),
             "rules": descriptions.rules_in_words(row),
+            "tagged": write_backs.of_dossier(row),
             "agreed": agreements.of_dossier(row, today=today),
             "differences": differences,
             "standing": sum(not found.is_acknowledged for found in differences),

@@ -19,12 +19,13 @@ from pathlib import Path
 from typing import Any
 
 from invoicing.dossiers import agreements, mappings, rules
-from invoicing.dossiers.faults import Fault, repeated
+from invoicing.dossiers.faults import repeated
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.parsing import Section
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.rules.agreement import Agreement, Every, Kind, PartPeriods
 from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from toggbill.onboarding.noting import note_mappings, note_rule, once
 from toggbill.onboarding.sections import (
     AgreementTable,
     BillitTable,
@@ -177,10 +178,10 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
         billit=tuple(_billit(table, standing, environ) for table in billit),
         dossiers=tuple(map(_dossier, dossiers)),
     )
-    _once(users, "email", [row.email for row in file.users])
-    _once(toggl, "key", [row.key for row in file.toggl])
-    _once(billit, "key", [row.key for row in file.billit])
-    _once(
+    once(users, "email", [row.email for row in file.users])
+    once(toggl, "key", [row.key for row in file.toggl])
+    once(billit, "key", [row.key for row in file.billit])
+    once(
         [table for dossier in dossiers for table in dossier.agreements or []],
         "key",
         [each.key for row in file.dossiers for each in row.agreements],
@@ -189,7 +190,7 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
     wanted = [Wanted(row.workspace, row.company, row.rules) for row in file.dossiers]
     for table, found in zip(dossiers, rules.check(wanted, standing), strict=True):
         for fault in found:
-            _note_rule(table, fault, dossiers)
+            note_rule(table, fault, dossiers)
     _check_written(dossiers, file, standing)
     if faults := [f"{place}: {text}" for place, text in root.faults()]:
         raise FileFaults(faults)
@@ -293,7 +294,7 @@ def _schedule(dossier: DossierTable) -> tuple[str | None, int | None]:
 
 def _tags(tables: Sequence[TagTable]) -> tuple[TagRule, ...]:
     stated = [table.rule() for table in tables]
-    _note_mappings(tables, mappings.check_tags(stated))
+    note_mappings(tables, mappings.check_tags(stated))
     return tuple(stated)
 
 
@@ -309,7 +310,7 @@ def _client_map(tables: Sequence[ClientTable]) -> tuple[ClientRule, ...]:
         )
         for table in tables
     ]
-    _note_mappings(tables, mappings.check_clients(stated))
+    note_mappings(tables, mappings.check_clients(stated))
     return tuple(map(mappings.normalised, stated))
 
 
@@ -347,38 +348,8 @@ def _agreements(tables: Sequence[AgreementTable]) -> tuple[Agreement, ...]:
         needed = {name for name in table.needed if not table.has(name)}
         if any(each.day is None or each.amount is None for each in table.plan or ()):
             needed |= {"plan", "amount"}
-        _note_mappings([table], [[each for each in faults if each.field not in needed]])
+        note_mappings([table], [[each for each in faults if each.field not in needed]])
     return tuple(stated)
-
-
-def _note_mappings(tables: Sequence[Section], found: Sequence[Sequence[Fault]]) -> None:
-    for table, faults in zip(tables, found, strict=True):
-        for fault in faults:
-            _note(table, fault, fault.field, tables)
-
-
-def _note_rule(table: DossierTable, fault: Fault, tables: Sequence[DossierTable]) -> None:
-    """Note a fault of a rule at its key: some of them stand in tables of their own."""
-    if fault.field.startswith("rounding_") and table.rounding is not None:
-        table.rounding.note_fault(fault, fault.field.removeprefix("rounding_"))
-    elif fault.field in ("every", "day") and table.schedule is not None:
-        weekly = fault.field == "day" and table.schedule.every == "weekly"
-        table.schedule.note_fault(fault, "weekday" if weekly else fault.field)
-    else:
-        _note(table, fault, fault.field, tables)
-
-
-def _note(table: Section, fault: Fault, name: str, tables: Sequence[Section]) -> None:
-    if fault.code != "twice":
-        table.note_fault(fault, name)
-        return
-    value = f"“{fault.facts['value']}”" if name == "tag" else fault.facts["value"]
-    table.note(name, f"{value} stands there twice; {tables[fault.facts['first']].at(name)} has it already.")
-
-
-def _once(tables: Sequence[Section], name: str, values: Sequence[str]) -> None:
-    for place, first in repeated(values).items():
-        _note(tables[place], Fault(name, "twice", {"value": values[place], "first": first}), name, tables)
 
 
 def _check_references(tables: Sequence[DossierTable], file: OnboardingFile, standing: Standing) -> None:
@@ -409,4 +380,4 @@ def _check_written(tables: Sequence[DossierTable], file: OnboardingFile, standin
         written[row.workspace].add(row.rules.billed_tag)
     for table, row in zip(tables, file.dossiers, strict=True):
         found = mappings.check_tags(row.tags, written=written[row.workspace])
-        _note_mappings(table.tags or [], [[each for each in one if each.code == "tag_written"] for one in found])
+        note_mappings(table.tags or [], [[each for each in one if each.code == "tag_written"] for one in found])

@@ -12,16 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import F, Model, QuerySet
+from django.db.models import Count, F, Min, Model, Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.connections import failures, hindrances
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Quota, Workspace
-from invoicing.models import Dossier, Invoice
+from invoicing.models import Dossier, Invoice, WriteBack
 from invoicing.models.problems import words_of
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
@@ -104,6 +104,7 @@ class _Seen:
             *_lines(_READ, self._served(Company).unclaimed(since).filter(**due), "next_sync_at"),
             *_lines(_RUN, self.rows(Dossier).filter(due_at__lte=self.now, waiting=""), "due_at"),
             *_lines(_COMPARE, asked, "reconcile_at"),
+            *_lines(_TAG, self._tagging(WriteBack.objects.due(self.now)), "tags_due_at"),
             *_lines(_POST, invoices.filter(pk__in=waiting.posts_asked().values("pk")), "post_requested_at"),
             *_lines(_SEND, invoices.filter(pk__in=waiting.sends_asked().values("pk")), "send_requested_at"),
             *_lines(_LOOK_UP, doubts, "not_before"),
@@ -124,6 +125,7 @@ class _Seen:
         return [
             *lines,
             *_lines(_RUN_WAITS, dossiers.exclude(waiting=""), "due_at", _words("waiting")),
+            *_lines(_TAGS_REFUSED, self._tagging(WriteBack.objects.refused()), "tags_due_at", _refused),
             *_lines(_COMPARISON_WAITS, uncompared, "reconcile_at", _words("reconcile_problem")),
             *_lines(_NOT_POSTED, refused, "approved_at", _words("problem"), newest=True),
             *_lines(_NOT_SENT, unsent, "posted_at", _words("delivery_problem"), newest=True),
@@ -139,6 +141,13 @@ class _Seen:
             *_lines(_COMPARE, self.rows(Dossier).filter(reconcile_at__gt=self.now), "reconcile_at"),
         ]
 
+    def _tagging(self, rows: QuerySet[WriteBack]) -> QuerySet[Dossier]:
+        """The dossiers of these tags, with how many they are, and when the first of them is asked for."""
+        of_them = Q(write_backs__in=rows.values("pk"))
+        tags_due_at, tags = Min("write_backs__due_at", filter=of_them), Count("write_backs", filter=of_them)
+        with_some = self.rows(Dossier).filter(pk__in=rows.values("dossier"))
+        return with_some.annotate(tags_due_at=tags_due_at, tags=tags)
+
     def _served(self, model: Any) -> Any:
         return visible(self.membership, model.objects.served())
 
@@ -150,6 +159,8 @@ _REPLACING = gettext_lazy("Being replaced in Billit")
 _READ = gettext_lazy("Read")
 _RUN = gettext_lazy("Draft")
 _COMPARE = gettext_lazy("Compare with Toggl and Billit")
+_TAG = gettext_lazy("Tag billed hours in Toggl")
+_TAGS_REFUSED = gettext_lazy("Tags that Toggl refused")
 _POST = gettext_lazy("Post")
 _SEND = gettext_lazy("Send")
 _LOOK_UP = gettext_lazy("Look up in Billit")
@@ -162,6 +173,10 @@ _NOT_SENT = gettext_lazy("Not sent")
 
 def _words(column: str) -> Callable[[Any], str]:
     return lambda row: words_of(getattr(row, column), getattr(row, f"{column}_facts"))
+
+
+def _refused(row: Any) -> str:
+    return ngettext("%(n)d entry; asked again", "%(n)d entries; asked again", row.tags) % {"n": row.tags}
 
 
 def _trouble(row: Connection) -> str:

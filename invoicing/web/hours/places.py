@@ -16,6 +16,7 @@ from invoicing.models import Claim, Dossier, Invoice, LedgerRow, TagMapping
 from invoicing.rules.rating import worth
 from invoicing.rules.text import text_key
 from invoicing.rules.unbilled import Why, not_billable
+from invoicing.web import write_backs
 from invoicing.web.hours.sums import WITHOUT_VALUE
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
@@ -48,7 +49,8 @@ class Place:
 class Hour:
     """A row of the ledger with the name of its project, the lines that it stands on, and why it is on none.
 
-    ``todo``: what to do about that, where somebody has to; both are empty for what is billed.
+    ``todo``: what to do about that, where somebody has to; both are empty for what is billed. ``tag``: what is said of
+    the tag that it has in Toggl from us.
     """
 
     row: LedgerRow
@@ -56,6 +58,7 @@ class Hour:
     places: Sequence[Place]
     why: str
     todo: str
+    tag: str = ""
 
     @property
     def value(self) -> Decimal | None:
@@ -66,17 +69,18 @@ class Hour:
 
 
 def hours(rows: Iterable[LedgerRow], *, member: Membership) -> list[Hour]:
-    """These rows, which come with their entries and dossiers, as a list shows them: three queries."""
+    """These rows, which come with their entries and dossiers, as a list shows them: four queries."""
     found = list(rows)
     places = _places(found, member)
     projects = _projects(found)
     unbilled = _unbilled_tags(row for row in found if row.state == _State.NOT_BILLABLE)
+    tags = write_backs.of_hours(found)
     listed = []
     for row in found:
         project = projects.get((row.entry.workspace_id, row.entry.project_remote_id or 0), "")
         own = places.get(row.entry_id, [])
         why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, {}))
-        listed.append(Hour(row, project, own, why, todo))
+        listed.append(Hour(row, project, own, why, todo, tags.get(row.entry_id, "")))
     return listed
 
 
