@@ -9,7 +9,7 @@ from celery import Task, shared_task
 from celery.exceptions import Ignore
 
 from integrations.clients.transport import ServiceError
-from integrations.connections import turns
+from integrations.connections import stopping, turns
 from integrations.connections.turns import Lane
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
@@ -47,7 +47,9 @@ class InTurn(Task):  # type: ignore[type-arg]  # the class takes no arguments wh
             if has_room:
                 done = self.run(*args, **kwargs)
         if has_room:
-            self.follow(**kwargs)
+            # What it gave back as it ends is for another one, which is not to wait for this one's message.
+            if not stopping.asked():
+                self.follow(**kwargs)
             return done
         what = sha256(f"{self.name} {sorted(kwargs.items())}".encode()).hexdigest()
         if not turns.is_next(what, seconds=AGAIN_SECONDS - 1):

@@ -36,9 +36,14 @@ def forget() -> None:
     _Flag.asked = False
 
 
+def asked() -> bool:
+    """Whether the process is to end."""
+    return _Flag.asked
+
+
 def check() -> None:
     """Raises ``Stopping`` once the process is to end."""
-    if _Flag.asked:
+    if asked():
         raise Stopping
 
 
