@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.contrib import admin, messages
 from django.db import transaction
@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from invoicing.admin.sheets import Agreements, FilesMixin
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
@@ -97,8 +98,10 @@ class CustomerPinAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Agreement)
-class AgreementAdmin(ReadOnlyAdmin):
-    """What the firm agreed with customers on fees: stated in the onboarding file."""
+class AgreementAdmin(FilesMixin, ReadOnlyAdmin):
+    """What the firm agreed with customers on fees: stated on the dossier's pages, and in files."""
+
+    resource_classes: ClassVar[Any] = (Agreements,)
 
     list_display = ("key", "dossier", "title", "kind", "every", "amount", "hours", "price", "start_date", "end_date")
     list_select_related = ("dossier",)

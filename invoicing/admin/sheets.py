@@ -26,6 +26,7 @@ from import_export.results import Result
 from import_export.tmp_storages import TempFolderStorage
 
 from invoicing.admin.previews import CsvFile, SheetResource, XlsxFile
+from invoicing.dossiers.agreement_sheet import AgreementSheet
 from invoicing.dossiers.files import reading, writing
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Scope, TagSheet
 from invoicing.models import Dossier
@@ -57,6 +58,12 @@ class ClientMappings(SheetResource):
     """Client mappings."""
 
     sheet_class = ClientSheet
+
+
+class Agreements(SheetResource):
+    """Fee agreements."""
+
+    sheet_class = AgreementSheet
 
 
 class Dossiers(SheetResource):

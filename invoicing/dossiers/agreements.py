@@ -56,6 +56,20 @@ def check_agreements(wanted: Sequence[Terms]) -> list[list[Fault]]:
     return found
 
 
+def check_beside(dossier: Dossier, wanted: Sequence[Terms]) -> list[list[Fault]]:
+    """As ``check_agreements``, and what stands in their way: terms that have billed, and scopes that meet."""
+    wanted = list(map(_normalised, wanted))
+    rows = Agreement.objects.filter(firm=dossier.firm_id).select_related("dossier")
+    stand = {row.key: row for row in rows}
+    checked = zip(wanted, check_agreements(wanted), strict=True)
+    found = [[*faults, *_billed(dossier, each, stand.get(each.key))] for each, faults in checked]
+    if not any(found):
+        places = {each.key: place for place, each in enumerate(wanted)}
+        for key, fault in _overlaps(dossier, wanted, stand.values()):
+            found[places[key]].append(fault)
+    return found
+
+
 @transaction.atomic
 def agree(*, dossier: Dossier, terms: Terms, by: Actor, now: datetime) -> Agreement:
     """Make an agreement. Raises ``Refused`` for what ``check_agreements`` finds, a short name that the firm has
@@ -118,11 +132,11 @@ def _state(dossier: Dossier, wanted: Sequence[Terms], by: Actor, now: datetime) 
     """Under the firm's lock."""
     if not wanted:
         return Counter()
-    wanted = [replace(each, number=normalise_number(each.number) or each.number) for each in wanted]
-    stand = {row.key: row for row in Agreement.objects.filter(firm=dossier.firm_id).select_related("dossier")}
-    faults = [(each.key, fault) for each, own in zip(wanted, check_agreements(wanted), strict=True) for fault in own]
-    faults += [(each.key, fault) for each in wanted for fault in _billed(dossier, each, stand.get(each.key))]
-    refuse(faults or _overlaps(dossier, wanted, stand.values()))
+    wanted = list(map(_normalised, wanted))
+    found = zip(wanted, check_beside(dossier, wanted), strict=True)
+    refuse([(each.key, fault) for each, faults in found for fault in faults])
+    rows = Agreement.objects.filter(firm=dossier.firm_id, key__in=[each.key for each in wanted])
+    stand = {row.key: row for row in rows}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
     for terms in wanted:
@@ -133,6 +147,10 @@ def _state(dossier: Dossier, wanted: Sequence[Terms], by: Actor, now: datetime) 
         Entry.objects.filter(workspace=dossier.workspace_id).mark(now=now)
         record(firm=dossier.firm, news=news, by=by, now=now)
     return outcomes
+
+
+def _normalised(terms: Terms) -> Terms:
+    return replace(terms, number=normalise_number(terms.number) or terms.number)
 
 
 def _write(

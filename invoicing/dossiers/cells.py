@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum, auto
 from typing import Annotated, ClassVar, NamedTuple, Self
 
 from django.utils.translation import gettext_noop as _
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from invoicing.dossiers.faults import word
 from invoicing.dossiers.parsing import Id, Section, raise_first, wrong
@@ -29,6 +31,8 @@ _DAY = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})")
 _EURO = re.compile(r"(?:€|eur)\s*|\s*(?:€|eur)", re.IGNORECASE)
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,2})?")
 _GROUPED = re.compile(r"-?[0-9]{1,3}(?P<by>[ .,])[0-9]{3}(?:(?P=by)[0-9]{3}){0,5}(?P<cents>(?!(?P=by))[.,][0-9]{1,2})?")
+# What parts the items of a cell that holds several texts.
+_BETWEEN = ";"
 _EITHER = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
 
 
@@ -103,6 +107,35 @@ def _clients(value: str) -> frozenset[int]:
     return found
 
 
+def references_in(value: str) -> tuple[str, ...]:
+    """What ``references`` has put in a cell. Raises a fault where a quotation mark stands alone."""
+    try:
+        found = next(csv.reader([value], delimiter=_BETWEEN, skipinitialspace=True, strict=True), [])
+    except csv.Error:
+        raise wrong("not_references", value=value[:60]) from None
+    return tuple(filter(None, map(str.strip, found)))
+
+
+def references(values: Sequence[str]) -> str:
+    """A cell of these references, semicolons between; one that holds a semicolon or a quotation mark is quoted."""
+    cell = io.StringIO(newline="")
+    csv.writer(cell, delimiter=_BETWEEN, lineterminator="").writerow(values)
+    return cell.getvalue() if any(values) else ""
+
+
+def _plan(value: str) -> tuple[tuple[date, Decimal], ...]:
+    found = []
+    for pair in filter(None, map(str.strip, value.split(_BETWEEN))):
+        day, _blank, euro = pair.partition(" ")
+        found.append((_day(day), amount(euro.strip())))
+    return tuple(found)
+
+
+def plan(days: Iterable[tuple[str, str]]) -> str:
+    """A cell of these days (ISO) and amounts."""
+    return f"{_BETWEEN} ".join(f"{day} {euro}" for day, euro in days)
+
+
 def _treatment(value: str) -> str:
     raise_first(word("", value, [*map(str, Treatment)]))
     return value
@@ -115,6 +148,10 @@ Number = Annotated[int | None, BeforeValidator(_whole), Holds.whole]
 IdCell = Annotated[Id, BeforeValidator(_whole), Holds.whole]
 Flag = Annotated[bool | None, BeforeValidator(_flag), Holds.flag]
 Amount = Annotated[Decimal | None, BeforeValidator(amount), Holds.amount]
+Day = Annotated[date | None, BeforeValidator(_day), Holds.day]
+Ids = Annotated[frozenset[int] | None, BeforeValidator(_clients), Holds.ids]
+References = Annotated[tuple[str, ...] | None, BeforeValidator(references_in), Holds.text]
+Plan = Annotated[tuple[tuple[date, Decimal], ...] | None, BeforeValidator(_plan), Holds.text]
 
 _MISFITS: Mapping[str, str] = {
     "number": _("holds the number %(value)s: format the column as text, then type it again."),
@@ -148,6 +185,9 @@ class Row(Section):
         **_NOWHERE,
         "not_an_amount": _("“%(value)s” is not an amount: write it such as 1500,00."),
         "either_amount": _("“%(value)s” can be read in two ways: write it with its cents, such as 1500,00 or 1,50."),
+        "not_references": _(
+            "“%(value)s” has a quotation mark without its second one: write references with ; between them."
+        ),
         "no_column": _("missing, and a new row needs it: add the column %(name)s to the file."),
     }
 
@@ -160,9 +200,10 @@ class Row(Section):
             if name in texts and stands and text_of(Cell(neutral(stands[name]))) == texts[name]:
                 texts[name] = stands[name]
         whole = {**(stands or {}), **texts}
-        row = cls.model_validate({name: text for name, text in whole.items() if name in cls.model_fields and text})
+        known = cls.columns()
+        row = cls.model_validate({name: text for name, text in whole.items() if name in known and text})
         for name, cell in cells.items():
-            if name in cls.model_fields and _misfits(cls.holds(name), cell):
+            if name in known and _misfits(cls.holds(name), cell):
                 row.note_instead(name, row.says(cell.kind, {"value": cell.text}))
         for name in cls.needed:
             if name not in whole:
@@ -170,9 +211,14 @@ class Row(Section):
         return row
 
     @classmethod
+    def columns(cls) -> tuple[str, ...]:
+        """Their names, in their order."""
+        return tuple(cls._written())
+
+    @classmethod
     def holds(cls, name: str) -> Holds:
         """What the cells of a column hold."""
-        return next(each for each in cls.model_fields[name].metadata if isinstance(each, Holds))
+        return next(each for each in cls._written()[name].metadata if isinstance(each, Holds))
 
     @classmethod
     def normalised(cls, cells: Mapping[str, Cell]) -> dict[str, str]:
@@ -240,8 +286,8 @@ class DossierRow(Row):
     name: Text = None
     workspace: IdCell = None
     company: IdCell = None
-    start: Annotated[date | None, BeforeValidator(_day), Holds.day] = None
-    clients: Annotated[frozenset[int] | None, BeforeValidator(_clients), Holds.ids] = None
+    start: Day = None
+    clients: Ids = None
     billable: Word = None
     group_by: Word = None
     rounding_minutes: Number = None
@@ -263,3 +309,36 @@ class DossierRow(Row):
     payment_days: Number = None
     default_product: Text = None
     billed_tag: Text = None
+
+
+class AgreementRow(Row):
+    """A fee agreement (design section 11), with the words of the onboarding file."""
+
+    identity: ClassVar[tuple[str, ...]] = ("key",)
+    needed: ClassVar[tuple[str, ...]] = ("dossier", "key", "title", "from", "product")
+    as_typed: ClassVar[tuple[str, ...]] = ("title", "products", "product", "extra_product")
+
+    dossier: Text = None
+    key: Text = None
+    client: IdCell = None
+    vat: VatNumber = None
+    title: Text = None
+    kind: Word = None
+    from_: Day = Field(None, alias="from")
+    until: Day = None
+    products: References = None
+    projects: Ids = None
+    product: Text = None
+    amount: Amount = None
+    every: Word = None
+    in_advance: Flag = None
+    included_hours: Amount = None
+    extra_product: Text = None
+    part_periods: Word = None
+    plan: Plan = None
+    settle_on: Text = None
+    hours: Amount = None
+    price: Amount = None
+    refill_at: Amount = None
+    budget_hours: Amount = None
+    budget_amount: Amount = None

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 
 from integrations.models import Company, Workspace
 from invoicing.dossiers import mappings, rules
-from invoicing.dossiers.cells import EMPTY, Cell, ClientRow, DossierRow, Row, TagRow, text_of
+from invoicing.dossiers.cells import EMPTY, AgreementRow, Cell, ClientRow, DossierRow, Row, TagRow, text_of
 from invoicing.dossiers.faults import Fault
 from invoicing.dossiers.files.known import Known
 from invoicing.dossiers.firm import standing
@@ -77,7 +77,7 @@ class Sheet(ABC):
     @classmethod
     def columns(cls) -> tuple[str, ...]:
         """Their names, in their order."""
-        return tuple(cls.row.model_fields)
+        return cls.row.columns()
 
     @abstractmethod
     def read(self, rows: Sequence[Mapping[str, Cell]]) -> list[Read]:
@@ -94,7 +94,7 @@ class Sheet(ABC):
     def _cells(self, *values: object) -> dict[str, str]:
         return {name: _text(value) for name, value in zip(self.columns(), values, strict=True)}
 
-    def _dossier(self, row: TagRow | ClientRow) -> Dossier | None:
+    def _dossier(self, row: TagRow | ClientRow | AgreementRow) -> Dossier | None:
         found = self.scope.dossiers.get(row.dossier or "")
         if row.dossier and found is None and row.sound("dossier"):
             row.note("dossier", _("the firm has no dossier “%(key)s”.") % {"key": row.dossier[:60]})
@@ -103,9 +103,15 @@ class Sheet(ABC):
     def _product(self, row: Row, column: str, company: Company, old: Mapping[str, str] | None) -> None:
         """A product that the row newly names is one that the company has."""
         reference = row.given.get(column) or ""
-        if not reference or not row.sound(column) or (old or {}).get(column) == reference:
+        if reference and (old or {}).get(column) != reference:
+            self._has_products(row, column, [reference], company)
+
+    def _has_products(self, row: Row, column: str, references: Iterable[str], company: Company) -> None:
+        if not row.sound(column):
             return
-        if not self.known.has_product(company, reference):
+        for reference in references:
+            if self.known.has_product(company, reference):
+                continue
             words = {"reference": reference[:60], "company": company.name}
             row.note(
                 column, _("company %(company)s has no product “%(reference)s” in Billit: check its reference.") % words
@@ -149,7 +155,8 @@ def _written(dossier: Dossier | None, rule: TagRule) -> list[Fault]:
     return [fault for fault in faults if fault.code == "tag_written"]
 
 
-def _by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
+def by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
+    """What is told of each dossier, less what stands so already."""
     found: defaultdict[Dossier, list[Any]] = defaultdict(list)
     for each in read:
         dossier, rule = each.told
@@ -158,7 +165,8 @@ def _by_dossier(read: Iterable[Read]) -> dict[Dossier, list[Any]]:
     return found
 
 
-def _key(cells: Mapping[str, Cell], column: str) -> str:
+def key_of(cells: Mapping[str, Cell], column: str) -> str:
+    """What a cell says by which a row is known."""
     return text_of(cells.get(column, EMPTY))
 
 
@@ -189,7 +197,11 @@ class TagSheet(Sheet):
         }
         found = []
         for cells in rows:
-            named = same_case_key(_key(cells, "dossier")), text_key(_key(cells, "tag")), _key(cells, "person").strip()
+            named = (
+                same_case_key(key_of(cells, "dossier")),
+                text_key(key_of(cells, "tag")),
+                key_of(cells, "person").strip(),
+            )
             old = standing.get(named)
             row = TagRow.read(cells, old)
             rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority, person=row.person)
@@ -209,7 +221,7 @@ class TagSheet(Sheet):
 
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
         """One call of the verb for each dossier."""
-        for dossier, stated in _by_dossier(read).items():
+        for dossier, stated in by_dossier(read).items():
             mappings.map_tags(dossier=dossier, rules=stated, by=by, now=now)
 
 
@@ -269,7 +281,7 @@ class ClientSheet(Sheet):
 
     def write(self, read: Sequence[Read], *, by: Actor, now: datetime) -> None:
         """One call of the verb for each dossier."""
-        for dossier, stated in _by_dossier(read).items():
+        for dossier, stated in by_dossier(read).items():
             mappings.map_clients(dossier=dossier, rules=stated, keep_read=False, by=by, now=now)
 
     def _named(self, row: ClientRow, rule: ClientRule, dossier: Dossier, old: Mapping[str, str] | None) -> None:
@@ -305,7 +317,7 @@ class DossierSheet(Sheet):
         companies = {row.party_id: row for row in Company.objects.for_firm(firm)}
         found, wanted = [], []
         for cells in rows:
-            old = stand.get(same_case_key(_key(cells, "key")))
+            old = stand.get(same_case_key(key_of(cells, "key")))
             row = DossierRow.read(cells, old)
             stated = DossierRules.of(row.given)
             workspace, company = workspaces.get(row.workspace or 0), companies.get(row.company or 0)

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
-from invoicing.dossiers.cells import ClientRow, DossierRow, Row, TagRow
+from invoicing.dossiers.cells import AgreementRow, ClientRow, DossierRow, Row, TagRow
 from invoicing.rules.text import text_key
 
 
@@ -28,7 +28,9 @@ class Column:
 
 
 _YES = _("yes")
-_WORDS = frozenset({_("bakery"), _("Advice"), _("Dept. 7"), _("The bakery"), _YES, _("no")})
+_WORDS = frozenset(
+    {_("bakery"), _("bakery-fee"), _("Bookkeeping"), _("Advice"), _("Dept. 7"), _("The bakery"), _YES, _("no")}
+)
 _DOSSIER = Column(_("dossier"), _("Short name of the dossier, which stands in the address of its page."), "bakery")
 
 COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
@@ -110,6 +112,65 @@ COLUMNS: Mapping[type[Row], Mapping[str, Column]] = {
             _("tag of billed hours"), _("Given to billed hours in Toggl; empty: nothing is written there.")
         ),
     },
+    AgreementRow: {
+        "dossier": _DOSSIER,
+        "key": Column(
+            _("short name"),
+            _("Letters, digits, hyphens and underscores; once in the firm, never changes."),
+            "bakery-fee",
+        ),
+        "client": Column(
+            _("Toggl client"), _("Id of the client in Toggl with whom it is agreed; else give the VAT number."), "501"
+        ),
+        "vat": Column(_("VAT number"), _("VAT or enterprise number of the customer, where no Toggl client is named.")),
+        "title": Column(_("title"), _("In the customer's language: it is on the invoice."), "Bookkeeping"),
+        "kind": Column(_("kind"), _("fixed (fee), advance (advances and settlement) or prepaid (hours)."), "fixed"),
+        "from": Column(_("from"), _("First day that it covers."), "2026-01-01"),
+        "until": Column(_("until"), _("Last day that it covers; empty: it goes on.")),
+        "products": Column(
+            _("products in its scope"),
+            _("References of the products whose hours it covers, with ; between; empty: those of all."),
+        ),
+        "projects": Column(
+            _("projects in its scope"),
+            _("Ids of the Toggl projects whose hours it covers, with blanks between; empty: those of all."),
+        ),
+        "product": Column(_("product"), _("Reference of the product in Billit by which it is billed."), "FORF"),
+        "amount": Column(
+            _("amount"), _("Excl. VAT, of each period; advances with a plan and prepaid hours have none."), "250.00"
+        ),
+        "every": Column(_("period"), _("month, quarter, year or once."), "month"),
+        "in_advance": Column(
+            _("in advance"), _("yes: a fee is billed on the first day of its period; no: on the last."), "no"
+        ),
+        "included_hours": Column(
+            _("hours included"), _("Of a fee: hours of a period beyond these are billed; empty: all are covered.")
+        ),
+        "extra_product": Column(
+            _("product of further hours"), _("Reference of the product by which hours beyond are billed.")
+        ),
+        "part_periods": Column(
+            _("part periods"), _("A fee's first or last period that is cut: billed in full, or by days."), "full"
+        ),
+        "plan": Column(
+            _("plan of advances"),
+            _("Days with amounts and ; between, such as 2026-01-01 250.00; 2026-02-01 250.00."),
+        ),
+        "settle_on": Column(
+            _("settled each year on"), _("Of advances: month and day, such as 12-31, in a cell of text; may be empty.")
+        ),
+        "hours": Column(_("hours of a block"), _("Of prepaid hours: how many a block has.")),
+        "price": Column(_("price of an hour"), _("Of prepaid hours: what each costs, excl. VAT.")),
+        "refill_at": Column(
+            _("refill below"), _("Of prepaid hours: with fewer left the next block is drafted; empty: a person orders.")
+        ),
+        "budget_hours": Column(
+            _("budget in hours"), _("Hours planned of a period: at 80 and 100 % of them somebody is told; empty: none.")
+        ),
+        "budget_amount": Column(
+            _("budget excl. VAT"), _("Value planned of a period: at 80 and 100 % of it somebody is told; empty: none.")
+        ),
+    },
 }
 
 
@@ -127,8 +188,8 @@ def name_of(row: type[Row], column: str) -> str:
 @cache
 def headings(row: type[Row]) -> Mapping[str, str]:
     """The columns by every heading that they may have, as ``text_key`` gives it."""
-    found = {text_key(column): column for column in row.model_fields}
+    found = {text_key(column): column for column in row.columns()}
     for language, _name in settings.LANGUAGES:
         with override(language):
-            found |= {text_key(name_of(row, column)): column for column in row.model_fields}
+            found |= {text_key(name_of(row, column)): column for column in row.columns()}
     return found

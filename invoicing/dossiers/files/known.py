@@ -1,4 +1,5 @@
-"""What the services have that a file may name: the products and customers of a company, the clients of a workspace.
+"""What the services have that a file may name: the products and customers of a company, the clients and projects of a
+workspace.
 
 Of a company or workspace that was never read nothing is known, and nothing can be judged: None.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Set as AbstractSet
 
-from integrations.models import Client, Company, Customer, Product, Workspace
+from integrations.models import Client, Company, Customer, Product, Project, Workspace
 from invoicing.dossiers.people import has_person
 from invoicing.rules.text import text_key
 
@@ -19,6 +20,7 @@ class Known:
         self._products: dict[int, AbstractSet[str] | None] = {}
         self._customers: dict[int, AbstractSet[int] | None] = {}
         self._clients: dict[int, AbstractSet[int] | None] = {}
+        self._projects: dict[int, AbstractSet[int] | None] = {}
         self._people: dict[tuple[int, int], bool] = {}
 
     def has_product(self, company: Company, reference: str) -> bool:
@@ -44,6 +46,14 @@ class Known:
             self._clients[workspace.pk] = set(found) if workspace.synced_at else None
         known = self._clients[workspace.pk]
         return known is None or client in known
+
+    def has_project(self, workspace: Workspace, project: int) -> bool:
+        """Whether the workspace has a project of this id at Toggl, or had it."""
+        if workspace.pk not in self._projects:
+            found = Project.objects.filter(workspace=workspace).values_list("remote_id", flat=True)
+            self._projects[workspace.pk] = set(found) if workspace.synced_at else None
+        known = self._projects[workspace.pk]
+        return known is None or project in known
 
     def has_person(self, workspace: Workspace, person: int) -> bool:
         """Whether the workspace has hours of this Toggl user."""

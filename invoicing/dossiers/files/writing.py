@@ -42,7 +42,7 @@ _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def as_csv(row: type[Row], rows: Iterable[Mapping[str, str]]) -> bytes:
     """UTF-8 with the mark by which spreadsheets know it; separator and decimal mark of the reader's language."""
-    columns = tuple(row.model_fields)
+    columns = row.columns()
     own = dialect(get_language() or "en")
     text = io.StringIO(newline="")
     writer = csv.writer(text, delimiter=own.separator)
@@ -55,7 +55,7 @@ def as_csv(row: type[Row], rows: Iterable[Mapping[str, str]]) -> bytes:
 def as_xlsx(row: type[Row], rows: Iterable[Mapping[str, str]], *, title: str) -> bytes:
     """A workbook of one sheet, with the words of the onboarding file as its heading."""
     book = Workbook(write_only=True)
-    _fill(book.create_sheet(_titled(title)), row, tuple(row.model_fields), rows)
+    _fill(book.create_sheet(_titled(title)), row, row.columns(), rows)
     return _saved(book)
 
 
@@ -80,7 +80,7 @@ def template(row: type[Row], *, title: str) -> bytes:
 
 
 def _fill(sheet: Any, row: type[Row], heading: Sequence[str], rows: Iterable[Mapping[str, str]]) -> None:
-    columns = tuple(row.model_fields)
+    columns = row.columns()
     for place, name in enumerate(columns, 1):
         dimension = sheet.column_dimensions[get_column_letter(place)]
         dimension.width, dimension.number_format = _WIDTH, _FORMATS[row.holds(name)]

@@ -15,9 +15,10 @@ import pytest
 from pytest_django import Settings
 
 from integrations.models import Company, Entry, Workspace
+from invoicing.dossiers.agreement_sheet import AgreementSheet
 from invoicing.dossiers.files import reading
 from invoicing.dossiers.sheets import ClientSheet, DossierSheet, TagSheet
-from invoicing.models import ClientMapping, Dossier, TagMapping
+from invoicing.models import Agreement, ClientMapping, Dossier, TagMapping
 from tests.factories import (
     CompanyFactory,
     DossierFactory,
@@ -169,7 +170,12 @@ def test_nothing_stays_of_a_file_that_is_not_taken_in(
     assert list(tmp_path.iterdir()) == []
 
 
-COLUMNS = {TagMapping: TagSheet, ClientMapping: ClientSheet, Dossier: DossierSheet}
+COLUMNS = {
+    TagMapping: TagSheet,
+    ClientMapping: ClientSheet,
+    Dossier: DossierSheet,
+    Agreement: AgreementSheet,
+}
 
 
 @pytest.mark.slow
