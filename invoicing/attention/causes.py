@@ -143,8 +143,11 @@ def by_reason(found: Iterable[Decision]) -> list[Group]:
     return sorted(groups.values(), key=lambda group: (-group.seconds, group.reason))
 
 
-def decisions(rows: LedgerRowQuerySet) -> list[Decision]:
-    """What of these rows needs a decision, what holds back most time first: at most four queries."""
+def decisions(rows: LedgerRowQuerySet, of: Iterable[Dossier] = ()) -> list[Decision]:
+    """What of these rows needs a decision, what holds back most time first: at most four queries.
+
+    ``of``: dossiers that were read already.
+    """
     summed = (
         attention.keyed(rows)
         .order_by()
@@ -161,7 +164,9 @@ def decisions(rows: LedgerRowQuerySet) -> list[Decision]:
     ids = {line["dossier_id"] for line in lines}
     dossiers = Dossier.objects.filter(pk__in=ids).select_related("firm", "workspace", "company__connection")
     dossiers = dossiers.defer("company__connection__secret", "company__connection__refresh_secret")
-    by_id = {dossier.pk: dossier for dossier in dossiers}
+    by_id = {dossier.pk: dossier for dossier in of}
+    if ids - by_id.keys():
+        by_id |= {dossier.pk: dossier for dossier in dossiers}
     found: dict[attention.Cause, Decision] = {}
     for line in lines:
         reason, key = line["reason"], line["cause_key"]

@@ -59,9 +59,10 @@ class Balance:
     waiting: Invoice | None
 
 
-def balances(agreements: QuerySet[Agreement]) -> list[Balance]:
+def balances(agreements: Iterable[Agreement]) -> list[Balance]:
     """Of those of them that have a block, by their titles."""
-    rows = list(agreements.filter(kind=Agreement.Kind.PREPAID).order_by("title", "key"))
+    prepaid = (row for row in agreements if row.kind == Agreement.Kind.PREPAID)
+    rows = sorted(prepaid, key=lambda row: (row.title, row.key))
     found = stocks([row.pk for row in rows])
     waiting = {row.block_of_id: row for row in Invoice.objects.waiting().filter(block_of__in=rows)}
     return [

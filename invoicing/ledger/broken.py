@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -30,6 +30,16 @@ class Broken:
     words: str
     facts: Mapping[str, Any]
     rule: str = ""
+
+    def kept(self) -> list[Any]:
+        """What is kept of it with the proof of its month: subject, words and facts, as JSON."""
+        return [self.subject, self.words, {name: _packed(value) for name, value in self.facts.items()}]
+
+    @classmethod
+    def of_kept(cls, dossier: int, month: date, rule: str, kept: Sequence[Any]) -> Broken:
+        """The same from what was kept (``kept``)."""
+        subject, words, facts = kept
+        return cls(dossier, month, subject, words, {name: _unpacked(value) for name, value in facts.items()}, rule)
 
     @property
     def sentence(self) -> str:
@@ -59,6 +69,31 @@ def month_action() -> str:
         "Compare once more: the month is read again whole. If the difference stays, look in Toggl’s report of these "
         "days for what is not in the hours of this dossier."
     )
+
+
+def _packed(value: Any) -> Any:
+    """A fact as JSON: what JSON has no type for with the name of its type. Raises: TypeError for what is no fact."""
+    match value:
+        case date():
+            return {"day": value.isoformat()}
+        case Decimal():
+            return {"decimal": str(value)}
+        case tuple():
+            return {"several": [_packed(each) for each in value]}
+        case None | str() | int() | float():
+            return value
+    raise TypeError(f"{value!r} is no fact of a breach")
+
+
+def _unpacked(value: Any) -> Any:
+    match value:
+        case {"day": day}:
+            return date.fromisoformat(day)
+        case {"decimal": number}:
+            return Decimal(number)
+        case {"several": values}:
+            return tuple(_unpacked(each) for each in values)
+    return value
 
 
 def _told(value: Any) -> Any:

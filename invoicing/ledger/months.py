@@ -6,8 +6,8 @@ change. Here the checks (``invariants``) are asked of changed months, in portion
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
@@ -32,6 +32,7 @@ CLOSED = 6
 """So many months of a dossier in which all is settled are counted anew each night, the longest uncounted first."""
 _CHANGES = 20_000
 _FEW = 3
+_TOLD = 50
 _State = LedgerRow.State
 _UNSETTLED = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.ON_ACCOUNT, _State.DRAFTED]
 KEPT = tuple(check for check in invariants.CHECKS if check is not invariants.toggl_total)
@@ -103,35 +104,51 @@ def broken(
 ) -> list[Broken]:
     """What does not hold in the books of dossiers, as ``invariants.broken`` tells it.
 
-    The checks are asked of what changed since they were asked last, and of what they found wrong then.
+    The checks are asked of what changed since they were asked last; what they found then is kept.
     """
     by_id = {dossier.pk: dossier for dossier in dossiers}
     kept, others = [each for each in checks if each in KEPT], [each for each in checks if each not in KEPT]
-    whole, some = _to_ask(by_id, month)
-    found = invariants.broken(dossiers=[by_id[pk] for pk in sorted(whole)], month=month, checks=kept) if whole else []
+    whole, some, found = _to_ask(by_id, month)
+    names = {check.__name__ for check in kept}
+    found = [each for each in found if each.rule in names]
+    if whole:
+        found += invariants.broken(dossiers=[by_id[pk] for pk in sorted(whole)], month=month, checks=kept)
     for of, ids in sorted(some.items()):
         found += invariants.broken(dossiers=[by_id[pk] for pk in sorted(ids)], month=of, checks=kept)
     found += invariants.broken(dossiers=dossiers, month=month, checks=others)
     return sorted(found, key=lambda each: (_ORDER[each.rule], each.dossier, each.month, each.subject))
 
 
-def _to_ask(dossiers: Collection[int], month: date | None) -> tuple[set[int], dict[date, set[int]]]:
-    """The dossiers (row ids) of which all months are to be asked, and by month those of which that one is."""
+def _to_ask(dossiers: Collection[int], month: date | None) -> tuple[set[int], dict[date, set[int]], list[Broken]]:
+    """The dossiers (row ids) of which all months are to be asked, by month those of which that one is, and what is kept
+    of the other months."""
     # First what changed: what is checked between the two readings is then asked, rather than believed.
     noted = ChangedMonth.objects.filter(dossier__in=dossiers).values_list("dossier_id", "month").distinct()
-    changed = set(noted.order_by())
-    wrong = MonthProof.objects.broken().filter(dossier__in=dossiers).values_list("dossier_id", "month")
     months = defaultdict[int, set[date | None]](set)
-    for pk, of in changed.union(wrong):
+    for pk, of in noted.order_by():
         if month in (None, of) or of is None:
             months[pk].add(of)
+    wrong = MonthProof.objects.broken().filter(dossier__in=dossiers, **({} if month is None else {"month": month}))
+    kept = []
+    for proof in wrong:
+        if any(isinstance(found, int) and found for found in proof.outcome.values()):
+            months[proof.dossier_id].add(proof.month)
+        else:
+            kept.append(proof)
     whole = {pk for pk, of in months.items() if None in of or len(of) > _FEW}
     some = defaultdict[date, set[int]](set)
     for pk in months.keys() - whole:
         for each in months[pk]:
             if each is not None:
                 some[each].add(pk)
-    return whole, some
+    told = [
+        Broken.of_kept(proof.dossier_id, proof.month, rule, each)
+        for proof in kept
+        if proof.dossier_id not in whole and proof.month not in months.get(proof.dossier_id, ())
+        for rule, found in proof.outcome.items()
+        for each in found or ()
+    ]
+    return whole, some, told
 
 
 def prove(*, now: datetime, dossiers: Collection[int] | None = None, most: int = MOST) -> int:
@@ -175,16 +192,29 @@ def _prove(ids: Sequence[int], month: date, now: datetime) -> dict[int, bool]:
     lock_rows(proofs)
     before = dict(proofs.values_list("dossier_id", "outcome"))
     noted = dict(ChangedMonth.objects.filter(dossier__in=ids, month=month).values_list("pk", "dossier_id"))
-    found = defaultdict[int, Counter[str]](Counter)
+    found = defaultdict[tuple[int, str], list[Broken]](list)
     for each in invariants.broken(dossiers=dossiers, month=month, checks=KEPT):
-        found[each.dossier][each.rule] += 1
+        found[each.dossier, each.rule].append(each)
     wrong = {}
     for row in dossiers:
-        outcome = {check.__name__: found[row.pk][check.__name__] for check in KEPT}
-        proofs.filter(dossier=row).update(outcome=outcome, broken=found[row.pk].total(), proved_at=now)
-        wrong[row.pk] = bool(before[row.pk]) and before[row.pk] != outcome and row.pk not in noted.values()
+        by_rule = {check.__name__: found[row.pk, check.__name__] for check in KEPT}
+        outcome = {rule: _outcome(breaches) for rule, breaches in by_rule.items()}
+        count = sum(len(breaches) for breaches in by_rule.values())
+        proofs.filter(dossier=row).update(outcome=outcome, broken=count, proved_at=now)
+        wrong[row.pk] = (
+            bool(before[row.pk]) and _counts(before[row.pk]) != _counts(outcome) and row.pk not in noted.values()
+        )
     ChangedMonth.objects.filter(pk__in=noted).delete()
     return wrong
+
+
+def _counts(outcome: Mapping[str, int | list[Any]]) -> dict[str, int]:
+    return {rule: found if isinstance(found, int) else len(found) for rule, found in outcome.items()}
+
+
+def _outcome(breaches: Sequence[Broken]) -> int | list[list[Any]]:
+    """What is kept of a check: 0, what it found, or of more than are looked at their number alone."""
+    return [each.kept() for each in breaches] if 0 < len(breaches) <= _TOLD else len(breaches)
 
 
 # --- counting anew ----------------------------------------------------------------------------------------------------

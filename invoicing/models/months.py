@@ -82,8 +82,8 @@ MonthProofManager = models.Manager.from_queryset(MonthProofQuerySet)
 class MonthProof(FirmOwned):
     """What each named check of the books (``ledger.invariants``) came to in a dossier's month when it was asked last.
 
-    It holds as long as no ``ChangedMonth`` of the month says otherwise. ``outcome``: by name of the check how many
-    breaches it found; ``broken``: all of them.
+    It holds as long as no ``ChangedMonth`` of the month says otherwise. ``outcome``: by name of the check 0 or
+    the breaches that it found (``ledger.broken.Broken.kept``), of very many their number; ``broken``: how many in all.
     """
 
     dossier = models.ForeignKey(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.ledger import invariants
-from invoicing.ledger.broken import month_action
+from invoicing.ledger.broken import Broken, month_action
 from invoicing.ledger.invariants import Scope
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
 from invoicing.reconciliation import findings
@@ -45,9 +45,11 @@ class Shown(NamedTuple):
         return self.row is not None and self.row.acknowledged_at is not None
 
 
-def differences(dossier: Dossier) -> list[Shown]:
+def differences(dossier: Dossier, totals: Iterable[Broken] | None = None) -> list[Shown]:
     """What stands between a dossier and both services: months first, then the oldest difference, and last what a person
-    has acknowledged."""
+    has acknowledged. ``totals``: the breaches of ``toggl_total``, if they were read already."""
+    if totals is None:
+        totals = invariants.toggl_total(Scope({dossier.pk: dossier}))
     months = [
         Shown(
             _("total of %(month)s is not Toggl’s") % {"month": formats.date_format(broken.month, "F Y")},
@@ -55,7 +57,7 @@ def differences(dossier: Dossier) -> list[Shown]:
             month_action(),
             broken.facts["differs_since"],
         )
-        for broken in invariants.toggl_total(Scope({dossier.pk: dossier}))
+        for broken in totals
     ]
     rows = Drift.objects.standing().filter(dossier=dossier)
     rows = rows.order_by(F("acknowledged_at").asc(nulls_first=True), "first_seen_at", "pk")

@@ -57,10 +57,11 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     states, months = figures.months(row)
     unbalanced = [month for month in balance.months(dossiers=[row]) if not month.balanced]
     # Those whose total is not Toggl's stand among the differences.
-    broken = [each for month in unbalanced for each in month.broken if each.rule != "toggl_total"]
+    breaches = [each for month in unbalanced for each in month.broken]
+    broken = [each for each in breaches if each.rule != "toggl_total"]
     buyers = figures.open_by_buyer(row)
     drafts = Invoice.objects.drafts().filter(dossier=row).order_by("customer_name", "pk")
-    differences = open_findings.differences(row)
+    differences = open_findings.differences(row, [each for each in breaches if each.rule == "toggl_total"])
     return render(
         request,
         "invoicing/dossier.html",
@@ -76,7 +77,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "buyers": buyers,
             "open_seconds": sum(buyer.sums.seconds for buyer in buyers),
             "open_value": sum((buyer.sums.value for buyer in buyers), start=Decimal(0)),
-            "decisions": causes.decisions(LedgerRow.objects.filter(dossier=row)),
+            "decisions": causes.decisions(LedgerRow.objects.filter(dossier=row), of=[row]),
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
             "prepaid": blocks.balances(row.agreements.all()),

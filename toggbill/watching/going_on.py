@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Model, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Min, Model, Q, QuerySet
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -88,9 +88,12 @@ class _Seen:
         return [
             *_lines(_READING, self.rows(Workspace).filter(claimed_at__gte=since), "claimed_at"),
             *_lines(_READING, self.rows(Company).filter(claimed_at__gte=since), "claimed_at"),
-            *_lines(_POSTING, invoices.filter(status=_Status.POSTING, posting_since__gte=lease), "posting_since"),
-            *_lines(_SENDING, invoices.filter(delivery=_Delivery.SENDING, sending_since__gte=lease), "sending_since"),
-            *_lines(_REPLACING, visible(self.membership, Invoice.objects.being_replaced()), "replacing_since"),
+            *_of_kinds(
+                invoices,
+                _Kind(_POSTING, Q(status=_Status.POSTING, posting_since__gte=lease), "posting_since"),
+                _Kind(_SENDING, Q(delivery=_Delivery.SENDING, sending_since__gte=lease), "sending_since"),
+                _Kind(_REPLACING, Q(pk__in=Invoice.objects.being_replaced().values("pk")), "replacing_since"),
+            ),
         ]
 
     def waits(self) -> list[Line]:
@@ -98,17 +101,19 @@ class _Seen:
         invoices, since = self.rows(Invoice), self.now - LEASE
         due = {"next_sync_at__lte": self.now}
         asked = self.rows(Dossier).filter(pk__in=Dossier.objects.comparison_due(self.now).values("pk"))
-        doubts = invoices.filter(status=_Status.IN_DOUBT, needs_person=False)
+        doubts = Q(status=_Status.IN_DOUBT, needs_person=False) | Q(delivery=_Delivery.IN_DOUBT)
         return [
             *_lines(_READ, self._served(Workspace).unclaimed(since).filter(**due), "next_sync_at"),
             *_lines(_READ, self._served(Company).unclaimed(since).filter(**due), "next_sync_at"),
             *_lines(_RUN, self.rows(Dossier).filter(due_at__lte=self.now, waiting=""), "due_at"),
             *_lines(_COMPARE, asked, "reconcile_at"),
             *_lines(_TAG, self._tagging(WriteBack.objects.due(self.now)), "tags_due_at"),
-            *_lines(_POST, invoices.filter(pk__in=waiting.posts_asked().values("pk")), "post_requested_at"),
-            *_lines(_SEND, invoices.filter(pk__in=waiting.sends_asked().values("pk")), "send_requested_at"),
-            *_lines(_LOOK_UP, doubts, "not_before"),
-            *_lines(_LOOK_UP, invoices.filter(delivery=_Delivery.IN_DOUBT), "not_before"),
+            *_of_kinds(
+                invoices,
+                _Kind(_POST, Q(pk__in=waiting.posts_asked().values("pk")), "post_requested_at"),
+                _Kind(_SEND, Q(pk__in=waiting.sends_asked().values("pk")), "send_requested_at"),
+                _Kind(_LOOK_UP, doubts, "not_before"),
+            ),
         ]
 
     def failed(self) -> list[Line]:
@@ -119,16 +124,21 @@ class _Seen:
             for row in broken.defer("secret", "refresh_secret").order_by("pk")[:MOST]
         ]
         dossiers, invoices = self.rows(Dossier), self.rows(Invoice)
-        uncompared = dossiers.exclude(reconcile_problem="")
-        refused = invoices.filter(status__in=[_Status.REFUSED, _Status.IN_DOUBT])
-        unsent = invoices.filter(delivery__in=[_Delivery.FAILED, _Delivery.REFUSED, _Delivery.IN_DOUBT])
+        refused = Q(status__in=[_Status.REFUSED, _Status.IN_DOUBT])
+        unsent = Q(delivery__in=[_Delivery.FAILED, _Delivery.REFUSED, _Delivery.IN_DOUBT])
         return [
             *lines,
-            *_lines(_RUN_WAITS, dossiers.exclude(waiting=""), "due_at", _words("waiting")),
+            *_of_kinds(
+                dossiers,
+                _Kind(_RUN_WAITS, ~Q(waiting=""), "due_at", _words("waiting")),
+                _Kind(_COMPARISON_WAITS, ~Q(reconcile_problem=""), "reconcile_at", _words("reconcile_problem")),
+            ),
             *_lines(_TAGS_REFUSED, self._tagging(WriteBack.objects.refused()), "tags_due_at", _refused),
-            *_lines(_COMPARISON_WAITS, uncompared, "reconcile_at", _words("reconcile_problem")),
-            *_lines(_NOT_POSTED, refused, "approved_at", _words("problem"), newest=True),
-            *_lines(_NOT_SENT, unsent, "posted_at", _words("delivery_problem"), newest=True),
+            *_of_kinds(
+                invoices,
+                _Kind(_NOT_POSTED, refused, "approved_at", _words("problem"), newest=True),
+                _Kind(_NOT_SENT, unsent, "posted_at", _words("delivery_problem"), newest=True),
+            ),
         ]
 
     def next(self) -> list[Line]:
@@ -184,18 +194,56 @@ def _trouble(row: Connection) -> str:
     return failures.words(found) if found else failures.words_of(row.failure_code, row.failure_facts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Rows that are told as one thing: which, by what column they are ordered, and what more is said of them."""
+
+    what: str | Promise
+    which: Q
+    moment: str
+    words: Callable[[Any], str] = lambda _row: ""
+    newest: bool = False
+
+
+def _of_kinds(rows: QuerySet[Any], *kinds: _Kind) -> list[Line]:
+    """The first of each kind as lines, kind by kind; all of them in one query."""
+    firsts, marks = Q(pk__in=[]), {}
+    for place, kind in enumerate(kinds):
+        firsts |= Q(pk__in=_first(rows.filter(kind.which), kind).values("pk"))
+        marks[f"is_{place}"] = ExpressionWrapper(kind.which, BooleanField())
+    found = list(rows.filter(firsts).annotate(**marks))
+    return [
+        line
+        for place, kind in enumerate(kinds)
+        for line in _told([row for row in found if getattr(row, f"is_{place}")], kind)
+    ]
+
+
 def _lines(
-    what: str | Promise,
-    rows: QuerySet[Any],
-    moment: str,
-    words: Callable[[Any], str] = lambda _row: "",
-    *,
-    newest: bool = False,
+    what: str | Promise, rows: QuerySet[Any], moment: str, words: Callable[[Any], str] = lambda _row: ""
 ) -> list[Line]:
     """The first of the rows as lines; ``moment`` is the column by which they are ordered."""
-    order = F(moment).desc(nulls_last=True) if newest else F(moment).asc(nulls_first=True)
-    found = rows.order_by(order, "pk")[:MOST]
-    return [Line(what, *_named(row), getattr(row, moment), words(row)) for row in found]
+    kind = _Kind(what, Q(), moment, words)
+    return _told(list(_first(rows, kind)), kind)
+
+
+def _first(rows: QuerySet[Any], kind: _Kind) -> QuerySet[Any]:
+    moment = F(kind.moment)
+    order = moment.desc(nulls_last=True) if kind.newest else moment.asc(nulls_first=True)
+    return rows.order_by(order, "pk")[:MOST]
+
+
+def _told(rows: list[Any], kind: _Kind) -> list[Line]:
+    """The rows as lines, in the order of ``_first``."""
+
+    def place(row: Any) -> tuple[bool, float, int]:
+        at = getattr(row, kind.moment)
+        if at is None:
+            return kind.newest, 0.0, row.pk
+        return not kind.newest, -at.timestamp() if kind.newest else at.timestamp(), row.pk
+
+    rows = sorted(rows, key=place)[:MOST]
+    return [Line(kind.what, *_named(row), getattr(row, kind.moment), kind.words(row)) for row in rows]
 
 
 def _named(row: Workspace | Company | Dossier | Invoice) -> tuple[str, str]:

@@ -57,13 +57,17 @@ def _all_added_up() -> Iterator[None]:
     assert kept(every) == counted(every)
 
 
+def _sentences(dossier: Dossier) -> set[str]:
+    return {each.sentence for each in months.broken(dossiers=[dossier])}
+
+
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_whatever_breaks_a_rule_is_told_at_once_and_after_it_is_checked(name: str, dossier: Dossier) -> None:
     statements, expected = BREAKAGES[name]
     with transaction.atomic():
         unfenced.run(*statements, but=OURS)
         assert kept([dossier]) == counted([dossier])
-        at_once = kept_breaches([dossier])
+        at_once, sentences = kept_breaches([dossier]), _sentences(dossier)
         assert {(f"{month:%Y-%m}", rule, subject) for _, month, rule, subject in at_once} == expected
         months.prove(now=NOW)
         assert not ChangedMonth.objects.exists()
@@ -72,7 +76,7 @@ def test_whatever_breaks_a_rule_is_told_at_once_and_after_it_is_checked(name: st
             (month, rule) for month, rule, _ in expected
         }
         assert sum(MonthProof.objects.values_list("broken", flat=True)) == len(expected)
-        assert kept_breaches([dossier]) == at_once
+        assert (kept_breaches([dossier]), _sentences(dossier)) == (at_once, sentences)
         transaction.set_rollback(True)
     assert kept_breaches([dossier]) == breaches([dossier]) == set()
 

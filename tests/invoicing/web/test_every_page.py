@@ -37,10 +37,8 @@ from toggbill.firms.models import Firm
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 25
 MOST_BYTES = 150_000
-KNOWN = {"firm:dossier": 67, "firm:evidence": 52, "firm:preview": 40, "firm:running": 30}
-"""Pages that ask more, and how much at most. A dossier asks the checks of a month in which one does not hold, as in
-this made-up firm, to say which, and so does its evidence; the preview reads all that a run does; what runs is asked of
-each table by itself."""
+KNOWN = {"firm:preview": 40}
+"""Pages that ask more, and how much at most: the preview reads all that a run does."""
 MANY, LISTED = 300, 60
 # What is no page to read: files, and what leads on.
 _NO_PAGES = re.compile(r"_export$|annex$")
