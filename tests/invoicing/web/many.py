@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from integrations.models import Client, Company, Entry, Product, Workspace
-from invoicing.models import Dossier, LedgerRow
-from tests.factories import NOW, ConnectionFactory, enterprise_number
+from invoicing.models import Agreement, Dossier, Invoice, LedgerRow
+from tests.factories import NOW, AgreementFactory, ConnectionFactory, InvoiceFactory, enterprise_number
 from toggbill.firms.models import Firm
 
 REASONS = ("unknown_tag", "no_vat", "several_products", "no_tag", "no_price")
@@ -95,3 +96,26 @@ def waiting(rows: list[Dossier], each: int) -> None:
         )
         for entry in made
     )
+
+
+def billing(rows: list[Dossier]) -> None:
+    """In each dossier a draft, a fee with hours to it, and open hours of a customer of its own."""
+    invoices: Any = InvoiceFactory
+    agreements: Any = AgreementFactory
+    Invoice.objects.bulk_create(
+        invoices.build(dossier=dossier, customer_name=f"Customer of {dossier.name}") for dossier in rows
+    )
+    Agreement.objects.bulk_create(
+        agreements.build(dossier=dossier, key=f"fee-{dossier.pk}", included_hours=10, extra_product="PROD1")
+        for dossier in rows
+    )
+    for dossier in rows:
+        open_rows = LedgerRow.objects.filter(dossier=dossier, reason="no_price").values("pk")
+        LedgerRow.objects.filter(pk__in=open_rows).update(
+            state="open",
+            reason="",
+            buyer_key=f"party:{90_000 + dossier.pk}",
+            buyer_name=f"Customer of {dossier.name}",
+            product_reference="PROD1",
+            price=Decimal(95),
+        )
