@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import re
-import select
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
+import threading
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -78,10 +77,14 @@ def _take(page: Page, name: str) -> None:
 
 def _dashboard(demo: subprocess.Popen[str]) -> tuple[str, str, str]:
     """Address, e-mail and password, once the demo says them."""
-    output, until = demo.stdout, time.monotonic() + LONGEST_START
-    while output is not None and demo.poll() is None and time.monotonic() < until:
-        if select.select([output], [], [], 1)[0] and (found := _DASHBOARD.search(output.readline())):
-            return found[1], found[2], found[3]
+    late = threading.Timer(LONGEST_START, demo.terminate)
+    late.start()
+    try:
+        for line in demo.stdout or ():
+            if found := _DASHBOARD.search(line):
+                return found[1], found[2], found[3]
+    finally:
+        late.cancel()
     sys.exit("The demo did not come up; run `make demo` to see why.")
 
 

@@ -54,8 +54,9 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     prefetch_related_objects([row], "agreements")
     now = timezone.now()
     today = timezone.localdate(now)
-    states, months = figures.months(row)
-    unbalanced = [month for month in balance.months(dossiers=[row]) if not month.balanced]
+    books = balance.months(dossiers=[row])
+    states, months = figures.months(books)
+    unbalanced = [month for month in books if not month.balanced]
     # Those whose total is not Toggl's stand among the differences.
     breaches = [each for month in unbalanced for each in month.broken]
     broken = [each for each in breaches if each.rule != "toggl_total"]

@@ -17,7 +17,7 @@ from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum
 
 from integrations.models import Connection
 from invoicing.corrections import options
-from invoicing.ledger import invariants
+from invoicing.ledger import balance, invariants
 from invoicing.ledger import months as kept
 from invoicing.ledger.attention import causes_of
 from invoicing.models import NEEDS_PERSON, UNFINISHED, Dossier, Invoice, LedgerRow
@@ -301,12 +301,14 @@ class Buyer:
     products: list[tuple[str, Decimal | None, int]]
 
 
-def months(dossier: Dossier) -> tuple[list[str], list[Month]]:
-    """The states that occur, and the months, the newest first."""
-    rows = kept.sums([dossier], "month", "state").exclude(state=State.DELETED)
-    found: dict[date, dict[str, int]] = defaultdict(dict)
-    for row in rows:
-        found[row["month"]][row["state"]] = row["total"]
+def months(books: Iterable[balance.Month]) -> tuple[list[str], list[Month]]:
+    """The states that occur in a dossier's books, and the months, the newest first."""
+    found: dict[date, dict[str, int]] = {}
+    for sheet in books:
+        told = {state: tally.seconds for state, tally in sheet.states.items() if tally.entries}
+        told.pop(State.DELETED, None)
+        if told:
+            found[sheet.month] = told
     occurring = {state for seconds in found.values() for state in seconds}
     states = [str(state) for state in SHOWN if state in occurring]
     return states, [Month(first, found[first]) for first in sorted(found, reverse=True)]
