@@ -9,6 +9,7 @@ from tests.factories import (
     AgreementFactory,
     AnnexFactory,
     AttemptFactory,
+    BroughtOrderFactory,
     BudgetNoticeFactory,
     ClientFactory,
     ClientMappingFactory,
@@ -24,6 +25,7 @@ from tests.factories import (
     InvoiceFactory,
     LedgerRowFactory,
     MembershipDossierFactory,
+    PrepaidFactory,
     ProductFactory,
     ProjectFactory,
     ReportedMonthFactory,
@@ -68,6 +70,7 @@ def furnish(firm: Firm, mark: str) -> None:
     TagMappingFactory(dossier=dossier, tag=mark)
     ClientMappingFactory(dossier=dossier, purchase_order=mark)
     BudgetNoticeFactory(agreement=AgreementFactory(dossier=dossier, key=mark, title=mark))
+    PrepaidFactory(dossier=dossier, title=mark)
     LedgerRowFactory(dossier=dossier, client_name=mark)
     RunFactory(dossier=dossier)
     WriteBackFactory(entry__workspace=workspace, dossier=dossier, wanted=mark)
@@ -79,6 +82,7 @@ def furnish(firm: Firm, mark: str) -> None:
     billed = InvoiceFactory(dossier=dossier, status="posted", customer_name=mark, order_id=8_000_000 + invoice.pk)
     advance = AdvanceLineFactory(invoice=billed)
     DeductionFactory(advance=advance)
+    BroughtOrderFactory(agreement=advance.agreement, order_number=mark, description=mark)
     CorrectionFactory(invoice=invoice)
     DriftFactory(dossier=dossier, facts={"invoice": mark})
     ReportedMonthFactory(dossier=dossier)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -33,10 +34,12 @@ from integrations.clients.billit_rows import (
     OrderSummary,
     Participant,
     Product,
+    WholeOrder,
 )
 from integrations.clients.billit_sign_in import ApiKey, Bearer, Credential
-from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
-from integrations.clients.transport import TIMEOUT, BadCredentials, Call, Refused, RetryLater, ServiceError, Transport
+from integrations.clients.billit_transport import transport_of
+from integrations.clients.failures import Asked, Detail, Message, Purpose
+from integrations.clients.transport import TIMEOUT, Refused, Transport
 
 __all__ = [
     "Account",
@@ -57,6 +60,7 @@ __all__ = [
     "OrderSummary",
     "Participant",
     "Product",
+    "WholeOrder",
     "account",
     "encode",
     "order_body",
@@ -66,9 +70,6 @@ __all__ = [
 REFERENCES_AT_ONCE = 20
 """In one filter: a query of 2048 characters is the most that Microsoft's web server takes unless it is told otherwise,
 and 100 nodes the most of its OData library; a reference has 79 of the ones and four of the others."""
-
-_CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
-
 
 Found = TypeVar("Found")
 
@@ -82,7 +83,7 @@ def account(
 ) -> Account:
     """The user behind the credential and all companies that it opens. Billit docs: account/accountInformation."""
     purpose = Message(Asked.COMPANIES)
-    transport = _transport(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
+    transport = transport_of(url=url, credential=credential, headers=credential.headers, pace=pace, timeout=timeout)
     try:
         answer = transport.send("GET", "/v1/account/accountInformation", purpose=purpose)
         return billit_rows.account(Row(transport.read(answer, purpose=purpose), what="account"))
@@ -111,7 +112,7 @@ class Api:
     ) -> None:
         """`expired` is told when Billit says that the access token is past its time; the call is then `RetryLater`."""
         self._credential, self._party_id = credential, party_id
-        self._transport = _transport(
+        self._transport = transport_of(
             url=url,
             credential=credential,
             headers={**credential.headers, "PartyID": str(party_id)},
@@ -199,10 +200,17 @@ class Api:
 
     def order(self, order_id: int) -> OrderSummary:
         """One order. A foreign or wrong id is `Refused` with status 401. Billit docs: retrieve-invoice-information."""
+        return self._order(order_id, billit_rows.order)
+
+    def whole_order(self, order_id: int) -> WholeOrder:
+        """One order with its lines, whoever made it. Raises as `order`."""
+        return self._order(order_id, billit_rows.whole_order)
+
+    def _order(self, order_id: int, read: Callable[[Row], Found]) -> Found:
         purpose = Message(Asked.ORDER, {"order": order_id})
         body = self._get(f"/v1/orders/{order_id}", purpose)
         try:
-            return billit_rows.order(Row(body, what="order"))
+            return read(Row(body, what="order"))
         except Unreadable as error:
             self._unreadable(purpose, error)
 
@@ -227,6 +235,18 @@ class Api:
     def orders_between(self, first_id: int, last_id: int) -> list[OrderSummary]:
         """Orders by id, both ends included, made by anybody. Billit docs: odata."""
         return list(self._orders("/v1/orders", f"OrderID ge {first_id} and OrderID le {last_id}"))
+
+    def orders_by_id(self, ids: Sequence[int], *, deleted: bool = False) -> list[OrderSummary]:
+        """Orders, or deleted ones, with any of these ids. At most ``REFERENCES_AT_ONCE``; ValueError for more."""
+        if not 0 < len(ids) <= REFERENCES_AT_ONCE:
+            raise ValueError(f"{len(ids)} ids in one filter")
+        condition = " or ".join(f"OrderID eq {each:d}" for each in ids)
+        return list(self._orders("/v1/orders/deleted" if deleted else "/v1/orders", condition))
+
+    def invoices_to(self, party_id: int, *, since: date) -> list[OrderSummary]:
+        """The invoices to a customer from a day on, whoever made them; rows may lack fields. Billit docs: odata."""
+        condition = f"CounterParty/PartyID eq {party_id:d} and OrderDirection eq 'Income' and OrderType eq 'Invoice'"
+        return list(self._orders("/v1/orders", f"{condition} and OrderDate ge DateTime'{since:%Y-%m-%d}'"))
 
     def orders_with_prefix(self, prefix: str) -> list[OrderSummary]:
         """Orders whose reference begins with `prefix`, as far as the rows tell.
@@ -350,41 +370,6 @@ class Api:
 
     def _unreadable(self, purpose: Purpose, error: Unreadable) -> NoReturn:
         raise self._transport.nonsense(purpose, error.detail) from error
-
-
-def _transport(
-    *,
-    url: str,
-    credential: Credential,
-    headers: Mapping[str, str],
-    pace: Callable[[], None] | None,
-    timeout: tuple[float, float],
-    expired: Callable[[], None] | None = None,
-) -> Transport:
-    """A connection whose refusals are read as Billit documents them. Billit docs: 400, 401."""
-
-    def refusal(call: Call, answer: Answer) -> ServiceError:
-        if answer.status == 401 and expired is not None and "accesstokenexpired" in answer.codes():
-            expired()
-            return RetryLater(Message(Code.TOKEN_EXPIRED, {"what": call.purpose}))
-        if answer.status == 401 and _CREDENTIAL_CODES.intersection(answer.codes()):
-            return BadCredentials(Message(Code.CREDENTIAL_REFUSED))
-        code, reason = answer.said()
-        if answer.status == 401 and not reason:
-            # Billit answers so, rather than with 404, for what belongs to somebody else (Billit docs: 401).
-            return transport.refused(call, answer, code=code, instead=Message(Detail.NOT_YOURS))
-        return transport.refused(call, answer, code=code, reason=reason)
-
-    transport = Transport(
-        service="Billit",
-        url=url,
-        headers=headers,
-        secret=credential.value,
-        refusal=refusal,
-        pace=pace,
-        timeout=timeout,
-    )
-    return transport
 
 
 def _keys(key: str) -> dict[str, str]:

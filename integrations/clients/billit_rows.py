@@ -111,7 +111,8 @@ class OrderSummary:
 
     `delivery` is None when the row does not say what became of it: a list may leave that out, a whole order has it.
     `lacks`: the fields of `COMPARED` that the row does not have. A list's row may lack any of them, and what it lacks
-    is not known (Billit docs: retrieve-list-of-invoices shows a summary).
+    is not known (Billit docs: retrieve-list-of-invoices shows a summary). `dated`: the day on the document, `title` the
+    words on it.
     """
 
     id: int
@@ -129,6 +130,36 @@ class OrderSummary:
     last_modified: datetime | None
     delivery: DeliveryDetails | None = None
     lacks: frozenset[str] = frozenset()
+    dated: date | None = None
+    title: str = ""
+
+    @property
+    def is_undone(self) -> bool:
+        """Whether Billit counts it as credited, refused or cancelled (Billit docs: typecodes)."""
+        return self.status.lower() in ("credited", "refused", "canceled", "cancelled")
+
+
+@dataclass(frozen=True, slots=True)
+class BilledLine:
+    """A line of an order; `total` in euro without VAT, `vat_rate` in per cent, None and "" for what Billit has not."""
+
+    description: str
+    total: Decimal
+    vat_rate: Decimal | None
+    ventilation_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class WholeOrder:
+    """An order with its lines, whoever made it. `order_type` as Billit writes it (Invoice, CreditNote ...), `direction`
+    Income or Cost, `currency` "" when absent; lines of text alone are left out."""
+
+    order: OrderSummary
+    order_type: str
+    direction: str
+    currency: str
+    period_from: date | None
+    lines: tuple[BilledLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +262,31 @@ def order(row: Row) -> OrderSummary:
         external_id=row.text("ExternalProviderID"),
         last_modified=row.moment_or_none("LastModified", zone=ZONE),
         lacks=COMPARED - known,
+        dated=row.day_or_none("OrderDate", zone=ZONE),
+        title=row.text("OrderTitle"),
         delivery=_delivery(row.row_or_none("CurrentDocumentDeliveryDetails")),
+    )
+
+
+def whole_order(row: Row) -> WholeOrder:
+    """The answer of one order (Billit docs: retrieve-invoice-information)."""
+    code = row.text("VentilationCode")
+    lines = (
+        BilledLine(
+            description=line.text("Description"),
+            total=line.amount("TotalExcl") or Decimal(0),
+            vat_rate=line.amount("VATPercentage"),
+            ventilation_code=line.text("VentilationCode") or code,
+        )
+        for line in row.rows("OrderLines")
+    )
+    return WholeOrder(
+        order=order(row),
+        order_type=row.text("OrderType"),
+        direction=row.text("OrderDirection"),
+        currency=row.text("Currency"),
+        period_from=row.day_or_none("PeriodFrom", zone=ZONE),
+        lines=tuple(line for line in lines if line.total),
     )
 
 

@@ -23,6 +23,7 @@ from invoicing.models import (
     Agreement,
     Annex,
     Attempt,
+    BroughtOrder,
     BudgetNotice,
     ChangedMonth,
     Claim,
@@ -258,8 +259,17 @@ class ClaimAdmin(ReadOnlyAdmin):
 class DeductionAdmin(ReadOnlyAdmin):
     """What settlements deduct of advances, and credit notes give back of them."""
 
-    list_display = ("advance", "line", "amount", "released_at")
-    list_select_related = ("advance", "line")
+    list_display = ("advance", "brought", "line", "amount", "released_at")
+    list_select_related = ("advance", "brought", "line")
+
+
+@admin.register(BroughtOrder)
+class BroughtOrderAdmin(ReadOnlyAdmin):
+    """Orders that Billit itself made, brought in as advances or fees."""
+
+    list_display = ("order_number", "order_date", "agreement", "period", "total_excl", "brought_by", "released_at")
+    list_select_related = ("agreement",)
+    search_fields = ("order_number", "=order_id", "agreement__key")
 
 
 @admin.register(Correction)

@@ -165,9 +165,8 @@ class _Facts:
         for correction in Correction.objects.undecided().filter(invoice__in=invoices).select_related("entry"):
             unsettled[correction.invoice_id].append(correction)
         deducted = Deduction.objects.live().filter(advance__invoice__in=invoices)
-        deducting = {
-            row.advance.invoice_id: row for row in deducted.select_related("advance", "line__invoice").order_by("-pk")
-        }
+        rows_of = deducted.select_related("advance", "line__invoice").order_by("-pk")
+        deducting = {row.advance.invoice_id: row for row in rows_of if row.advance is not None}
         open_entries = frozenset(standing.values_list("entry_id", flat=True))
         return cls(claims, later, notes, elsewhere, deducting, open_entries, unsettled)
 

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
+from integrations.clients import billit
 from invoicing.deciding.read import Figures, digest_of
-from invoicing.models import Agreement, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Agreement, BroughtOrder, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import planning
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
@@ -247,6 +248,33 @@ def of_agreement(row: Agreement) -> Figures:
             "budget_hours": "" if row.budget_hours is None else _number(row.budget_hours),
             "budget_amount": "" if row.budget_amount is None else _number(row.budget_amount),
             "block": [None if each is None else _number(each) for each in (row.hours, row.price, row.refill_at)],
+        },
+    )
+
+
+def of_order(order: billit.OrderSummary) -> Figures:
+    """An order of Billit's own, as it is listed to be picked."""
+    return Figures.of(
+        f"order {order.id}",
+        {
+            "order_number": order.number,
+            "date": None if order.dated is None else order.dated.isoformat(),
+            "excl": _number(order.total_excl),
+            "vat": _number(order.total_vat),
+            "incl": _number(order.total_incl),
+        },
+    )
+
+
+def of_brought(row: BroughtOrder) -> Figures:
+    """An order of Billit's own that was brought in."""
+    return Figures.of(
+        f"brought {row.order_id}",
+        {
+            "order_number": row.order_number,
+            "date": row.order_date.isoformat(),
+            "excl": _number(row.total_excl),
+            "gone": row.released_at is not None,
         },
     )
 

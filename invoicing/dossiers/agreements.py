@@ -324,7 +324,7 @@ def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[F
         yield Fault("key", "agreement_elsewhere", {"dossier": row.dossier.key})
         return
     lines = row.lines.live().filter(takes_back__isnull=True)
-    if not lines.exists():
+    if not lines.exists() and not row.brought.live().exists():
         return
     old, new = terms_of(row), terms_of(Agreement(key=row.key, **_columns(terms)))
     for name in _FIXED:

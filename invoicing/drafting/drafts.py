@@ -15,7 +15,7 @@ from invoicing.ledger.facts import refusal, rounding_of
 from invoicing.models import Claim, Deduction, Dossier, Invoice, InvoiceLine
 from invoicing.models.problems import columns
 from invoicing.rules import discounts, mapping, planning
-from invoicing.rules.lines import Discount
+from invoicing.rules.lines import AdvanceKey, Discount
 from toggbill.database import bulk
 
 
@@ -113,7 +113,11 @@ def _written(line: InvoiceLine) -> tuple[object, ...]:
         for claim in line.claims.all()
     ]
     taken_off = getattr(line, "deduction", None)
-    return (*_columns(line), None if taken_off is None else taken_off.advance_id, sorted(entries))
+    return (*_columns(line), None if taken_off is None else _advance_of(taken_off), sorted(entries))
+
+
+def _advance_of(row: Deduction) -> AdvanceKey:
+    return AdvanceKey(row.advance_id or row.brought_id or 0, is_brought=row.brought_id is not None)
 
 
 def _planned(line: planning.PlannedLine) -> tuple[object, ...]:
@@ -246,7 +250,13 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
     InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
     Deduction.objects.bulk_create(
         [
-            Deduction(firm_id=row.firm_id, advance_id=line.deducts, line=row, amount=-line.total)
+            Deduction(
+                firm_id=row.firm_id,
+                advance_id=None if line.deducts.is_brought else line.deducts.row,
+                brought_id=line.deducts.row if line.deducts.is_brought else None,
+                line=row,
+                amount=-line.total,
+            )
             for row, line in lines
             if line.deducts is not None
         ]

@@ -44,6 +44,7 @@ def readme(month: Month, now: datetime) -> str:
         "invoices.jsonl": _("the invoices and credit notes that bill, billed or cover them"),
         "lines.jsonl": _("their lines"),
         "deductions.jsonl": _("what settlements and credit notes took off advances"),
+        "brought.jsonl": _("orders that Billit itself made, brought in as advances or fees of these agreements"),
         "claims.jsonl": _("which entry stands on which line, with the seconds billed"),
         "attempts.jsonl": _("what was sent to Billit, and what it answered"),
         "annexes.jsonl, annexes/": _("the annexes of hours, as they were frozen"),

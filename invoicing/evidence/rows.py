@@ -22,6 +22,7 @@ from invoicing.models import (
     Agreement,
     Annex,
     Attempt,
+    BroughtOrder,
     Claim,
     ClientMapping,
     Correction,
@@ -43,6 +44,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "integrations.product": ("reference",),
     "integrations.workspace": ("remote_id",),
     "invoicing.agreement": ("key",),
+    "invoicing.broughtorder": ("order_id",),
     "invoicing.claim": ("line__invoice__reference", "line__position", "entry_remote_id", "kind"),
     "invoicing.correction": ("entry__remote_id", "opened_at"),
     "invoicing.dossier": ("key",),
@@ -204,6 +206,7 @@ class Month:
         clients = Client.objects.filter(workspace=dossier.workspace, remote_id__in=projects.values("client_remote_id"))
         corrections = Correction.objects.filter(self.of_invoices("invoice"))
         deductions = Deduction.objects.filter(self.of_invoices("line__invoice") | self.of_invoices("advance__invoice"))
+        brought = BroughtOrder.objects.filter(agreement__in=self.agreements.order_by())
         standing = Drift.objects.standing().filter(dossier=dossier)
         return {
             "entries": [self.entries(), self.entries_moved()],
@@ -211,6 +214,7 @@ class Month:
             "lines": [InvoiceLine.objects.filter(self.of_invoices("invoice")).order_by("invoice", "position")],
             "claims": [Claim.objects.filter(self.of_invoices("line__invoice")).order_by("line", "started_at", "pk")],
             "deductions": [deductions.order_by("pk")],
+            "brought": [brought.order_by("order_date", "order_id", "pk")],
             "attempts": [Attempt.objects.filter(self.of_invoices("invoice")).order_by("pk")],
             "annexes": [Annex.objects.filter(self.of_invoices("invoice")).order_by("pk")],
             "corrections": [corrections.order_by("pk")],

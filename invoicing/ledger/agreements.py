@@ -11,13 +11,14 @@ from decimal import Decimal
 from django.db.models import Max, Sum
 
 from integrations.models import Entry
-from invoicing.ledger import blocks
+from invoicing.ledger import blocks, brought
 from invoicing.models import Agreement, Claim, Deduction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement
 from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
 from invoicing.rules.agreements.periods import period_of
 from invoicing.rules.agreements.settlement import Advance
+from invoicing.rules.lines import AdvanceKey
 from invoicing.rules.mapping import Product, Treatment
 
 _CHUNK = 2000
@@ -121,9 +122,18 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
         if of is not None:
             seconds[of][period_of(by_id[of], day).key].append(worked)
     advances = _advances(by_id, besides)
+    by_order = brought.orders_of(by_id, besides)
     settled = _settled(by_id, besides)
     return {
-        pk: Standing(fees[pk], extras[pk], seconds[pk], tuple(advances.get(pk, ())), settled.get(pk)) for pk in by_id
+        pk: Standing(
+            fees[pk],
+            extras[pk],
+            seconds[pk],
+            (*advances.get(pk, ()), *by_order[pk].advances),
+            settled.get(pk),
+            frozenset(by_order[pk].periods),
+        )
+        for pk in by_id
     }
 
 
@@ -152,7 +162,7 @@ def _advance(row: InvoiceLine, taken: Decimal, in_question: Collection[str]) -> 
     # What was worded after the product (title and period) stays with the advance's own line.
     text = row.description.split(" · ", 1)[0]
     return Advance(
-        line=row.pk,
+        key=AdvanceKey(row.pk),
         due_on=row.period or invoice.period_from,
         left=row.total - taken,
         product=Product(0, row.product_reference, text, row.unit_price, row.vat_rate),

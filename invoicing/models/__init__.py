@@ -3,6 +3,7 @@
 from invoicing.models.agreements import Agreement
 from invoicing.models.annexes import Annex
 from invoicing.models.attempts import Attempt
+from invoicing.models.brought import BroughtOrder
 from invoicing.models.budgets import BudgetNotice
 from invoicing.models.claims import Claim, InvoiceLine
 from invoicing.models.deductions import Deduction
@@ -20,6 +21,7 @@ __all__ = [
     "Agreement",
     "Annex",
     "Attempt",
+    "BroughtOrder",
     "BudgetNotice",
     "ChangedMonth",
     "Claim",

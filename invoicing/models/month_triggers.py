@@ -40,7 +40,7 @@ _TABLES = {
 _ROW = ["entry_id", "firm_id", "dossier_id", "day"]
 _CLAIM = ["id", "firm_id", "entry_id", "entry_remote_id", "line_id", "day", "kind", "takes_back_id", "released_at"]
 _LINE = ["id", "invoice_id", "takes_back_id"]
-_DEDUCTION = ["id", "advance_id", "line_id"]
+_DEDUCTION = ["id", "advance_id", "brought_id", "line_id"]
 _INVOICE = ["id", "firm_id", "dossier_id", "period_from"]
 _DOSSIER = ["id", "firm_id", "workspace_id"]
 
@@ -133,7 +133,8 @@ def _of_deduction(n: str) -> list[_Meant]:
     invoice = "JOIN {lines} l ON l.id = %s.line_id JOIN {invoices} i ON i.id = l.invoice_id"
     own = f"{n} {invoice % 'n'}"
     others = f"{n} JOIN {{deductions}} d ON d.advance_id = n.advance_id {invoice % 'd'}"
-    return [_Meant(source, "i.firm_id, i.dossier_id", "i.period_from") for source in (own, others)]
+    brought = f"{n} JOIN {{deductions}} d ON d.brought_id = n.brought_id {invoice % 'd'}"
+    return [_Meant(source, "i.firm_id, i.dossier_id", "i.period_from") for source in (own, others, brought)]
 
 
 def _of_invoice(n: str) -> list[_Meant]:
@@ -185,7 +186,7 @@ def changed_invoices(vendor: str) -> Iterator[Trigger]:
     line = ["invoice_id", "quantity", "unit_price", "discount", "vat_rate", "total", "seconds"]
     line += ["released_at", "takes_back_id"]
     invoice = ["dossier_id", "status", "period_from", "total_excl", "total_vat", "total_incl"]
-    deduction = ["advance_id", "line_id", "amount", "released_at"]
+    deduction = ["advance_id", "brought_id", "line_id", "amount", "released_at"]
     for model, watched, names, meant in (
         (InvoiceLine, line, _LINE, _of_line),
         (Invoice, invoice, _INVOICE, _of_invoice),

@@ -43,6 +43,7 @@ class Code(StrEnum):
     ORDER_WAS_CHANGED = "order_was_changed"
     ORDER_OF_ANOTHER = "order_of_another"
     ORDER_TWICE = "order_twice"
+    BROUGHT_IN_QUESTION = "brought_in_question"
     PAID_UNSENT = "paid_unsent"
     CUSTOMER_GONE = "customer_gone"
     CUSTOMER_RENUMBERED = "customer_renumbered"
@@ -158,6 +159,11 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.ORDER_TWICE: gettext_noop(
         "Billit has another order, %(other)s, with the reference of order %(order)s of invoice %(invoice)s. "
         "Nothing was done. Delete the one that is too many in Billit."
+    ),
+    Code.BROUGHT_IN_QUESTION: gettext_noop(
+        "It deducts invoice %(invoice)s (order %(order)s), which Billit itself made for agreement %(agreement)s, and "
+        "Billit has that no more as it was. Nothing was done. Drop this invoice, let the order go on the agreement’s "
+        "page, then draft again."
     ),
     Code.PAID_UNSENT: gettext_noop(
         "Order %(order)s of invoice %(invoice)s was paid in Billit before it was sent, so it was not sent. "

@@ -13,6 +13,7 @@ from integrations.clients.transport import ServiceError
 from invoicing.models import Claim, Deduction, Invoice, InvoiceLine
 from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
+from invoicing.posting import brought
 from invoicing.posting.read_first import facts_of, hindrance, hindrances, read, take_over
 from toggbill.firms.errors import NotPossible
 
@@ -51,9 +52,11 @@ def held_back(note: Invoice) -> Message | None:
 
     That is read anew: another worker may have taken over other amounts meanwhile.
     """
-    found = hindrances(_advances_of(note))
+    found = [*hindrances(_advances_of(note)).values()]
+    if (in_question := brought.hindrance(note)) is not None:
+        found.append(in_question)
     if found or note.about_id is None:
-        return next(iter(found.values()), None)
+        return next(iter(found), None)
     note.about = Invoice.objects.get(pk=note.about_id)
     return hindrance(note.about) or too_large(note)
 
@@ -76,11 +79,14 @@ def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) ->
         return {}
     about = {note.about.pk: note.about for note in notes if note.about is not None}
     about |= {each.pk: each for note in notes if note.pk in settling for each in _advances_of(note)}
+    by_order = {each.pk: each for note in notes if note.pk in settling for each in brought.of_invoice(note)}
     try:
         seen = read(invoices=list(about.values()), api=api)
+        looked = brought.read(rows=list(by_order.values()), api=api)
     except ServiceError as error:
         return dict.fromkeys((note.pk for note in notes), error)
     take_over(seen=seen, now=now)
+    brought.take_over(seen=looked, now=now)
     errors: dict[int, ServiceError | NotPossible] = {}
     for note in notes:
         if (why := held_back(note)) is not None:

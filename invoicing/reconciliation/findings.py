@@ -3,7 +3,8 @@
 A finding keeps its facts and no sentence, so that a row which one night wrote is read in French and in Dutch. They are
 JSON values: ``day``, ``invoice`` (its number, else its reference), ``changed`` (names of fields), ``words`` (whether
 there is nothing to decide on: what is billed stays right), ``now`` (what the fields are), ``state``, ``amounts``
-(Billit's and ours, in euro), ``parties`` (the same), ``number``.
+(Billit's and ours, in euro), ``parties`` (the same), ``number``; of an order that was brought in ``agreement`` (its
+short name), and ``credited`` where Billit credited it.
 """
 
 from __future__ import annotations
@@ -85,6 +86,8 @@ def sentence(kind: Drift.Kind, facts: Facts) -> str:
             text = _("Order %(order)s of invoice %(invoice)s is not in Billit.")
         case _Kind.ORDER_DELETED:
             text = _("Order %(order)s of invoice %(invoice)s was deleted in Billit.")
+        case _Kind.ORDER_CHANGED if "credited" in facts:
+            text = _("Order %(order)s (invoice %(invoice)s) was credited, refused or cancelled in Billit.")
         case _Kind.ORDER_CHANGED if "amounts" in facts:
             text = _("Order %(order)s of invoice %(invoice)s amounts to %(theirs)s in Billit, to %(ours)s here.")
         case _Kind.ORDER_CHANGED:
@@ -100,6 +103,11 @@ def sentence(kind: Drift.Kind, facts: Facts) -> str:
 
 def action(kind: Drift.Kind, facts: Facts) -> str:
     """What a person does about it, in the language in force."""
+    if "agreement" in facts:
+        return _(
+            "It was brought in for agreement %(agreement)s. Set it right in Billit, or let it go on the agreement’s "
+            "page: then toggbill bills what it stood for."
+        ) % {"agreement": facts["agreement"]}
     match kind:
         case _Kind.ENTRY_CHANGED if facts.get("words"):
             return _(

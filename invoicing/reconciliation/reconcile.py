@@ -23,9 +23,9 @@ from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
 from invoicing.ledger import derive, months, window
 from invoicing.ledger.invariants import Broken
-from invoicing.models import Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
+from invoicing.models import BroughtOrder, Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
-from invoicing.posting import read_first
+from invoicing.posting import brought, read_first
 from invoicing.posting.read_first import Place, Seen
 from invoicing.reconciliation import toggl_totals
 from invoicing.reconciliation.findings import Finding
@@ -244,6 +244,11 @@ def _orders(company: Company, dossiers: Sequence[Dossier], report: Report, now: 
             if invoice.pk in sent:
                 yield _of_order(_Kind.ORDER_SENT, invoice, {"invoice": str(invoice)})
         yield from _unknown(company, dossiers, at_billit.values())
+        rows = BroughtOrder.objects.live().filter(company=company, agreement__dossier__in=dossiers)
+        asked_for = list(rows.select_related("agreement").order_by("order_id"))
+        for row, state in brought.read(rows=asked_for, api=api):
+            for kind, facts in brought.differences(row, state):
+                yield Finding(kind, row.agreement.dossier_id, order_id=row.order_id, facts=facts)
 
 
 def _seen(invoice: Invoice, listed: billit.OrderSummary | None, api: billit.Api) -> Seen:

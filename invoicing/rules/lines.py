@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum, auto
 from functools import lru_cache
+from typing import NamedTuple
 
 from invoicing.rules.mapping import Buyer, Entry, Product, Reason, Treatment
 from invoicing.rules.rating import Rounding
@@ -104,13 +105,20 @@ class Settled:
     through: date
 
 
+class AdvanceKey(NamedTuple):
+    """An advance: the row of its line or, `is_brought`, that of the order of Billit's that bills it."""
+
+    row: int
+    is_brought: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class PlannedLine:
     """One line: `quantity` in hours x `unit_price` less its `discount` is `total`; `seconds` is the raw sum of its
     entries, which are in the order of their start. Quantity and seconds are negative where a difference takes hours
     off. `ignored_tags`: those of its entries that lead nowhere, in the order of their key. `due`: what it bills of an
     agreement; `covered`: the hours that such a line covers, which are no part of its seconds. `settled`: the settlement
-    that its hours, or its deduction, belong to; `deducts`: the line (row id) of the advance that it takes off."""
+    that its hours, or its deduction, belong to; `deducts`: the advance that it takes off."""
 
     product: Product
     description: str
@@ -131,7 +139,7 @@ class PlannedLine:
     covered: tuple[Entry, ...] = ()
     discount: Discount = NO_DISCOUNT
     settled: Settled | None = None
-    deducts: int | None = None
+    deducts: AdvanceKey | None = None
 
     @property
     def key(self) -> tuple[object, ...]:

@@ -17,6 +17,7 @@ from factory.helpers import post_generation
 from invoicing.models import (
     Annex,
     Attempt,
+    BroughtOrder,
     Claim,
     Correction,
     Deduction,
@@ -156,6 +157,30 @@ class AdvanceLineFactory(FeeLineFactory):
     product_reference = "PROV"
     description = "Advance"
     unit_price = Decimal("250.00")
+
+
+class BroughtOrderFactory(DjangoModelFactory[BroughtOrder]):
+    """An advance of 250 euro that Billit itself billed on 1 August 2026, of a new agreement."""
+
+    class Meta:
+        model = BroughtOrder
+
+    agreement = SubFactory(AgreementFactory, kind="advance", product_reference="PROV")
+    firm = SelfAttribute("agreement.firm")
+    company = SelfAttribute("agreement.dossier.company")
+    order_id = Sequence(lambda n: 9_000_000 + n)
+    order_number = Sequence(lambda n: f"R-{n}")
+    order_date = date(2026, 8, 1)
+    description = "Provision"
+    customer_vat = "BE0563846944"
+    vat_rate = Decimal(21)
+    ventilation_code = 4
+    treatment = "domestic"
+    total_excl = Decimal("250.00")
+    total_vat = Decimal("52.50")
+    total_incl = Decimal("302.50")
+    brought_at = NOW
+    brought_by = "bookkeeper@example.com"
 
 
 class DeductionFactory(DjangoModelFactory[Deduction]):

@@ -116,6 +116,7 @@ _BY_ANY = {
     "invoicing.tagmapping": "dossier",
     "invoicing.clientmapping": "dossier",
     "invoicing.agreement": "dossier",
+    "invoicing.broughtorder": "agreement__dossier",
     "invoicing.ledgerrow": "dossier",
     "invoicing.run": "dossier",
     "invoicing.writeback": "dossier",

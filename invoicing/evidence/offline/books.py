@@ -158,14 +158,23 @@ def agreements(pack: Pack) -> None:
 def deductions(pack: Pack) -> None:
     """No more is taken off an advance, or given back of it, than it amounts to."""
     taken: defaultdict[tuple[str, int], Decimal] = defaultdict(Decimal)
+    off_orders: defaultdict[int, Decimal] = defaultdict(Decimal)
     for row in pack.rows("deductions.jsonl"):
-        if row["released_at"] is None:
+        if row["released_at"] is None and row["advance"] is not None:
             taken[row["advance"][0], row["advance"][1]] += amount(row["amount"])
+        elif row["released_at"] is None:
+            off_orders[row["brought"]] += amount(row["amount"])
     for place, off in sorted(taken.items()):
         line = pack.lines.get(place)
         if line is not None and off > amount(line["total"]):
             more = _("Line %(line)s of invoice %(invoice)s is an advance of %(total)s; %(taken)s is taken off it.")
             pack.fault("agreements", more, line=place[1], invoice=place[0], total=line["total"], taken=off)
+    brought = {row["order_id"]: row for row in pack.rows("brought.jsonl") if row["released_at"] is None}
+    for order, off in sorted(off_orders.items()):
+        total = brought[order]["total_excl"] if order in brought else "0"
+        if off > amount(total):
+            more = _("Order %(order)s was brought in as an advance of %(total)s; %(taken)s is taken off it.")
+            pack.fault("agreements", more, order=order, total=total, taken=off)
 
 
 def _place(line: Any) -> str:

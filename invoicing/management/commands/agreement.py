@@ -9,6 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from integrations.clients.transport import ServiceError
+from invoicing.dossiers import brought
 from invoicing.drafting import blocks, settlement
 from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned, skipped_json
@@ -21,7 +23,7 @@ from toggbill.firms.errors import NotPossible
 class Command(JsonCommand):
     """An agreement is named by its short name; what is drafted is approved and posted as any other invoice."""
 
-    help = "Order the next block of prepaid hours, or settle the hours on account of an agreement."
+    help = "Order the next block of prepaid hours, settle the hours on account, or bring in an order of Billit's own."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         """As in design section 10."""
@@ -30,6 +32,12 @@ class Command(JsonCommand):
         deeds = parser.add_mutually_exclusive_group(required=True)
         deeds.add_argument("--order-block", action="store_true", help="draft the next block of prepaid hours")
         deeds.add_argument("--settle", action="store_true", help="bill the hours on account, less the advances")
+        deeds.add_argument(
+            "--bring", metavar="ORDER", type=int, help="bring in an order that Billit itself made (its id)"
+        )
+        parser.add_argument(
+            "--for", dest="stands_for", metavar="DAY", help="with --bring: the advance's or period's day"
+        )
         parser.add_argument("--through", metavar="DAY", help="with --settle: up to this day; without it today")
         parser.add_argument("--dry-run", action="store_true", help="say what would be drafted, and change nothing")
 
@@ -39,11 +47,36 @@ class Command(JsonCommand):
         today = timezone.now().astimezone(agreement.firm.zone).date()
         through = arguments.day(options["through"]) if options["through"] else today
         try:
+            if options["bring"] is not None:
+                return self._bring(agreement, options["bring"], options["stands_for"], is_dry=options["dry_run"]), DONE
             if options["order_block"]:
                 return self._order(agreement, is_dry=options["dry_run"]), DONE
             return self._settle(agreement, through, is_dry=options["dry_run"]), DONE
         except NotPossible as error:
             raise Fault(str(error), BAD_ARGUMENTS) from error
+        except ServiceError as error:
+            raise Fault(str(error)) from error
+
+    def _bring(self, agreement: Agreement, order: int, stands_for: str | None, *, is_dry: bool) -> dict[str, Any]:
+        """Besides what the other deeds print: ``brought``, the order as Billit says it is."""
+        period = arguments.day(stands_for) if stands_for else None
+        with transaction.atomic():
+            (row,) = brought.bring_advance(
+                agreement=agreement, orders={order: period}, by=Actor.command(), now=timezone.now()
+            )
+            if is_dry:
+                transaction.set_rollback(True)
+        told = {
+            "order_id": row.order_id,
+            "order_number": row.order_number,
+            "date": row.order_date.isoformat(),
+            "period": None if row.period is None else row.period.isoformat(),
+            "vat_rate": f"{row.vat_rate:.2f}",
+            "total_excl": f"{row.total_excl:.2f}",
+            "total_vat": f"{row.total_vat:.2f}",
+            "total_incl": f"{row.total_incl:.2f}",
+        }
+        return {"invoices": [], "skipped": [], "mirror_as_of": agreement.dossier.workspace.synced_at, "brought": told}
 
     def _order(self, agreement: Agreement, *, is_dry: bool) -> dict[str, Any]:
         with transaction.atomic():

@@ -31,7 +31,8 @@ _BilledAs = tuple[Buyer | None, Product | None, Reason | None]
 class Standing:
     """What is known of an agreement before a run; drafts that the run draws anew do not count.
 
-    `fees`: the lines (row ids) that bill a period or an advance, by the period's key. `extras`: by period, the number
+    `fees`: the lines (row ids) that bill a period or an advance, by the period's key; `brought`: the keys of those that
+    an order of Billit's own bills. `extras`: by period, the number
     of the latest line with extra hours and the hours that such lines bill together. `seconds`: by period, those of each
     covered hour, on a line or not. `advances`: those at Billit; `settled`: the latest day up to which an invoice that
     waits no more settles hours.
@@ -42,6 +43,11 @@ class Standing:
     seconds: Mapping[date, Collection[int]] = field(default_factory=dict)
     advances: tuple[Advance, ...] = ()
     settled: date | None = None
+    brought: frozenset[date] = frozenset()
+
+    def bills(self, period: Period) -> bool:
+        """Whether a period or an advance is billed already, by a line of ours or by Billit itself."""
+        return period.key in self.fees or period.key in self.brought
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +113,7 @@ class _Run:
         for period, due_on in due(self.agreement, self.terms.cut_off):
             if not self._may_bill(period):
                 continue
-            if period.key not in standing.fees:
+            if not standing.bills(period):
                 self._fee(period, due_on, over.pop(period.key, ()))
         for period in self._extended(standing):
             self._extra(period, standing)
@@ -120,7 +126,7 @@ class _Run:
         """The advances that are due; one that was credited does not come due again: its line stands."""
         standing = self.agreed.of(self.agreement.id)
         for period, due_on, amount in advances_due(self.agreement, self.terms.cut_off):
-            if self._may_bill(period) and period.key not in standing.fees:
+            if self._may_bill(period) and not standing.bills(period):
                 self._line(LineKind.advance, self.agreement.product, period, due_on, Decimal(1), amount)
 
     def _may_bill(self, period: Period) -> bool:

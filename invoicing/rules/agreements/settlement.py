@@ -8,8 +8,8 @@ from decimal import Decimal
 
 from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.grouping import line_texts
+from invoicing.rules.lines import AdvanceKey, LineKind, PlannedLine, Settled, Terms, Withheld, language_of
 from invoicing.rules.lines import Kept as Kept
-from invoicing.rules.lines import LineKind, PlannedLine, Settled, Terms, Withheld, language_of
 from invoicing.rules.mapping import Buyer, Product, Treatment
 from invoicing.rules.rating import vat_on
 
@@ -27,11 +27,11 @@ InvoiceKey = tuple[str, str, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Advance:
-    """An advance at Billit: `line` is the row id of its line, `left` what no settlement deducted and no credit note
+    """An advance at Billit: `key` tells its row, `left` what no settlement deducted and no credit note
     gave back of it, in euro. VAT, product and texts are those of its line; `number` and `dated` are its invoice's, and
     so are `party_id` and `vat_number`, its customer. `has_finding`: a person has to decide on its order first."""
 
-    line: int
+    key: AdvanceKey
     due_on: date
     left: Decimal
     product: Product
@@ -115,14 +115,15 @@ def deduct_all(
             if line.settled is not None:
                 of_each[line.settled][key].append(line)
     for settled in settling:
-        taken = defaultdict[int, Decimal](Decimal)
+        taken = defaultdict[AdvanceKey, Decimal](Decimal)
         for key, hours in of_each.get(settled, {}).items():
             buyer, lines = billed[key]
             found = deduct(settled, hours, buyer, advances(settled.agreement), taken, terms)
             lines.extend(found.lines)
             not_deducted += [Withheld(settled.key, advance.due_on, why) for advance, why in found.kept]
             for line in found.lines:
-                taken[line.deducts or 0] -= line.total
+                if line.deducts is not None:
+                    taken[line.deducts] -= line.total
     return not_deducted
 
 
@@ -131,7 +132,7 @@ def deduct(
     hours: Collection[PlannedLine],
     buyer: Buyer,
     advances: Iterable[Advance],
-    taken: Mapping[int, Decimal],
+    taken: Mapping[AdvanceKey, Decimal],
     terms: Terms,
 ) -> Deducted:
     """What the settlement of one agreement on one invoice deducts; `hours`: the lines that it bills there, `taken`:
@@ -145,8 +146,8 @@ def deduct(
         room[line.vat_rate, line.treatment] += line.total
     lines: list[PlannedLine] = []
     kept: list[tuple[Advance, Kept]] = []
-    for advance in sorted(advances, key=lambda each: (each.due_on, each.line)):
-        left = advance.left - taken.get(advance.line, Decimal(0))
+    for advance in sorted(advances, key=lambda each: (each.due_on, each.key)):
+        left = advance.left - taken.get(advance.key, Decimal(0))
         if left <= 0 or advance.due_on > settled.through:
             continue
         if (why := _kept(advance, buyer, room)) is not None:
@@ -187,7 +188,7 @@ def _line(advance: Advance, amount: Decimal, settled: Settled, buyer: Buyer, ter
         entries=(),
         kind=LineKind.deduction,
         settled=settled,
-        deducts=advance.line,
+        deducts=advance.key,
     )
 
 

@@ -73,6 +73,8 @@ NOT_WAITED_FOR = {
     "invoicing.invoice.delivered_at": "told to a person",
     "invoicing.invoice.delivery_read_of": "of Billit's clock",
     "invoicing.invoice.tell_delivery_at": "asked whether it is there",
+    "invoicing.broughtorder.brought_at": "told to a person",
+    "invoicing.broughtorder.released_at": "asked whether it is there",
     "invoicing.deduction.released_at": "asked whether it is there",
     "invoicing.claim.started_at": "of Toggl's clock",
     "invoicing.claim.released_at": "asked whether it is there",

@@ -8,6 +8,7 @@ from __future__ import annotations
 from django.apps import apps
 
 from tests.invoicing.models import (
+    test_brought_once,
     test_claims_once,
     test_constraints_agreements,
     test_constraints_discounts,
@@ -32,6 +33,7 @@ BREAKING = (
     test_constraints_prepaid,
     test_constraints_write_backs,
     test_deductions_once,
+    test_brought_once,
     test_claims_once,
 )
 
