@@ -23,6 +23,13 @@ def of(workspace: Workspace) -> frozenset[str]:
     return frozenset(map(_key, names))
 
 
+def of_entries(entries: Iterable[int]) -> dict[int, frozenset[str]]:
+    """The same for entries (row ids): of those whose workspace has own tags; one query."""
+    found = Entry.objects.filter(pk__in=list(entries)).exclude(workspace__own_tags=[])
+    rows = found.values_list("pk", "workspace__own_tags")
+    return {entry: frozenset(map(_key, names)) for entry, names in rows}
+
+
 def without(tags: Iterable[str], own: Collection[str]) -> list[str]:
     """The tags that are not among the ``own`` ones (keys)."""
     return [tag for tag in tags if _key(tag) not in own] if own else list(tags)

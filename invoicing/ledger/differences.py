@@ -15,6 +15,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from integrations.mirror import own_tags
 from integrations.models import Entry
 from invoicing.ledger.facts import frozen_rounding
 from invoicing.models import Claim, Correction, Dossier, Invoice
@@ -38,6 +39,11 @@ class Billed:
     open: Correction | None = None
     waiting: list[tuple[Correction, bool]] = field(default_factory=list)
     taken_back: bool = False
+    own_tags: frozenset[str] = frozenset()
+
+    def tags(self, tags: Iterable[str] | None) -> list[str] | None:
+        """Tags of then as the mirror has them now: a tag that toggbill writes by now may have been a person's."""
+        return None if tags is None else sorted(own_tags.without(tags, self.own_tags))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ def billed(claims: Iterable[Claim]) -> dict[int, Billed]:
     """By entry (row id): what stands beside the given live claims of posted invoices."""
     found = {claim.pk: Billed(claim) for claim in claims}
     by_entry = {each.claim.entry_id: each for each in found.values()}
+    written = own_tags.of_entries(by_entry)
+    for entry, each in by_entry.items():
+        each.own_tags = written.get(entry, frozenset())
     posted = set[int]()
     frozen = set[int]()
     live = Claim.objects.live().filter(entry__in=by_entry).exclude(kind=Claim.Kind.ENTRY)
@@ -130,7 +139,7 @@ def _others(row: Entry, facts: dict[str, Any], buyer: mapping.Buyer | None, of: 
     if facts["deleted"]:
         return []
     known = {} if of.accepted is None else of.accepted.mirrored
-    changed = _elsewhere(facts, buyer, of.claim, known)
+    changed = _elsewhere(facts, buyer, of, known)
     day = of.claim.day.isoformat()
     moved = row.started_at != of.claim.started_at and facts["start"] != known.get("start")
     if moved and facts["day"] not in (day, known.get("day", day)):
@@ -141,11 +150,12 @@ def _others(row: Entry, facts: dict[str, Any], buyer: mapping.Buyer | None, of: 
     return changed
 
 
-def _elsewhere(facts: dict[str, Any], buyer: mapping.Buyer | None, claim: Claim, known: Mapping[str, Any]) -> list[str]:
+def _elsewhere(facts: dict[str, Any], buyer: mapping.Buyer | None, of: Billed, known: Mapping[str, Any]) -> list[str]:
+    claim = of.claim
     where = (facts["tags"], facts["project"], facts["client"])
-    if where == (sorted(claim.tags), claim.project_remote_id, claim.client_remote_id):
+    if where == (of.tags(claim.tags), claim.project_remote_id, claim.client_remote_id):
         return []
-    if where == (known.get("tags"), known.get("project"), known.get("client")):
+    if where == (of.tags(known.get("tags")), known.get("project"), known.get("client")):
         return []
     changed = []
     product = facts["product"]

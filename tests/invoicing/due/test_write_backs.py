@@ -13,11 +13,12 @@ from django.utils import timezone
 from integrations.clients import toggl
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry, Quota, Workspace
-from invoicing.dossiers import rules
+from invoicing.dossiers import mappings, rules
 from invoicing.dossiers.rules import Pairing
 from invoicing.due import write_backs
 from invoicing.ledger import derive
 from invoicing.models import Correction, LedgerRow, WriteBack
+from invoicing.rules.mapping import TagRule
 from invoicing.tasks import tick_sync
 from tests.invoicing.corrections.crediting import credit, post, sent
 from tests.invoicing.scene import BY, Killed, Scene, ids
@@ -307,6 +308,16 @@ def test_tag_that_hours_have_already_says_nothing_any_more(scene: Make) -> None:
     derive.derive_marked(now=timezone.now())
     assert list(Entry.objects.order_by("remote_id").values_list("tags", flat=True)) == [["Advice"], []]
     assert dict(LedgerRow.objects.values_list("entry__remote_id", "reason"))[ids(2)[0]] == "no_tag"
+
+
+def test_tag_that_was_a_persons_when_it_was_billed_is_no_edit_since_a_mapping_changed(scene: Make) -> None:
+    books = scene(entries=[entry(1, tags=["Advice", TAG])])
+    assert books.posted().lines.get().claims.get().tags == ["Advice", TAG]
+    mappings.map_tags(dossier=books.dossier, rules=[TagRule("Advice", "FIS")], by=BY, now=timezone.now())
+    state(TAG, books)
+    derive.derive_marked(now=timezone.now())
+    assert Entry.objects.get().tags == ["Advice"]
+    assert not Correction.objects.exists()
 
 
 def test_tick_enqueues_each_workspace_that_has_something_due(scene: Make, queue: Queue) -> None:
