@@ -82,7 +82,8 @@ def bounds() -> Sequence[Bound]:
         Bound(Invoice, "way_asked_at", back=way.HOLDS),
         Bound(Invoice, "sent_at", only=Q(delivery=Invoice.Delivery.SENT)),
         Bound(Invoice, "delivery_due_at", delivery.DAILY),
-        Bound(WriteBack, "due_at", max(write_backs.REFUSED_AGAIN)),
+        # What Toggl refused is asked again a week later all the same.
+        Bound(WriteBack, "due_at", quota.LONGEST_WINDOW, only=Q(failure="")),
         Bound(WriteBack, "lease_until", write_backs.LEASE),
         Bound(Attempt, "started_at", only=unanswered),
         Bound(Attempt, "left_at", only=unanswered),

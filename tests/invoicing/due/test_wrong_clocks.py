@@ -23,6 +23,7 @@ from tests.factories import (
     DossierFactory,
     InvoiceFactory,
     WorkspaceFactory,
+    WriteBackFactory,
 )
 from tests.invoicing.scene import BY, Scene
 from tests.queues import Queue
@@ -118,6 +119,9 @@ ROWS: dict[str, Callable[..., Any]] = {
     "integrations.workspace": WorkspaceFactory,
     "integrations.company": CompanyFactory,
     "invoicing.dossier": DossierFactory,
+    "invoicing.writeback": lambda **fields: WriteBackFactory(
+        wanted="billed", written="billed", is_sure=False, **fields
+    ),
     "invoicing.attempt": lambda **fields: AttemptFactory(
         invoice=InvoiceFactory(status="in_doubt", problem="unclear"), outcome="no_answer", **fields
     ),
