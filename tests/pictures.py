@@ -62,7 +62,7 @@ def _take_all(page: Page, address: str, email: str, password: str) -> None:
     page.locator("main button[type=submit]").first.click()
     page.wait_for_url(f"{address}*")
     page.context.add_cookies([{"name": "django_language", "value": "en", "url": address}])
-    for name, path in (("dossiers", ""), ("corrections", "corrections/"), ("charts", "charts/")):
+    for name, path in (("dossiers", ""), ("attention", "attention/"), ("charts", "charts/")):
         page.goto(f"{address}{path}")
         _take(page, name)
     page.goto(f"{address}invoices/")
