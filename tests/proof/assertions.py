@@ -10,18 +10,22 @@ from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F, Q, Sum
 
 from integrations.models import Entry
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from invoicing.ledger import audit_trail, balance
-from invoicing.models import Claim, Dossier, Invoice, LedgerRow
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from tests.invoicing.ledger.kept import breaches, counted, kept, kept_breaches
 from toggbill.firms.models import Firm
 
 _UNKNOWN = (Invoice.Status.POSTING, Invoice.Status.IN_DOUBT)
 _DIFFERENCE = "Correction of invoice"
 _WORK = re.compile(r"Work \d+")
+# A fee and its period, an advance and its day. Extra hours come in parts, and a settlement names its advances again.
+_PERIOD = re.compile(r"(Flat fee|Advance) · Agreed \d+")
+_OF_ANOTHER = re.compile(r"beyond the|advance of invoice")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +33,11 @@ class Figures:
     """Counts of a firm. ``orders`` are the live ones at Billit with a reference of ours; all from ``duplicates`` on
     must be 0.
 
-    ``duplicates``: references or entries that stand on two live orders. ``lost``: entries of Toggl in no state, or in
-    one that claims an order that is not there. ``orphans``: live orders that are no posted invoice of the same totals,
-    those apart whose invoice is ``unknown`` (being posted, or in doubt). ``missing``: posted invoices without their
-    live order, those apart that are being replaced.
+    ``duplicates``: references, entries, periods of a fee or days of an advance that stand on two live orders. ``lost``:
+    entries of Toggl in no state, or in one that claims an order that is not there. ``orphans``: live orders that are no
+    posted invoice of the same totals, those apart whose invoice is ``unknown`` (being posted, or in doubt).
+    ``missing``: posted invoices without their live order, those apart that are being replaced.
+    ``over_deducted``: advances of which settlements and credit notes together take more than they are.
     ``uncounted``: entries in the mirror less those in the sums of the states. ``unkept``: kept sums of months that are
     not what the rows make, and 1 if the checks of months come to something else than is kept. ``chain``: 1 when it is
     broken.
@@ -47,6 +52,7 @@ class Figures:
     lost: int
     orphans: int
     missing: int
+    over_deducted: int
     uncounted: int
     unkept: int
     chain: int
@@ -58,6 +64,7 @@ _MUST_BE_ZERO = (
     "lost",
     "orphans",
     "missing",
+    "over_deducted",
     "uncounted",
     "unkept",
     "chain",
@@ -106,6 +113,7 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
             invoice.status == Invoice.Status.POSTED and invoice.order_id not in live and not invoice.replacing_since
             for invoice in invoices.values()
         ),
+        over_deducted=_over_deducted(firm),
         uncounted=_inside(firm, dossiers) - in_sums,
         unkept=_unkept(dossiers),
         chain=int(not audit_trail.verify(firm=firm).ok),
@@ -135,6 +143,8 @@ def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) 
             if _DIFFERENCE in text:
                 continue
             shown.update(dict.fromkeys(((order["CompanyID"], work) for work in _WORK.findall(text)), sign))
+            if _PERIOD.match(text) and not _OF_ANOTHER.search(text):
+                shown[order["CompanyID"], text] += sign
     on_orders: defaultdict[int, set[str]] = defaultdict(set)
     claims = Claim.objects.filter(kind=Claim.Kind.ENTRY, line__invoice__reference__in=references)
     for claim in claims.select_related("line__invoice"):
@@ -156,6 +166,12 @@ def _stands(order: dict[str, Any], invoices: dict[str, Invoice]) -> bool:
         return False
     totals = (order["TotalExcl"], order["TotalVAT"], order["TotalIncl"])
     return totals == (invoice.total_excl, invoice.total_vat, invoice.total_incl)
+
+
+def _over_deducted(firm: Firm) -> int:
+    lines = InvoiceLine.objects.filter(firm=firm, kind=InvoiceLine.Kind.ADVANCE, takes_back__isnull=True)
+    live = Sum("deductions__amount", filter=Q(deductions__released_at__isnull=True))
+    return lines.annotate(taken=live).filter(taken__gt=F("total")).count()
 
 
 def _lost(firm: Firm, orders: set[int], control: Remote | None) -> int:

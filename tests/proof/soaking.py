@@ -27,9 +27,11 @@ from integrations.clients.transport import ServiceError
 from integrations.models import Company, Quota, Workspace
 from integrations.sandbox.process import start
 from invoicing.corrections import decide, replace
-from invoicing.drafting import runs
+from invoicing.drafting import runs, settlement
+from invoicing.drafting.blocks import order_block
 from invoicing.due import posts
-from invoicing.models import Attempt, Correction, Dossier, Invoice
+from invoicing.ledger import blocks
+from invoicing.models import Agreement, Attempt, Correction, Dossier, Invoice, InvoiceLine
 from invoicing.posting import recover
 from tests.proof.assertions import Figures, figures, wrong
 from tests.proof.processes import Place, database_url, kill
@@ -65,7 +67,7 @@ _BY = Actor("owner@example.com", "page", Authority.COMMAND)
 def soak(*, minutes: float, seed: int) -> tuple[list[str], bool]:
     """Soak for so long, then settle. Gives the figures, a line each, and whether all that must be 0 is."""
     call_command("migrate", verbosity=0)
-    world = proof_world(workspaces=WORKSPACES, dossiers=DOSSIERS, clients=CLIENTS, entries=ENTRIES)
+    world = proof_world(workspaces=WORKSPACES, dossiers=DOSSIERS, clients=CLIENTS, entries=ENTRIES, agreed="all")
     with start(world) as sandbox, tempfile.TemporaryDirectory() as folder:
         settings.TOGGL_URL, settings.BILLIT_API_URL = sandbox.toggl_url, sandbox.billit_url
         file = Path(folder) / "firm.toml"
@@ -126,6 +128,8 @@ class _Soak:
             (2, self._draft_dropped),
             (4, self._person_decides),
             (12, self._correction_decided),
+            (3, self._block_ordered),
+            (1, self._settled_by_hand),
             (3, self._leases_lapse),
         ]
         weights, actions = zip(*things, strict=True)
@@ -224,6 +228,21 @@ class _Soak:
             with suppress(ServiceError):
                 replace.recover_replacement(invoice=invoice, by=_BY, now=timezone.now())
 
+    def _block_ordered(self) -> None:
+        """The next block of prepaid hours, where none waits and few are left."""
+        agreement = Agreement.objects.filter(kind=Agreement.Kind.PREPAID).order_by("?").first()
+        if agreement is not None and blocks.left(agreement) <= 0:
+            with suppress(NotPossible):
+                order_block(agreement=agreement, by=_BY, now=timezone.now())
+
+    def _settled_by_hand(self) -> None:
+        """A person settles a customer's hours on account, up to some day."""
+        agreement = Agreement.objects.filter(kind=Agreement.Kind.ADVANCE).order_by("?").first()
+        if agreement is not None:
+            day = timezone.localdate() - timedelta(days=self.die.randint(2, 12))
+            with suppress(NotPossible):
+                settlement.settle(agreement=agreement, through=day, by=_BY, now=timezone.now())
+
     def _leases_lapse(self) -> None:
         """Time is long here: what a dead worker was reading is free after a minute, and so is Toggl's hourly budget."""
         now = timezone.now()
@@ -271,6 +290,7 @@ class _Soak:
         events = AuditEvent.objects.filter(firm=self.firm)
         self._leases_lapse()
         drift = _command("reconcile", "--firm", SLUG) or {"drift": [{"kind": "order", "sentence": "Not reconciled."}]}
+        lines = InvoiceLine.objects.filter(invoice__in=Invoice.objects.posted())
         answers, bad = requests
         rows: dict[str, Any] = {
             "minutes": f"{minutes:g}, then settled in {settled:.0f} s",
@@ -286,24 +306,28 @@ class _Soak:
                 f"corrections {decision}": count
                 for decision, count in Correction.objects.values_list("decision").annotate(count=Count("pk")).order_by()
             },
+            **{
+                f"lines {kind}": count
+                for kind, count in lines.values_list("kind").annotate(count=Count("pk")).order_by("kind")
+            },
             "audit events": events.count(),
             "deadlocks": self.broken + self.place.log.read_text(errors="replace").count("deadlock detected"),
             **{name: count for name, count in asdict(found).items() if name != "books"},
             **{f"books, {rule}": len(sentences) for rule, sentences in sorted(found.books.items())},
             "drift at Billit": sum(row["kind"].startswith("order") for row in drift["drift"]),
         }
-        lines = [f"{name:<32} {value}" for name, value in rows.items()]
+        told = [f"{name:<32} {value}" for name, value in rows.items()]
         faults = wrong(found)
         if rows["drift at Billit"]:
             faults["drift at Billit"] = rows["drift at Billit"]
-            lines += [row["sentence"] for row in drift["drift"] if row["kind"].startswith("order")]
-        lines += [f"{rule}: {told}" for rule, sentences in found.books.items() for told in sentences[:10]]
+            told += [row["sentence"] for row in drift["drift"] if row["kind"].startswith("order")]
+        told += [f"{rule}: {each}" for rule, sentences in found.books.items() for each in sentences[:10]]
         if found.unknown:
             faults["unknown"] = found.unknown
-        lines.append("all that must be 0 is 0" if not faults else f"WRONG: {faults}")
+        told.append("all that must be 0 is 0" if not faults else f"WRONG: {faults}")
         if faults:
             sys.stderr.write(self.place.log.read_text(errors="replace")[-3000:])
-        return lines, not faults
+        return told, not faults
 
     # --- Billit and Toggl ---------------------------------------------------------------------------------------------
 

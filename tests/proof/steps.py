@@ -21,7 +21,7 @@ from invoicing.annexes import freeze
 from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.ledger import transitions
-from invoicing.models import Attempt, Claim, LedgerRow
+from invoicing.models import Attempt, Claim, Deduction, LedgerRow
 from invoicing.posting import post, read_first, recover
 from invoicing.posting import send as sending
 from toggbill.firms import audit
@@ -131,6 +131,9 @@ FREEZING = {
     "inside the storing of an annex": _wrap(audit, "record", when="before", only=_news("annex_frozen")),
     "after an annex is stored": _wrap(freeze, "_store", when="after"),
 }
+SETTLING = {
+    "inside the settling of advances": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(Deduction)),
+}
 POSTING = {
     "after the claim": _wrap(post, "_claim", when="after"),
     "before the request": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
@@ -226,6 +229,7 @@ FAULTS: dict[str, dict[str, str | int]] = {
 STEPS: dict[str, Arm] = {
     **READING,
     **DRAFTING,
+    **SETTLING,
     **FREEZING,
     **POSTING,
     **LOOKING_UP,

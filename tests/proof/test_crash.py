@@ -7,18 +7,21 @@ by side, and are then taken up together, by the command or by a worker and a bea
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection
+from decimal import Decimal
 
 import pytest
+from django.utils import timezone
 
-from invoicing.models import Attempt, Dossier, Invoice
+from invoicing.models import Attempt, Deduction, Dossier, Invoice, InvoiceLine
 from tests.conftest import Outcome
 from tests.proof import steps
 from tests.proof.assertions import prove
 from tests.proof.conftest import hasten, lapse
 from tests.proof.poster import kill_at
 from tests.proof.processes import LEASE, Place
-from tests.proof.world import SLUG, yesterday
+from tests.proof.world import SLUG, before_the_entries, yesterday
 from toggbill.firms.models import Firm
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -90,3 +93,41 @@ def test_kill_is_taken_up_by_worker_and_beat(phase: str, due: Callable[..., Firm
     with place.at_work():
         place.until(done)
     _complete(firm, place, met, unknown)
+
+
+# What kills a process while it settles advances and posts what it deducts.
+WITH_AGREEMENTS = (*steps.DRAFTING, *steps.SETTLING, *steps.POSTING, *steps.LOOKING_UP)
+
+
+def test_kill_while_fees_and_settlements_are_billed(
+    due: Callable[..., Firm], place: Place, command: Callable[..., Outcome]
+) -> None:
+    """Of each dossier's three customers one pays by the hour, one a fee that covers the hours, one by advances."""
+    met = WITH_AGREEMENTS
+    firm = due(workspaces=len(met), clients=CLIENTS, entries=ENTRIES, agreed="once")
+    earlier = command("invoice", "--firm", SLUG, "--through", before_the_entries(), "--approve", "--post")
+    assert earlier.code == 0, earlier.words
+    advances = InvoiceLine.objects.filter(kind="advance", invoice__status="posted")
+    assert set(advances.values_list("invoice__dossier__key", flat=True)) == {
+        f"dossier-{n + 1}" for n in range(len(met))
+    }
+    before = Invoice.objects.count()
+    assert before == len(met)
+    Dossier.objects.filter(firm=firm).update(due_at=timezone.now(), scheduled_through=None)
+    kill_at(met, place, "command")
+    lapse(firm)
+    time.sleep(LEASE + 0.1)
+    done = command("invoice", "--firm", SLUG, "--through", yesterday(), "--approve", "--post")
+    assert done.code == 0, done.words
+    found = prove(firm, place.sandbox)
+    assert (found.entries, found.unknown) == (len(met) * CLIENTS * ENTRIES, 0)
+    assert found.invoices == found.orders == before + len(met) * CLIENTS
+    # Each dossier: two hours of the first customer and two of the third, less an advance; the fee covers the others.
+    for dossier in Dossier.objects.filter(firm=firm):
+        lines = InvoiceLine.objects.live().filter(invoice__dossier=dossier, invoice__status="posted")
+        kinds = Counter(lines.values_list("kind", flat=True))
+        assert kinds["hours"] == 2 * ENTRIES
+        assert kinds["fee"] == 1
+        deducted = Deduction.objects.live().filter(line__invoice__dossier=dossier)
+        taken = sum((row.amount for row in deducted), Decimal(0))
+        assert taken == Decimal("190.00"), dossier.key

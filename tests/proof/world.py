@@ -9,12 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from tests.factories import enterprise_number
 from tests.worlds import FIRST_ENTRY, OWNER, TOKEN, Record, small_world, zulu
 
 SLUG = "proof"
 WORKSPACE, COMPANY, CLIENT, PROJECT, PARTY = 4001, 7001, 510_001, 610_001, 81_001
+
+Agreed = Literal["", "once", "all"]
+_EARLIER = 25
+"""So many days ago nothing was worked yet."""
 
 
 def proof_world(
@@ -25,12 +30,14 @@ def proof_world(
     entries: int = 3,
     group_by: str = "entry",
     known: bool = True,
+    agreed: Agreed = "",
     **rules: str | bool,
 ) -> Record:
     """So many workspaces (each with a company), dossiers of each, clients of each dossier and entries of each client.
 
     Each dossier is due daily and posts by itself. ``known``: whether Billit has their customers, or makes them with the
-    orders. Every other keyword is a key of the dossiers' onboarding table.
+    orders. ``agreed``: which agreements the second and the third client of each dossier have (see ``_agreements``).
+    Every other keyword is a key of the dossiers' onboarding table.
     """
     world = small_world(clients=[], projects=[], products=[], parties=[], entries=[], peppol=[], dossiers=[])
     toggl, billit = world["toggl"], world["billit"]
@@ -50,7 +57,7 @@ def proof_world(
         company | {"PartyID": COMPANY + w, "VATNumber": enterprise_number(9001 + w)} for w in range(workspaces)
     ]
     billit["users"][0]["companies"] = [COMPANY + w for w in range(workspaces)]
-    billit["products"] = [_product(w) for w in range(workspaces)]
+    billit["products"] = [each for w in range(workspaces) for each in _products(w, agreed)]
     starts = moments()
     serial = 0
     for number in range(workspaces * dossiers):
@@ -76,6 +83,7 @@ def proof_world(
                 "no_limit": True,
                 "annex": False,
                 "tags": [{"tag": "Advice", "product": "ADV"}],
+                "agreements": _agreements(agreed, number, mine) or None,
             }
             | rules
         )
@@ -112,16 +120,48 @@ def yesterday() -> str:
     return (datetime.now(UTC).date() - timedelta(days=1)).isoformat()
 
 
-def _product(workspace: int) -> Record:
-    return {
-        "ProductID": 60_001 + workspace,
-        "CompanyID": COMPANY + workspace,
-        "Reference": "ADV",
-        "Description": "Advice",
-        "AmountExcl": Decimal("95.00"),
-        "VAT": Decimal("21.00"),
-        "Unit": "HUR",
-    }
+def before_the_entries() -> str:
+    """A day before all entries, with which a run bills what is due of agreements by then and no hour."""
+    return (datetime.now(UTC).date() - timedelta(days=_EARLIER)).isoformat()
+
+
+def _agreements(agreed: Agreed, number: int, clients: range) -> list[Record]:
+    """Of a dossier's second client a fee, or prepaid hours; of its third one advances, settled with yesterday.
+
+    "once": the fee falls due with the entries, the advances before them. "all": what the second client has goes round
+    by the number of the dossier.
+    """
+    if not agreed:
+        return []
+    today = datetime.now(UTC).date()
+    started = (today - timedelta(days=60)).isoformat()
+    once: Record = {"every": "once", "in_advance": True, "from": (today - timedelta(days=_EARLIER - 3)).isoformat()}
+    monthly: Record = {"in_advance": True, "included_hours": "2", "extra_product": "ADV"}
+    fee: Record = {"product": "FORF", "amount": "250.00"}
+    block: Record = {"kind": "prepaid", "product": "ADV", "hours": "6", "price": "85.00", "refill_at": "2"}
+    second = fee | once if agreed == "once" else (fee | once, fee | monthly, block)[number % 3]
+    yearly = f"{today - timedelta(days=1):%m-%d}"
+    third: Record = {"kind": "advance", "product": "PROV", "amount": "100.00", "settle_on": yearly}
+    return [
+        {"key": f"agreed-{client}", "client": CLIENT + client, "title": f"Agreed {client}", "from": started} | terms
+        for client, terms in zip(clients[1:], (second, third), strict=False)
+    ]
+
+
+def _products(workspace: int, agreed: Agreed) -> list[Record]:
+    names = {"ADV": "Advice"} | ({"FORF": "Flat fee", "PROV": "Advance"} if agreed else {})
+    return [
+        {
+            "ProductID": 60_001 + workspace + 1000 * place,
+            "CompanyID": COMPANY + workspace,
+            "Reference": reference,
+            "Description": name,
+            "AmountExcl": Decimal("95.00"),
+            "VAT": Decimal("21.00"),
+            "Unit": "HUR",
+        }
+        for place, (reference, name) in enumerate(names.items())
+    ]
 
 
 def add_client(world: Record, workspace: int, client: int) -> None:
