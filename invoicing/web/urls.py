@@ -3,6 +3,7 @@
 from django.urls import path
 
 from invoicing.web import attention, charts, comparisons, corrections, dossiers, evidence, preview, sending
+from invoicing.web.agreements import deeds, orders
 from invoicing.web.agreements import pages as agreements
 from invoicing.web.configuring import clients, firm, rules, tags
 from invoicing.web.exports import downloads
@@ -50,6 +51,15 @@ urlpatterns = [
     path("dossiers/<slug:key>/agreements/add/", agreements.add, name="agreement_add"),
     path("dossiers/<slug:key>/agreements/<id:pk>/", agreements.change, name="agreement"),
     path("dossiers/<slug:key>/agreements/<id:pk>/end/", agreements.end, name="agreement_end"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/left/", deeds.left, name="agreement_left"),
+    path(
+        "dossiers/<slug:key>/agreements/<id:pk>/left/<id:line>/give-back/", deeds.give_back, name="agreement_give_back"
+    ),
+    path("dossiers/<slug:key>/agreements/<id:pk>/settle/", deeds.settle, name="agreement_settle"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/block/", deeds.order_block, name="agreement_block"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/billit/", orders.orders, name="agreement_orders"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/billit/bring/", orders.bring, name="agreement_bring"),
+    path("dossiers/<slug:key>/agreements/<id:pk>/billit/<id:order>/let-go/", orders.let_go, name="agreement_let_go"),
     path("firm/", firm.change, name="firm_rules"),
     path("attention/", attention.attention, name="attention"),
     path("attention/export.<slug:kind>", downloads.attention, name="attention_export"),

@@ -75,6 +75,7 @@ def listing(request: FirmRequest, key: str) -> HttpResponse:
             "dossier": row,
             "listed": sorted(found, key=lambda each: each.balance.state == "ended"),
             "may_map": may(request.membership, "map"),
+            "may_draft": may(request.membership, "draft"),
         },
     )
 

@@ -1,0 +1,110 @@
+"""What a person does with an agreement, each one click from it: settle, give back, order a block, bring in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from invoicing.models import BroughtOrder, Invoice
+from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, bill, post_all, prepaid
+from tests.invoicing.agreements.by_billit import invoice_at_billit
+from tests.invoicing.scene import Scene
+from tests.visitors import signed_in, text, words
+from tests.worlds import BAKERY, entry
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Scene]
+
+
+@pytest.fixture(autouse=True)
+def static_files_from_the_source(settings: Settings) -> None:
+    settings.WHITENOISE_AUTOREFRESH = True
+
+
+def read_on(visitor: Client, address: str, place: int = 0) -> str:
+    """What a form of a page carries as read."""
+    page = visitor.get(address).content.decode()
+    return str(re.findall(r'name="?read"? value="?([^" >]+)', page)[place])
+
+
+def said(visitor: Client, address: str, **fields: object) -> str:
+    """What a page says after a deed."""
+    return words(visitor.post(address, fields, follow=True).content)
+
+
+def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
+    books = scene(entries=[entry(1, seconds=2 * HOUR)], products=ADVANCES)
+    agreement = agree(books, kind="advance", product="PROV", start=date(2026, 9, 1))
+    own = f"/dossiers/{books.dossier.key}/agreements/{agreement.pk}/"
+    visitor = signed_in(books.firm)
+    listed = text(visitor, f"/dossiers/{books.dossier.key}/agreements/")
+    for link in ("Settle now", "What is left, give back", "Billed by Billit itself"):
+        assert link in listed
+    first, second = invoice_at_billit("2026-09-02"), invoice_at_billit("2026-10-01", "100.00")
+    # Billit is asked only when somebody wants to see
+    asked = len(books.asked("GET", "/v1/orders"))
+    assert "Nothing is brought in yet." in text(visitor, f"{own}billit/")
+    assert len(books.asked("GET", "/v1/orders")) == asked
+    page = f"{own}billit/?look=1"
+    shown = visitor.get(page).content.decode()
+    chosen = re.findall(r'<option value="?([-0-9]+)"? selected', shown)
+    assert sorted(chosen) == ["2026-09-01", "2026-10-01"]
+    stated = {"read": read_on(visitor, page), f"for-{first}": "2026-09-01", f"for-{second}": "2026-10-01"}
+    assert "Choose at least one order" in said(visitor, f"{own}billit/bring/", **stated)
+    done = said(visitor, f"{own}billit/bring/", order=[first, second], **stated)
+    assert "2 invoices of Billit’s are brought in" in done
+    assert "brought in already" in text(visitor, page)
+    # 2 h at 95.00: 190.00 of September's 250.00
+    assert "€ 60.00" not in text(visitor, f"{own}left/")
+    shown = text(visitor, f"{own}settle/?through=2026-10-31")
+    assert "of 02/09/2026 -1.00 − € 190.00" in shown
+    read = read_on(visitor, f"{own}settle/?through=2026-10-31")
+    assert "The settlement is drafted" in said(visitor, f"{own}settle/", through="2026-10-31", read=read)
+    (draft,) = Invoice.objects.filter(status="draft")
+    assert [line[3] for line in bill(draft)] == ["190.00", "-190.00"]
+    assert "€ 60.00" in text(visitor, f"{own}left/")
+    row = BroughtOrder.objects.get(order_id=first)
+    refused = said(visitor, f"{own}billit/{row.pk}/let-go/", read=read_on(visitor, f"{own}billit/", 1))
+    assert "deducts order" in refused
+    # November's is our own: sent, it is given back
+    books.approve()
+    books.draft(date(2026, 11, 20))
+    (*_others, advance) = [books.send(invoice) for invoice in post_all(books)]
+    line = advance.lines.get(kind="advance")
+    given = said(visitor, f"{own}left/{line.pk}/give-back/", read=read_on(visitor, f"{own}left/"))
+    assert "A credit note for what is left of the advance is drafted" in given
+    assert Invoice.objects.get(kind="credit_note").total_excl == line.total
+
+
+def test_block_is_ordered_from_its_agreement(scene: Make) -> None:
+    books = scene(entries=[], products=ADVANCES)
+    agreement = prepaid(books, client_id=BAKERY)
+    own = f"/dossiers/{books.dossier.key}/agreements/{agreement.pk}/"
+    visitor = signed_in(books.firm)
+    assert "20.00 hours at € 85.00 are € 1,700.00" in text(visitor, f"{own}block/")
+    read = read_on(visitor, f"{own}block/")
+    assert "The block is drafted" in said(visitor, f"{own}block/", read=read)
+    assert "A block of agreement garage waits already" in said(visitor, f"{own}block/", read=read)
+    assert visitor.get(f"{own}settle/").status_code == 404
+    (invoice,) = post_all(books)
+    assert f"{invoice} 20.00 h 20.00 h" in text(visitor, f"{own}left/")
+
+
+def test_hours_stand_beside_the_fee_that_billit_billed(scene: Make) -> None:
+    books = scene(entries=[entry(1, "2026-09-10", seconds=3 * HOUR), entry(2)], products=ADVANCES)
+    agreement = agree(books)
+    own = f"/dossiers/{books.dossier.key}/agreements/{agreement.pk}/"
+    visitor = signed_in(books.firm)
+    september, october = invoice_at_billit("2026-09-30"), invoice_at_billit("2026-10-31", "95.00")
+    stated = {"read": read_on(visitor, f"{own}billit/?look=1"), "order": [september, october]}
+    stated |= {f"for-{september}": "2026-09-01", f"for-{october}": "2026-10-01"}
+    assert "2 invoices" in said(visitor, f"{own}billit/bring/", **stated)
+    shown = text(visitor, f"{own}billit/")
+    # 3 h at 95.00 against 250.00, and 1 h against 95.00
+    assert "3.00 h € 285.00 over by € 35.00" in shown
+    assert "1.00 h € 95.00 Covered by the fee" in shown
