@@ -108,7 +108,7 @@ def _notice(firm: Firm, found: Sequence[Budget], now: datetime) -> list[tuple[Us
     ]
     BudgetNotice.objects.bulk_create(wanted, ignore_conflicts=True)
     untold: dict[_Key, list[BudgetNotice]] = {}
-    rows = BudgetNotice.objects.for_firm(firm).filter(told_at__isnull=True).select_for_update()
+    rows = BudgetNotice.objects.for_firm(firm).filter(told_at__isnull=True).select_for_update(no_key=True)
     for row in rows.order_by("pk"):
         untold.setdefault((row.agreement_id, row.project_id), []).append(row)
     BudgetNotice.objects.filter(pk__in=[row.pk for own in untold.values() for row in own]).update(told_at=now)

@@ -195,7 +195,10 @@ def _put_off(workspace: Workspace, asked: _Asked, error: ServiceError, now: date
     was_sent = not isinstance(
         error, (BadCredentials, QuotaExhausted, TooManyRequests, tokens.Resting, stopping.Stopping)
     )
+    waiting = WriteBack.objects.due(now).filter(firm=workspace.firm_id, entry__workspace=workspace)
+    asked_for = [row.pk for row in asked.rows]
     with transaction.atomic():
+        locked = lock_rows(WriteBack.objects.filter(Q(pk__in=asked_for) | Q(pk__in=waiting.values("pk"))))
         rows = _ours(asked)
         for row in rows:
             row.lease_until, row.due_at = None, until
@@ -204,10 +207,9 @@ def _put_off(workspace: Workspace, asked: _Asked, error: ServiceError, now: date
             if row.is_sure and row.wanted == row.written:
                 row.due_at, row.tries, row.failure, row.said = None, 0, "", ""
         _save(rows)
-    with transaction.atomic():
-        waiting = WriteBack.objects.due(now).filter(firm=workspace.firm_id, entry__workspace=workspace)
-        locked = WriteBack.objects.filter(pk__in=waiting.values("pk")).order_by("pk").select_for_update(no_key=True)
-        WriteBack.objects.filter(pk__in=list(locked.values_list("pk", flat=True))).update(due_at=until)
+        WriteBack.objects.filter(pk__in=list(waiting.filter(pk__in=locked).values_list("pk", flat=True))).update(
+            due_at=until
+        )
     return until
 
 

@@ -32,10 +32,18 @@ POINT_NOWHERE = {
 
 LOOK = ("triggers", "migrate --plan", "migrate --check", "triggers")
 
-ADDED: dict[str, set[str]] = {"ledger": {"broken"}}
-"""Keys that the JSON has got since, by the key of what was said: {"ledger": {"broken"}} or the like.
+NOTHING = {"entries": 0, "seconds": 0}
+# States that entries have by a fee agreement alone, of which there was none.
+OF_AGREEMENTS = {"covered": NOTHING, "on_account": NOTHING, "prepaid": NOTHING}
 
-A key that is not listed is a difference, as is one that is gone."""
+ADDED: dict[str, dict[str, Any]] = {
+    "ledger": {"broken": ..., **OF_AGREEMENTS},
+    "invoices": {"kind": "hours", "discount": "0.00"},
+}
+"""Keys that the JSON has got since, by the key of what was said, with what they say of the books of then (...: it
+depends).
+
+A key that is not listed is a difference, as is one that says something else, or is gone."""
 
 
 UNSURE_CLIENT = 508
@@ -92,7 +100,9 @@ def _run(url: str, folder: Path, *steps: str, settings: str = "toggbill.settings
 def differences(before: Any, after: Any, place: str) -> list[str]:
     """Where two values of JSON differ, but for the keys of ``ADDED``; ``place``: a key of what was said."""
     if isinstance(before, dict) and isinstance(after, dict):
-        keys = set(before) ^ (set(after) - ADDED.get(place, set()))
+        added = ADDED.get(place, {})
+        said = {name for name in set(after) - set(before) if name in added and added[name] in (..., after[name])}
+        keys = set(before) ^ (set(after) - said)
         found = [f"{place}: {key}" for key in sorted(keys)]
         return found + [
             text for key in sorted(before.keys() & after.keys()) for text in differences(before[key], after[key], place)

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from integrations.clients import billit, billit_rows
+from integrations.clients import billit, billit_rows, toggl
 from integrations.clients.failures import Message
 from integrations.clients.transport import NoAnswer, Refused, RetryLater
 from integrations.models import Entry
@@ -16,6 +16,7 @@ from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
 from invoicing.drafting.discounts import Wish
+from invoicing.due import write_backs
 from invoicing.due.wrong_clocks import Bound
 from invoicing.evidence.pack import Pack
 from invoicing.models import Attempt, Dossier, Drift, Invoice
@@ -26,6 +27,7 @@ from invoicing.posting.read_first import Place, Seen
 from invoicing.reconciliation.findings import Finding
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.wip.budgets import Budget
 from tests.factories import NOW
 from tests.proof.locks import answers
 from tests.proof.locks.told import BY, Make, by
@@ -107,6 +109,22 @@ def _terms(key: str, client: int) -> Agreement:
     return Agreement(key=key, title="Fee", start=start, product="ADV", amount=Decimal("75.00"), client_id=client)
 
 
+def _tagging(w: World) -> write_backs._Asked:
+    """Rows of which Toggl has been asked, by a lease that stands."""
+    rows = w.all("tagging")
+    before = {row.pk: ("", True) for row in rows}
+    return write_backs._Asked(rows, rows[0].wanted, False, rows[0].lease_until, before)
+
+
+def _budgets(w: World) -> list[Budget]:
+    """Two fees, both used up: the first level stands of one of them, and was not told."""
+    first, last, spent = date(2026, 11, 1), date(2026, 11, 30), Decimal("260.00")
+    return [
+        Budget(row.dossier, row.title, "Garage", first, last, 3600, spent, None, row.amount, agreement=row.pk)
+        for row in w.all("agreements")
+    ]
+
+
 def _claimed(w: World) -> list[Any]:
     rows = zip(w.all("posting"), w.all("posting's attempts"), strict=True)
     return [post._Claimed(invoice, answers.order(invoice), attempt) for invoice, attempt in rows]
@@ -129,6 +147,21 @@ INVOICING: dict[str, Make] = {
         "month": date(2026, 10, 1),
         "now": NOW,
     },
+    "invoicing.due.write_backs.try_again": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.due.write_backs._claim": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.due.write_backs._note": lambda w: {
+        "asked": _tagging(w),
+        "found": toggl.Tagged(frozenset([row.entry.remote_id for row in w.all("tagging")]), {}),
+        "report": write_backs.Report(),
+        "now": NOW,
+    },
+    "invoicing.due.write_backs._put_off": lambda w: {
+        "workspace": w.one("workspaces"),
+        "asked": _tagging(w),
+        "error": RetryLater(Message("not_reached")),
+        "now": NOW,
+    },
+    "invoicing.due.budget_mails._notice": lambda w: {"firm": w.one("firm"), "found": _budgets(w), "now": NOW},
     "invoicing.ledger.locks.mark": lambda w: {"entries": [*w.ids("elsewhere"), *w.ids("open")], "now": NOW},
     "invoicing.ledger.decisions.hold": by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
     "invoicing.ledger.decisions.write_off": by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),

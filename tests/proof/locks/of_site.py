@@ -124,6 +124,7 @@ SITE: dict[str, Make] = {
         "now": NOW,
     },
     f"{_CONNECTIONS}.webhook_addresses.close_for": by(lambda w: {"target": w.one("workspaces")}),
+    "integrations.mirror.own_tags.take_over": lambda w: {"workspace": w.one("workspaces"), "tag": "Advice"},
     f"{_MIRROR}.entries": lambda w: {
         "workspace": w.one("workspaces"),
         "read": answers.page(w),

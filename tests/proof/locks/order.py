@@ -18,10 +18,14 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import ForeignKey
 
 from integrations.models import Company, Connection, Entry, Workspace
-from invoicing.models import Dossier, Invoice
+from invoicing.models import BudgetNotice, Dossier, Invoice, MonthProof, WriteBack
 from toggbill.firms.models import AuditEvent, Firm, User
 
-ORDER: tuple[type[models.Model], ...] = (Firm, User, Connection, Workspace, Company, Dossier, Invoice, Entry)
+ORDER: tuple[type[models.Model], ...] = (
+    *(Firm, User, Connection, Workspace, Company, Dossier, Invoice, Entry),
+    # Whoever locks one of these without its owner locks nothing else.
+    *(WriteBack, MonthProof, BudgetNotice),
+)
 RANK = {model._meta.db_table: rank for rank, model in enumerate(ORDER)}
 DELETED = {model._meta.db_table for model in (User, Workspace, Company)}
 """Rows that go: whoever refers to them waits, so they are locked with their key."""

@@ -17,6 +17,7 @@ from tests.factories import (
     NOW,
     AgreementFactory,
     AttemptFactory,
+    BudgetNoticeFactory,
     ClaimFactory,
     ClientFactory,
     ClientMappingFactory,
@@ -34,6 +35,7 @@ from tests.factories import (
     InvoiceLineFactory,
     LedgerRowFactory,
     MembershipFactory,
+    MonthProofFactory,
     PrepaidFactory,
     ProductFactory,
     ProjectFactory,
@@ -41,6 +43,7 @@ from tests.factories import (
     UserFactory,
     WebhookFactory,
     WorkspaceFactory,
+    WriteBackFactory,
     enterprise_number,
 )
 from toggbill.firms.models import Firm, User
@@ -181,10 +184,19 @@ def _invoices(named: dict[str, list[Any]]) -> None:
         ("replacing", "posted", {"replacing_since": NOW}),
     ):
         named[name] = [_invoice(dossier, status, **fields) for _ in range(2)]
+    for each in named["dossiers"]:
+        MonthProofFactory(dossier=each)
+    # What Toggl is to write, is being asked to write, and has refused.
+    leased = {"written": "facturé", "is_sure": False, "lease_until": NOW + timedelta(minutes=5)}
+    refused = {"failure": "refused", "tries": 1, "due_at": NOW + timedelta(hours=1)}
+    for name, fields in (("to tag", {}), ("tagging", leased), ("not tagged", refused)):
+        named[name] = [WriteBackFactory(dossier=dossier, **fields) for _ in range(2)]
     # What agreements bill, and hours that a fee covers.
     client = dossier.workspace.clients.order_by("remote_id")[0].remote_id
     named["prepaid"] = [PrepaidFactory(dossier=dossier, client_remote_id=client, products=["X"])]
     named["agreements"] = [AgreementFactory(dossier=dossier) for _ in range(2)]
+    for each in named["agreements"]:
+        BudgetNoticeFactory(agreement=each)
     named["with a fee"] = [_invoice(dossier, "posted", delivery="sent")]
     named["fees"] = [FeeLineFactory(invoice=named["with a fee"][0], agreement=named["agreements"][0])]
     for _ in range(2):
