@@ -64,6 +64,7 @@ def _all_read(firm: Firm) -> bool:
 
 
 def test_broker_that_is_full_takes_no_message_and_readyz_says_so(node: RabbitMQ, settings: Settings) -> None:
+    connection.ensure_connection()
     settings.PAGE_BROKER_OPTIONS = site.PAGE_BROKER_OPTIONS | PAGES
     with broker(node.url, "toggbill.broker:RabbitMQ", {"confirm_publish": True}):
         assert takes_messages()

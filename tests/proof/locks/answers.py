@@ -6,7 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from integrations.clients import billit, toggl
+from integrations.clients import billit, billit_rows, toggl
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from invoicing.corrections import options, together
 from invoicing.models import Correction, Invoice
@@ -45,6 +45,28 @@ def summary(invoice: Invoice) -> billit.OrderSummary:
         external_id=invoice.reference,
         last_modified=NOW,
     )
+
+
+def own_invoice(order_id: int, vat: str) -> billit_rows.WholeOrder:
+    """One that Billit made by itself, of a customer whom it knows by number."""
+    order = billit.OrderSummary(
+        id=order_id,
+        number="R-7",
+        status="ToPay",
+        is_sent=True,
+        paid=False,
+        paid_date=None,
+        total_excl=Decimal("250.00"),
+        total_vat=Decimal("52.50"),
+        total_incl=Decimal("302.50"),
+        customer_id=BUYER,
+        customer_vat=vat,
+        external_id="",
+        last_modified=NOW,
+        dated=TODAY,
+    )
+    line = billit_rows.BilledLine("Provision", Decimal("250.00"), Decimal(21), "4")
+    return billit_rows.WholeOrder(order, "Invoice", "Income", "EUR", None, (line,))
 
 
 def page(w: World) -> list[toggl.Entry]:

@@ -225,6 +225,19 @@ INVOICING: dict[str, Make] = {
     "invoicing.dossiers.agreements.set_agreements": by(
         lambda w: {"dossier": w.one("dossiers"), "agreements": [_terms("new", 999), _terms("newer", 998)]}
     ),
+    "invoicing.dossiers.brought._bring": by(
+        lambda w: {
+            "agreement": w.one("advances"),
+            "orders": {9_500_001: None},
+            "whole": [answers.own_invoice(9_500_001, w.one("advances").number)],
+            "read": None,
+        }
+    ),
+    "invoicing.dossiers.brought.let_go": by(lambda w: {"brought": w.one("brought")}),
+    "invoicing.posting.brought.take_over": lambda w: {
+        "seen": [(row, Seen(Place.DELETED)) for row in w.all("brought")],
+        "now": NOW,
+    },
     "invoicing.corrections.fees._credit": by(
         lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None}
     ),

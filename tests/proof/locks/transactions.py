@@ -40,6 +40,7 @@ INSIDE = {
     "toggbill.database.bulk.upsert",
     # Verbs of the table above, in one transaction.
     "invoicing.admin.records.InvoiceAdmin._each",
+    "invoicing.management.commands.agreement.Command._bring",
     "invoicing.management.commands.agreement.Command._order",
     "invoicing.admin.previews.SheetResource.import_data_inner",
     "invoicing.admin.trial.TrialMixin.changeform_view",

@@ -17,6 +17,7 @@ from tests.factories import (
     NOW,
     AgreementFactory,
     AttemptFactory,
+    BroughtOrderFactory,
     BudgetNoticeFactory,
     ClaimFactory,
     ClientFactory,
@@ -206,6 +207,7 @@ def _invoices(named: dict[str, list[Any]]) -> None:
     named["advances"] = [
         AgreementFactory(dossier=dossier, kind="advance", client_remote_id=None, number=number, products=["NONE"])
     ]
+    named["brought"] = [BroughtOrderFactory(agreement=named["advances"][0], customer_vat=number) for _ in range(2)]
     doubt = _invoice(dossier, "in_doubt", needs_person=True)
     named["in doubt"] = [doubt]
     named["in doubt's attempt"] = [AttemptFactory(invoice=doubt, outcome=Attempt.Outcome.NO_ANSWER)]
