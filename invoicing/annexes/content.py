@@ -9,6 +9,7 @@ from typing import Any
 from django.db.models import Prefetch
 
 from invoicing.ledger import blocks
+from invoicing.ledger.agreements import vat_apart
 from invoicing.ledger.facts import rounding_of
 from invoicing.models import Agreement, Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
@@ -43,6 +44,7 @@ def _content(invoice: Invoice, *, has_blocks: bool) -> Annex:
         rounding=rounding,
         lines=tuple(_line(line, rounding) for line in invoice.lines.all()),
         left=_left(invoice) if has_blocks else (),
+        vat_apart=vat_apart(invoice.lines.all()),
     )
 
 

@@ -47,6 +47,8 @@ def _facts(annex: Annex) -> Iterator[tuple[str, str, str]]:
     yield words.period, "", days
     for title, hours in annex.left:
         yield words.left.format(title=title), "", f"{_minus(number(hours, annex.language))} {words.unit}"
+    if annex.vat_apart:
+        yield words.vat_apart, "", f"{_minus(number(annex.vat_apart, annex.language))} EUR"
     if annex.purchase_order:
         yield words.purchase_order, "", escape(annex.purchase_order)
     yield words.reference, ' class="reference"', escape(annex.reference)

@@ -1,8 +1,8 @@
 """The annex of hours as CSV, as a spreadsheet of the customer's language opens it.
 
 A row for each entry, after those of a line one with its total, at the end one with the total of all,
-and one with what is left of each agreement on prepaid hours. Semicolons and a
-decimal comma, in English commas and a point; UTF-8 with the mark by which spreadsheets know it.
+one with what is left of each agreement on prepaid hours, and one with the VAT difference of a settlement. Semicolons
+and a decimal comma, in English commas and a point; UTF-8 with the mark by which spreadsheets know it.
 """
 
 from __future__ import annotations
@@ -37,4 +37,7 @@ def as_csv(annex: Annex) -> bytes:
     writer.writerow(["", "", "", "", words.total, clock(annex.seconds), "", hours])
     for title, left in annex.left:
         writer.writerow(["", "", "", "", neutral(words.left.format(title=title)), "", "", number(left, annex.language)])
+    if annex.vat_apart:
+        apart = number(annex.vat_apart, annex.language)
+        writer.writerow(["", "", "", "", f"{words.vat_apart} (EUR)", "", "", apart])
     return b"\xef\xbb\xbf" + out.getvalue().encode()

@@ -17,7 +17,7 @@ from invoicing.rules import agreement
 from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
 from invoicing.rules.agreements.periods import period_of
-from invoicing.rules.agreements.settlement import Advance
+from invoicing.rules.agreements.settlement import Advance, vat_difference
 from invoicing.rules.lines import AdvanceKey
 from invoicing.rules.mapping import Product, Treatment
 
@@ -188,3 +188,11 @@ def periods_of(invoice: Invoice) -> frozenset[tuple[int, date]]:
     """What an invoice bills of agreements: (row id, key of the period), its released lines included."""
     lines = invoice.lines.filter(agreement__isnull=False, period__isnull=False).values_list("agreement_id", "period")
     return frozenset((of, period) for of, period in lines if period is not None)
+
+
+def vat_apart(lines: Iterable[InvoiceLine]) -> Decimal:
+    """By how many euro VAT on a settlement and on what it deducts, each by itself, is more than on one invoice for all;
+    ``lines``: those of its invoice."""
+    deduction = InvoiceLine.Kind.DEDUCTION
+    settled = [line for line in lines if line.agreement_id and line.kind in (InvoiceLine.Kind.HOURS, deduction)]
+    return vat_difference((line.kind == deduction, line.vat_rate, line.total) for line in settled)

@@ -1,7 +1,8 @@
 """The annex of hours of an invoice: every entry that a line bills, with its time and its time as rounded. Pure.
 
 Belgian firms promise it in their own terms ("a list of the work with minutes"). It names no price and no VAT, which
-stand on the invoice; of a line with a discount it says what that is on, and why. Seconds are raw, quantities are hours
+stand on the invoice; of a line with a discount it says what that is on, and why, and of a settlement by how much its
+VAT differs from that of one invoice for all (design section 11). Seconds are raw, quantities are hours
 as billed; both are negative on a line that takes hours off.
 """
 
@@ -52,7 +53,8 @@ class AnnexLine:
 class Annex:
     """All that an annex says. `about`: the number of the invoice that a credit note takes back, "" of an invoice.
 
-    `language`: one of en, fr, nl, de. `left`: title and hours left of each prepaid agreement of theirs."""
+    `language`: one of en, fr, nl, de. `left`: title and hours left of each prepaid agreement of theirs. `vat_apart`:
+    of a settlement, by how many euro the VAT of it and of what it deducts differs from that of one invoice for all."""
 
     language: str
     firm: str
@@ -67,6 +69,7 @@ class Annex:
     rounding: Rounding
     lines: tuple[AnnexLine, ...]
     left: tuple[tuple[str, Decimal], ...] = ()
+    vat_apart: Decimal = NOTHING
 
     @property
     def seconds(self) -> int:
@@ -109,6 +112,7 @@ class Annex:
             "lines": lines,
             # An annex of before says the same as it did.
             **({"left": [[title, str(hours)] for title, hours in self.left]} if self.left else {}),
+            **({"vat_apart": str(self.vat_apart)} if self.vat_apart else {}),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

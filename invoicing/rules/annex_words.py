@@ -34,6 +34,7 @@ class Words:
     subtotal: str
     unit: str
     left: str
+    vat_apart: str
     page: str
     each: str
     whole: str
@@ -66,6 +67,7 @@ WORDS: Mapping[str, Words] = {
         subtotal="Total of line {n}",
         unit="h",
         left="Prepaid hours left, {title}",
+        vat_apart="VAT on the advances and this settlement, against one invoice for all",
         page="Page {page} of {pages}",
         each="The time of each entry is rounded {how}",
         whole="The time of each line is rounded as a whole, {how}",
@@ -100,6 +102,7 @@ WORDS: Mapping[str, Words] = {
         subtotal="Total de la ligne {n}",
         unit="h",
         left="Heures prépayées restantes, {title}",
+        vat_apart="TVA sur les provisions et ce décompte, par rapport à une seule facture",
         page="Page {page} sur {pages}",
         each="La durée de chaque prestation est arrondie {how}",
         whole="La durée de chaque ligne est arrondie dans son ensemble, {how}",
@@ -134,6 +137,7 @@ WORDS: Mapping[str, Words] = {
         subtotal="Totaal van regel {n}",
         unit="u",
         left="Resterende vooruitbetaalde uren, {title}",
+        vat_apart="Btw op de voorschotten en deze afrekening, tegenover één factuur voor alles",
         page="Pagina {page} van {pages}",
         each="De tijd van elke prestatie wordt afgerond {how}",
         whole="De tijd van elke regel wordt in haar geheel afgerond {how}",
@@ -168,6 +172,7 @@ WORDS: Mapping[str, Words] = {
         subtotal="Summe der Zeile {n}",
         unit="Std.",
         left="Verbleibende vorausbezahlte Stunden, {title}",
+        vat_apart="USt. auf die Vorschüsse und diese Abrechnung, gegenüber einer einzigen Rechnung",
         page="Seite {page} von {pages}",
         each="Die Zeit jeder Leistung wird {how} gerundet",
         whole="Die Zeit jeder Zeile wird als Ganzes {how} gerundet",

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from decimal import Decimal
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -23,11 +22,11 @@ from invoicing.deciding.read import Read
 from invoicing.drafting import prices, runs, take_out
 from invoicing.due import posts
 from invoicing.ledger import blocks
-from invoicing.models import Annex, Attempt, Claim, Drift, Invoice, InvoiceLine
+from invoicing.ledger.agreements import vat_apart
+from invoicing.models import Annex, Attempt, Claim, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first, recover
 from invoicing.rules import rating
-from invoicing.rules.agreements.settlement import vat_difference
 from invoicing.tasks import freeze_annexes, post_invoices
 from invoicing.web import descriptions
 from invoicing.web.enqueue import hasten
@@ -37,9 +36,6 @@ from toggbill.firms.access import FirmRequest, actor, may, member, member_requir
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent
 from toggbill.firms.requests.numbers import row_ids
-
-_DEDUCTION = InvoiceLine.Kind.DEDUCTION
-_OF_SETTLEMENTS = (InvoiceLine.Kind.HOURS, _DEDUCTION)
 
 
 @member_required()
@@ -61,7 +57,7 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             "page": page,
             "numbers": page.paginator.get_elided_page_range(page.number, on_each_side=1),
             "vat_rows": rating.totals((line.vat_rate, line.total) for line in lines).groups,
-            "vat_apart": _vat_apart(lines),
+            "vat_apart": vat_apart(lines),
             "life": descriptions.life(row),
             "annex": annex,
             "with_order": "" if annex is None else descriptions.annex_with_order(row),
@@ -88,12 +84,6 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             "may_decide": may(request.membership, "hold"),
         },
     )
-
-
-def _vat_apart(lines: Sequence[InvoiceLine]) -> Decimal:
-    """By how much VAT on the advances and on this settlement, each by itself, is more than on one invoice for all."""
-    settled = [line for line in lines if line.agreement_id is not None and line.kind in _OF_SETTLEMENTS]
-    return vat_difference((line.kind == _DEDUCTION, line.vat_rate, line.total) for line in settled)
 
 
 def _approve(request: FirmRequest, row: Invoice, read: Read) -> str:

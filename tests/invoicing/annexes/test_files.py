@@ -15,6 +15,8 @@ from pypdf import PdfReader
 from invoicing.annexes.document import html
 from invoicing.annexes.rendering import Document, rendered
 from invoicing.annexes.table import as_csv
+from invoicing.ledger.agreements import vat_apart
+from invoicing.models import InvoiceLine
 from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, rounded
 from invoicing.rules.rating import Rounding, billed_seconds, hours
 
@@ -188,6 +190,28 @@ def test_long_words_and_long_texts_stay_on_the_page() -> None:
     assert together.count("x") >= 3000
     assert together.count("manywords") == 800
     assert (together.count("y") >= 250, together.count("z") >= 1024) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "apart"),
+    [
+        ("fr", "TVA sur les provisions et ce décompte, par rapport à une seule facture", "-0,01"),
+        ("nl", "Btw op de voorschotten en deze afrekening, tegenover één factuur voor alles", "-0,01"),
+        ("en", "VAT on the advances and this settlement, against one invoice for all", "-0.01"),
+    ],
+)
+def test_settlement_states_by_how_much_its_vat_differs(language: str, said: str, apart: str) -> None:
+    deduction = {"kind": "deduction", "agreement_id": 1, "vat_rate": Decimal(21), "total": Decimal("-10.02")}
+    settled = InvoiceLine(kind="hours", agreement_id=1, vat_rate=Decimal(21), total=Decimal("20.04"))
+    besides = InvoiceLine(kind="hours", vat_rate=Decimal(21), total=Decimal("95.00"))
+    found = vat_apart([settled, InvoiceLine(**deduction), InvoiceLine(**deduction), besides])
+    assert found == Decimal("-0.01")
+    made = replace(annex(language), vat_apart=found)
+    last = as_csv(made).decode("utf-8-sig").splitlines()[-1]
+    assert (said in last, last.endswith(apart)) == (True, True)
+    assert said in html(made)
+    assert made.digest() != annex(language).digest()
+    assert said not in html(annex(language))
 
 
 def test_csv_has_a_row_for_each_entry_and_a_total_for_each_line() -> None:
