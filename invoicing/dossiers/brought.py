@@ -162,7 +162,7 @@ def customers_of(agreement: Agreement) -> Customers:
         )
     if buyer.party_id is not None:
         return Customers(terms, buyer, (buyer.party_id,))
-    rows = Customer.objects.filter(company=dossier.company, deleted_at__isnull=True).exclude(vat_number="")
+    rows = Customer.objects.present().filter(company=dossier.company).exclude(vat_number="")
     known = rows.order_by("party_id").values_list("party_id", "vat_number")
     return Customers(terms, buyer, tuple(party for party, number in known if customer_number(number) == buyer.number))
 

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from invoicing.ledger.locks import portions
 from invoicing.models import Claim, Dossier, WriteBack
+from invoicing.models.claims import on_live_line
 from toggbill.firms.locks import lock_rows
 
 _FIELDS = ["dossier", "wanted", "due_at", "tries", "failure", "said"]
@@ -26,7 +27,7 @@ def follow(*, entries: Iterable[int], now: datetime) -> None:
 
 
 def _follow(entries: list[int], now: datetime) -> None:
-    held = Claim.objects.live().holding().posted().filter(entry__in=entries, line__released_at__isnull=True)
+    held = Claim.objects.live().holding().filter(on_live_line(), entry__in=entries)
     tagging = held.exclude(line__invoice__dossier__billed_tag="")
     named = "entry", "firm", "line__invoice__dossier", "line__invoice__dossier__billed_tag"
     tags = {entry: (firm, dossier, tag) for entry, firm, dossier, tag in tagging.values_list(*named)}

@@ -16,7 +16,7 @@ from invoicing.attention import decide as attention
 from invoicing.corrections import decide, fees, options, replace, together
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.dossiers import agreements, rules
+from invoicing.dossiers import agreements, brought, rules
 from invoicing.dossiers import decide as changing
 from invoicing.drafting import blocks, discounts, prices, runs, settlement, take_out
 from invoicing.drafting.sheet import Sheet
@@ -30,6 +30,7 @@ from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     AgreementFactory,
+    BroughtOrderFactory,
     ClientFactory,
     CorrectionFactory,
     DossierClientFactory,
@@ -212,6 +213,22 @@ VERBS: dict[str, tuple[Callable[..., Any], str, Callable[[Dossier], dict[str, An
         lambda dossier: {"dossier": dossier, "to": BytesIO()},
         {"month": CUT_OFF.replace(day=1)},
     ),
+    "bring_advance": (
+        brought.bring_advance,
+        "map",
+        lambda dossier: {"agreement": AgreementFactory(dossier=dossier, kind="advance", product_reference="PROV")},
+        {"orders": {1: None}},
+    ),
+    "let_go": (
+        brought.let_go,
+        "map",
+        lambda dossier: {
+            "brought": BroughtOrderFactory(
+                agreement=AgreementFactory(dossier=dossier, kind="advance", product_reference="PROV")
+            )
+        },
+        {},
+    ),
     "order_block": (
         blocks.order_block,
         "draft",
@@ -242,6 +259,8 @@ def read_of_all(what: dict[str, Any]) -> Read:
         dossier = what["dossier"]
         of_clients = changing.clients_as_read(dossier, [501])
         return Read.of([changing.rules_as_read(dossier), *changing.tags_as_read(dossier, ["x"]), *of_clients])
+    if "brought" in what:
+        return Read.of([figures.of_brought(what["brought"])])
     if "agreement" in what:
         return Read.of([figures.of_agreement(what["agreement"])])
     rows: list[Invoice | Correction | LedgerRow | Drift | together.Group]

@@ -19,13 +19,14 @@ from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
 from invoicing.drafting.discounts import Wish
-from invoicing.models import Attempt, Claim, Correction, Dossier, LedgerRow
+from invoicing.models import Attempt, BroughtOrder, Claim, Correction, Dossier, LedgerRow
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
     AgreementFactory,
     AttemptFactory,
+    BroughtOrderFactory,
     ClientFactory,
     ClientMappingFactory,
     CompanyFactory,
@@ -250,6 +251,11 @@ def _to_settle(dossier: Dossier) -> Made:
     return {"agreement": AgreementFactory(dossier=dossier, kind="advance", **customer), "through": date(2026, 10, 31)}
 
 
+def _brought(dossier: Dossier) -> BroughtOrder:
+    agreement = AgreementFactory(dossier=dossier, kind="advance", product_reference="PROV")
+    return BroughtOrderFactory(agreement=agreement)
+
+
 def _agreed(dossier: Dossier) -> Made:
     return {"agreement": AgreementFactory(dossier=dossier)}
 
@@ -262,6 +268,10 @@ CASES: dict[str, Case] = {
     "invoicing.dossiers.agreements.set_agreements": Case(
         lambda dossier: {"dossier": dossier, "agreements": [_terms()]}
     ),
+    "invoicing.dossiers.brought.bring_advance": Case(
+        lambda dossier: {"agreement": _brought(dossier).agreement, "orders": {1: None}}, asks=True
+    ),
+    "invoicing.dossiers.brought.let_go": Case(lambda dossier: {"brought": _brought(dossier)}),
     "invoicing.drafting.blocks.order_block": Case(_prepaid),
     "invoicing.corrections.fees.credit_lines": Case(_with_fee, asks=True),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
