@@ -11,6 +11,7 @@ from tests.invoicing.models import (
     test_brought_once,
     test_claims_once,
     test_constraints_agreements,
+    test_constraints_budgets,
     test_constraints_discounts,
     test_constraints_firms,
     test_constraints_invoices,
@@ -25,6 +26,7 @@ from tests.invoicing.refusing import broken
 OURS = ("firms", "integrations", "invoicing", "toggbill")
 BREAKING = (
     test_constraints_agreements,
+    test_constraints_budgets,
     test_constraints_discounts,
     test_constraints_firms,
     test_constraints_invoices,
