@@ -21,7 +21,7 @@ from typing import Any, cast
 from django.db.models import Case, Count, DateField, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value, When
 from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
 
-from invoicing.models import Agreement, Claim, Dossier, InvoiceLine, LedgerRow
+from invoicing.models import Agreement, BroughtOrder, Claim, Dossier, InvoiceLine, LedgerRow
 from invoicing.models.claims import standing_at
 from invoicing.models.moves import STATE
 from invoicing.rules.wip import BANDS, euro
@@ -82,7 +82,7 @@ def rows(*, dossiers: Collection[Dossier], as_of: date) -> list[Row]:
     after = day_after(firm, as_of)
     own = LedgerRow.objects.filter(dossier__in=by_id, day__lte=as_of)
     sums = _Sums(by_id, as_of)
-    in_it = (_by_the_hour(own, after), _covered(own, after), _billed_since(own, after, firm))
+    in_it = (_by_the_hour(own, after), _covered(own, after, as_of), _billed_since(own, after, firm))
     for some in in_it:
         sums.add(some)
     out, others = _decided_since(firm, after)
@@ -119,12 +119,14 @@ def _billed_since(own: QuerySet[LedgerRow], after: datetime, firm: Firm) -> Quer
     return billed.filter(~Exists(_billing(after)))
 
 
-def _covered(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRow]:
-    """Those of periods whose fee was no order at Billit at that moment."""
+def _covered(own: QuerySet[LedgerRow], after: datetime, as_of: date) -> QuerySet[LedgerRow]:
+    """Those of periods whose fee was no order at Billit at that moment, neither ours nor one that it made itself."""
     fees = InvoiceLine.objects.filter(kind=InvoiceLine.Kind.FEE, takes_back__isnull=True)
     fees = fees.filter(standing_at(after), agreement=OuterRef("agreement"), invoice__posted_at__lt=after)
     rows = own.filter(state=_State.COVERED).annotate(fee_period=fee_period())
-    return rows.filter(~Exists(fees.filter(period=OuterRef("fee_period"))))
+    own_of_billit = BroughtOrder.objects.filter(standing_at(after), order_date__lte=as_of)
+    of_period = {"agreement": OuterRef("agreement"), "period": OuterRef("fee_period")}
+    return rows.filter(~Exists(fees.filter(period=of_period["period"])), ~Exists(own_of_billit.filter(**of_period)))
 
 
 def fee_period() -> Cast:

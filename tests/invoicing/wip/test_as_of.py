@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from invoicing.corrections import decide
 from invoicing.drafting import runs
 from invoicing.ledger import balance, decisions
-from invoicing.models import Claim, Dossier, Invoice, LedgerRow
+from invoicing.models import BroughtOrder, Claim, Dossier, Invoice, LedgerRow
 from invoicing.wip import as_of
+from tests.factories import BroughtOrderFactory
 from tests.invoicing.after_billing import the
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, agree, post_all
 from tests.invoicing.corrections import crediting
@@ -211,6 +212,18 @@ def test_attention_counts_where_a_price_is_known(scene: Make) -> None:
         ("Garage Vonk SRL", "CPT", 1, 0, 60, "1.00"),
     ]
     assert [row.client for row in found] == ["Somebody without a number", "", ""]
+
+
+def test_covered_hours_leave_with_the_fee_that_billit_billed_itself(scene: Make) -> None:
+    books = scene(entries=[entry(1, "2026-10-05", seconds=2 * HOUR)], products=PRODUCTS)
+    agreement = agree(books)
+    order = BroughtOrderFactory(agreement=agreement, period=date(2026, 10, 1), order_date=date(2026, 11, 3))
+    books.sync()
+    assert set(books.states().values()) == {"covered"}
+    assert in_progress(books, 2, 3) == ["190.00", "0.00"]
+    # Let go again, it bills nothing.
+    BroughtOrder.objects.filter(pk=order.pk).update(released_at=datetime(2026, 11, 10, 9, tzinfo=UTC))
+    assert in_progress(books, 9, 10) == ["0.00", "190.00"]
 
 
 def test_covered_hours_leave_with_the_fee_of_their_period(scene: Make) -> None:
