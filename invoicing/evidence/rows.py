@@ -74,6 +74,8 @@ ELSEWHERE = {
     "integrations.customer",
     # A courtesy to who looks into Toggl.
     "invoicing.writeback",
+    # A notice to who leads the firm; what is billed does not hang on it.
+    "invoicing.budgetnotice",
     # A member's own.
     "invoicing.savedview",
 }
