@@ -105,6 +105,7 @@ def test_names_of_what_dossiers_share_are_hidden_from_who_sees_one_of_them() -> 
 # --- pages ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_pages_show_a_restricted_member_his_dossiers_only() -> None:
     firm = FirmFactory()
     furnish(firm, "bakery")
@@ -125,6 +126,7 @@ def test_pages_show_a_restricted_member_his_dossiers_only() -> None:
     assert browser.get("/invoices/?dossier=leakmark").content.decode().count("leakmark") <= 4  # the address alone
 
 
+@pytest.mark.slow
 def test_choices_of_the_admin_are_those_of_a_restricted_member() -> None:
     firm = FirmFactory()
     furnish(firm, "bakery")

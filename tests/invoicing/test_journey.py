@@ -54,6 +54,7 @@ def world() -> dict[str, Any]:
     }
 
 
+@pytest.mark.slow
 def test_one_entry_from_toggl_to_billit_and_back(scene: Make) -> None:
     books = scene(**world(), synced=False)
 

@@ -59,6 +59,7 @@ def test_messages_carry_ids_and_nothing_else(scene: Make, queue: Queue) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_round_of_mode_send_goes_from_toggl_to_peppol_by_itself(scene: Make, queue: Queue) -> None:
     books = scene(entries=[entry(1)], schedule={"every": "monthly", "day": 1}, mode="send")
     books.at(DECEMBER)

@@ -85,6 +85,7 @@ def test_every_known_fault_says_why() -> None:
     assert [fault for fault in FAULTS if len(fault.reason.split()) < 4 or not fault.reason.endswith(".")] == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("specifications")
 def test_a_short_journey_keeps_to_the_specifications(
     onboard: Callable[..., Firm], command: Callable[..., Outcome], sandbox: Process, recording: Path

@@ -139,6 +139,7 @@ def test_what_is_no_secret_stays() -> None:
     assert masking.masked("/invoices/?dossier=bakery&page=2") == "/invoices/?dossier=***&page=***"
 
 
+@pytest.mark.slow
 def test_nothing_leaves_for_sentry_with_a_token() -> None:
     """The site as it starts with SENTRY_DSN, and an error in a view; what would leave is printed."""
     program = """

@@ -75,6 +75,7 @@ def _asked_in_templates() -> Iterator[tuple[str, str]]:
                 yield str(path), node.render_token_list(node.singular)[0]
 
 
+@pytest.mark.slow
 def test_text_with_a_plural_is_asked_for_with_its_number() -> None:
     """gettext finds such a text on some Pythons only (not on 3.11.2, Debian 12's): ngettext does on all."""
     with (settings.LOCALE_PATHS[0] / "fr" / "LC_MESSAGES" / "django.po").open(encoding="utf-8") as file:

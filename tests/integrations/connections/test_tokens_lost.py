@@ -119,6 +119,7 @@ def renewing(sandbox: Process) -> int:
     return sum(int(fault["fired"]) for fault in sandbox.control.faults_told())
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("verb", ["pause", "remove"])
 def test_a_person_does_not_wait_for_billit(verb: str, signed: Callable[[], Connection], sandbox: Process) -> None:

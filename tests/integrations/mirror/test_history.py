@@ -127,6 +127,7 @@ def _as_toggl_writes(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+@pytest.mark.slow
 def test_what_is_gone_is_found_in_each_part_and_nothing_else(years: Mirror) -> None:
     years.read()
     control = years.sandbox.control

@@ -116,6 +116,7 @@ def test_a_number_read_in_the_name_is_kept_by_a_row_without_a_customer(firm: Fir
     assert (row.number, row.is_proposed, row.purchase_order) == (before, True, "PO-7")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [CSV, XLSX])
 def test_what_goes_out_comes_in_again_and_changes_nothing(kind: str, firm: Firm, dossier: Dossier) -> None:
     TagMappingFactory(dossier=dossier, tag="=1+1", product_reference="@x", priority=-5)

@@ -92,6 +92,7 @@ def test_a_text_column_takes_text_alone(value: Any, sentence: str, column: str, 
     assert preview_of(firm, ClientMapping, CLIENTS, tuple(row)) == [f"{name}, cell {column}2: {sentence}"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "heading", "row"),
     [

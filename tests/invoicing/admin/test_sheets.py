@@ -378,6 +378,7 @@ def test_dossiers_at_fault_are_refused_row_by_row(firm: Firm, dossier: Dossier) 
     assert Dossier.objects.filter(firm=firm).count() == 1
 
 
+@pytest.mark.slow
 def test_a_hundred_dossiers_come_in_from_one_file_in_under_ten_seconds(firm: Firm) -> None:
     toggl = WorkspaceFactory(firm=firm, remote_id=10_000).connection
     billit = CompanyFactory(firm=firm, party_id=20_000).connection

@@ -26,6 +26,7 @@ Make = Callable[..., Scene]
 PLAN = ((date(2026, 9, 15), Decimal("250.00")), (date(2026, 11, 2), Decimal("400.00")))
 
 
+@pytest.mark.slow
 def test_advances_are_billed_on_their_days_and_hours_are_on_account(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-09-10"), entry(2, project_id=BAKERY_PROJECT)], products=ADVANCES)
     agree(books, **terms_of_advances())

@@ -29,6 +29,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 
 
+@pytest.mark.slow
 def test_late_hours_of_a_customer_with_a_fee_for_one_product_and_hours_for_another(scene: Make) -> None:
     entries = [entry(1, seconds=3 * HOUR), entry(2, "2026-10-06", seconds=7 * HOUR, tag="Books")]
     books = scene(entries=entries, products=PRODUCTS)
@@ -100,6 +101,7 @@ def test_agreement_that_is_made_over_hours_which_are_billed_covers_the_others_al
     balanced(books)
 
 
+@pytest.mark.slow
 def test_rate_of_the_advances_product_that_changed_before_the_settlement(scene: Make) -> None:
     """What was billed is taken off at the rate at which it was billed; what comes later has the new one and is kept
     where no hour has it."""

@@ -43,6 +43,7 @@ def settle(agreement: Agreement) -> Invoice:
     return draft
 
 
+@pytest.mark.slow
 def test_provisions_of_billit_are_not_billed_again_and_are_deducted_once(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=10 * HOUR)], products=ADVANCES)
     agreement = provisions(books)
@@ -170,6 +171,7 @@ def test_person_decides_on_the_orders_that_the_page_showed(scene: Make) -> None:
     assert not BroughtOrder.objects.exists()
 
 
+@pytest.mark.slow
 def test_order_that_billit_takes_back_holds_the_settlement_and_is_a_finding(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-11-05", seconds=10 * HOUR)], products=ADVANCES)
     agreement = provisions(books, start=NOVEMBER)

@@ -76,6 +76,7 @@ def test_refused_fee_keeps_its_period_until_it_is_dropped(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_credited_fee_frees_its_period_and_the_next_run_bills_it_again(scene: Make) -> None:
     books = scene(entries=[entry(1)], products=PRODUCTS)
     october(books)
@@ -188,6 +189,7 @@ def test_customer_that_cannot_be_billed_withholds_the_fee(scene: Make) -> None:
     assert withheld.reason == "foreign_vat"
 
 
+@pytest.mark.slow
 def test_hour_that_leaves_the_scope_after_it_was_listed_waits_for_a_person(scene: Make) -> None:
     books = scene(entries=[entry(1, tag="Books")], products=PRODUCTS)
     october(books, products=("CPT",))

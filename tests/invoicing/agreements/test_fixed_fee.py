@@ -32,6 +32,7 @@ QUARTER = [
 ]
 
 
+@pytest.mark.slow
 def test_monthly_in_advance_with_extras_over_a_quarter(scene: Make) -> None:
     books = scene(entries=QUARTER, products=PRODUCTS)
     agree(books, in_advance=True, included_hours=Decimal(5), extra_product="ADV")

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 
 
+@pytest.mark.slow
 def test_block_of_twenty_hours_crossed_by_one_entry_and_refilled(scene: Make) -> None:
     books = scene(
         entries=[

@@ -122,6 +122,7 @@ def test_credited_block_frees_its_hours_once(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_order_deleted_in_billit_is_billed_anew_and_drawn_again(scene: Make) -> None:
     books, agreement, posted = drawn(scene)
     books.control.change_order(posted.order_id or 0, Deleted=True)
@@ -156,6 +157,7 @@ def test_block_in_doubt_is_drawn_once_it_is_found(scene: Make) -> None:
 # --- hours that change ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hour_of_another_length_is_freed_and_drawn_anew(scene: Make) -> None:
     books, agreement, posted = drawn(scene)
     books.control.put_entries(entry(1, "2026-10-05", seconds=4 * HOUR))
@@ -171,6 +173,7 @@ def test_hour_of_another_length_is_freed_and_drawn_anew(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_deleted_hour_gives_back_what_it_drew(scene: Make) -> None:
     books, agreement, _ = drawn(scene)
     books.control.delete_entries(*ids(1))
@@ -188,6 +191,7 @@ def test_other_words_change_nothing(scene: Make) -> None:
     assert blocks.left(agreement) == Decimal("15.00")
 
 
+@pytest.mark.slow
 def test_hour_that_leaves_the_scope_waits_for_a_person(scene: Make) -> None:
     books, agreement, _ = drawn(scene, products=("ADV",))
     books.control.put_entries(entry(1, "2026-10-05", seconds=3 * HOUR, tag="Books"))
@@ -237,6 +241,7 @@ def other_terms(**changes: object) -> rules.Agreement:
     return terms(**stated | {"product": "ADV", "title": "Prepaid advice"} | changes)
 
 
+@pytest.mark.slow
 def test_price_that_changes_while_a_block_waits_is_drawn_anew_before_approval(scene: Make) -> None:
     books = scene(entries=TWO, products=PRODUCTS)
     agreement = prepaid(books)
@@ -249,6 +254,7 @@ def test_price_that_changes_while_a_block_waits_is_drawn_anew_before_approval(sc
     assert bill(block) == [("block", "Advice · Prepaid advice", "20.00", "1800.00")]
 
 
+@pytest.mark.slow
 def test_product_that_vanished_withholds_the_refill_and_leaves_an_ordered_block(scene: Make) -> None:
     books, agreement, _ = drawn(scene, refill_at=Decimal(16), hours=Decimal(20))
     (refill,) = books.invoices(status="draft")
@@ -297,6 +303,7 @@ def test_duplicate_hour_draws_nothing_until_a_person_says_so(scene: Make) -> Non
 # --- two at once ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_runs_at_once_draw_each_hour_once(scene: Make) -> None:
     books = scene(entries=TWO, products=PRODUCTS)

@@ -71,6 +71,7 @@ def test_month_has_the_state_and_balances(scene: Make) -> None:
     assert dossier["balanced"] is True
 
 
+@pytest.mark.slow
 def test_annex_says_what_is_left(scene: Make) -> None:
     _books, agreement = used(scene, 3 * HOUR)
     second = order(agreement)
@@ -87,6 +88,7 @@ def test_pages_say_what_is_left(scene: Make) -> None:
         assert "Prepaid advice 20.00 3.00 17.00" in text(client, page)
 
 
+@pytest.mark.slow
 def test_who_approves_is_told_once_when_few_hours_are_left(scene: Make, settings: Settings, queue: Queue) -> None:
     settings.PUBLIC_URL = "https://toggbill.example"
     books, _agreement = used(scene, 15 * HOUR, refill_at=Decimal(4))
@@ -118,6 +120,7 @@ def test_who_approves_is_told_once_when_few_hours_are_left(scene: Make, settings
     assert draft_mails.untold() == [books.firm.pk]
 
 
+@pytest.mark.slow
 def test_block_without_a_threshold_is_told_of_when_it_is_used_up(scene: Make) -> None:
     books, agreement = used(scene, 15 * HOUR)
     agreement.refresh_from_db()
@@ -130,6 +133,7 @@ def test_block_without_a_threshold_is_told_of_when_it_is_used_up(scene: Make) ->
     assert Entry.objects.filter(remote_id__in=ids(1, 2), ledger_row__state="prepaid").count() == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("rounding", "drawn"), [("entry", "0.50"), ("line", "0.28")])
 def test_hours_draw_as_the_dossier_rounds_entries(scene: Make, rounding: str, drawn: str) -> None:
     """Two of 500 seconds: each a quarter of an hour; to the second where lines are rounded."""

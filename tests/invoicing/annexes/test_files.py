@@ -114,6 +114,7 @@ def test_pdf_is_a4_names_firm_and_language_and_holds_its_own_fonts_only() -> Non
     assert sorted(name[8:] for name in names) == ["Annex-Bold-Semi-Condensed", "Annex-Semi-Condensed"]
 
 
+@pytest.mark.slow
 def test_equal_content_gives_equal_bytes_alone_and_among_others() -> None:
     first, other, again = pdfs(annex(), annex("nl"), annex())
     assert first == again == pdfs(annex())[0]
@@ -183,6 +184,7 @@ def test_page_that_goes_on_with_a_line_names_it_in_its_head() -> None:
     assert ("Fiduciaire Fidu…" in pages[-1], "Garage Gar…" in pages[-1]) == (True, True)
 
 
+@pytest.mark.slow
 def test_long_words_and_long_texts_stay_on_the_page() -> None:
     long = [entry(5, "x" * 3000, 900, QUARTERS), entry(6, "many words " * 800, 900, QUARTERS, "y" * 250)]
     (pdf,) = pdfs(replace(annex("en"), lines=(line(1, "z" * 1024, long, QUARTERS),)))

@@ -36,6 +36,7 @@ Make = Callable[..., Scene]
 FAILURE = Message("annex_failed", {"why": "signal 9"})
 
 
+@pytest.mark.slow
 def test_annex_is_frozen_with_its_hashes_and_goes_with_the_order(scene: Make) -> None:
     """The whole way, with the real files."""
     books = scene(entries=[entry(1, seconds=1000), entry(2, "2026-10-06", seconds=3600)], annex=True, rounding=QUARTER)

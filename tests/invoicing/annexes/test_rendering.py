@@ -30,11 +30,13 @@ def renderer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     rendering._warm.end()
 
 
+@pytest.mark.slow
 def test_nothing_is_missing_on_this_machine() -> None:
     assert fault() is None
     assert run_checks(tags=["annexes"], include_deployment_checks=True) == []
 
 
+@pytest.mark.slow
 def test_one_that_fails_leaves_the_others_alone(renderer: Path) -> None:
     script = renderer / "renderer.py"
     old = "        page = weasyprint.HTML("
@@ -106,6 +108,7 @@ def test_child_knows_no_secret_of_the_site(monkeypatch: pytest.MonkeyPatch) -> N
     }
 
 
+@pytest.mark.slow
 def test_nothing_is_fetched(tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.css"
     sheet.write_text('p::before { content: "Fetched" }')

@@ -40,6 +40,7 @@ pytestmark = pytest.mark.django_db
 NOVEMBER = date(2026, 11, 19)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "billed", "credited"),
     [
@@ -96,6 +97,7 @@ def test_one_of_three_entries_of_a_line_is_credited(scene: Make, level: str, bil
     prove(books)
 
 
+@pytest.mark.slow
 def test_entries_of_a_credited_line_that_stay_make_the_line_alone(scene: Make) -> None:
     """Line level, up to hours: 3 x 2400 s are 2 h, 2 x 2400 s are 2 h too, one is 1 h."""
     books = scene(
@@ -115,6 +117,7 @@ def test_entries_of_a_credited_line_that_stay_make_the_line_alone(scene: Make) -
     prove(books)
 
 
+@pytest.mark.slow
 def test_correction_credited_and_billed_again_with_the_hours_as_they_are(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2), entry(3, tag="Books")])
     invoice = sent(books)
@@ -167,6 +170,7 @@ def test_deleted_entry_is_credited_and_stays_deleted(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_later_differences_are_taken_back_with_the_entry(scene: Make) -> None:
     """1 h billed, half an hour more on the next invoice, then the entry is credited: one line of 1.5 hours."""
     books = scene(entries=[entry(1)])
@@ -187,6 +191,7 @@ def test_later_differences_are_taken_back_with_the_entry(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_what_was_taken_off_later_is_not_credited_again(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-11-05", seconds=7200)])
     books.draft()
@@ -203,6 +208,7 @@ def test_what_was_taken_off_later_is_not_credited_again(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_waiting_difference_is_settled_by_the_credit(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     sent(books)
@@ -217,6 +223,7 @@ def test_waiting_difference_is_settled_by_the_credit(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_dropped_credit_note_opens_the_correction_again(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = sent(books)

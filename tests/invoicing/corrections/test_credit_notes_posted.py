@@ -46,6 +46,7 @@ def test_second_credit_note_waits_for_the_first(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_credit_note_is_posted_once_though_its_answer_is_lost(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = sent(books)
@@ -64,6 +65,7 @@ def test_credit_note_is_posted_once_though_its_answer_is_lost(scene: Make) -> No
     assert len(books.asked("POST", "/v1/orders")) == 2
 
 
+@pytest.mark.slow
 def test_refused_credit_note_can_be_approved_again_or_dropped(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     sent(books)
@@ -88,6 +90,7 @@ def test_number_is_read_when_nobody_did_yet(scene: Make) -> None:
     assert posting.fresh(invoice).order_number == number
 
 
+@pytest.mark.slow
 def test_credit_note_is_sent_to_who_takes_credit_notes(scene: Make) -> None:
     books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "documents": ["BISv3Invoice"]}])
     sent(books)

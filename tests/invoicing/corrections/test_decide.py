@@ -125,6 +125,7 @@ def test_entry_that_changed_while_it_was_posted_opens_one_at_once(scene: Make) -
 # --- accept -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_accepted_difference_is_settled_and_a_later_edit_opens_the_rest(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()

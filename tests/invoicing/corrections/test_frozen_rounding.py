@@ -78,6 +78,7 @@ def case(request: pytest.FixtureRequest, scene: Make) -> tuple[Scene, Decimal, D
     return books, Decimal(more), Decimal(back)
 
 
+@pytest.mark.slow
 def test_next_invoice_reckons_by_the_rule_of_the_line(case: tuple[Scene, Decimal, Decimal]) -> None:
     books, hours, _back = case
     if not hours:
@@ -93,6 +94,7 @@ def test_next_invoice_reckons_by_the_rule_of_the_line(case: tuple[Scene, Decimal
     prove(books)
 
 
+@pytest.mark.slow
 def test_credit_note_takes_back_what_the_rule_of_the_line_billed(case: tuple[Scene, Decimal, Decimal]) -> None:
     books, _hours, back = case
     note = decide.credit(correction=correction(), rebill=False, by=BY, now=timezone.now())

@@ -40,6 +40,7 @@ NOVEMBER = date(2026, 11, 19)
 # --- on the next invoice ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-11-05", seconds=7200)])
     first = books.posted()
@@ -98,6 +99,7 @@ def test_more_hours_are_a_line_of_the_next_invoice(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "posted_line"), [("quantity", (-1, 95, -95)), ("price", (1, -95, -95))])
 def test_fewer_hours_are_taken_off_with_a_negative_quantity(
     scene: Make, settings: Settings, form: str, posted_line: tuple[int, int, int]
@@ -182,6 +184,7 @@ def test_difference_alone_makes_an_invoice_of_its_own(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_dropped_draft_frees_the_difference_and_an_edit_redraws_it(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()
@@ -237,6 +240,7 @@ def test_other_product_after_the_decision_asks_again(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_withdrawn_decision_is_open_again(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()

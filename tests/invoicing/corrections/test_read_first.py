@@ -38,6 +38,7 @@ def standing(invoice: Invoice) -> list[str]:
     return list(rows.values_list("kind", flat=True))
 
 
+@pytest.mark.slow
 def test_an_hour_of_an_order_that_was_sent_in_billit_is_credited(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     invoice = billed(books)
@@ -48,6 +49,7 @@ def test_an_hour_of_an_order_that_was_sent_in_billit_is_credited(scene: Make) ->
     prove(books)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -79,6 +81,7 @@ def test_a_credit_note_is_not_larger_than_what_the_order_has_left(scene: Make) -
     assert list(books.invoices(kind="credit_note")) == []
 
 
+@pytest.mark.slow
 def test_credits_in_steps_come_to_no_more_than_the_order(scene: Make) -> None:
     books = scene(entries=[entry(n) for n in range(4)])
     invoice = books.posted()
@@ -91,6 +94,7 @@ def test_credits_in_steps_come_to_no_more_than_the_order(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_a_whole_order_is_credited_in_steps(scene: Make) -> None:
     books = scene(entries=[entry(n, seconds=1200) for n in range(3)])
     sent(books)
@@ -100,6 +104,7 @@ def test_a_whole_order_is_credited_in_steps(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_a_credit_note_waits_when_the_order_was_changed_since_it_was_drafted(scene: Make) -> None:
     books = scene(entries=[entry(n) for n in range(4)])
     invoice = sent(books)
@@ -117,6 +122,7 @@ def test_a_credit_note_waits_when_the_order_was_changed_since_it_was_drafted(sce
     prove(books)
 
 
+@pytest.mark.slow
 def test_credit_notes_are_posted_together_with_one_reading(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-11-03")])
     first = sent(books)
@@ -150,6 +156,7 @@ def test_an_order_that_was_paid_meanwhile_is_not_replaced(scene: Make) -> None:
     assert (posting.fresh(invoice).payment, len(books.events("invoice_paid"))) == ("paid", 1)
 
 
+@pytest.mark.slow
 def test_hours_of_a_deleted_order_are_not_taken_off_the_next_invoice(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=7200), entry(2)])
     invoice = billed(books)
@@ -163,6 +170,7 @@ def test_hours_of_a_deleted_order_are_not_taken_off_the_next_invoice(scene: Make
     assert standing(invoice) == []
 
 
+@pytest.mark.slow
 def test_an_order_that_is_deleted_counts_as_such_for_who_replaces_it(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = billed(books)

@@ -108,6 +108,7 @@ def test_replaced_bills_the_hours_that_are_still_the_customers(scene: Make) -> N
     prove(books)
 
 
+@pytest.mark.slow
 def test_replaced_without_an_hour_left_makes_no_invoice(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     old = books.posted()
@@ -118,6 +119,7 @@ def test_replaced_without_an_hour_left_makes_no_invoice(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_replaced_invoice_takes_its_differences_along(scene: Make) -> None:
     """The second invoice holds a difference of the first; it is replaced because of an hour of its own."""
     books = scene(entries=[entry(1), entry(2, "2026-11-05")])
@@ -137,6 +139,7 @@ def test_replaced_invoice_takes_its_differences_along(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_replace_is_refused_while_a_difference_stands_elsewhere(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()
@@ -153,6 +156,7 @@ def test_replace_is_refused_while_a_difference_stands_elsewhere(scene: Make) -> 
     prove(books)
 
 
+@pytest.mark.slow
 def test_replace_of_a_sent_invoice_is_refused(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.send(books.posted())
@@ -245,6 +249,7 @@ def test_deletion_without_an_answer_is_found_among_the_deleted(scene: Make, kind
     prove(books)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cut_before", "html500"])
 def test_deletion_that_never_arrived_gives_the_invoice_back(scene: Make, kind: str) -> None:
     books = scene(entries=[entry(1)])
@@ -284,6 +289,7 @@ def test_worker_that_died_after_the_claim_is_followed_up_after_its_lease(scene: 
     prove(books)
 
 
+@pytest.mark.slow
 def test_order_that_is_nowhere_is_left_to_a_person(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.posted()
@@ -298,6 +304,7 @@ def test_order_that_is_nowhere_is_left_to_a_person(scene: Make) -> None:
     assert (invoice.attention, invoice.attention_facts["order"]) == ("order_nowhere", invoice.order_id)
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_two_persons_replace_at_once_and_one_order_is_deleted(scene: Make) -> None:
     books = scene(entries=[entry(1)])

@@ -88,6 +88,7 @@ def test_command_lists_alike_corrections_together(billed: Scene) -> None:
     assert second["possible"] == ["accept", "next-invoice"]
 
 
+@pytest.mark.slow
 def test_what_is_not_alike_is_apart(billed: Scene) -> None:
     retagged(billed, 1)
     retagged(billed, 2, tag="Nothing")
@@ -115,6 +116,7 @@ def test_all_are_accepted_with_one_decision(billed: Scene) -> None:
     prove(billed)
 
 
+@pytest.mark.slow
 def test_all_go_on_the_next_invoices(billed: Scene) -> None:
     for serial in (1, 2):
         changed(billed, {"id": FIRST_ENTRY + serial, "stop": f"2026-10-0{serial + 4}T10:30:00Z"})
@@ -132,6 +134,7 @@ def test_all_go_on_the_next_invoices(billed: Scene) -> None:
     prove(billed)
 
 
+@pytest.mark.slow
 def test_a_credit_note_is_drafted_for_each_invoice(billed: Scene) -> None:
     for invoice in billed.invoices(status="posted"):
         billed.send(invoice)
@@ -175,6 +178,7 @@ def test_decision_is_all_or_nothing(billed: Scene) -> None:
     assert (bare.code, "the digest of what you read" in bare.words) == (2, True)
 
 
+@pytest.mark.slow
 def test_page_decides_on_all(billed: Scene) -> None:
     retagged(billed, 1, 2, 3)
     (group,) = found()
@@ -187,6 +191,7 @@ def test_page_decides_on_all(billed: Scene) -> None:
     assert list(Correction.objects.values_list("decision", "note").distinct()) == [("accepted", "As agreed")]
 
 
+@pytest.mark.slow
 def test_page_refuses_a_group_that_grew(billed: Scene) -> None:
     retagged(billed, 1, 2)
     (group,) = found()

@@ -159,6 +159,7 @@ def test_what_a_replacement_makes_is_bound_by_the_limit(scene: Make, limit: str,
     assert set(books.states().values()) == {"drafted"}
 
 
+@pytest.mark.slow
 def test_hours_of_a_replacement_above_the_limit_wait_for_the_run_where_a_draft_waits(scene: Make) -> None:
     books = scene(entries=[entry(1)], auto_limit="189.99")
     old = _left_to_look_up(books)
@@ -174,6 +175,7 @@ def test_hours_of_a_replacement_above_the_limit_wait_for_the_run_where_a_draft_w
     assert str(waiting.total_excl) == "285.00"
 
 
+@pytest.mark.slow
 def test_person_who_may_pass_the_limit_has_the_replacement_approved(scene: Make) -> None:
     books = scene(entries=[entry(1)], auto_limit="189.99")
     books.posted()

@@ -71,6 +71,7 @@ def test_open_hours_of_a_changed_customer_wait(scene: Make, change: Callable[[Sc
     prove(books)
 
 
+@pytest.mark.slow
 @CHANGES
 def test_a_draft_says_so_is_not_approved_and_goes_to_the_customer_that_a_person_names(
     scene: Make, change: Callable[[Scene], None]
@@ -95,6 +96,7 @@ def test_a_draft_says_so_is_not_approved_and_goes_to_the_customer_that_a_person_
     prove(books)
 
 
+@pytest.mark.slow
 @CHANGES
 def test_what_is_approved_is_not_posted_to_it(scene: Make, change: Callable[[Scene], None]) -> None:
     books = scene(entries=[entry(1)])

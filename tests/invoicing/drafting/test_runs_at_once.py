@@ -44,6 +44,7 @@ def test_two_runs_at_once_draft_once(scene: Make) -> None:
     assert audit.verify(firm=books.firm).ok
 
 
+@pytest.mark.slow
 def test_approval_during_a_run_is_not_undone_by_it(scene: Make) -> None:
     """The run wants to redraw the very draft that a person approves at this moment."""
     books = scene(entries=[entry(1)])
@@ -72,6 +73,7 @@ def test_draft_that_is_dropped_during_a_run_stays_dropped(scene: Make) -> None:
     assert books.invoices(status="draft").count() == 1
 
 
+@pytest.mark.slow
 def test_run_that_redraws_holds_the_approval_until_it_is_done(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.draft()

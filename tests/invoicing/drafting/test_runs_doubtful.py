@@ -29,6 +29,7 @@ def test_an_hour_that_is_not_billed_is_not_in_any_spelling_of_its_tag(scene: Mak
     assert books.invoice("--dry-run").answer["invoices"][0]["lines"][0]["entries"] == ids(1)
 
 
+@pytest.mark.slow
 def test_a_foreign_number_is_no_belgian_company(scene: Make) -> None:
     number = enterprise_number(3)
     books = scene(

@@ -36,6 +36,7 @@ TODAY = date(2026, 11, 20)
 # --- redrawing --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_redraw_keeps_the_reference_takes_new_hours_and_lists_only_what_changed(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)])
     books.draft()
@@ -55,6 +56,7 @@ def test_redraw_keeps_the_reference_takes_new_hours_and_lists_only_what_changed(
     assert books.events("invoice_drafted")[-1].data["redrawn"] is True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -98,6 +100,7 @@ def test_draft_whose_entry_changed_is_redrawn_and_can_be_approved(scene: Make, c
     )
 
 
+@pytest.mark.slow
 def test_draft_of_a_deleted_entry_cannot_be_approved(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     books.draft()
@@ -131,6 +134,7 @@ def test_draft_whose_hours_are_gone_is_dropped_and_its_entries_are_free(scene: M
     assert books.invoices(status="draft").get().reference != invoice.reference
 
 
+@pytest.mark.slow
 def test_hours_that_move_to_another_customer_leave_the_first_draft(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     books.draft()
@@ -155,6 +159,7 @@ def test_run_for_an_earlier_cut_off_leaves_later_drafts(scene: Make) -> None:
         assert after[label] == before[label], label
 
 
+@pytest.mark.slow
 def test_approved_and_posted_invoices_are_never_redrawn(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)])
     books.draft()
@@ -174,6 +179,7 @@ def test_approved_and_posted_invoices_are_never_redrawn(scene: Make) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_prices_are_frozen_when_drafted_and_todays_when_redrawn(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.draft()
@@ -190,6 +196,7 @@ def test_prices_are_frozen_when_drafted_and_todays_when_redrawn(scene: Make) -> 
     assert books.invoices(status="draft").get().total_excl == Decimal("100.00")
 
 
+@pytest.mark.slow
 def test_waiting_draft_takes_a_new_price_when_it_is_redrawn(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.draft()
@@ -200,6 +207,7 @@ def test_waiting_draft_takes_a_new_price_when_it_is_redrawn(scene: Make) -> None
     assert (redrawn[0].reference, redrawn[0].total_excl) == (reference, Decimal("100.00"))
 
 
+@pytest.mark.slow
 def test_customer_that_billit_learns_of_keeps_its_waiting_draft(scene: Make) -> None:
     number = enterprise_number(77)
     books = scene(entries=[entry(1)], clients=[client(GARAGE, f"Newcomer {number}")], parties=[])
@@ -213,6 +221,7 @@ def test_customer_that_billit_learns_of_keeps_its_waiting_draft(scene: Make) -> 
     assert moved[0].customer_name == "Newcomer SRL"
 
 
+@pytest.mark.slow
 def test_draft_of_a_project_that_went_to_another_client_cannot_be_approved(scene: Make) -> None:
     """Neither the entry nor its project's id changed, but another customer is billed now."""
     books = scene(entries=[entry(1)])
@@ -259,6 +268,7 @@ def test_hours_before_an_earlier_cut_off_are_late_once_its_drafts_no_longer_wait
     assert _late(books) == {ids(5)[0]: True, ids(6)[0]: False, ids(7)[0]: True}
 
 
+@pytest.mark.slow
 def test_one_late_entry_makes_its_line_late(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.draft()

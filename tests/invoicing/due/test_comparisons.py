@@ -61,6 +61,7 @@ def test_nights_are_spread_and_keep_to_the_firms_zone(scene: Make) -> None:
     assert comparisons.next_night(dossier, at) == at + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_night_tells_the_log_which_rule_does_not_hold(
     billed: Scene, queue: Queue, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -76,6 +77,7 @@ def test_night_tells_the_log_which_rule_does_not_hold(
     assert f"'subject': 'entry {FIRST_ENTRY + 2}'" in told
 
 
+@pytest.mark.slow
 def test_night_finds_what_somebody_did_in_both_services_and_the_next_one_closes_it(billed: Scene, queue: Queue) -> None:
     invoice = Invoice.objects.get()
     assert invoice.order_id is not None
@@ -201,6 +203,7 @@ def test_person_who_asks_may_use_the_reserve(billed: Scene) -> None:
     assert not ReportedMonth.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", ["toggl", "billit"])
 def test_outage_puts_it_off_and_keeps_what_was_found_before(billed: Scene, queue: Queue, service: str) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)

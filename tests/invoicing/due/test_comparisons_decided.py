@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 
 
+@pytest.mark.slow
 def test_difference_that_a_person_accepted_is_drift_no_more_and_another_change_is(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "start": "2026-10-05T08:30:00Z"})
     compare(billed)
@@ -40,6 +41,7 @@ def test_difference_that_a_person_accepted_is_drift_no_more_and_another_change_i
     assert Drift.objects.get(gone_at__isnull=True).first_seen_at == row.first_seen_at
 
 
+@pytest.mark.slow
 def test_smaller_difference_than_the_accepted_one_is_covered_by_it(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
     billed.sync()
@@ -49,6 +51,7 @@ def test_smaller_difference_than_the_accepted_one_is_covered_by_it(billed: Scene
     assert kinds() == []
 
 
+@pytest.mark.slow
 def test_difference_on_the_next_invoice_is_no_drift_before_and_after_it_is_posted(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
     billed.sync()
@@ -62,6 +65,7 @@ def test_difference_on_the_next_invoice_is_no_drift_before_and_after_it_is_poste
     assert kinds() == []
 
 
+@pytest.mark.slow
 def test_accepted_deletion_is_no_drift(billed: Scene) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)
     compare(billed)
@@ -72,6 +76,7 @@ def test_accepted_deletion_is_no_drift(billed: Scene) -> None:
     assert kinds() == []
 
 
+@pytest.mark.slow
 def test_entry_on_a_credit_note_is_no_drift_unless_that_is_dropped(billed: Scene) -> None:
     billed.send(Invoice.objects.get())
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
@@ -107,6 +112,7 @@ def test_order_whose_answer_is_awaited_is_not_unknown(scene: Make) -> None:
     assert kinds() == []
 
 
+@pytest.mark.slow
 def test_unknown_order_stands_in_the_dossier_of_its_invoice_and_else_in_the_oldest(scene: Make) -> None:
     table = {"toggl": "main", "workspace": 4001, "billit": "main", "company": 7001, "start": "2026-10-01"}
     tags = [{"tag": "Advice", "product": "ADV"}]

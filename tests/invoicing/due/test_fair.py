@@ -112,6 +112,7 @@ def test_firm_has_two_turns_over_all_its_connections() -> None:
     assert len(taken(posts.take_due(now=NOW))) == 2
 
 
+@pytest.mark.slow
 def test_companies_of_one_connection_take_turns() -> None:
     of_one = companies(3)
     for company in of_one:

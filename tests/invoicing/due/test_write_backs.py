@@ -120,6 +120,7 @@ def test_entry_that_a_person_goes_on_from_has_the_tag_and_is_billed_by_its_other
     assert (line.ignored_tags, line.claims.get().tags) == ([], ["Advice"])
 
 
+@pytest.mark.slow
 def test_credit_takes_the_tag_away_and_it_comes_back_with_the_next_invoice(scene: Make) -> None:
     books = scene(entries=TWO, billed_tag=TAG)
     sent(books)
@@ -264,6 +265,7 @@ def test_a_hundred_at_once_and_so_many_requests_a_turn(scene: Make) -> None:
     assert asked == [100, 50]
 
 
+@pytest.mark.slow
 def test_rule_that_is_switched_off_writes_no_more_but_takes_away_what_is_untrue(scene: Make) -> None:
     books = scene(entries=TWO, billed_tag=TAG)
     sent(books)

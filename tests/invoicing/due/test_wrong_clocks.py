@@ -188,6 +188,7 @@ def test_nothing_sleeps_on_when_a_clock_was_two_days_ahead_for_a_minute(scene: M
     assert dossier.reconcile_at < now + timedelta(days=1)
 
 
+@pytest.mark.slow
 def test_the_day_that_a_wrong_clock_served_is_served_when_it_comes(scene: Make, queue: Queue) -> None:
     books = scene(entries=[entry(1)], schedule={"every": "monthly", "day": 22})
     books.clock.move_to(datetime(2026, 11, 22, 8, tzinfo=UTC), tick=False)

@@ -73,6 +73,7 @@ def test_what_is_no_pack_cannot_be_checked(pack: Path) -> None:
 # --- the files --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_file_that_is_renamed_is_named(pack: Path) -> None:
     names = [file["name"] for file in json.loads((pack / "manifest.json").read_text())["files"]]
     assert len(names) >= 25
@@ -86,6 +87,7 @@ def test_every_file_that_is_renamed_is_named(pack: Path) -> None:
     assert faults(pack) == ["files: elsewhere does not belong to the pack.", "signature: signature.json is missing."]
 
 
+@pytest.mark.slow
 def test_every_file_that_is_cut_short_is_named(pack: Path) -> None:
     for file in json.loads((pack / "manifest.json").read_text())["files"]:
         name, size = file["name"], file["bytes"]
@@ -203,6 +205,7 @@ def test_one_cent_everywhere_but_in_the_log(pack: Path) -> None:
     assert told.endswith(" it is 285.00.")
 
 
+@pytest.mark.slow
 def test_one_period_billed_twice(pack: Path) -> None:
     fee = next(row for row in rows(pack, "lines.jsonl") if row["kind"] == "fee")
     edited(pack, "lines.jsonl", lambda found: found.append(fee | {"position": 9}))

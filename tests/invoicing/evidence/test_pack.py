@@ -31,6 +31,7 @@ pytestmark = pytest.mark.django_db
 OCTOBER = date(2026, 10, 1)
 
 
+@pytest.mark.slow
 def test_pack_holds_all_that_proves_the_month(books: Scene, tmp_path: Path) -> None:
     folder = packed(books, tmp_path)
     count = {path.stem: len(rows_of(folder, path.name)) for path in folder.glob("*.jsonl")}
@@ -57,6 +58,7 @@ def test_pack_holds_all_that_proves_the_month(books: Scene, tmp_path: Path) -> N
         assert name in words or name == "README.txt", name
 
 
+@pytest.mark.slow
 def test_event_tells_the_hash_of_the_file(books: Scene, tmp_path: Path) -> None:
     folder = packed(books, tmp_path)
     (event,) = books.events("evidence_made")
@@ -66,6 +68,7 @@ def test_event_tells_the_hash_of_the_file(books: Scene, tmp_path: Path) -> None:
     assert audit.verify(firm=books.firm).ok
 
 
+@pytest.mark.slow
 def test_same_books_give_the_same_bytes(books: Scene) -> None:
     first, second = io.BytesIO(), io.BytesIO()
     month = rows.Month(books.dossier, OCTOBER)
@@ -75,11 +78,13 @@ def test_same_books_give_the_same_bytes(books: Scene) -> None:
     assert len(first.getvalue()) > 10_000
 
 
+@pytest.mark.slow
 def test_month_that_is_empty_or_was_never_compared(books: Scene, tmp_path: Path) -> None:
     folder = packed(books, tmp_path, date(2026, 12, 1))
     assert faults(folder) == ["toggl: Toggl’s own total of the month was not read: compare, then make a new pack."]
 
 
+@pytest.mark.slow
 def test_hours_that_changed_since_the_comparison_are_told(books: Scene, tmp_path: Path) -> None:
     books.control.delete_entries(ids(8)[0])
     books.sync()
@@ -88,6 +93,7 @@ def test_hours_that_changed_since_the_comparison_are_told(books: Scene, tmp_path
     assert "the entries make 25260 s." in told
 
 
+@pytest.mark.slow
 def test_pack_without_a_key_says_so(books: Scene, tmp_path: Path, settings: Settings) -> None:
     settings.AUDIT_SIGNING_KEYS = []
     settings.ANCHORS_FILE = tmp_path / "none.jsonl"
@@ -98,6 +104,7 @@ def test_pack_without_a_key_says_so(books: Scene, tmp_path: Path, settings: Sett
     assert rows_of(folder, "audit.jsonl")[0]["number"] == 1
 
 
+@pytest.mark.slow
 def test_bad_arguments_are_named(books: Scene, tmp_path: Path) -> None:
     def refused(**changes: str) -> str:
         given = {"firm": "small", "dossier": "small", "month": "2026-10", "to": str(tmp_path / "x.zip")} | changes
@@ -138,6 +145,7 @@ def test_no_secret_of_any_table_is_told() -> None:
     assert "invoicing.annex.pdf_hash" in told
 
 
+@pytest.mark.slow
 def test_pack_is_of_its_firm_and_dossier_alone(books: Scene, tmp_path: Path) -> None:
     furnish(FirmFactory(slug="theirs"), "leakmark")
     furnish(books.firm, "othermark")
@@ -172,6 +180,7 @@ def peak(dossier: Dossier, folder: Path) -> int:
 # --- pages ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_member_takes_the_pack_from_its_page(books: Scene, tmp_path: Path) -> None:
     browser = signed_in(books.firm, "manager")
     page = browser.get("/dossiers/small/evidence/").content.decode()
@@ -187,6 +196,7 @@ def test_member_takes_the_pack_from_its_page(books: Scene, tmp_path: Path) -> No
     assert event.origin == "web 127.0.0.1"
 
 
+@pytest.mark.slow
 def test_month_that_is_none_makes_nothing(books: Scene) -> None:
     browser = signed_in(books.firm)
     for month in ("", "2026-13", "soon"):

@@ -80,6 +80,7 @@ def test_another_starter_of_a_run_is_found(books: Scene) -> None:
     assert verified(books)[1]["first_bad"] == number_of(books, "run")
 
 
+@pytest.mark.slow
 def test_all_events_gone_beside_posted_invoices_are_missed(scene: Make) -> None:
     books = scene(**many(27))
     books.draft()
@@ -161,6 +162,7 @@ def test_a_row_that_does_not_follow_is_found(books: Scene, table: str, statement
 # --- what is honest holds ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_turn_of_an_invoices_life_follows_from_its_events(scene: Make) -> None:
     numbers = [{"number": enterprise_number(100 + n)} for n in range(7)]
     books = scene(**many(7) | {"peppol": numbers})

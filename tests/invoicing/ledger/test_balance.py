@@ -59,6 +59,7 @@ def booked(sheets: list[Sheet]) -> dict[tuple[str, str], int]:
     }
 
 
+@pytest.mark.slow
 def test_the_demo_firms_books_hold_what_toggl_holds(scene: Load) -> None:
     made = scene("demo")
     sheets = books(made)

@@ -57,6 +57,7 @@ def drift(books: Scene) -> list[str]:
     return [row["kind"] for row in done.answer["drift"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "number"),
     [("clients", GARAGE), ("projects", GARAGE_PROJECT), ("tags", 0)],
@@ -73,12 +74,14 @@ def test_what_was_deleted_counts_as_it_last_was(billed: Scene, kind: str, number
     prove(billed)
 
 
+@pytest.mark.slow
 def test_what_was_archived_counts_as_before(billed: Scene) -> None:
     toggl(billed, "clients", GARAGE, archived=True)
     toggl(billed, "projects", GARAGE_PROJECT, active=False)
     assert (opened(), drift(billed)) == ([], [])
 
 
+@pytest.mark.slow
 def test_client_and_project_deleted_one_after_the_other_count_as_they_last_were(billed: Scene) -> None:
     delete(billed, "clients", GARAGE)
     delete(billed, "projects", GARAGE_PROJECT)
@@ -86,6 +89,7 @@ def test_client_and_project_deleted_one_after_the_other_count_as_they_last_were(
     assert (opened(), drift(billed)) == ([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "what"),
     [({"project_id": None}, ["customer"]), ({"tags": []}, ["product"]), ({"tags": ["Books"]}, ["product"])],
@@ -134,6 +138,7 @@ def test_deleted_client_bills_nothing_new(billed: Scene) -> None:
 # --- tags -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mapped", ["", "ADV"], ids=["not mapped", "to the same product"])
 def test_tag_by_another_name_is_news(billed: Scene, mapped: str) -> None:
     if mapped:

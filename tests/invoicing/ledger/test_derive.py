@@ -160,6 +160,7 @@ def test_a_deleted_entry_is_deleted_and_returns(scene: Load) -> None:
     assert state() == ("open", "")
 
 
+@pytest.mark.slow
 def test_each_entry_stands_once_whatever_is_derived_again(scene: Load) -> None:
     made = scene("demo")
     inside = LedgerRow.objects.count()
@@ -225,6 +226,7 @@ def test_several_dossiers_of_one_workspace_share_its_entries_disjointly(scene: L
     }  # 6 lies before the second dossier's start
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decision", ["held", "written_off"])
 def test_a_decision_stays_through_changes_and_ends_with_a_deletion(scene: Load, decision: str) -> None:
     made = scene(entries=[entry(1)])

@@ -81,6 +81,7 @@ def test_a_number_that_comes_later_is_proposed_then(scene: Load) -> None:
     assert (state(), mappings()) == (("open", ""), {GARAGE: (GARAGE_NUMBER, True)})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chosen", "buyer"),
     [({"vat": BAKERY_NUMBER}, BAKERY_PARTY), ({"customer": BAKERY_PARTY}, BAKERY_PARTY)],

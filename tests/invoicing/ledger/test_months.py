@@ -61,6 +61,7 @@ def _sentences(dossier: Dossier) -> set[str]:
     return {each.sentence for each in months.broken(dossiers=[dossier])}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_whatever_breaks_a_rule_is_told_at_once_and_after_it_is_checked(name: str, dossier: Dossier) -> None:
     statements, expected = BREAKAGES[name]
@@ -171,6 +172,7 @@ def test_what_changes_while_the_checks_are_asked_stays_noted(dossier: Dossier) -
     assert {rule for _, _, rule, _ in kept_breaches([dossier])} == {"one_state"}
 
 
+@pytest.mark.slow
 def test_another_start_or_zone_puts_every_month_in_doubt(dossier: Dossier) -> None:
     dossier.firm.timezone = "Pacific/Auckland"
     dossier.firm.save()
@@ -184,6 +186,7 @@ def test_another_start_or_zone_puts_every_month_in_doubt(dossier: Dossier) -> No
     assert kept_breaches([dossier]) == breaches([dossier]) != set()
 
 
+@pytest.mark.slow
 def test_checks_are_asked_in_portions(dossier: Dossier) -> None:
     others = [DossierFactory(firm=dossier.firm) for _ in range(4)]
     for number, other in enumerate(others):
@@ -210,6 +213,7 @@ def test_recount_puts_right_what_was_kept_wrong(dossier: Dossier, command: Calla
     assert command("recount", "--firm", "fiduciaire", "--dossier", "none").code == 2
 
 
+@pytest.mark.slow
 def test_a_night_renews_open_months_and_some_of_the_others(dossier: Dossier) -> None:
     firsts = [date(2025, month, 1) for month in range(1, 13)]
     Dossier.objects.filter(pk=dossier.pk).update(start_date=firsts[0])

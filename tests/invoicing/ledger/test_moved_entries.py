@@ -75,6 +75,7 @@ def posted(books: Scene) -> None:
 ELSEWHERE = ("attention", "billed_elsewhere")
 
 
+@pytest.mark.slow
 def test_billed_entry_that_moves_waits_where_it_goes_and_is_a_correction_where_it_was(books: Scene) -> None:
     posted(books)
     move(books, 1, THERE)
@@ -89,6 +90,7 @@ def test_billed_entry_that_moves_waits_where_it_goes_and_is_a_correction_where_i
     prove(books)
 
 
+@pytest.mark.slow
 def test_entry_that_moves_back_is_as_before(books: Scene) -> None:
     posted(books)
     move(books, 1, THERE)
@@ -99,6 +101,7 @@ def test_entry_that_moves_back_is_as_before(books: Scene) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_entry_that_moves_the_other_way_waits_as_well(books: Scene) -> None:
     move(books, 1, THERE)
     assert states(1) == {"small": ("deleted", ""), "another": ("open", "")}
@@ -110,6 +113,7 @@ def test_entry_that_moves_the_other_way_waits_as_well(books: Scene) -> None:
     assert books.invoice().answer["invoices"] == []
 
 
+@pytest.mark.slow
 def test_entry_that_moves_between_approval_and_posting_is_billed_where_it_was(books: Scene) -> None:
     assert books.invoice("--approve").code == 0
     move(books, 1, THERE)
@@ -119,6 +123,7 @@ def test_entry_that_moves_between_approval_and_posting_is_billed_where_it_was(bo
     assert open_corrections() == [("small", -3600, ["deleted"])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("at_first", "then"), [({}, THERE), (THERE, BACK)], ids=["there", "back"])
 def test_entry_of_a_draft_that_moves_is_billed_where_it_goes_by_the_next_run(
     books: Scene, at_first: Record, then: Record
@@ -136,6 +141,7 @@ def test_entry_of_a_draft_that_moves_is_billed_where_it_goes_by_the_next_run(
     prove(books)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rebill", [True, False])
 def test_entry_is_billed_where_it_went_once_the_invoice_is_credited(books: Scene, rebill: bool) -> None:
     assert books.invoice("--approve", "--post", "--send").code == 0
@@ -158,6 +164,7 @@ def test_entry_is_billed_where_it_went_once_a_draft_is_dropped(books: Scene) -> 
     assert states(1) == {"small": ("deleted", ""), "another": ("open", "")}
 
 
+@pytest.mark.slow
 def test_accepted_move_leaves_the_entry_to_be_written_off_where_it_went(books: Scene) -> None:
     posted(books)
     move(books, 1, THERE)

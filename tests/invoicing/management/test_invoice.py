@@ -216,6 +216,7 @@ def test_today_of_the_firm_is_taken_and_counts_in_its_zone(scene: Make) -> None:
     assert books.invoice(through="2026-11-22").code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["--firm", "small"], ["--through", "2026-10-31"], ["--firm", "small", "--through", "2026-10-31", "--x"]],
@@ -233,6 +234,7 @@ def test_missing_and_unknown_arguments_end_the_process_with_2(arguments: list[st
     assert "usage:" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_dossier_only(scene: Make) -> None:
     table = {"toggl": "main", "billit": "main", "workspace": WORKSPACE, "company": COMPANY, "start": "2026-09-01"}
     books = scene(
@@ -308,6 +310,7 @@ def _wishes(intent: str) -> set[int]:
     return set(Invoice.objects.filter(**{f"{intent}_requested_at__isnull": False}).values_list("pk", flat=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flags", FLAGS, ids=" ".join)
 def test_each_flag_does_its_own_step_and_implies_no_other(scene: Make, queue: Queue, flags: tuple[str, ...]) -> None:
     books = scene(

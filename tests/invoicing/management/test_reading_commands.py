@@ -231,6 +231,7 @@ def test_a_firm_asked_for_when_there_is_none_yet(command: Command) -> None:
     assert one_sentence(done).endswith("There is none yet: run `manage.py onboard FILE.toml` first.")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [["ledger"], ["export_audit"], ["sync", "--workspace", "x"]],

@@ -140,6 +140,7 @@ def fresh(table: Table, row: Any, state: str) -> str:
     return insert(table, row, state, reference="'tb-another'", buyer_key="'another'", **order)
 
 
+@pytest.mark.slow
 @each
 def test_upsert_is_a_move(table: Table) -> None:
     """As `derive` writes: an INSERT that becomes an UPDATE. Its new state need not be one in which a row begins."""

@@ -213,6 +213,7 @@ def test_many_are_read_in_one_call(scene: Make) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_webhook_makes_the_look_sooner_and_brings_the_payment_with_its_day(scene: Make) -> None:
     books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "behaviour": "pays"}])
     sent = books.send(books.posted())

@@ -179,6 +179,7 @@ def test_refused_can_be_dropped_and_its_hours_are_free(scene: Make) -> None:
     assert set(books.states().values()) == {"open"}
 
 
+@pytest.mark.slow
 def test_every_4xx_but_409_and_429_is_a_certain_no(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()
@@ -257,6 +258,7 @@ def test_lookup_before_the_post_that_cannot_be_answered_writes_nothing(scene: Ma
 # --- what is due ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_request_stands_in_the_row_and_only_what_was_asked_for_is_due(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.draft()

@@ -111,6 +111,7 @@ def test_invoices_of_several_companies_are_not_posted_together() -> None:
         _together([InvoiceFactory(status="approved"), InvoiceFactory(status="approved")])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
 def test_silence_ends_the_turn_and_the_rest_was_never_sent(scene: Make, kind: str) -> None:
     books = scene(**many(4))
@@ -226,6 +227,7 @@ def test_portions_hold_invoices_of_one_company_and_at_most_a_turn_of_them() -> N
     assert sorted(row.pk for part in found for row in part) == [row.pk for row in rows]
 
 
+@pytest.mark.slow
 def test_refused_credential_does_not_refuse_the_rest_one_by_one(scene: Make) -> None:
     """The others wait for a person who gives the connection another credential."""
     books = scene(**many(3))

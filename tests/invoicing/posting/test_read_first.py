@@ -101,6 +101,7 @@ def test_billits_own_run_of_the_morning_comes_before_a_worker(scene: Make) -> No
     prove(books)
 
 
+@pytest.mark.slow
 def test_orders_that_are_sent_together_are_read_in_one_call(scene: Make) -> None:
     books = scene(**many(6))
     books.control.put_peppol(*({"number": row["VATNumber"]} for row in many(6)["parties"]))
@@ -220,6 +221,7 @@ def test_a_number_that_was_changed_by_hand_is_taken_over(scene: Make) -> None:
     assert event.data == {"old": invoice.order_number, "number": "2026-0999"}
 
 
+@pytest.mark.slow
 def test_an_order_that_was_paid_unsent_is_not_sent_until_somebody_asks_once_more(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = read_back(books)
@@ -280,6 +282,7 @@ def test_a_second_order_with_the_reference_is_decided_first(scene: Make) -> None
     assert books.asked("POST", SEND) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", ["read", "take_over"])
 def test_a_worker_that_dies_between_reading_and_sending_leaves_nothing_undone(
     scene: Make, monkeypatch: pytest.MonkeyPatch, step: str
@@ -321,6 +324,7 @@ def test_what_a_comparison_takes_over_meanwhile_is_not_sent(scene: Make, monkeyp
     prove(books)
 
 
+@pytest.mark.slow
 def test_a_finding_of_meanwhile_stops_the_claim(scene: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     books = scene(entries=[entry(1)])
     invoice = read_back(books)
@@ -337,6 +341,7 @@ def test_a_finding_of_meanwhile_stops_the_claim(scene: Make, monkeypatch: pytest
     assert (post.fresh(invoice).delivery, books.asked("POST", SEND)) == ("not_sent", [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", ["without_number", "bare"])
 def test_rows_that_lack_what_is_compared_are_read_whole(scene: Make, rows: str) -> None:
     books = scene(**many(3))

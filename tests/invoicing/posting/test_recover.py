@@ -44,6 +44,7 @@ DONE_WITHOUT_ANSWER = [("timeout_after", {"seconds": 0.05}), ("cut_after", {}), 
 # --- no answer --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_answer_before_the_work_is_in_doubt_then_posted_once_with_the_same_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()

@@ -55,6 +55,7 @@ def test_posting_and_sending_have_two_keys(scene: Make) -> None:
     assert invoice.send_key != invoice.key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "peppol",
     [[], [{"number": GARAGE_NUMBER, "documents": ["BISv3CreditNote"]}]],
@@ -97,6 +98,7 @@ def test_email_is_no_way_without_an_address(scene: Make) -> None:
     assert books.control.outbox() == []
 
 
+@pytest.mark.slow
 def test_peppol_goes_before_email(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
@@ -124,6 +126,7 @@ def test_nothing_but_a_posted_invoice_is_sent(scene: Make) -> None:
     assert books.asked("POST", SEND) == []
 
 
+@pytest.mark.slow
 def test_refused_send_shows_billits_reason_and_can_be_tried_again_with_the_same_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()
@@ -164,6 +167,7 @@ def test_429_at_sending_waits_and_goes_on_with_the_same_key(scene: Make) -> None
     assert {attempt.key for attempt in books.attempts(posted, "send")} == {f"{posted.reference}-2"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "seconds"), [("timeout_after", 0.05), ("cut_after", 0)])
 def test_doubt_after_the_work_reads_the_status_and_never_sends_again(scene: Make, kind: str, seconds: float) -> None:
     books = scene(entries=[entry(1)])
@@ -203,6 +207,7 @@ def test_doubt_before_the_work_reads_the_status_first_and_then_sends_once(scene:
     assert len(books.control.outbox()) == 1
 
 
+@pytest.mark.slow
 def test_used_key_without_a_delivery_waits_for_a_person_who_sends_with_a_new_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     posted = books.posted()

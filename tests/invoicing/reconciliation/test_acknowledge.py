@@ -46,6 +46,7 @@ def acknowledge(books: Scene, *named: str, reason: str = "Agreed with the custom
     return [row["kind"] for row in done.answer["acknowledged"]]
 
 
+@pytest.mark.slow
 def test_acknowledged_change_is_drift_no_more_until_it_changes_again(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
     assert drift(billed) == [("entry_changed", FIRST_ENTRY + 1)]
@@ -73,6 +74,7 @@ def test_acknowledged_change_is_drift_no_more_until_it_changes_again(billed: Sce
     assert drift(billed) == [("entry_changed", FIRST_ENTRY + 1)], "it was gone, and has come back"
 
 
+@pytest.mark.slow
 def test_start_that_moved_within_its_day_can_be_acknowledged(billed: Scene) -> None:
     moved = {"start": "2026-10-05T08:00:00Z", "stop": "2026-10-05T09:00:00Z"}
     billed.control.put_entries({"id": FIRST_ENTRY + 1, **moved})
@@ -83,6 +85,7 @@ def test_start_that_moved_within_its_day_can_be_acknowledged(billed: Scene) -> N
     assert drift(billed) == [("entry_changed", FIRST_ENTRY + 1)]
 
 
+@pytest.mark.slow
 def test_every_kind_can_be_acknowledged(billed: Scene) -> None:
     invoice = Invoice.objects.get()
     assert invoice.order_id is not None
@@ -102,6 +105,7 @@ def test_every_kind_can_be_acknowledged(billed: Scene) -> None:
     assert drift(billed) == []
 
 
+@pytest.mark.slow
 def test_command_says_what_it_needs(billed: Scene) -> None:
     refused = billed.command("acknowledge", "--firm", billed.firm.slug, "--reason", "Why")
     assert (refused.code, "--kind, --entry, --order or --reference" in refused.words) == (2, True)
@@ -114,6 +118,7 @@ def test_command_says_what_it_needs(billed: Scene) -> None:
     assert drift(billed) == [("entry_deleted", FIRST_ENTRY + 2)]
 
 
+@pytest.mark.slow
 def test_page_takes_a_reason_and_shows_who_knows(billed: Scene) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)
     drift(billed)
@@ -132,6 +137,7 @@ def test_page_takes_a_reason_and_shows_who_knows(billed: Scene) -> None:
     assert again == "danger: an@example.com has acknowledged this difference already."
 
 
+@pytest.mark.slow
 def test_page_refuses_what_was_not_read(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 1, "stop": "2026-10-05T10:30:00Z"})
     drift(billed)

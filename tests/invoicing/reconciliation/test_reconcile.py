@@ -56,6 +56,7 @@ def drift(scene: Scene) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.slow
 def test_three_sides_that_agree_have_no_drift(billed: Scene) -> None:
     done = reconciled(billed)
     assert (done.code, done.answer) == (
@@ -65,6 +66,7 @@ def test_three_sides_that_agree_have_no_drift(billed: Scene) -> None:
     assert reconciled(billed).answer == done.answer
 
 
+@pytest.mark.slow
 def test_a_firm_that_billed_nothing_has_no_drift(scene: Callable[..., Scene]) -> None:
     done = reconciled(scene())
     assert (done.code, done.answer) == (
@@ -76,6 +78,7 @@ def test_a_firm_that_billed_nothing_has_no_drift(scene: Callable[..., Scene]) ->
 # --- Toggl against the ledger -----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -112,6 +115,7 @@ def test_a_tag_removed_without_a_trace_is_drift(billed: Scene) -> None:
     assert [(row["kind"], row["entry"]) for row in drift(billed)] == [("entry_changed", FIRST_ENTRY + 1)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [
@@ -132,11 +136,13 @@ def test_a_change_that_bills_the_same_is_news_and_no_drift(billed: Scene, change
     assert drift(billed) == []
 
 
+@pytest.mark.slow
 def test_a_change_of_an_open_entry_is_no_drift(billed: Scene) -> None:
     billed.control.put_entries({"id": FIRST_ENTRY + 3, "description": "other words"})
     assert drift(billed) == []
 
 
+@pytest.mark.slow
 def test_an_invoiced_entry_that_was_deleted_in_toggl_is_drift_until_it_returns(billed: Scene) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)
     expected = [
@@ -171,6 +177,7 @@ def test_an_entry_that_came_late_into_an_invoiced_month_is_missing(billed: Scene
     assert drift(billed) == []
 
 
+@pytest.mark.slow
 def test_an_entry_that_the_mirror_lost_is_missing(billed: Scene) -> None:
     LedgerRow.objects.filter(entry__remote_id=FIRST_ENTRY + 3).delete()
     Entry.objects.filter(remote_id=FIRST_ENTRY + 3).delete()
@@ -229,6 +236,7 @@ def test_an_order_that_was_deleted_in_billit_is_drift(billed: Scene) -> None:
     assert invoice().status == "posted"
 
 
+@pytest.mark.slow
 def test_an_order_of_other_totals_is_drift_each_time_until_a_person_decides(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
@@ -261,6 +269,7 @@ def test_an_order_given_to_another_customer_is_drift(billed: Scene) -> None:
     )
 
 
+@pytest.mark.slow
 def test_an_order_sent_by_hand_is_drift(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
@@ -285,6 +294,7 @@ def test_an_order_that_we_sent_is_no_drift(billed: Scene) -> None:
     assert drift(billed) == []
 
 
+@pytest.mark.slow
 def test_an_order_of_our_prefix_that_no_invoice_is_posted_as_is_unknown(billed: Scene) -> None:
     reference, number = invoice().reference, invoice().order_id
     LedgerRow.objects.update(correction_seconds=0, correction_text="", state="open")
@@ -310,6 +320,7 @@ def test_a_paid_or_numbered_order_is_news_and_not_drift(billed: Scene) -> None:
     assert (invoice().payment, str(invoice().paid_date), invoice().order_number) == ("paid", "2026-11-19", "2026-0777")
 
 
+@pytest.mark.slow
 def test_several_kinds_are_told_at_once(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
@@ -351,6 +362,7 @@ def test_a_reading_by_somebody_else_is_told(billed: Scene) -> None:
     assert "being read by another process" in done.words
 
 
+@pytest.mark.slow
 def test_only_the_dossier_that_was_asked_for_is_compared(scene: Callable[..., Scene]) -> None:
     made = scene(
         entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)],

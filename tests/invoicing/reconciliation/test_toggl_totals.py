@@ -198,6 +198,7 @@ def test_only_dossier_with_named_clients_has_the_whole_workspace(scene: Make) ->
     assert kept()["only", "2026-10"] == (54000, 54000)
 
 
+@pytest.mark.slow
 def test_billed_entry_that_moved_to_the_client_of_another_dossier_balances(scene: Make) -> None:
     books = several(scene, _dossier("first", [GARAGE]), _dossier("second", [BAKERY]))
     Dossier.objects.filter(key="first").update(default_product="ADV")
@@ -263,6 +264,7 @@ def test_running_timer_is_set_apart_whether_toggl_counts_it_or_not(scene: Make, 
 # --- what it may cost -------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_reserve_of_the_hourly_budget_is_left_and_the_rest_is_read_the_next_time(scene: Make) -> None:
     books = scene(start="2026-01-01")
     # Clients, projects, the increment and the whole reading cost four; five are the reserve.

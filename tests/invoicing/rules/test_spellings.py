@@ -46,6 +46,7 @@ TAGS = ("Advies", "non facturable", "à l'essai", "Année - clôture", "Straßen
 texts = st.sampled_from([*TAGS, "ADV-1", "Boek houding"])
 
 
+@pytest.mark.slow
 @given(text=texts, data=st.data())
 @quick
 def test_every_spelling_has_the_key_of_the_text(text: str, data: st.DataObject) -> None:
@@ -114,6 +115,7 @@ NAMES = (
 )
 
 
+@pytest.mark.slow
 @given(name=st.sampled_from(NAMES), data=st.data())
 @quick
 def test_a_name_in_any_spelling_has_the_same_number(name: str, data: st.DataObject) -> None:

@@ -110,6 +110,7 @@ def test_first_page_counts_differences_of_the_dossiers_that_a_member_sees() -> N
     assert "1 difference with Toggl or Billit stands between you and finished books" in words
 
 
+@pytest.mark.slow
 def test_button_has_the_workers_compare_and_the_page_shows_what_they_find(
     scene: Callable[..., Scene], queue: Queue, django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks
 ) -> None:

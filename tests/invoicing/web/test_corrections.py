@@ -132,6 +132,7 @@ def test_second_credit_note_is_refused_while_one_waits(scene: Make) -> None:
     assert "waits already" in decide(reader(books), "credit", second)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("remedy", ["next-invoice", "replace", "credit", "credit-and-bill"])
 @pytest.mark.parametrize("is_sent", [False, True])
 def test_verb_agrees_with_what_is_offered(scene: Make, remedy: str, is_sent: bool) -> None:
@@ -184,6 +185,7 @@ def test_decision_on_what_changed_since_it_was_read_is_refused(scene: Make) -> N
     assert correction().seconds == 3600
 
 
+@pytest.mark.slow
 def test_difference_is_put_on_the_next_invoice_and_taken_back(scene: Make) -> None:
     books = longer(scene)
     client = reader(books)
@@ -196,6 +198,7 @@ def test_difference_is_put_on_the_next_invoice_and_taken_back(scene: Make) -> No
     assert "does not wait for an invoice" in decide(client, "withdraw")
 
 
+@pytest.mark.slow
 def test_replaced_order_leads_to_the_new_invoice(scene: Make) -> None:
     books = longer(scene)
     old, client = Invoice.objects.get(), reader(books)
@@ -217,6 +220,7 @@ def test_billit_that_does_not_answer_changes_nothing_and_says_so(scene: Make) ->
     assert correction().decision == "open"
 
 
+@pytest.mark.slow
 def test_credit_note_is_drafted_and_led_to(scene: Make) -> None:
     books = longer(scene)
     books.read_back()

@@ -185,6 +185,7 @@ def test_workbook_leaves_out_what_it_cannot_hold(firm: Firm, dossier: Dossier) -
     assert len(description) == 32_767
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ["owner", "manager", "bookkeeper", "viewer"])
 def test_everybody_exports_also_of_a_closed_firm(role: str, firm: Firm, dossier: Dossier) -> None:
     LedgerRowFactory(dossier=dossier)
@@ -199,6 +200,7 @@ def test_everybody_exports_also_of_a_closed_firm(role: str, firm: Firm, dossier:
             assert path in client.get(page).content.decode(), path
 
 
+@pytest.mark.slow
 def test_exports_are_fenced_between_firms_and_dossiers(firm: Firm, dossier: Dossier) -> None:
     hidden = DossierFactory(firm=firm, key="hidden", name="leakmark")
     theirs = DossierFactory(key="theirs", name="leakmark")

@@ -165,6 +165,7 @@ def test_pages_hold_fifty_and_carry_the_filter_on(firm: Firm, dossier: Dossier) 
     assert len(downloaded(client, "month=2026-11&state=open")) == 51
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/hours/?month=", "/dossiers/bakery/hours/"])
 def test_page_takes_at_most_25_queries_with_1_and_with_300_rows(path: str, firm: Firm, dossier: Dossier) -> None:
     client = signed_in(firm)

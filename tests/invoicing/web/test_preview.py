@@ -89,6 +89,7 @@ def test_preview_shows_what_would_be_drafted_and_writes_nothing(books: Scene) ->
     assert "2 invoices would be drafted: € 400.00" in shown(client, books, "through=2026-11-20")
 
 
+@pytest.mark.slow
 def test_what_was_read_is_drafted(books: Scene) -> None:
     client = signed_in(books.firm, "bookkeeper")
     page = client.get(path(books)).content.decode()
@@ -101,6 +102,7 @@ def test_what_was_read_is_drafted(books: Scene) -> None:
     assert again.count("stays as it is") == 2
 
 
+@pytest.mark.slow
 def test_another_plan_than_was_read_is_not_drafted_and_says_what_changed(books: Scene) -> None:
     client = signed_in(books.firm)
     page = client.get(path(books)).content.decode()
@@ -120,6 +122,7 @@ def test_another_plan_than_was_read_is_not_drafted_and_says_what_changed(books: 
     assert sorted(str(row.total_excl) for row in Invoice.objects.all()) == ["100.00", "300.00"]
 
 
+@pytest.mark.slow
 def test_preview_of_another_day_does_not_pass_for_this_one(books: Scene) -> None:
     client = signed_in(books.firm)
     read = inputs(client.get(path(books)).content.decode(), "read")[0]
@@ -128,6 +131,7 @@ def test_preview_of_another_day_does_not_pass_for_this_one(books: Scene) -> None
     assert not Invoice.objects.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "now", "then"),
     [
@@ -164,6 +168,7 @@ def test_rule_that_cannot_be_is_said_at_its_field(books: Scene) -> None:
     assert "by those that are tried" not in page
 
 
+@pytest.mark.slow
 def test_difference_to_the_month_before(books: Scene) -> None:
     client = signed_in(books.firm)
     books.draft(OCTOBER)
@@ -183,6 +188,7 @@ def test_day_after_today_is_refused_and_one_that_is_none_means_the_end_of_last_m
     assert "through 31 Oct 2026" in shown(client, books, "through=soon")
 
 
+@pytest.mark.slow
 def test_preview_takes_as_many_queries_for_more_hours(books: Scene) -> None:
     client = signed_in(books.firm)
     client.get(path(books))

@@ -175,6 +175,7 @@ def test_in_the_language_of_the_reader(language: str, said: str) -> None:
     assert said in text(signed_in(firm), "/sending/")
 
 
+@pytest.mark.slow
 def test_refused_by_the_receiver_is_credited_and_billed_again(scene: Callable[..., Scene]) -> None:
     books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "behaviour": "refuses"}])
     invoice = books.send(books.posted())

@@ -105,6 +105,7 @@ def test_an_hour_leaves_on_the_day_on_which_its_invoice_is_posted(scene: Make) -
     assert in_progress(books, 1, 3, 4, 5, 6, 20) == ["937.50", "937.50", "622.50", "622.50", "0.00", "0.00"]
 
 
+@pytest.mark.slow
 def test_written_off_hours_leave_and_come_back(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-10-06", seconds=2 * HOUR)])
     on(books, 3)
@@ -139,6 +140,7 @@ def test_held_hours_stay(scene: Make) -> None:
     assert in_progress(books, 2, 3, 5) == ["95.00", "95.00", "95.00"]
 
 
+@pytest.mark.slow
 def test_credited_hours_that_are_billed_again_come_back(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-10-06", seconds=2 * HOUR)])
     on(books, 2)
@@ -152,6 +154,7 @@ def test_credited_hours_that_are_billed_again_come_back(scene: Make) -> None:
     assert in_progress(books, 1, 2, 4, 5, 8, 9, 20) == ["285.00", "0.00", "0.00", "95.00", "95.00", "0.00", "0.00"]
 
 
+@pytest.mark.slow
 def test_credited_hours_that_are_not_billed_again_stay_out_until_they_are_opened(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-10-06", seconds=2 * HOUR)])
     on(books, 2)

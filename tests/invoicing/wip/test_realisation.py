@@ -165,6 +165,7 @@ def test_credited_hours_that_wait_to_be_billed_again_are_in_neither(scene: Make)
     assert customers(found(books)) == [("Garage Vonk SRL", 2 * HOUR, "190.00", "190.00", "100.0")]
 
 
+@pytest.mark.slow
 def test_lock_up_of_the_year_before(scene: Make) -> None:
     books = scene(
         entries=[

@@ -206,6 +206,7 @@ def test_next_migrate_makes_what_is_missing_though_it_has_nothing_to_migrate(fir
     assert names() == before
 
 
+@pytest.mark.slow
 @FOR_REAL
 def test_looking_at_migrations_changes_no_trigger(firm: Firm) -> None:
     triggers.remove(connection, "firms_auditevent")

@@ -74,6 +74,7 @@ def test_body_in_chunks_comes_whole_and_with_its_length(served: Served) -> None:
     assert _all(served.line(head + b"3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")).endswith(b"\r\n\r\nabcde")
 
 
+@pytest.mark.slow
 def test_request_that_drips_for_too_long_is_ended(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gunicorn_worker, "REQUEST_SECONDS", 1)
     with served.line(b"GET / HTTP/1.1\r\nX: ") as line:

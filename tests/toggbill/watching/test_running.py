@@ -85,6 +85,7 @@ def test_restricted_member_sees_nothing_of_other_dossiers_and_of_connections() -
     assert "leakmark" not in page
 
 
+@pytest.mark.slow
 def test_rows_of_a_page_are_bounded_and_ask_no_more_queries() -> None:
     firm = FirmFactory()
     _busy(firm, "bakery")

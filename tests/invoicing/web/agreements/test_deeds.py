@@ -37,6 +37,7 @@ def said(visitor: Client, address: str, **fields: object) -> str:
     return words(visitor.post(address, fields, follow=True).content)
 
 
+@pytest.mark.slow
 def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=2 * HOUR)], products=ADVANCES)
     agreement = agree(books, kind="advance", product="PROV", start=date(2026, 9, 1))
@@ -94,6 +95,7 @@ def test_block_is_ordered_from_its_agreement(scene: Make) -> None:
     assert f"{invoice} 20.00 h 20.00 h" in text(visitor, f"{own}left/")
 
 
+@pytest.mark.slow
 def test_hours_stand_beside_the_fee_that_billit_billed(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-09-10", seconds=3 * HOUR), entry(2)], products=ADVANCES)
     agreement = agree(books)

@@ -132,6 +132,7 @@ def test_terms_that_cannot_stand_are_refused_at_their_field(books: Scene, change
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_agreement_is_made_with_its_event_and_covers_the_hours_at_once(books: Scene) -> None:
     visitor = signed_in(books.firm)
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=fixed"
@@ -175,6 +176,7 @@ def test_amounts_are_read_as_the_language_writes_them(books: Scene) -> None:
     assert Agreement.objects.get().amount == Decimal("250.50")
 
 
+@pytest.mark.slow
 def test_what_keeps_a_fee_from_being_billed_is_said_before_it_is_saved(books: Scene) -> None:
     visitor = signed_in(books.firm)
     october(books, product="GONE")
@@ -185,6 +187,7 @@ def test_what_keeps_a_fee_from_being_billed_is_said_before_it_is_saved(books: Sc
     assert "Keeping the books · October 2026 · Product unknown to Billit" in preview
 
 
+@pytest.mark.slow
 def test_advances_have_a_form_of_their_own_with_their_days(books: Scene) -> None:
     visitor = signed_in(books.firm)
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=advance"
@@ -220,6 +223,7 @@ def test_advances_have_a_form_of_their_own_with_their_days(books: Scene) -> None
 # --- changing and ending ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_other_terms_are_saved_on_what_was_read(books: Scene) -> None:
     agreement = october(books)
     books.draft()
@@ -238,6 +242,7 @@ def test_other_terms_are_saved_on_what_was_read(books: Scene) -> None:
     assert agreement.amount == Decimal("300.00")
 
 
+@pytest.mark.slow
 def test_what_a_billed_period_rests_on_is_refused_at_its_field(books: Scene) -> None:
     agreement = october(books)
     books.draft()
@@ -253,6 +258,7 @@ def test_what_a_billed_period_rests_on_is_refused_at_its_field(books: Scene) -> 
     }
 
 
+@pytest.mark.slow
 def test_end_says_what_becomes_of_invoices_and_hours_before_it_is_done(books: Scene) -> None:
     agreement = agree(books, in_advance=True, part_periods="days")
     books.draft(date(2026, 8, 31))
@@ -304,6 +310,7 @@ def test_who_may_not_map_reads_the_list_alone(books: Scene) -> None:
 # --- how they stand ---------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_list_says_what_is_billed_what_waits_what_comes_and_what_hours_are_worth(books: Scene) -> None:
     agree(books, included_hours=Decimal(5), extra_product="ADV", amount=Decimal("250.00"))
     visitor = signed_in(books.firm)
@@ -326,6 +333,7 @@ def test_list_says_what_is_billed_what_waits_what_comes_and_what_hours_are_worth
     assert "November 2026, due on 30 Nov 2026 € 250.00 4.00 h" in of_dossier
 
 
+@pytest.mark.slow
 def test_invoice_names_the_agreement_the_period_and_the_covered_hours(books: Scene) -> None:
     october(books)
     books.draft()

@@ -44,6 +44,7 @@ def test_block_is_agreed_on_a_page(scene: Make) -> None:
     assert "blocks of 20.00 h at € 85.00 an hour; a new one below 4.00 h" in shown
 
 
+@pytest.mark.slow
 def test_pages_of_a_block_that_is_drawn_down(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=PRODUCTS)
     agreement = prepaid(books)

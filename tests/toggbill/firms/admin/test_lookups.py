@@ -88,6 +88,7 @@ def test_no_list_is_filtered_by_a_secret_of_any_row_near_it(model: type[models.M
             assert not model_admin.lookup_allowed(path + ending, "x", request), path + ending
 
 
+@pytest.mark.slow
 def test_every_filter_of_every_list_works(firm: Firm) -> None:
     furnish(firm, "bakery")
     browser = superuser(firm)
