@@ -293,7 +293,8 @@ def test_every_page_that_asks_for_a_fresh_proof_is_tried_above() -> None:
 
 def _asks(name: str, wants: tuple[str, ...]) -> bool:
     values: dict[str, str | int] = {"service": "toggl", "kind": "csv", "step": "drop", "remedy": "accept"}
-    values |= {"remote_id": 1, "pk": 1, "client": 1, "decision": "hold", "page": "invoices/", "position": 1}
+    values |= {"remote_id": 1, "pk": 1, "client": 1, "decision": "hold", "page": "invoices/"}
+    values |= dict.fromkeys(("position", "line", "order"), 1)
     with in_firm("ours"):
         path = reverse(name, kwargs={want: values.get(want, "x") for want in wants})
     return bool(getattr(get_resolver().resolve(path).func, "asks_for_proof", False))
