@@ -70,6 +70,7 @@ SEVERAL = {
     "invoicing.posting.attachments.files_of",
     "invoicing.corrections.decide.bill_next",
     "invoicing.corrections.fees.credit_lines",
+    "invoicing.dossiers.brought.bring_advance",
     "invoicing.corrections.decide.credit",
     "invoicing.corrections.replace.bill_anew",
     "invoicing.corrections.together.decide",
