@@ -190,7 +190,7 @@ def test_demo_world_names_every_trouble_and_its_sums_agree(scene: Make) -> None:
     states = Counter(LedgerRow.objects.values_list("state", flat=True))
     assert states["drafted"] == len(claims)
     assert states["attention"] + states["open"] == sum(skipped.values())
-    assert set(states) == {"drafted", "attention", "open", "not_billable", "covered"}
+    assert set(states) == {"drafted", "attention", "open", "not_billable", "covered", "on_account"}
     assert states["open"] == skipped["rounds_to_zero"]
     assert Invoice.objects.filter(status="draft").count() == 22
     assert audit.verify(firm=books.firm).ok
