@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Max, QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from integrations.models import Entry
 from invoicing.ledger import write_backs
@@ -30,16 +32,20 @@ def stocks(agreements: Collection[int], *, besides: Iterable[Invoice] = ()) -> d
     if not agreements:
         return {}
     lines = InvoiceLine.objects.filter(agreement__in=agreements, kind=InvoiceLine.Kind.BLOCK, takes_back__isnull=True)
-    made = dict(lines.order_by().values("agreement").annotate(most=Max("part")).values_list("agreement", "most"))
-    claims = Claim.objects.live().prepaid().filter(line__agreement__in=agreements)
-    drawn = dict(claims.order_by().values("line").annotate(total=Sum("drawn")).values_list("line", "total"))
+    claims = Claim.objects.live().prepaid().filter(line=OuterRef("pk")).order_by().values("line")
+    drawn = Coalesce(Subquery(claims.annotate(total=Sum("drawn")).values("total")), 0)
     redrawn = {invoice.pk for invoice in besides}
     blocks, waits = defaultdict[int, list[Block]](list), set[int]()
-    drafts = dict[int, tuple[int, date]]()
-    for line in lines.live().select_related("invoice").order_by("part"):
+    drafts, made = dict[int, tuple[int, date]](), dict[int, int]()
+    rows: Iterable[Any] = lines.select_related("invoice").annotate(seconds_drawn=drawn).order_by("part")
+    for line in rows:
         of, invoice = line.agreement_id or 0, line.invoice
+        # One that was taken back has had its number all the same.
+        made[of] = line.part
+        if line.released_at is not None:
+            continue
         if invoice.status == Invoice.Status.POSTED:
-            blocks[of].append(Block(line.pk, line.part, line.quantity, drawn.get(line.pk, 0)))
+            blocks[of].append(Block(line.pk, line.part, line.quantity, line.seconds_drawn))
         elif invoice.pk in redrawn and line.period is not None:
             drafts[of] = line.part, line.period
         elif invoice.status != Invoice.Status.VOID:
@@ -64,7 +70,8 @@ def balances(agreements: Iterable[Agreement]) -> list[Balance]:
     prepaid = (row for row in agreements if row.kind == Agreement.Kind.PREPAID)
     rows = sorted(prepaid, key=lambda row: (row.title, row.key))
     found = stocks([row.pk for row in rows])
-    waiting = {row.block_of_id: row for row in Invoice.objects.waiting().filter(block_of__in=rows)}
+    ordered = [pk for pk, stock in found.items() if stock.waits]
+    waiting = {row.block_of_id: row for row in Invoice.objects.waiting().filter(block_of__in=ordered)}
     return [
         Balance(
             row,
