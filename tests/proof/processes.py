@@ -17,11 +17,12 @@ from django.db import connection
 from integrations.sandbox.process import Process
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 120.0
+PATIENCE = 180.0
 """Seconds in which whatever is waited for must come about."""
 
-LEASE = 1
-"""Seconds of every lease and pause of the processes that are started here."""
+LEASE = 3
+"""Seconds of every lease and pause of the processes that are started here: longer than a turn takes beside other tests,
+or what one worker does is taken for dead by the next one, again and again."""
 
 _CELERY = [sys.executable, "-m", "celery", "-A", "toggbill", "--quiet"]
 _WORKER = [
