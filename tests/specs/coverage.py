@@ -59,6 +59,10 @@ SIGN_IN = {name for name in REQUESTS if name.startswith("billit_sign_in.")}
 """What the short journey leaves out: it takes a person at a browser, whom the tests of the sign-in play."""
 SUBSCRIPTIONS = {name for name in REQUESTS if name.startswith("subscriptions.")}
 """The same: the services must reach the site, which the tests of the webhooks start."""
+OF_AGREEMENTS = {"billit.Api.invoices_to", "billit.Api.orders_by_id"}
+"""The same: orders that Billit made by itself are brought in by a person."""
+TAGS = {"toggl.Api.tag_entries"}
+"""The same: no tag is written unless a dossier names one."""
 # What sends nothing.
 _SILENT = {"calls", "close", "transport"}
 
