@@ -248,6 +248,9 @@ CELERY_TASK_ROUTES = ROUTES
 CELERY_TASK_DEFAULT_PRIORITY = BY_ITSELF
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Else a worker whose broker came back asks it to raise the number again, task by task, and waits for an answer on a
+# connection whose frames its threads read as well: over RabbitMQ it then waits for ever (Celery 5.7).
+CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULER = "toggbill.beat:Scheduler"
