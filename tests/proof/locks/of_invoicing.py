@@ -37,15 +37,9 @@ from tests.proof.locks.world import BUYER, TODAY, World
 def _annexes(w: World) -> dict[str, Any]:
     """One that was made, and one that could not be."""
     made, failed = w.all("approved")
-    Dossier.objects.filter(pk=made.dossier_id).update(annex=True)
     digest = contents([made.pk])[made.pk].digest()
     files = {made.pk: freeze._Made(digest, "annex", b"%PDF-", b"")}
     return {"firm": made.firm, "made": files, "failed": {failed.pk: Message("annex_failed", {"why": ""})}}
-
-
-def _without_annexes(w: World) -> dict[str, Any]:
-    Dossier.objects.filter(invoices__in=w.all("approved")).update(annex=True)
-    return {"now": NOW + timedelta(hours=1)}
 
 
 def _decision(w: World, reason: str, remedy: Remedy) -> dict[str, Any]:
@@ -261,7 +255,7 @@ INVOICING: dict[str, Make] = {
     "invoicing.evidence.pack.note": by(
         lambda w: {"dossier": w.one("dossiers"), "month": date(2026, 10, 1), "pack": Pack("0" * 64, 1, True)}
     ),
-    "invoicing.due.annexes.take_due": _without_annexes,
+    "invoicing.due.annexes.take_due": lambda w: {"now": NOW + timedelta(hours=1)},
     "invoicing.due.posts._take": lambda w: {
         "chosen": [*Invoice.objects.order_by("-pk").values_list("pk", flat=True)],
         "now": NOW + timedelta(hours=1),

@@ -132,7 +132,7 @@ def _services(firm: Firm, named: dict[str, list[Any]]) -> None:
     # Two dossiers of one company: what changes there concerns two workspaces.
     made = [DossierFactory(firm=firm, workspace=each, company=companies[0]) for each in workspaces[:2]]
     Dossier.objects.filter(pk__in=[row.pk for row in made]).update(
-        mode="send", no_limit=True, every="daily", due_at=NOW, reconcile_at=NOW
+        mode="send", no_limit=True, every="daily", due_at=NOW, reconcile_at=NOW, annex=True
     )
     named["dossiers"] = list(made)
     for dossier in made:
