@@ -266,7 +266,7 @@ BILLIT = (
     Fault(
         "GET /v1/*",
         "request",
-        ("query.$filter", "query.$orderby", "query.$top"),
+        ("query.$filter", "query.$orderby", "query.$top", "query.$skip"),
         "undeclared parameter",
         "The file declares no OData parameter; the page on OData has them for every list.",
     ),
