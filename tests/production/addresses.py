@@ -46,6 +46,8 @@ class Filler:
             "kind": "csv",
             "pk": self._first("firms_membership"),
             "position": "1",
+            "line": "1",
+            "order": "1",
             "step": "drop",
             "verb": "drop",
             "decision": "hold",
