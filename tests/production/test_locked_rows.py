@@ -68,7 +68,10 @@ def test_site_answers_while_many_click_on_a_locked_invoice(site: Site, draft: st
 def test_workers_wait_as_long_as_it_takes(site: Site) -> None:
     """What Billit has answered has to be written down, whoever holds the row."""
     shown = site.manage(
-        "shell", "-v", "0", "-c",
+        "shell",
+        "-v",
+        "0",
+        "-c",
         "from django.db import connection as c; k = c.cursor(); k.execute('SHOW lock_timeout'); print(k.fetchone()[0])",
-    )  # fmt: skip
+    )
     assert shown.strip() == "0"

@@ -78,7 +78,7 @@ def test_pages_stay_small_with_five_hundred_dossiers() -> None:
     many.waiting(rows, 10)
     many.billing(rows)
     client: Any = signed_in(firm)
-    lists: dict[str, Callable[[], str]] = {path: lambda path=path: path for path in _LISTS}  # type: ignore[misc]
+    lists: dict[str, Callable[[], str]] = {path: lambda path=path: path for path in _LISTS}  # type: ignore[misc]  # mypy infers no lambda with a default
     for name, page in (_pages() | lists).items():
         queries, size = _asked(client, page())
         assert (size <= MOST_BYTES, queries <= MOST_QUERIES) == (True, True), (name, size, queries)

@@ -85,8 +85,13 @@ def test_rows_of_the_small_world(scene: Make) -> None:
 def test_an_hour_is_in_it_from_its_day(scene: Make) -> None:
     books = scene(tags=MAPPED)
     assert in_progress(books, 4, 5, 6, 7, 19, 20, month=10) == [
-        "0.00", "95.00", "315.00", "457.50", "457.50", "937.50",
-    ]  # fmt: skip
+        "0.00",
+        "95.00",
+        "315.00",
+        "457.50",
+        "457.50",
+        "937.50",
+    ]
 
 
 def test_an_hour_leaves_on_the_day_on_which_its_invoice_is_posted(scene: Make) -> None:
@@ -116,8 +121,14 @@ def test_written_off_hours_leave_and_come_back(scene: Make) -> None:
     on(books, 9)
     decisions.write_off(entries=[the(1)], reason="After all", by=BY, now=timezone.now())
     assert in_progress(books, 2, 3, 6, 7, 8, 9, 20) == [
-        "285.00", "190.00", "190.00", "285.00", "285.00", "190.00", "190.00",
-    ]  # fmt: skip
+        "285.00",
+        "190.00",
+        "190.00",
+        "285.00",
+        "285.00",
+        "190.00",
+        "190.00",
+    ]
 
 
 def test_hours_that_were_held_before_they_were_written_off_stay_until_then(scene: Make) -> None:

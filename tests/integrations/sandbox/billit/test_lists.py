@@ -14,7 +14,7 @@ ROWS: list[Record] = [
     {"Id": 2, "Name": "tb-b", "Amount": Decimal("20.0"), "Paid": True, "At": "2026-10-15T12:30:00.55", "To": {"Id": 8}},
     {"Id": 3, "Name": "it's", "Amount": Decimal("30.00"), "Paid": True, "At": "2026-11-01T00:00:00", "To": {"Id": 7}},
     {"Id": 4, "Paid": False},
-]  # fmt: skip
+]
 NAMES = {"Id", "Name", "Amount", "Paid", "At", "To/Id"}
 
 
