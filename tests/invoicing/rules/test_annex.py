@@ -53,6 +53,7 @@ def test_digest_tells_whatever_it_says() -> None:
         "rounding": Rounding(15),
         "lines": (),
         "left": (("Block of hours", Decimal("2.00")),),
+        "vat_apart": Decimal("-0.01"),
     }
     assert set(changed) == {field.name for field in fields(Annex)}
     annexes = [ANNEX, *(replace(ANNEX, **{name: value}) for name, value in changed.items())]  # type: ignore[arg-type]  # drawn
