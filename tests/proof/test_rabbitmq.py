@@ -25,9 +25,9 @@ SLOWLY = {"service": "billit", "method": "POST", "path": "^/v1/orders$", "kind":
 PAGES = {"confirm_publish": True, "connect_timeout": 2, "read_timeout": 2, "write_timeout": 2}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def node() -> Iterator[RabbitMQ]:
-    """One for the tests of this file."""
+    """One for each test, since each leaves it killed or full, and a parallel run takes them in any order."""
     with rabbitmq() as made:
         yield made
 
