@@ -61,6 +61,12 @@ def held_back(note: Invoice) -> Message | None:
     return hindrance(note.about) or too_large(note)
 
 
+def resting(invoices: Sequence[Invoice]) -> set[int]:
+    """Those of some invoices (row ids) that rest on other orders: the only ones that ``held_back`` says anything of."""
+    deducting = Deduction.objects.live().filter(line__invoice__in=invoices)
+    return {*deducting.values_list("line__invoice", flat=True), *(row.pk for row in invoices if row.about_id)}
+
+
 def _advances_of(invoice: Invoice) -> list[Invoice]:
     """The invoices of the advances that it deducts."""
     deducted = Invoice.objects.filter(lines__deductions__line__invoice=invoice, lines__deductions__released_at=None)
@@ -72,14 +78,13 @@ def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) ->
 
     What a person has to decide stands as attention on the invoice.
     """
-    deducting = Deduction.objects.live().filter(line__invoice__in=rows)
-    settling = set(deducting.values_list("line__invoice", flat=True))
-    notes = [row for row in rows if row.about is not None or row.pk in settling]
+    resting_on = resting(rows)
+    notes = [row for row in rows if row.pk in resting_on]
     if not notes:
         return {}
     about = {note.about.pk: note.about for note in notes if note.about is not None}
-    about |= {each.pk: each for note in notes if note.pk in settling for each in _advances_of(note)}
-    by_order = {each.pk: each for note in notes if note.pk in settling for each in brought.of_invoice(note)}
+    about |= {each.pk: each for note in notes for each in _advances_of(note)}
+    by_order = {each.pk: each for note in notes for each in brought.of_invoice(note)}
     try:
         seen = read(invoices=list(about.values()), api=api)
         looked = brought.read(rows=list(by_order.values()), api=api)

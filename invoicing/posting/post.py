@@ -223,10 +223,12 @@ def _claim(
     if asked_only:
         rows = rows.filter(post_requested_at__isnull=False)
     free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
+    resting = credited.resting([invoice for invoice, _ in orders])
     claimed = [
         _Claimed(invoice, order, _attempt(invoice, order, now))
         for invoice, order in orders
-        if free.get(invoice.pk) == invoice.key_number and credited.held_back(invoice) is None
+        if free.get(invoice.pk) == invoice.key_number
+        and (invoice.pk not in resting or credited.held_back(invoice) is None)
     ]
     if not claimed:
         return []

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from integrations.clients import billit
@@ -64,6 +66,18 @@ def test_each_has_a_request_a_key_and_an_outcome_of_its_own(scene: Make) -> None
         ["invoice_drafted", "invoice_approved", "invoice_posting", "invoice_posted"]
     ] * 3
     assert audit.verify(firm=books.firm).ok
+
+
+def test_an_invoice_more_costs_one_statement_more_that_its_request_leaves(scene: Make) -> None:
+    books = scene(**many(9))
+    invoices = _approved(books)
+    asked = []
+    for part in (invoices[:3], invoices[3:]):
+        with CaptureQueriesContext(connection) as queries:
+            _together(part)
+        asked.append(len(queries))
+    assert asked[1] - asked[0] == 3
+    assert _outcomes() == ["accepted"] * 9
 
 
 def test_second_turn_with_the_same_invoices_sends_nothing(scene: Make) -> None:
