@@ -44,6 +44,7 @@ def test_a_new_user_agrees_on_a_forfait_and_sees_its_first_invoice(
     page.get_by_role("link", name="Fee agreements, if any").click()
     expect(heading).to_have_text("Fee agreements, if any")
     page.get_by_role("link", name="Make an agreement").click()
+    expect(page.get_by_label("Customer")).to_be_visible()
     offered = page.locator("#known-clients option").evaluate_all("all => all.map(each => each.value)")
     page.get_by_label("Customer").fill(next(each for each in offered if each.startswith("Garage Vonk")))
     page.get_by_role("button", name="Go on to the terms").click()

@@ -17,6 +17,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django_htmx.middleware import HtmxDetails
 
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.identity import proof as proofs
@@ -74,6 +75,8 @@ class FirmRequest(HttpRequest):
     # The first of the user's firms that demands a second step.
     demanding_firm: Firm | None
     LANGUAGE_CODE: str
+    # True when a part of the page asks (htmx), not the browser.
+    htmx: HtmxDetails
 
 
 def may(membership: Membership | None, what: str) -> bool:

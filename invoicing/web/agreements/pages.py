@@ -37,8 +37,6 @@ from toggbill.firms.errors import NotPossible
 
 LOOK = "look"
 """The field of a form that asks what would come of it; nothing is saved."""
-_PART = "X-Part"
-"""The header of a script that wants the answer to that alone, not the whole page."""
 _A_DAY = timedelta(days=1)
 # In which state the hours of an agreement are; else they are covered.
 _HOURS = {rules.Kind.advance: LedgerRow.State.ON_ACCOUNT, rules.Kind.prepaid: LedgerRow.State.PREPAID}
@@ -152,7 +150,7 @@ def _edit(
         "effects": waiting.of_change(lines),
         "read": "" if stands is None else Read.of([figures.of_agreement(stands)]).pack(),
     }
-    if looks and request.headers.get(_PART):
+    if looks and request.htmx:
         return render(request, "parts/agreement_ahead.html", context)
     return render(request, "configuring/agreement.html", context, status=422 if form.is_bound and not looks else 200)
 
@@ -274,7 +272,7 @@ def end(request: FirmRequest, key: str, pk: int) -> HttpResponse:
         "effects": effects,
         "read": Read.of([figures.of_agreement(stands)]).pack(),
     }
-    if looks and request.headers.get(_PART):
+    if looks and request.htmx:
         return render(request, "parts/agreement_effects.html", context)
     return render(
         request, "configuring/agreement_end.html", context, status=422 if form.is_bound and not looks else 200

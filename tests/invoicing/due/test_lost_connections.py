@@ -197,7 +197,7 @@ def test_invoice_that_waits_says_why_on_its_page_and_in_the_list(scene: Make, br
     page = browser.get(f"/invoices/{invoice.reference}/", follow=True).content.decode()
     assert sentence in page
     assert "waits for a worker" not in page
-    assert "data-refresh" not in page
+    assert "hx-trigger" not in page
     assert sentence in browser.get("/invoices/", follow=True).content.decode()
     assert "1 connection needs you" in browser.get("/connections/", follow=True).content.decode()
 

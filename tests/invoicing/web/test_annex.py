@@ -130,10 +130,10 @@ def test_approving_on_the_page_has_the_annex_made_after_the_commit(
     assert (invoice.status, len(callbacks), Annex.objects.count()) == ("approved", messages, 0)
     # The page looks again by itself until the annex is there.
     shown = signed_in(firm).get(f"/invoices/{invoice.reference}/").content.decode()
-    assert ('data-refresh="3"' in shown) is wanted
+    assert ('hx-trigger="every 3s"' in shown) is wanted
     if wanted:
         AnnexFactory(invoice=invoice)
-        assert "data-refresh" not in signed_in(firm).get(f"/invoices/{invoice.reference}/").content.decode()
+        assert "hx-trigger" not in signed_in(firm).get(f"/invoices/{invoice.reference}/").content.decode()
 
 
 def test_dossier_says_whether_its_invoices_carry_one(firm: Firm, dossier: Dossier) -> None:

@@ -124,7 +124,7 @@ def test_button_has_the_workers_compare_and_the_page_shows_what_they_find(
     page = answer.content.decode()
     assert "The dossier is being compared with Toggl and Billit." in page
     assert "Compare with Toggl and Billit now" not in page
-    assert 'data-refresh="3"' in page, "it looks again by itself"
+    assert 'hx-trigger="every 3s"' in page, "it looks again by itself"
     again = browser.post("/dossiers/small/compare/", follow=True).content.decode()
     assert "The comparison is under way already." in again
     assert queue.work() == ["reconcile_dossier"]
@@ -132,11 +132,11 @@ def test_button_has_the_workers_compare_and_the_page_shows_what_they_find(
     assert f"Entry {FIRST_ENTRY + 1} of 2026-10-05 was deleted in Toggl" in page
     assert f'href="/f/{books.firm.slug}/corrections/?dossier=small"' in page
     assert f'href="/f/{books.firm.slug}/invoices/{Invoice.objects.get().reference}/"' in page
-    assert 'data-refresh="3"' not in page
+    assert 'hx-trigger="every 3s"' not in page
     books.later(minutes=2)
     browser.post("/dossiers/small/compare/")
     books.later(minutes=6)
-    assert 'data-refresh="3"' not in page_of(books.dossier, browser), "not for ever"
+    assert 'hx-trigger="every 3s"' not in page_of(books.dossier, browser), "not for ever"
 
 
 @pytest.mark.parametrize(("role", "may"), [("owner", True), ("bookkeeper", True), ("viewer", False)])

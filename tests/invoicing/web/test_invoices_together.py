@@ -180,7 +180,7 @@ def test_many_are_approved_then_posted_then_shown_with_how_far_they_are(firm: Fi
     answer = client.post("/invoices/together/post/", sent, follow=True)
     assert alerts(answer.content.decode()) == "success: 2 invoices are on their way to Billit."
     assert "0 of 2 invoices are in Billit" in words(answer.content)
-    assert 'data-refresh="3"' in answer.content.decode()
+    assert 'hx-trigger="every 3s"' in answer.content.decode()
     # What is under way is neither ticked nor dropped from here.
     assert 'name="invoice"' not in answer.content.decode()
     assert list(Invoice.objects.filter(post_requested_by="me@example.com").values_list("customer_name", flat=True)) == [
@@ -201,7 +201,7 @@ def test_many_are_approved_then_posted_then_shown_with_how_far_they_are(firm: Fi
     assert "1 of 2 invoices are in Billit" in said
     assert "1 stands still: what is wrong, and what mends it, stands beside it." in said
     assert "The VAT rate is not allowed. Mend the cause, then approve again." in said
-    assert "data-refresh" not in answer.content.decode()
+    assert "hx-trigger" not in answer.content.decode()
 
 
 def test_row_that_changed_meanwhile_is_left_alone_and_named(firm: Firm, dossier: Dossier) -> None:

@@ -61,7 +61,7 @@ def test_toggl_is_read_when_a_person_asks(
     assert len(asked) == 1
     assert Workspace.objects.get(pk=dossier.workspace_id).next_sync_at == NOW
     assert "It is being read. This page looks again by itself." in said
-    assert "data-refresh" in said
+    assert "hx-trigger" in said
     assert READ not in said.partition('id="reading"')[2].partition("</section>")[0]
     again = client.post(READ, follow=True).content.decode()
     assert alerts(again) == "info: Toggl is not read now: see when that is possible."

@@ -171,7 +171,7 @@ def test_post_notes_the_wish_and_enqueues_after_commit(
     invoice.refresh_from_db()
     assert (invoice.status, invoice.post_requested_at is not None) == ("approved", True)
     page = client.get(f"/invoices/{invoice.reference}/").content.decode()
-    assert 'data-refresh="3"' in page
+    assert 'hx-trigger="every 3s"' in page
     assert "/post/" not in page
 
 

@@ -1,9 +1,13 @@
 // Small comforts; every page works without them.
 (function () {
   "use strict";
-  document.querySelectorAll(".deciding-all").forEach(function (label) {
-    label.hidden = false;
-  });
+  function show(event) {
+    (event ? event.target : document).querySelectorAll(".deciding-all").forEach(function (label) {
+      label.hidden = false;
+    });
+  }
+  show();
+  document.addEventListener("htmx:load", show);
   document.addEventListener("change", function (event) {
     var field = event.target;
     // One box for all: those of the same form and name.
@@ -18,8 +22,12 @@
       field.form.requestSubmit();
     }
   });
-  // A second click must not ask twice. The button is disabled after the form has left with its values.
+  // A second click must not ask twice. The button is disabled after the form has left with its values; htmx disables
+  // those of the forms that it sends.
   document.addEventListener("submit", function (event) {
+    if (event.defaultPrevented) {
+      return;
+    }
     window.setTimeout(function () {
       event.target.querySelectorAll("button[type=submit]").forEach(function (button) {
         button.disabled = true;
@@ -33,39 +41,6 @@
       });
     }
   });
-  // What a form would do stands beside it, and is asked for anew while it is filled in.
-  document.querySelectorAll("form[data-ahead]").forEach(function (form) {
-    var shown = document.getElementById(form.dataset.ahead);
-    var asked = 0;
-    var waiting = 0;
-    function look() {
-      var values = new FormData(form);
-      var mine = ++asked;
-      values.set("look", "1");
-      window
-        .fetch(window.location.href, { method: "POST", body: values, headers: { "X-Part": "ahead" } })
-        .then(function (answer) {
-          return answer.ok && !answer.redirected ? answer.text() : null;
-        })
-        .then(function (text) {
-          if (text !== null && mine === asked) {
-            shown.innerHTML = text;
-          }
-        })
-        .catch(function () {});
-    }
-    form.addEventListener("input", function () {
-      window.clearTimeout(waiting);
-      waiting = window.setTimeout(look, 400);
-    });
-  });
-  // While a worker is at it, the page looks again by itself.
-  var moving = document.querySelector("[data-refresh]");
-  if (moving) {
-    window.setTimeout(function () {
-      window.location.replace(window.location.href);
-    }, Number(moving.dataset.refresh) * 1000);
-  }
   // An open menu closes when the person goes elsewhere.
   function closeMenus(except) {
     document.querySelectorAll("details.menu[open]").forEach(function (menu) {

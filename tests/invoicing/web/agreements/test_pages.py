@@ -89,7 +89,7 @@ def test_first_lines_are_shown_before_anything_is_saved(books: Scene) -> None:
     before = everything()
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=fixed"
     answer = visitor.post(
-        address, terms(start="2026-10-15", part_periods="days", look="1"), headers={"X-Part": "ahead"}
+        address, terms(start="2026-10-15", part_periods="days", look="1"), headers={"HX-Request": "true"}
     )
     shown = words(answer.content)
     assert shown.split(" Amounts without VAT")[0].strip() == (
@@ -123,7 +123,7 @@ def test_first_lines_are_shown_before_anything_is_saved(books: Scene) -> None:
 def test_terms_that_cannot_stand_are_refused_at_their_field(books: Scene, changes: dict[str, str], shown: str) -> None:
     visitor = signed_in(books.firm)
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=fixed"
-    looked = visitor.post(address, terms(**changes, look="1"), headers={"X-Part": "ahead"})
+    looked = visitor.post(address, terms(**changes, look="1"), headers={"HX-Request": "true"})
     assert shown in words(looked.content)
     before = everything()
     answer = visitor.post(address, terms(**changes))
@@ -192,7 +192,7 @@ def test_advances_have_a_form_of_their_own_with_their_days(books: Scene) -> None
     visitor = signed_in(books.firm)
     address = f"{at(books, 'add/')}?customer={GARAGE}&kind=advance"
     form = terms(amount="", plan="2026-10-01 250.00\n2026-12-01 1,250.00", settle_on="12-31")
-    looked = visitor.post(address, form | {"look": "1"}, headers={"X-Part": "ahead"})
+    looked = visitor.post(address, form | {"look": "1"}, headers={"HX-Request": "true"})
     assert "1 Oct 2026 Flat fee · Keeping the books · 01/10/2026 € 250.00 1 Dec 2026" in words(looked.content)
     answer = visitor.post(address, form | {"plan": "2026-10-01 a lot"})
     assert faults(answer) == {
@@ -267,7 +267,7 @@ def test_end_says_what_becomes_of_invoices_and_hours_before_it_is_done(books: Sc
     visitor = signed_in(books.firm)
     address = at(books, f"{agreement.pk}/end/")
     page = visitor.get(address).content.decode()
-    looked = visitor.post(address, {"last_day": "2026-09-15", "look": "1"}, headers={"X-Part": "ahead"})
+    looked = visitor.post(address, {"last_day": "2026-09-15", "look": "1"}, headers={"HX-Request": "true"})
     assert words(looked.content).strip() == (
         f"Invoice {options.name_of(posted)} bills September 2026 already, of which days lie behind the end. That "
         "stays as it is: credit the line if it is to be taken back. "
@@ -277,7 +277,7 @@ def test_end_says_what_becomes_of_invoices_and_hours_before_it_is_done(books: Sc
         "that line is gone. "
         "Hours from 16 Sep 2026 on are billed by the hour, unless another agreement covers them."
     )
-    looked = visitor.post(address, {"last_day": "2026-11-15", "look": "1"}, headers={"X-Part": "ahead"})
+    looked = visitor.post(address, {"last_day": "2026-11-15", "look": "1"}, headers={"HX-Request": "true"})
     assert (
         "bills November 2026: draft the dossier again before you approve it, and it bills 1 Nov 2026 – 15 Nov 2026, "
         "€ 125.00."
