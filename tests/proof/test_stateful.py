@@ -39,6 +39,7 @@ from tests.worlds import (
     BAKERY,
     BAKERY_PARTY,
     BAKERY_PROJECT,
+    COMPANY,
     FIRST_ENTRY,
     GARAGE,
     GARAGE_PARTY,
@@ -56,6 +57,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 EXAMPLES = int(os.environ.get("PROOF_EXAMPLES", "8"))
 STEPS = int(os.environ.get("PROOF_STEPS", "25"))
 TODAY = date(2026, 11, 20)
+MERGED, ELSEWHERE = 100, 7999
+"""What a merged customer has more in its number, and where one stands that the company has no more."""
 # The answers of Billit to a new order, each with what the sandbox needs to know of it.
 ANSWERS: dict[str, dict[str, Any]] = {
     "well": {},
@@ -212,6 +215,21 @@ class Billing(RuleBasedStateMachine):
         else:
             mappings.map_clients(rules=[ClientRule(client, party_id=party)], **asked)
         derive.derive_marked(now=timezone.now())
+
+    @rule(party=st.sampled_from([GARAGE_PARTY, BAKERY_PARTY]), gone=st.booleans())
+    def merge_customers_in_billit(self, party: int, gone: bool) -> None:
+        """Into a new one with its number, as after a merge by hand; or back to the old one."""
+        rows = {row["PartyID"]: row for row in self.books.control.world()["billit"]["parties"]}
+        self.books.control.put_billit(
+            "parties",
+            {"PartyID": party, "CompanyID": ELSEWHERE if gone else COMPANY},
+            {**rows[party], "PartyID": party + MERGED, "CompanyID": COMPANY if gone else ELSEWHERE},
+        )
+
+    @rule(party=st.sampled_from([GARAGE_PARTY, BAKERY_PARTY]))
+    def point_a_client_to_the_merged_customer(self, party: int) -> None:
+        client = GARAGE if party == GARAGE_PARTY else BAKERY
+        self.map_a_client(client=client, party=party + MERGED)
 
     def _has(self, kind: str, number: int) -> bool:
         return any(row["id"] == number for row in self.books.control.world()["toggl"][kind])
