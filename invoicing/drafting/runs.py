@@ -40,14 +40,19 @@ class Drafting:
     """What a run did (or, as a preview, would do).
 
     ``moved``: the invoices made or changed, with what was planned; ``left``: the waiting drafts that stay as they were;
-    ``dropped``: those that no hour is left on.
+    ``dropped``: those that no hour is left on; ``sheet``: what it was planned of.
     """
 
-    plan: planning.Plan
+    sheet: Sheet
     moved: tuple[tuple[Invoice, planning.PlannedInvoice], ...]
     left: tuple[Invoice, ...]
     dropped: tuple[Invoice, ...]
     mirror_as_of: datetime | None
+
+    @property
+    def plan(self) -> planning.Plan:
+        """What was planned."""
+        return self.sheet.plan
 
 
 def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
@@ -58,14 +63,21 @@ def preview(*, dossier: Dossier, cut_off: date, now: datetime) -> Drafting:
 
 
 def foresee(
-    *, dossier: Dossier, cut_off: date, now: datetime, what_if: WhatIf | None = None, only: str | None = None
+    *,
+    dossier: Dossier,
+    cut_off: date,
+    now: datetime,
+    what_if: WhatIf | None = None,
+    only: str | None = None,
+    books: Facts | None = None,
 ) -> Drafting:
     """The same of the hours as the books have judged them, by other rules if ``what_if`` says so; nothing is written.
 
-    ``only``: of this customer (its key) alone. Raises ``NotPossible`` for a day after today.
+    ``only``: of this customer (its key) alone; ``books``: where they were read. Raises ``NotPossible`` for a day after
+    today.
     """
     refuse_future(dossier, cut_off, now)
-    sheet = Sheet.read(dossier, cut_off, now, what_if, only)
+    sheet = Sheet.read(dossier, cut_off, now, what_if, only, books)
     moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -75,7 +87,7 @@ def foresee(
                 left.append(standing)
                 continue
         moved.append((drafts.header(standing or drafts.new(dossier, now), planned, sheet.known), planned))
-    return Drafting(sheet.plan, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
+    return Drafting(sheet, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
 def draft(*, dossier: Dossier, cut_off: date, by: Actor, now: datetime, read: Read | None = None) -> Drafting:
@@ -99,10 +111,12 @@ def draft_derived(
     now: datetime,
     read: Read | None = None,
     only: str | None = None,
+    books: Facts | None = None,
 ) -> Drafting:
     """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction.
 
     ``only``: for this customer (its key) alone; that is no run of the dossier, by which hours of others are late.
+    ``books``: where the caller read them under the firm's lock.
     """
     refuse_future(dossier, cut_off, now)
     lock_firm(dossier.firm)
@@ -117,7 +131,7 @@ def draft_derived(
     lock_rows(unposted(dossier))
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
-    sheet = Sheet.read(dossier, cut_off, now, only=only)
+    sheet = Sheet.read(dossier, cut_off, now, only=only, books=books)
     if read is not None:
         check(read, lambda: [figures.of_plan(dossier, cut_off, sheet.plan)], by=by)
     kept, matched = [], set[int]()
@@ -164,7 +178,7 @@ def draft_derived(
     audit.record(firm=dossier.firm, news=news, by=by, now=now)
     others = {*released, *locks.elsewhere(claimed)} - set(claimed)
     derive.derive_entries(entries=others | moved_on | judged_again - set(claimed), now=now)
-    return Drafting(sheet.plan, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
+    return Drafting(sheet, tuple(changes), tuple(kept), dropped, dossier.workspace.synced_at)
 
 
 def _note_run(dossier: Dossier, cut_off: date, by: Actor, now: datetime, invoices: Collection[Invoice]) -> None:
@@ -265,7 +279,7 @@ def draft_again(
     agreed = planning.Agreed(
         agreements.standing(judge.agreements),
         agreements.periods_of(dropped),
-        blocks.stocks([each.id for each in judge.agreements]),
+        blocks.stocks_of([each.id for each in judge.agreements], books.sold),
     )
     before = drafts.written(dropped.lines.order_by("position").prefetch_related("claims"))
     plan = planning.plan(
@@ -279,7 +293,7 @@ def draft_again(
     same = [planned for planned in plan.invoices if differences.same_buyer(planned.buyer, dropped)]
     rows = drafts.entry_rows(dossier, same)
     waiting = list(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
-    known = known_customers(dossier.company, (planned.buyer.party_id for planned in same))
+    known = books.known_customers(dossier.company, (planned.buyer.party_id for planned in same))
     made = list[tuple[Invoice, planning.PlannedInvoice]]()
     news, hours = list[News](), list[planning.PlannedLine]()
     for planned in same:

@@ -38,10 +38,19 @@ def settle(*, agreement: Agreement, through: date, by: Actor, now: datetime, rea
     return _settle(agreement=agreement, through=through, by=by, now=now, read=read)
 
 
-def foresee(*, agreement: Agreement, through: date, now: datetime) -> Drafting:
+def preview(*, agreement: Agreement, through: date, now: datetime) -> Drafting:
     """What ``settle`` would draft, without doing it. Raises ``NotPossible`` as it does."""
     _refuse(agreement, through, now)
     derive.derive(workspace=agreement.dossier.workspace, now=now)
+    return foresee(agreement=agreement, through=through, now=now)
+
+
+def foresee(*, agreement: Agreement, through: date, now: datetime) -> Drafting:
+    """The same of the hours as the books have judged them; nothing is written. Raises ``NotPossible``, too."""
+    _refuse(agreement, through, now)
+    books = Facts.load(agreement.dossier.workspace)
+    only = _customer(agreement, books)
+    cut_off = _through_the_drafts(agreement.dossier, only, through)
 
     def settled(_dossier: Dossier, judge: Judge) -> Judge:
         agreed = [
@@ -52,8 +61,7 @@ def foresee(*, agreement: Agreement, through: date, now: datetime) -> Drafting:
         ]
         return judge.under(agreements=tuple(agreed))
 
-    only = _customer(agreement)
-    return runs.foresee(dossier=agreement.dossier, cut_off=through, now=now, what_if=settled, only=only)
+    return runs.foresee(dossier=agreement.dossier, cut_off=cut_off, now=now, what_if=settled, only=only, books=books)
 
 
 @transaction.atomic
@@ -68,22 +76,23 @@ def _settle(*, agreement: Agreement, through: date, by: Actor, now: datetime, re
     found.save(update_fields=["settled_through"])
     news = News("agreement_settled", f"dossier {found.dossier.key}", {"agreement": found.key, "through": str(through)})
     audit.record(firm=found.firm, news=[news], by=by, now=now)
-    only = _customer(found)
-    cut_off = max([through, *_days_waiting(found.dossier, only)])
-    return runs.draft_derived(dossier=found.dossier, cut_off=cut_off, by=by, now=now, only=only)
+    books = Facts.load(found.dossier.workspace)
+    only = _customer(found, books)
+    cut_off = _through_the_drafts(found.dossier, only, through)
+    return runs.draft_derived(dossier=found.dossier, cut_off=cut_off, by=by, now=now, only=only, books=books)
 
 
-def _days_waiting(dossier: Dossier, buyer_key: str) -> list[date]:
-    """The latest days of what is on the customer's waiting drafts: that stays on them."""
+def _through_the_drafts(dossier: Dossier, buyer_key: str, through: date) -> date:
+    """The day itself, or the latest one of what is on the customer's waiting drafts: that stays on them."""
     lines = InvoiceLine.objects.filter(invoice__in=Invoice.objects.drafts().filter(dossier=dossier, kind=_INVOICE))
     lines = lines.filter(invoice__buyer_key=buyer_key)
-    found = lines.aggregate(hours=Max("claims__day"), due=Max("due_on"))
-    return [day for day in found.values() if day is not None]
+    found: dict[str, date | None] = lines.aggregate(hours=Max("claims__day"), due=Max("due_on"))
+    return max([through, *(day for day in found.values() if day is not None)])
 
 
-def _customer(agreement: Agreement) -> str:
+def _customer(agreement: Agreement, books: Facts) -> str:
     """What tells its customer from others. Raises ``NotPossible`` where there is none."""
-    judge = Facts.load(agreement.dossier.workspace).judges[agreement.dossier_id]
+    judge = books.judges[agreement.dossier_id]
     for each in judge.agreements:
         if each.id == agreement.pk and (key := judge.customer_key(each)):
             return key

@@ -12,11 +12,12 @@ from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
 from invoicing.ledger import agreements, blocks, differences
-from invoicing.ledger.facts import Facts, known_customers, terms
+from invoicing.ledger.facts import Facts, terms
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import Code
 from invoicing.rules import planning
+from invoicing.rules.agreement import Agreement
 from invoicing.rules.agreements.settlement import settlements
 from invoicing.rules.judge import Judge
 
@@ -33,7 +34,8 @@ WhatIf = Callable[[Dossier, Judge], Judge]
 class Sheet:
     """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
 
-    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now.
+    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now; ``agreements``:
+    those of the dossier; ``seconds``: of the hours that were planned, by their ids in Toggl.
     """
 
     cut_off: date
@@ -41,6 +43,8 @@ class Sheet:
     remapped: list[Invoice]
     plan: planning.Plan
     known: Mapping[int, Customer]
+    agreements: tuple[Agreement, ...]
+    seconds: Mapping[int, int]
 
     @classmethod
     def read(
@@ -50,9 +54,11 @@ class Sheet:
         now: datetime,
         what_if: WhatIf | None = None,
         only: str | None = None,
+        books: Facts | None = None,
     ) -> Sheet:
-        """``only``: what is this customer's (its key); drafts of others are left as they are."""
-        books = Facts.load(dossier.workspace)
+        """``only``: what is this customer's (its key); drafts of others are left as they are. ``books``: where they
+        were read already, in the same transaction or for the same page."""
+        books = Facts.load(dossier.workspace) if books is None else books
         lines = (
             InvoiceLine.objects.order_by("position")
             .select_related("deduction")
@@ -74,16 +80,20 @@ class Sheet:
         for settled in settlements(judge.agreements, cut_off):
             free |= Q(ledger_row__agreement=settled.agreement, ledger_row__day__lte=settled.through) & _ON_ACCOUNT
         claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
-        hours = list(Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row"))
+        rows_of_hours = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
+        hours = agreements.with_cover(rows_of_hours)
         # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
-        elsewhere, covering = books.billed_elsewhere(hours), agreements.covered_by(hours)
+        elsewhere = books.billed_elsewhere(hours)
+        covering = {row.pk: row.covered_by for row in hours if row.covered_by is not None}
         held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
             (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),
             judge=judge,
             agreed=planning.Agreed(
                 agreements.standing(judge.agreements, besides=[*waiting, *remapped]),
-                stocks=blocks.stocks([each.id for each in judge.agreements], besides=[*waiting, *remapped]),
+                stocks=blocks.stocks_of(
+                    [each.id for each in judge.agreements], books.sold, besides=[*waiting, *remapped]
+                ),
             ),
             terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
             held=held,
@@ -97,7 +107,9 @@ class Sheet:
             remapped = []
             waiting = [row for row in waiting if any(drafts.standing([row], each) for each in own)]
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
-        return cls(cut_off, waiting, remapped, plan, known_customers(dossier.company, parties))
+        known = books.known_customers(dossier.company, parties)
+        seconds = {row.remote_id: row.seconds for row in hours}
+        return cls(cut_off, waiting, remapped, plan, known, judge.agreements, seconds)
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
         """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""

@@ -7,12 +7,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Max, Sum
+from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
 
 from integrations.models import Entry
 from invoicing.ledger import blocks, brought
+from invoicing.ledger.brought import total_of
 from invoicing.models import Agreement, Claim, Deduction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.claims import ClaimQuerySet
 from invoicing.rules import agreement
 from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
@@ -25,21 +28,30 @@ _CHUNK = 2000
 # Findings on the order of an advance that a person decides on before it is deducted (D13).
 _MAY_STAY = [Drift.Kind.ORDER_CHANGED, Drift.Kind.ORDER_UNKNOWN]
 _IN_QUESTION = [Drift.Kind.ORDER_DELETED, Drift.Kind.ORDER_MISSING, *_MAY_STAY]
+_Kind = InvoiceLine.Kind
+_OF_LINE = (
+    *("agreement", "kind", "period", "part", "quantity", "due_on", "takes_back", "total"),
+    *("description", "product_reference", "unit_price", "vat_rate", "ventilation_code", "treatment"),
+    *("invoice__status", "invoice__reference", "invoice__order_number", "invoice__order_date", "invoice__period_from"),
+    *("invoice__customer_party_id", "invoice__customer_vat", "invoice__replacing_since"),
+)
 Agreed = tuple[agreement.Agreement, ...]
 
 
-def agreements_of(dossiers: Collection[Dossier], clients: Mapping[int, str]) -> dict[int, Agreed]:
-    """The agreements of dossiers, by dossier (row id) and in the order of their short names; ``clients``: the names of
-    Toggl clients by their ids."""
+def agreements_of(
+    dossiers: Collection[Dossier], clients: Mapping[int, str]
+) -> tuple[dict[int, Agreed], tuple[blocks.Sold, ...]]:
+    """The agreements of dossiers, by dossier (row id) and in the order of their short names, and the blocks of those
+    that are prepaid; ``clients``: the names of Toggl clients by their ids."""
     found = defaultdict[int, list[agreement.Agreement]](list)
     rows = Agreement.objects.filter(dossier__in=dossiers).select_related("dossier").order_by("key")
     for row in rows:
         found[row.dossier_id].append(agreement_of(row, clients.get(row.client_remote_id or 0, "")))
     prepaid = [each.id for some in found.values() for each in some if each.kind == agreement.Kind.prepaid]
-    if prepaid:
-        stocks = blocks.stocks(prepaid)
-        found |= {pk: [_drawing(each, stocks.get(each.id)) for each in some] for pk, some in found.items()}
-    return {dossier.pk: tuple(found[dossier.pk]) for dossier in dossiers}
+    sold = blocks.sold(prepaid)
+    stocks = blocks.stocks_of(prepaid, sold)
+    found |= {pk: [_drawing(each, stocks.get(each.id)) for each in some] for pk, some in found.items()}
+    return {dossier.pk: tuple(found[dossier.pk]) for dossier in dossiers}, sold
 
 
 def _drawing(each: agreement.Agreement, stock: Stock | None) -> agreement.Agreement:
@@ -89,47 +101,61 @@ def covered_by(rows: Iterable[Entry]) -> dict[int, int]:
     found: dict[int, int] = {}
     ids = [row.pk for row in rows]
     for start in range(0, len(ids), _CHUNK):
-        claims = Claim.objects.live().agreed().filter(entry__in=ids[start : start + _CHUNK])
-        claims = claims.exclude(line__invoice__status=Invoice.Status.DRAFT)
+        claims = _covering().filter(entry__in=ids[start : start + _CHUNK])
         found |= dict(claims.values_list("entry_id", "line__agreement_id"))
     return found
+
+
+def with_cover(rows: QuerySet[Entry]) -> list[Any]:
+    """Entries that are read anyway, with that agreement (row id, or None) as ``covered_by``: no query of its own."""
+    claims = _covering().filter(entry=OuterRef("pk")).values("line__agreement_id")[:1]
+    return list(rows.annotate(covered_by=Subquery(claims)))
+
+
+def _covering() -> ClaimQuerySet:
+    return Claim.objects.live().agreed().exclude(line__invoice__status=Invoice.Status.DRAFT)
 
 
 def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[Invoice] = ()) -> dict[int, Standing]:
     """By agreement (row id): its live lines and the hours that it covers; lines of the invoices ``besides`` do not
     count."""
     by_id = {each.id: each for each in agreements}
+    if not by_id:
+        return {}
+    besides = list(besides)
     fees = defaultdict[int, dict[date, int]](dict)
     extras = defaultdict[int, dict[date, tuple[int, Decimal]]](dict)
-    lines = InvoiceLine.objects.live().filter(agreement__in=by_id, takes_back__isnull=True)
-    lines = lines.exclude(kind=InvoiceLine.Kind.BLOCK)
-    besides = list(besides)
-    lines = lines.exclude(invoice__in=besides).order_by("period", "part")
-    for pk, of, kind, period, part, quantity in lines.values_list(
-        "pk", "agreement_id", "kind", "period", "part", "quantity"
-    ):
+    advances = defaultdict[int, list[Advance]](list)
+    settled = dict[int, date]()
+    for line in _lines(by_id, besides):
+        of, period = line.agreement_id, line.period
+        # Until when an invoice that is no draft settles its hours.
+        if line.kind == _Kind.HOURS and line.due_on is not None and line.invoice.status != Invoice.Status.DRAFT:
+            settled[of] = max(line.due_on, settled.get(of, line.due_on))
+        if line.takes_back_id is not None:
+            continue
+        if line.kind == _Kind.ADVANCE and line.invoice.status == Invoice.Status.POSTED:
+            advances[of].append(_advance(line))
         if period is None:
             continue
-        if kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE):
-            fees[of][period] = pk
+        if line.kind in (_Kind.FEE, _Kind.ADVANCE):
+            fees[of][period] = line.pk
         else:
             _part, before = extras[of].get(period, (0, Decimal(0)))
-            extras[of][period] = part, before + quantity
+            extras[of][period] = line.part, before + line.quantity
     seconds = defaultdict[int | None, defaultdict[date, list[int]]](lambda: defaultdict(list))
     counted = [each.id for each in agreements if each.included_hours is not None]
     rows = LedgerRow.objects.filter(agreement__in=counted, state=LedgerRow.State.COVERED)
     for of, day, worked in rows.values_list("agreement_id", "day", "seconds"):
         if of is not None:
             seconds[of][period_of(by_id[of], day).key].append(worked)
-    advances = _advances(by_id, besides)
     by_order = brought.orders_of(by_id, besides)
-    settled = _settled(by_id, besides)
     return {
         pk: Standing(
             fees[pk],
             extras[pk],
             seconds[pk],
-            (*advances.get(pk, ()), *by_order[pk].advances),
+            (*advances[pk], *by_order[pk].advances),
             settled.get(pk),
             frozenset(by_order[pk].periods),
         )
@@ -137,34 +163,38 @@ def standing(agreements: Collection[agreement.Agreement], *, besides: Iterable[I
     }
 
 
-def _advances(agreements: Collection[int], besides: Collection[Invoice]) -> dict[int, list[Advance]]:
-    """By agreement: the advances that are at Billit, with what is left of them."""
-    lines = InvoiceLine.objects.live().filter(kind=InvoiceLine.Kind.ADVANCE, takes_back__isnull=True)
-    lines = lines.filter(agreement__in=agreements, invoice__status=Invoice.Status.POSTED).select_related("invoice")
-    rows = list(lines.order_by("period"))
-    if not rows:
-        return {}
-    used = Deduction.objects.live().filter(advance__in=rows).exclude(line__invoice__in=besides)
-    taken = dict(used.values_list("advance").annotate(Sum("amount")).order_by())
-    references = {row.invoice.reference for row in rows}
-    findings = Drift.objects.standing().filter(dossier__in={row.invoice.dossier_id for row in rows})
-    findings = findings.filter(reference__in=references, kind__in=_IN_QUESTION)
+def _lines(agreements: Collection[int], besides: Collection[Invoice]) -> list[Any]:
+    """The live lines of agreements with their invoices, but for blocks and those on invoices of ``besides``; what bills
+    periods first comes first.
+
+    Of an advance: ``taken``: what settlements deducted of it, those of ``besides`` apart; ``in_question``: whether a
+    person has to decide on a finding on its order. One query.
+    """
+    used = Deduction.objects.live().filter(advance=OuterRef("pk")).exclude(line__invoice__in=besides)
+    findings = Drift.objects.standing().filter(
+        dossier=OuterRef("invoice__dossier"), reference=OuterRef("invoice__reference"), kind__in=_IN_QUESTION
+    )
     findings = findings.exclude(acknowledged_at__isnull=False, kind__in=_MAY_STAY)
-    in_question = set(findings.values_list("reference", flat=True))
-    found = defaultdict[int, list[Advance]](list)
-    for row in rows:
-        found[row.agreement_id or 0].append(_advance(row, taken.get(row.pk, Decimal(0)), in_question))
-    return found
+    lines = InvoiceLine.objects.live().filter(agreement__in=agreements).exclude(kind=_Kind.BLOCK)
+    lines = lines.exclude(invoice__in=besides).select_related("invoice").only(*_OF_LINE)
+    is_advance = Q(kind=_Kind.ADVANCE)
+    return list(
+        lines.annotate(
+            taken=Case(When(is_advance, then=Subquery(total_of(used, "advance"))), default=None),
+            in_question=Case(When(is_advance & Exists(findings), then=True), default=False),
+        ).order_by("period", "part")
+    )
 
 
-def _advance(row: InvoiceLine, taken: Decimal, in_question: Collection[str]) -> Advance:
+def _advance(row: Any) -> Advance:
+    """Of a line of ``_lines``, with what is left of it."""
     invoice = row.invoice
     # What was worded after the product (title and period) stays with the advance's own line.
     text = row.description.split(" · ", 1)[0]
     return Advance(
         key=AdvanceKey(row.pk),
         due_on=row.period or invoice.period_from,
-        left=row.total - taken,
+        left=row.total - (row.taken or Decimal(0)),
         product=Product(0, row.product_reference, text, row.unit_price, row.vat_rate),
         vat_rate=row.vat_rate,
         ventilation_code=row.ventilation_code,
@@ -173,15 +203,8 @@ def _advance(row: InvoiceLine, taken: Decimal, in_question: Collection[str]) -> 
         dated=invoice.order_date or invoice.period_from,
         party_id=invoice.customer_party_id,
         vat_number=invoice.customer_vat,
-        has_finding=invoice.reference in in_question or invoice.replacing_since is not None,
+        has_finding=row.in_question or invoice.replacing_since is not None,
     )
-
-
-def _settled(agreements: Collection[int], besides: Collection[Invoice]) -> dict[int, date]:
-    """By agreement: the latest day up to which an invoice that is no draft settles its hours."""
-    lines = InvoiceLine.objects.live().filter(agreement__in=agreements, kind=InvoiceLine.Kind.HOURS)
-    lines = lines.exclude(invoice__status=Invoice.Status.DRAFT).exclude(invoice__in=besides)
-    return dict(lines.values_list("agreement").annotate(Max("due_on")).order_by())
 
 
 def periods_of(invoice: Invoice) -> frozenset[tuple[int, date]]:

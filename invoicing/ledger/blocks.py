@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import NamedTuple
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
@@ -27,28 +27,55 @@ _Judged = tuple[Dossier | None, mapping.Verdict]
 _UNDECIDED = [_State.OPEN, _State.ATTENTION, _State.HELD, _State.WRITTEN_OFF, _State.CREDITED]
 
 
-def stocks(agreements: Collection[int], *, besides: Iterable[Invoice] = ()) -> dict[int, Stock]:
-    """By agreement (row id): its blocks. One on an invoice of ``besides`` is drawn anew by the run."""
+class Sold(NamedTuple):
+    """A block that was ordered: its line and that of its invoice as they stand, and the seconds drawn of it."""
+
+    agreement: int
+    line: int
+    part: int
+    hours: Decimal
+    period: date | None
+    released_at: datetime | None
+    invoice: int
+    status: str
+    drawn: int
+
+
+def sold(agreements: Collection[int]) -> tuple[Sold, ...]:
+    """All blocks of these agreements (row ids), the earliest first; one query, none without an agreement."""
     if not agreements:
-        return {}
+        return ()
     lines = InvoiceLine.objects.filter(agreement__in=agreements, kind=InvoiceLine.Kind.BLOCK, takes_back__isnull=True)
     claims = Claim.objects.live().prepaid().filter(line=OuterRef("pk")).order_by().values("line")
     drawn = Coalesce(Subquery(claims.annotate(total=Sum("drawn")).values("total")), 0)
+    rows = lines.annotate(seconds_drawn=drawn).order_by("part")
+    columns = ("agreement_id", "pk", "part", "quantity", "period", "released_at", "invoice_id", "invoice__status")
+    return tuple(Sold(*row) for row in rows.values_list(*columns, "seconds_drawn"))
+
+
+def stocks(agreements: Collection[int]) -> dict[int, Stock]:
+    """By agreement (row id): its blocks; one query."""
+    return stocks_of(agreements, sold(agreements))
+
+
+def stocks_of(
+    agreements: Collection[int], found: Iterable[Sold], *, besides: Iterable[Invoice] = ()
+) -> dict[int, Stock]:
+    """The same of blocks that were read (``found``). One on an invoice of ``besides`` is drawn anew by the run."""
     redrawn = {invoice.pk for invoice in besides}
     blocks, waits = defaultdict[int, list[Block]](list), set[int]()
     drafts, made = dict[int, tuple[int, date]](), dict[int, int]()
-    rows: Iterable[Any] = lines.select_related("invoice").annotate(seconds_drawn=drawn).order_by("part")
-    for line in rows:
-        of, invoice = line.agreement_id or 0, line.invoice
+    for row in found:
+        of = row.agreement
         # One that was taken back has had its number all the same.
-        made[of] = line.part
-        if line.released_at is not None:
+        made[of] = row.part
+        if row.released_at is not None:
             continue
-        if invoice.status == Invoice.Status.POSTED:
-            blocks[of].append(Block(line.pk, line.part, line.quantity, line.seconds_drawn))
-        elif invoice.pk in redrawn and line.period is not None:
-            drafts[of] = line.part, line.period
-        elif invoice.status != Invoice.Status.VOID:
+        if row.status == Invoice.Status.POSTED:
+            blocks[of].append(Block(row.line, row.part, row.hours, row.drawn))
+        elif row.invoice in redrawn and row.period is not None:
+            drafts[of] = row.part, row.period
+        elif row.status != Invoice.Status.VOID:
             waits.add(of)
     return {pk: Stock(tuple(blocks[pk]), made.get(pk, 0), pk in waits, drafts.get(pk)) for pk in agreements}
 
@@ -65,11 +92,16 @@ class Balance:
     waiting: Invoice | None
 
 
-def balances(agreements: Iterable[Agreement]) -> list[Balance]:
-    """Of those of them that have a block, by their titles."""
-    prepaid = (row for row in agreements if row.kind == Agreement.Kind.PREPAID)
-    rows = sorted(prepaid, key=lambda row: (row.title, row.key))
-    found = stocks([row.pk for row in rows])
+def prepaid(agreements: Iterable[Agreement]) -> list[Agreement]:
+    """Those of them that have blocks, by their titles."""
+    found = (row for row in agreements if row.kind == Agreement.Kind.PREPAID)
+    return sorted(found, key=lambda row: (row.title, row.key))
+
+
+def balances(agreements: Iterable[Agreement], found: Mapping[int, Stock] | None = None) -> list[Balance]:
+    """Of those of them that have a block, by their titles; ``found``: their ``stocks``, where they were read."""
+    rows = prepaid(agreements)
+    found = stocks([row.pk for row in rows]) if found is None else found
     ordered = [pk for pk, stock in found.items() if stock.waits]
     waiting = {row.block_of_id: row for row in Invoice.objects.waiting().filter(block_of__in=ordered)}
     return [

@@ -10,10 +10,12 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 
 from invoicing.models import Agreement, BroughtOrder, Deduction, Drift, Invoice
+from invoicing.models.deductions import DeductionQuerySet
 from invoicing.rules.agreements.settlement import Advance
 from invoicing.rules.lines import AdvanceKey
 from invoicing.rules.mapping import Product, Treatment
@@ -32,20 +34,26 @@ class Orders:
 
 
 def orders_of(agreements: Collection[int], besides: Collection[Invoice]) -> defaultdict[int, Orders]:
-    """By agreement (row id); what the invoices ``besides`` deduct does not count."""
+    """By agreement (row id); what the invoices ``besides`` deduct does not count. One query."""
     found = defaultdict[int, Orders](Orders)
-    rows = BroughtOrder.objects.live().filter(agreement__in=agreements).select_related("agreement")
-    rows_by_day = list(rows.order_by("order_date", "order_id"))
-    if not rows_by_day:
-        return found
-    left = left_of(rows_by_day, besides=besides)
-    findings = findings_on(rows_by_day)
-    for row in rows_by_day:
+    used = Deduction.objects.live().filter(brought=OuterRef("pk")).exclude(line__invoice__in=besides)
+    findings = _findings().filter(
+        dossier=OuterRef("agreement__dossier"), about=Drift.about_the_order(OuterRef("order_id"))
+    )
+    rows: QuerySet[Any] = BroughtOrder.objects.live().filter(agreement__in=agreements).select_related("agreement")
+    rows = rows.annotate(taken=Subquery(total_of(used, "brought")), in_question=Exists(findings))
+    for row in rows.order_by("order_date", "order_id"):
         if row.period is not None:
             found[row.agreement_id].periods.append(row.period)
         if row.agreement.kind == Agreement.Kind.ADVANCE:
-            found[row.agreement_id].advances.append(_advance(row, left[row.pk], row.pk in findings))
+            left = row.total_excl - (row.taken or Decimal(0))
+            found[row.agreement_id].advances.append(_advance(row, left, row.in_question))
     return found
+
+
+def total_of(used: DeductionQuerySet, of: str) -> Any:
+    """The amount of deductions that are all from the same advance (field ``of``), for a subquery; NULL of none."""
+    return used.order_by().values(of).annotate(total=Sum("amount")).values("total")
 
 
 def left_of(rows: Sequence[BroughtOrder], *, besides: Collection[Invoice] = ()) -> dict[int, Decimal]:
@@ -56,17 +64,20 @@ def left_of(rows: Sequence[BroughtOrder], *, besides: Collection[Invoice] = ()) 
 
 
 def findings_on(rows: Sequence[BroughtOrder]) -> dict[int, Drift]:
-    """By row id: what a person has to decide on before anything is deducted. What Billit credited stays in question,
-    acknowledged or not: nothing is left of it."""
+    """By row id: what a person has to decide on before anything is deducted."""
     by_about = {Drift.about_of(order_id=row.order_id): row for row in rows}
     found: dict[int, Drift] = {}
     dossiers = {row.agreement.dossier_id for row in rows}
-    drifts = Drift.objects.standing().filter(dossier__in=dossiers, about__in=by_about, kind__in=IN_QUESTION)
-    for drift in drifts.order_by("pk"):
-        is_known = drift.acknowledged_at is not None and "amounts" in drift.facts
-        if not is_known:
-            found.setdefault(by_about[drift.about].pk, drift)
+    for drift in _findings().filter(dossier__in=dossiers, about__in=by_about).order_by("pk"):
+        found.setdefault(by_about[drift.about].pk, drift)
     return found
+
+
+def _findings() -> QuerySet[Drift]:
+    """Those that a person has to decide on. What Billit credited stays in question, acknowledged or not: nothing is
+    left of it."""
+    drifts = Drift.objects.standing().filter(kind__in=IN_QUESTION)
+    return drifts.exclude(acknowledged_at__isnull=False, facts__has_key="amounts")
 
 
 def _advance(row: BroughtOrder, left: Decimal, has_finding: bool) -> Advance:

@@ -242,8 +242,9 @@ def to_bill(dossier: Dossier) -> list[planning.Difference]:
     for correction in found.order_by("claim__started_at", "entry__remote_id", "pk"):
         by_line[correction.claim.line_id].append(correction)
     due = []
+    settled_by_line = settled_of(by_line) if by_line else {}
     for line_id, corrections in by_line.items():
-        seconds = settled_seconds(line_id)
+        seconds = settled_by_line.get(line_id, {})
         rounding = frozen_rounding(corrections[0].claim.line.invoice)
         hours = differing_hours(seconds, [(each.claim_id, each.seconds) for each in corrections], rounding)
         due += [_planned(correction, each) for correction, each in zip(corrections, hours, strict=True)]

@@ -3,35 +3,28 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Literal, cast
+from typing import Any, Literal, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
+from django.db.models import BigIntegerField, Exists, OuterRef, Value
 
 from integrations.clients.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Project, Workspace
 from invoicing.deciding.read import digest_of
-from invoicing.ledger.agreements import Agreed, agreements_of
-from invoicing.ledger.products import products_of, tag_rules
-from invoicing.models import (
-    Claim,
-    ClientMapping,
-    CustomerPin,
-    Dossier,
-    DossierClient,
-    Invoice,
-    InvoiceLine,
-    LedgerRow,
-)
+from invoicing.ledger import blocks
+from invoicing.ledger.agreements import agreements_of
+from invoicing.ledger.customers import Customers
+from invoicing.ledger.judges import companies_of, judges_of, named_clients
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.problems import Code, Detail
 from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
 
 _CHUNK = 2000
-_Named = dict[int, frozenset[int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +33,7 @@ class Facts:
 
     ``shares_ids``: whether the firm has other workspaces, from which entries may be moved; they keep their ids.
     ``gone_projects``: those that were deleted in Toggl; ``gone_clients``: by project without a client the one that it
-    had when that was deleted.
+    had when that was deleted. ``customers``: by company (row id); ``sold``: the blocks of prepaid agreements.
     """
 
     zone: ZoneInfo
@@ -52,45 +45,51 @@ class Facts:
     shares_ids: bool
     gone_projects: frozenset[int]
     gone_clients: dict[int, int]
+    customers: dict[int, Customers]
+    sold: tuple[blocks.Sold, ...]
 
     @classmethod
     def load(cls, workspace: Workspace, *, of: Dossier | None = None) -> Facts:
         """Read a workspace's dossiers with their mappings, and the products and customers of their companies.
 
-        ``of``: only what judges the hours of this dossier.
+        ``of``: only what judges the hours of this dossier. As many queries for many dossiers as for one, but for those
+        of each company that they bill through.
         """
-        dossiers = tuple(
-            Dossier.objects.filter(workspace=workspace).select_related("firm", "company").order_by("created_at", "pk")
-        )
-        named = _named_clients(dossiers)
-        known = list(
-            Project.objects.filter(workspace=workspace).values_list(
-                "remote_id", "name", "client_remote_id", "last_client_remote_id", "deleted_at"
-            )
-        )
-        clients = list(Client.objects.filter(workspace=workspace).values_list("remote_id", "name", "deleted_at"))
+        others = Workspace.objects.filter(firm=OuterRef("firm")).exclude(pk=workspace.pk)
+        rows = Dossier.objects.filter(workspace=workspace).select_related("firm", "company")
+        found: list[Any] = list(rows.annotate(shares_ids=Exists(others)).order_by("created_at", "pk"))
+        dossiers = tuple[Dossier, ...](found)
+        named = named_clients(dossiers)
+        known, clients = _projects_and_clients(workspace)
         gone = {client_id for client_id, _name, deleted_at in clients if deleted_at is not None}
         names = {client_id: name for client_id, name, _deleted in clients}
         judged = [dossier for dossier in dossiers if of is None or dossier == of]
-        agreements = agreements_of(judged, names)
+        agreements, sold = agreements_of(judged, names)
+        customers = {company.pk: Customers.load(company) for company in companies_of(judged)}
         return cls(
             # As the row is now; the workspace's may have been read before the zone was changed.
             zone=(dossiers[0].firm if dossiers else workspace.firm).zone,
             dossiers=dossiers,
-            judges={
-                dossier.pk: judge.Judge(_rules(dossier, dossiers, named, agreements[dossier.pk])) for dossier in judged
-            },
+            judges=judges_of(judged, dossiers, named, agreements, customers),
             named={client: dossier for dossier in dossiers for client in named[dossier.pk]},
             projects={remote_id: (name, client_id) for remote_id, name, client_id, _last, _deleted in known},
             clients=names,
-            shares_ids=Workspace.objects.filter(firm=workspace.firm_id).exclude(pk=workspace.pk).exists(),
+            # Without a dossier nothing is judged.
+            shares_ids=any(dossier.shares_ids for dossier in found),
             gone_projects=frozenset(remote_id for remote_id, *_rest, deleted_at in known if deleted_at is not None),
             gone_clients={
                 remote_id: last
                 for remote_id, _name, client_id, last, _deleted in known
                 if client_id is None and last in gone
             },
+            customers=customers,
+            sold=sold,
         )
+
+    def known_customers(self, company: Company, party_ids: Iterable[int | None]) -> dict[int, Customer]:
+        """The mirrored rows of these customers of a company, by PartyID, as they were read with all else."""
+        found = self.customers.get(company.pk)
+        return {} if found is None else found.known(party_ids)
 
     def billed_elsewhere(self, rows: Iterable[Entry]) -> frozenset[int]:
         """The row ids of those that are on an invoice of the firm already as the entry that they were in another
@@ -242,76 +241,22 @@ def schedule_of(dossier: Dossier) -> schedule.Schedule:
     )
 
 
-def _named_clients(dossiers: Iterable[Dossier]) -> _Named:
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    rows = DossierClient.objects.filter(dossier__in=dossiers).values_list("dossier_id", "client_remote_id")
-    for dossier_id, client_id in rows:
-        found[dossier_id].add(client_id)
-    return {dossier.pk: frozenset(found[dossier.pk]) for dossier in dossiers}
-
-
-def _rules(dossier: Dossier, dossiers: tuple[Dossier, ...], named: _Named, agreements: Agreed) -> mapping.Rules:
-    own = named[dossier.pk]
-    elsewhere = frozenset().union(*(named[other.pk] for other in dossiers if other != dossier))
-    everything = len(dossiers) == 1 and not own
-    pins = list(CustomerPin.objects.filter(company=dossier.company).values_list("number", "party_id", "pinned_at"))
-    return mapping.Rules(
-        start=dossier.start_date,
-        clients=None if everything else own,
-        takes_unassigned=dossier == dossiers[0],
-        named_elsewhere=elsewhere,
-        billable=cast(Literal["all", "flagged"], dossier.billable),
-        tags=tag_rules(dossier),
-        clients_map=tuple(_client_rule(row) for row in ClientMapping.objects.filter(dossier=dossier)),
-        products=products_of(dossier.company),
-        customers=customers_of(dossier.company),
-        pins={number: party_id for number, party_id, _pinned_at in pins},
-        gone=_gone(dossier.company, [(party_id, pinned_at) for _number, party_id, pinned_at in pins]),
-        default_product=dossier.default_product,
-        price_decimals=dossier.price_decimals,
-        small_enterprise=dossier.company.small_enterprise,
-        longest_hours=dossier.longest_hours,
-        price_day=cast(Literal["draft", "work"], dossier.price_day),
-        agreements=agreements,
-    )
-
-
-def _gone(company: Company, pins: Sequence[tuple[int, datetime]]) -> frozenset[int]:
-    """The pinned parties that the latest reading of the company's customers did not show any more."""
-    mirrored = dict(Customer.objects.filter(company=company).values_list("party_id", "deleted_at")) if pins else {}
-    return frozenset(
-        party_id
-        for party_id, pinned_at in pins
-        if (
-            mirrored[party_id] is not None
-            if party_id in mirrored
-            # One that Billit has just made was not read yet.
-            else company.synced_at is not None and pinned_at < company.synced_at
-        )
-    )
-
-
-def _client_rule(row: ClientMapping) -> mapping.ClientRule:
-    return mapping.ClientRule(
-        client_id=row.client_remote_id,
-        number=row.number,
-        party_id=row.customer_party_id,
-        proposed=row.is_proposed,
-        treatment=mapping.Treatment(row.treatment) if row.treatment else None,
-        purchase_order=row.purchase_order,
-        buyer_reference=row.buyer_reference,
-    )
-
-
-def customers_of(company: Company) -> tuple[mapping.Customer, ...]:
-    """The company's customers, by id, with their numbers normalised."""
-    rows = Customer.objects.present().filter(company=company).order_by("party_id")
-    return tuple(
-        mapping.Customer(party_id, name, mapping.customer_number(vat_number), language, country)
-        for party_id, name, vat_number, language, country in rows.values_list(
-            "party_id", "name", "vat_number", "language", "country"
-        )
-    )
+def _projects_and_clients(workspace: Workspace) -> tuple[list[Any], list[Any]]:
+    """Of each project its id, name, client, latest client and when it was deleted; of each client its id, name and when
+    it was deleted. One query."""
+    nobody = Value(None, output_field=BigIntegerField())
+    projects = Project.objects.filter(workspace=workspace).annotate(of=Value("project"))
+    clients = Client.objects.filter(workspace=workspace).annotate(of=Value("client"), client=nobody, latest=nobody)
+    found = projects.values_list(
+        "of", "remote_id", "name", "client_remote_id", "last_client_remote_id", "deleted_at"
+    ).union(clients.values_list("of", "remote_id", "name", "client", "latest", "deleted_at"), all=True)
+    known, names = list[Any](), list[Any]()
+    for of, *row in found:
+        if of == "project":
+            known.append(row)
+        else:
+            names.append((row[0], row[1], row[4]))
+    return known, names
 
 
 def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[int, Customer]:

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Q, Value
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast, Concat
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.models.dossiers import Dossier
@@ -96,6 +98,11 @@ class Drift(FirmOwned):
     def about_of(*, entry: int | None = None, order_id: int | None = None, reference: str | None = None) -> str:
         """What a difference is about, the same each time it is found."""
         return f"{entry or ''}/{order_id or ''}/{reference or ''}"
+
+    @staticmethod
+    def about_the_order(order_id: Combinable) -> Concat:
+        """The same of an order alone, for the database."""
+        return Concat(Value("/"), Cast(order_id, models.CharField()), Value("/"))
 
 
 class ReportedMonthQuerySet(FirmQuerySet["ReportedMonth"]):

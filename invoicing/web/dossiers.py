@@ -61,6 +61,7 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
     breaches = [each for month in unbalanced for each in month.broken]
     broken = [each for each in breaches if each.rule != "toggl_total"]
     buyers = figures.open_by_buyer(row)
+    stocks = blocks.stocks([each.pk for each in blocks.prepaid(row.agreements.all())])
     drafts = Invoice.objects.drafts().filter(dossier=row).order_by("customer_name", "pk")
     differences = open_findings.differences(row, [each for each in breaches if each.rule == "toggl_total"])
     return render(
@@ -81,10 +82,10 @@ def dossier(request: FirmRequest, key: str) -> HttpResponse:
             "decisions": causes.decisions(LedgerRow.objects.filter(dossier=row), of=[row]),
             "corrections": options.open_of(member(request)).filter(invoice__dossier=row).count(),
             "drafts": drafts,
-            "prepaid": blocks.balances(row.agreements.all()),
+            "prepaid": blocks.balances(row.agreements.all(), stocks),
             "rules": descriptions.rules_in_words(row),
             "tagged": write_backs.of_dossier(row),
-            "agreed": agreements.of_dossier(row, today=today),
+            "agreed": agreements.of_dossier(row, today=today, stocks=stocks),
             "differences": differences,
             "standing": sum(not found.is_acknowledged for found in differences),
             "comparing": comparisons.is_under_way(row, now),
@@ -145,7 +146,7 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
         )
     for words, entries in _left_out(done):
         messages.info(request, f"{words.title} ({entries}): {words.todo}")
-    for each in agreed.withheld(done.plan, row):
+    for each in agreed.withheld(done.plan, done.sheet.agreements):
         messages.warning(request, f"{each.title}, {each.period}: {each.words.title}. {each.words.todo}")
     if done.mirror_as_of is not None:
         as_of = descriptions.moment(done.mirror_as_of)

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from django.db.models import Count, Min, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from integrations.models import Connection
 from invoicing.corrections import options
@@ -380,9 +381,13 @@ class Waiting(NamedTuple):
 
 
 def waiting(membership: Membership) -> Waiting:
-    """A member's decisions, drafts, invoices that need a person, and open corrections: three queries."""
-    counts = visible(membership, Invoice.objects.filter(UNFINISHED)).aggregate(
-        drafts=Count("pk", filter=Q(status=Invoice.Status.DRAFT)), stuck=Count("pk", filter=NEEDS_PERSON)
-    )
-    corrections = options.open_of(membership).count()
-    return Waiting(len(causes_of(membership)), counts["drafts"], counts["stuck"], corrections)
+    """A member's decisions, drafts, invoices that need a person, and open corrections: two queries."""
+    unfinished = visible(membership, Invoice.objects.filter(UNFINISHED))
+    counted = [unfinished.drafts(), unfinished.filter(NEEDS_PERSON), options.open_of(membership)]
+    found = Membership.objects.filter(pk=membership.pk).values_list(*map(_count_of, counted))
+    return Waiting(len(causes_of(membership)), *next(iter(found), (0, 0, 0)))
+
+
+def _count_of(rows: QuerySet[Any]) -> Coalesce:
+    """How many rows of one firm there are, within another query."""
+    return Coalesce(Subquery(rows.order_by().values("firm").annotate(n=Count("pk")).values("n")), 0)

@@ -23,6 +23,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.ledger import attention
+from invoicing.ledger.facts import Facts
 from invoicing.models import Dossier, Invoice
 from invoicing.rules import planning
 from invoicing.rules.judge import Judge
@@ -113,8 +114,9 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
     form = RulesForm(request.GET if "group_by" in request.GET else _rules_of(row))
     changes = form.changes(row) if form.is_valid() else {}
     try:
-        found = runs.foresee(dossier=row, cut_off=through, now=now)
-        other = _tried(row, through, changes) if changes else None
+        books = Facts.load(row.workspace)
+        found = runs.foresee(dossier=row, cut_off=through, now=now, books=books)
+        other = _tried(row, through, changes, books) if changes else None
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:dossier", key=row.key)
@@ -131,8 +133,8 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "today": today,
             "rows": listed,
             "dropped": found.dropped,
-            "left_out": _left_out(row, found.plan),
-            "withheld": words.withheld(found.plan, row),
+            "left_out": _left_out(row, found),
+            "withheld": words.withheld(found.plan, found.sheet.agreements),
             "excl": _sum(found.plan),
             "hours": sum((each.hours for each in listed), Decimal(0)),
             "before": sum(before.values(), Decimal(0)),
@@ -142,7 +144,7 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "is_tried": other is not None,
             "otherwise": None if other is None else _sum(other.plan),
             "gained": sorted(gained.items()),
-            "left_out_otherwise": [] if other is None else _left_out(row, other.plan),
+            "left_out_otherwise": [] if other is None else _left_out(row, other),
             "mirror_as_of": found.mirror_as_of,
         },
     )
@@ -161,7 +163,7 @@ def _rules_of(dossier: Dossier) -> dict[str, Any]:
     return {name: getattr(dossier, name) for name in names}
 
 
-def _tried(dossier: Dossier, through: date, changes: dict[str, Any]) -> runs.Drafting:
+def _tried(dossier: Dossier, through: date, changes: dict[str, Any], books: Facts) -> runs.Drafting:
     """The same run by other rules, on a copy of the dossier that is never saved."""
 
     def what_if(changed: Dossier, judge: Judge) -> Judge:
@@ -175,7 +177,8 @@ def _tried(dossier: Dossier, through: date, changes: dict[str, Any]) -> runs.Dra
             judge = judge.with_tag(TagRule(tag, product, bill=bool(product)))
         return judge
 
-    return runs.foresee(dossier=copy.copy(dossier), cut_off=through, now=timezone.now(), what_if=what_if)
+    changed = copy.copy(dossier)
+    return runs.foresee(dossier=changed, cut_off=through, now=timezone.now(), what_if=what_if, books=books)
 
 
 def _listed(found: runs.Drafting, before: dict[str, Decimal], other: runs.Drafting | None) -> list[Planned]:
@@ -219,10 +222,12 @@ def _month_before(dossier: Dossier, through: date) -> dict[str, Decimal]:
     return dict(found)
 
 
-def _left_out(dossier: Dossier, plan: planning.Plan) -> list[LeftOut]:
-    reasons = [(skipped.entry, str(skipped.reason)) for skipped in plan.skipped]
-    reasons += [(entry, NOT_OVER) for entry in plan.not_over]
-    seconds = _seconds(dossier, [entry for entry, _reason in reasons])
+def _left_out(dossier: Dossier, found: runs.Drafting) -> list[LeftOut]:
+    reasons = [(skipped.entry, str(skipped.reason)) for skipped in found.plan.skipped]
+    reasons += [(entry, NOT_OVER) for entry in found.plan.not_over]
+    seconds = dict(found.sheet.seconds)
+    # Of a difference that waits, its entry is billed, and was not planned.
+    seconds |= _seconds(dossier, [entry for entry, _reason in reasons if entry not in seconds])
     entries, time = Counter[str](), Counter[str]()
     for entry, reason in reasons:
         entries[reason] += 1

@@ -74,6 +74,8 @@ class FirmRequest(HttpRequest):
     firm: Firm
     # The first of the user's firms that demands a second step.
     demanding_firm: Firm | None
+    # Whether the account signs in in two steps; None where no membership was there to ask it with.
+    has_second_step: bool | None
     LANGUAGE_CODE: str
     # True when a part of the page asks (htmx), not the browser.
     htmx: HtmxDetails

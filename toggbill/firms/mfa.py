@@ -8,6 +8,7 @@ from typing import Any
 from allauth.mfa.adapter import DefaultMFAAdapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
+from django.db.models import OuterRef
 from django.db.models.signals import post_init, pre_save
 from django.dispatch import receiver
 
@@ -19,7 +20,12 @@ SECOND_STEPS = (Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN)
 
 def has_second_step(user: User) -> bool:
     """Whether the account signs in in two steps. Recovery codes alone are none: they come with the others."""
-    return bool(Authenticator.objects.filter(user=user, type__in=SECOND_STEPS).exists())
+    return bool(steps_of(user).exists())
+
+
+def steps_of(user: User | OuterRef) -> Any:
+    """The second steps of an account, or of the one that an outer query names."""
+    return Authenticator.objects.filter(user=user, type__in=SECOND_STEPS)
 
 
 def secured(users: Iterable[int]) -> set[int]:

@@ -91,7 +91,7 @@ class Command(JsonCommand):
     def _settle(self, agreement: Agreement, through: date, *, is_dry: bool) -> dict[str, Any]:
         now = timezone.now()
         if is_dry:
-            drafting = settlement.foresee(agreement=agreement, through=through, now=now)
+            drafting = settlement.preview(agreement=agreement, through=through, now=now)
             invoices = [planned(invoice, plan) for invoice, plan in drafting.moved]
         else:
             drafting = settlement.settle(agreement=agreement, through=through, by=Actor.command(), now=now)

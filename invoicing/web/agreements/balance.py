@@ -21,6 +21,7 @@ from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
 from invoicing.rules.agreements.advances import advances_due
+from invoicing.rules.agreements.blocks import Stock
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
 from invoicing.rules.rating import billed_seconds, hours, worth
 
@@ -86,8 +87,11 @@ class Balance:
         return self.value - self.fees
 
 
-def balances(dossier: Dossier, rows: Sequence[Agreement], *, today: date) -> list[Balance]:
-    """How agreements of one dossier stand on a local day, in the order of ``rows``."""
+def balances(
+    dossier: Dossier, rows: Sequence[Agreement], *, today: date, stocks: Mapping[int, Stock] | None = None
+) -> list[Balance]:
+    """How agreements of one dossier stand on a local day, in the order of ``rows``; ``stocks``: of those that are
+    prepaid, where they were read."""
     found = {row.pk: _bare(row, today) for row in rows}
     billed = _lines(found)
     for balance in found.values():
@@ -98,8 +102,9 @@ def balances(dossier: Dossier, rows: Sequence[Agreement], *, today: date) -> lis
     _hours(found, billed)
     _used(dossier, found, today)
     prepaid = [pk for pk, balance in found.items() if balance.terms.kind == rules.Kind.prepaid]
-    for pk, stock in blocks.stocks(prepaid).items():
-        found[pk].left = blocks.hours_of(stock.left)
+    stocks = blocks.stocks(prepaid) if stocks is None else stocks
+    for pk in prepaid:
+        found[pk].left = blocks.hours_of(stocks[pk].left)
     return list(found.values())
 
 
@@ -186,7 +191,7 @@ class Agreed:
     customer: str
 
 
-def of_dossier(dossier: Dossier, *, today: date) -> list[Agreed]:
+def of_dossier(dossier: Dossier, *, today: date, stocks: Mapping[int, Stock] | None = None) -> list[Agreed]:
     """The agreements of a dossier that run or begin, and those that ended with something still to bill; by title."""
     rows = sorted(dossier.agreements.all(), key=lambda row: (row.title, row.pk))
     if not rows:
@@ -197,6 +202,6 @@ def of_dossier(dossier: Dossier, *, today: date) -> list[Agreed]:
     names = dict(clients.values_list("remote_id", "name"))
     return [
         Agreed(each, names.get(each.row.client_remote_id or 0, "") or each.row.number)
-        for each in balances(dossier, rows, today=today)
+        for each in balances(dossier, rows, today=today, stocks=stocks)
         if each.state != "ended" or each.coming or each.waiting.amount
     ]

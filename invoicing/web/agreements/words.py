@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from invoicing.ledger import attention
 from invoicing.ledger.agreements import agreement_of
-from invoicing.models import Agreement, Dossier, InvoiceLine
+from invoicing.models import Agreement, InvoiceLine
 from invoicing.rules import agreement as rules
 from invoicing.rules import planning
 from invoicing.rules.agreements.periods import Period, period_of
@@ -126,19 +126,11 @@ class Withheld:
     words: attention.Words
 
 
-def withheld(plan: planning.Plan, dossier: Dossier) -> list[Withheld]:
+def withheld(plan: planning.Plan, agreements: Iterable[rules.Agreement]) -> list[Withheld]:
     """What a run over a dossier leaves of its agreements."""
-    if not plan.withheld:
-        return []
-    rows = Agreement.objects.filter(dossier=dossier, key__in=[each.agreement for each in plan.withheld])
-    by_key = {row.key: row for row in rows.select_related("dossier")}
-    found = []
-    for each in plan.withheld:
-        if (row := by_key.get(each.agreement)) is not None:
-            of = agreement_of(row)
-            lies_in = period(of, lying(of, each.period))
-            found.append(Withheld(row.title, lies_in, why(each.reason)))
-    return found
+    by_key = {terms.key: terms for terms in agreements}
+    found = [(by_key[each.agreement], each) for each in plan.withheld]
+    return [Withheld(terms.title, period(terms, lying(terms, each.period)), why(each.reason)) for terms, each in found]
 
 
 _WHY = {

@@ -287,7 +287,7 @@ def test_person_settles_one_customer_and_later_runs_keep_it(scene: Make) -> None
     agreement = agree(books, kind="advance", product="PROV", every="year")
     books.draft(date(2026, 9, 30))
     post_all(books)
-    foreseen = settlement.foresee(agreement=agreement, through=date(2026, 10, 10), now=timezone.now())
+    foreseen = settlement.preview(agreement=agreement, through=date(2026, 10, 10), now=timezone.now())
     assert [planned.total_excl for _, planned in foreseen.moved] == [Decimal("35.00")]
     assert books.states()[ids(1)[0]] == "on_account"
     drafting = settlement.settle(agreement=agreement, through=date(2026, 10, 10), by=BY, now=timezone.now())

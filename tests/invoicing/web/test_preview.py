@@ -199,7 +199,11 @@ def test_preview_takes_as_many_queries_for_more_hours(books: Scene) -> None:
         with CaptureQueriesContext(connection) as queries:
             shown(client, books)
         taken.append(len(queries))
-    assert taken[0] == taken[1] <= 45
+    assert taken[0] == taken[1] <= 25
+    # Beside other rules, what judges the hours is read once.
+    with CaptureQueriesContext(connection) as queries:
+        shown(client, books, rules(rounding_minutes=15))
+    assert len(queries) <= 25
 
 
 def test_preview_of_another_firm_is_not_there(books: Scene) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import resolve, reverse
@@ -13,7 +14,7 @@ from django.utils import timezone, translation
 from toggbill import log_lines
 from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
-from toggbill.firms.mfa import has_second_step
+from toggbill.firms.mfa import has_second_step, steps_of
 from toggbill.firms.models import Firm, Membership, User
 from toggbill.firms.next_page import page_of_ours
 from toggbill.firms.requests import addresses
@@ -71,7 +72,7 @@ class FirmMiddleware:
     def __call__(self, request: "FirmRequest") -> HttpResponse:
         """Answer with the firm in force, its zone, and its language unless the user's browser chose one by cookie."""
         slug = addresses.slug_in(request.path_info)
-        request.memberships = _memberships(request)
+        request.memberships, request.has_second_step = _memberships(request)
         request.demanding_firm = next((m.firm for m in request.memberships if m.firm.requires_mfa), None)
         request.membership = next((m for m in request.memberships if m.firm.slug == slug), None)
         firm = None if request.membership is None else request.membership.firm
@@ -121,12 +122,14 @@ def _names_in(route: str, named: dict[str, Any]) -> dict[str, str]:
     return found | ({"reference": named["reference"]} if "reference" in named else {})
 
 
-def _memberships(request: HttpRequest) -> list[Membership]:
+def _memberships(request: HttpRequest) -> tuple[list[Membership], bool | None]:
+    """The user's memberships, and whether the account signs in in two steps, None where they do not say."""
     if not request.user.is_authenticated:
-        return []
+        return [], None
     rows = Membership.objects.filter(user=request.user).select_related("firm").order_by("pk")
+    found: list[Any] = list(rows.annotate(has_second_step=Exists(steps_of(OuterRef("user")))))
     first = request.session.get(addresses.LATEST_FIRM)
-    return sorted(rows, key=lambda row: row.firm_id != first)
+    return sorted(found, key=lambda row: row.firm_id != first), found[0].has_second_step if found else None
 
 
 def _second_step_first(request: "FirmRequest") -> HttpResponse | None:
@@ -142,7 +145,8 @@ def _second_step_first(request: "FirmRequest") -> HttpResponse | None:
     is_proven = proof.has_proven_step(request)
     if is_proven and not is_demanded:
         return None
-    if has_second_step(user):
+    has_one = request.has_second_step
+    if has_second_step(user) if has_one is None else has_one:
         return None if is_proven or _leads_to(request, _GIVING_THE_STEP) else proof.ask(request)
     if not is_demanded or _leads_to(request, _SETTING_UP_THE_STEP):
         return None

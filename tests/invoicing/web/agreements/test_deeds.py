@@ -7,13 +7,16 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from pytest_django import Settings
 
 from invoicing.models import BroughtOrder, Invoice
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, bill, post_all, prepaid
 from tests.invoicing.agreements.by_billit import invoice_at_billit
 from tests.invoicing.scene import Scene
+from tests.invoicing.web.test_every_page import MOST_QUERIES
 from tests.visitors import signed_in, text, words
 from tests.worlds import BAKERY, entry
 
@@ -62,7 +65,9 @@ def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
     assert "brought in already" in text(visitor, page)
     # 2 h at 95.00: 190.00 of September's 250.00
     assert "€ 60.00" not in text(visitor, f"{own}left/")
-    shown = text(visitor, f"{own}settle/?through=2026-10-31")
+    with CaptureQueriesContext(connection) as queries:
+        shown = text(visitor, f"{own}settle/?through=2026-10-31")
+    assert len(queries) <= MOST_QUERIES
     assert "of 02/09/2026 -1.00 − € 190.00" in shown
     read = read_on(visitor, f"{own}settle/?through=2026-10-31")
     assert "The settlement is drafted" in said(visitor, f"{own}settle/", through="2026-10-31", read=read)
