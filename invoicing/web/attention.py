@@ -99,7 +99,7 @@ def attention(request: FirmRequest) -> HttpResponse:
 @require_GET
 def decision(request: FirmRequest, key: str, name: str) -> HttpResponse:
     """One decision with all its entries and all that can be chosen; `q` searches customers in Billit, with `register`
-    in the company register, too. One that waits no more leads back to the list."""
+    in the company register, too. What is decided leads to `next`, else to the list, as one does that waits no more."""
     row = dossier_of(request, key)
     try:
         found = causes.find(row, name)
@@ -110,11 +110,12 @@ def decision(request: FirmRequest, key: str, name: str) -> HttpResponse:
     offered = choices.choices_of([found], membership=member(request))[found.name]
     can_search = found.reason in choices.CHOOSES_CUSTOMER and may(request.membership, "map")
     registered: list[choices.Registered] | None = None
+    not_asked = ""
     if can_search and asked and request.GET.get("register"):
         try:
             registered = choices.search_register(row, asked)
         except ServiceError as error:
-            messages.error(request, _("The register was not asked. %(why)s") % {"why": words(error.message)})
+            not_asked = _("The register was not asked. %(why)s") % {"why": words(error.message)}
     shown = paged(request, found.rows.select_related("entry"))
     rows = list(shown["page"].object_list)
     rights = _rights(request)
@@ -131,6 +132,8 @@ def decision(request: FirmRequest, key: str, name: str) -> HttpResponse:
             "customers": choices.search(row, asked, membership=member(request)) if can_search and asked else [],
             "number": normalise_number(asked) if can_search else "",
             "registered": registered,
+            "not_asked": not_asked,
+            "goal": page_of_ours(request, request.GET.get("next", "")) or reverse("firm:attention"),
             "decisions": ("hold", "write-off") if rights["may_hold"] else (),
             "choosable": (LedgerRow.State.ATTENTION,),
             **rights,

@@ -27,6 +27,7 @@ from invoicing.web.lookup import correction_of, dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.next_page import leave
 
 STATES = ("open", "waiting", "decided")
 
@@ -160,7 +161,7 @@ def decide(request: FirmRequest, pk: int, remedy: str) -> HttpResponse:
         messages.error(request, _("Nothing was changed. %(why)s") % {"why": words(error.message)})
         return redirect(goal)
     messages.success(request, done)
-    return redirect(made or goal)
+    return leave(request, made) if made else redirect(goal)
 
 
 def _back(request: FirmRequest, row: Correction) -> str:
@@ -206,4 +207,4 @@ def decide_alike(request: FirmRequest, key: str, group: str, remedy: str) -> Htt
             len(done.notes),
         )
         messages.info(request, notes % {"n": len(done.notes)})
-    return redirect(_address(done.notes[0]) if len(done.notes) == 1 else goal)
+    return leave(request, _address(done.notes[0])) if len(done.notes) == 1 else redirect(goal)

@@ -1,4 +1,4 @@
-"""A tag without a product is mended on the page, in two clicks; hours are seen to be solved."""
+"""What cannot be billed is mended on the page, in two clicks and without leaving it; hours are seen to be solved."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from tests.factories import (
     CustomerFactory,
     DossierFactory,
     EntryFactory,
+    LedgerRowFactory,
     MembershipFactory,
     ProductFactory,
     ProjectFactory,
@@ -64,13 +65,20 @@ def test_unknown_tag_is_mended_in_two_clicks(page: Page, live_server: LiveServer
     sign_in(page, live_server, user)
     page.get_by_role("link", name="Attention 2").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("2 decisions")
+    page.evaluate("window.stays = true")
     expect(page.get_by_label("Product", exact=True)).to_have_value("ADV")
     page.get_by_role("button", name="Use for all 14").click()
     expect(page.get_by_role("status")).to_have_text("14.00 h solved, € 1,302.00 now open.")
     expect(page.get_by_role("heading", level=1)).to_have_text("1 decision")
+    # Whoever does not see it hears it, and goes on with the decision that is next.
+    expect(page.locator("#said")).to_have_text("14.00 h solved, € 1,302.00 now open.")
+    expect(page.locator(".decision")).to_be_focused()
+    expect(page.get_by_role("link", name="Attention 1")).to_be_visible()
     page.get_by_role("button", name="Maison Voorbeeld SRL").click()
     expect(page.get_by_role("status")).to_have_text("3.00 h solved, € 279.00 now open.")
     expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to decide")
+    expect(page.locator("main")).to_be_focused()
+    assert page.evaluate("window.stays === true")
     assert set(LedgerRow.objects.values_list("state", flat=True)) == {"open"}
 
 
@@ -89,3 +97,94 @@ def test_attention_fits_a_small_screen(
         page.evaluate("document.querySelectorAll('main details').forEach(each => { each.open = true; })")
         beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert beyond <= 0, path
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("complaints")
+def test_person_stays_where_the_decision_stood(
+    page: Page, live_server: LiveServer, user: User, dossier: Dossier
+) -> None:
+    """Nine causes, of which the seventh is held: the eighth stands in its place, under what came of it."""
+    for number in range(9):
+        LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=[f"Tag {number}"])
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/f/ours/attention/?reason=unknown_tag")
+    page.evaluate("window.stays = true")
+    cases = page.locator(".decision")
+    expect(cases).to_have_count(10)
+    seventh, eighth = cases.nth(6), cases.nth(7).locator("h3").inner_text()
+    seventh.get_by_text("Hold or write off").click()
+    seventh.get_by_label("Reason").fill("The client contests it")
+    seventh.evaluate("each => window.scrollTo(0, each.offsetTop - 100)")
+    stood = seventh.bounding_box()
+    seventh.get_by_role("button", name="Hold all").click()
+    expect(cases).to_have_count(9)
+    expect(page.get_by_role("status")).to_have_text("1 entry is held: no run bills it.")
+    expect(page.locator(".decision:focus h3")).to_have_text(eighth)
+    stands = page.locator("#messages").bounding_box()
+    assert stood is not None
+    assert stands is not None
+    assert abs(stands["y"] - stood["y"]) <= 1
+    assert stood["y"] > 0
+    expect(page.get_by_role("status")).to_be_in_viewport()
+    assert page.url.endswith("/attention/?reason=unknown_tag")
+    assert page.evaluate("window.stays === true")
+
+
+@pytest.mark.slow
+def test_what_changed_meanwhile_is_shown_whole(
+    page: Page, live_server: LiveServer, user: User, dossier: Dossier
+) -> None:
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/f/ours/attention/")
+    page.evaluate("window.stays = true")
+    LedgerRow.objects.filter(entry=Entry.objects.order_by("remote_id").first()).update(seconds=7200)
+    page.get_by_role("button", name="Use for all 14").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("It changed after you opened the page")
+    expect(page.locator("main")).to_be_focused()
+    expect(page.locator("#said")).to_contain_text("changed")
+    assert page.evaluate("window.stays === true")
+    page.get_by_role("button", name="Do it with the new figures").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 decision")
+    # So is the page that says that the role does not allow it any more.
+    MembershipFactory(firm=dossier.firm)
+    user.memberships.update(role="viewer")
+    page.get_by_role("button", name="Maison Voorbeeld SRL").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("This is not for your role")
+    expect(page.get_by_role("navigation")).to_have_count(0)
+    assert set(LedgerRow.objects.values_list("state", flat=True)) == {"open", "attention"}
+
+
+@pytest.mark.slow
+def test_no_answer_is_said_beside_the_decision(
+    page: Page, live_server: LiveServer, user: User, dossier: Dossier
+) -> None:
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/f/ours/attention/")
+    page.route("**/product/", lambda route: route.abort())
+    button = page.get_by_role("button", name="Use for all 14")
+    button.click()
+    expect(page.get_by_role("alert")).to_contain_text("toggbill did not answer.")
+    expect(button).to_be_enabled()
+    page.unroute("**/product/")
+    button.click()
+    expect(page.get_by_role("status")).to_have_text("14.00 h solved, € 1,302.00 now open.")
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("complaints")
+def test_customer_is_searched_for_and_chosen_in_the_list(
+    page: Page, live_server: LiveServer, user: User, dossier: Dossier
+) -> None:
+    CustomerFactory(company=dossier.company, party_id=88_011, name="Boulangerie du Parc")
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/f/ours/attention/?dossier=bakery")
+    page.evaluate("window.stays = true")
+    page.get_by_role("searchbox").fill("du parc")
+    page.get_by_role("button", name="Search in Billit").click()
+    expect(page.get_by_role("heading", name="Found for “du parc”")).to_be_visible()
+    page.get_by_role("button", name="Boulangerie du Parc").click()
+    expect(page.get_by_role("status")).to_have_text("3.00 h solved, € 279.00 now open.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 decision")
+    assert page.evaluate("window.stays === true")
+    assert page.url.endswith("/attention/?dossier=bakery")

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from urllib.parse import unquote, urlsplit
 
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import Resolver404, resolve
 from django.utils.http import url_has_allowed_host_and_scheme
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
 
 
 def page_of_ours(request: HttpRequest, address: str) -> str:
@@ -25,3 +27,11 @@ def page_of_ours(request: HttpRequest, address: str) -> str:
     except Resolver404:
         return ""
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+def leave(request: HttpRequest, address: str) -> HttpResponse:
+    """To another page of ours, by the browser itself.
+
+    Also when a part of a page asked (htmx), which would otherwise show that page in its own place.
+    """
+    return HttpResponseClientRedirect(address) if HtmxDetails(request) else HttpResponseRedirect(address)

@@ -8,7 +8,7 @@ from django.test import Client, RequestFactory
 from invoicing.models import LedgerRow
 from tests.factories import PASSWORD, DossierFactory, FirmFactory, LedgerRowFactory, MembershipFactory
 from tests.visitors import read_of, signed_in
-from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.next_page import leave, page_of_ours
 
 NOWHERE = [
     "",
@@ -83,3 +83,10 @@ def test_sign_in_language_and_admin_lead_to_a_page(address: str) -> None:
 def test_language_leads_back_to_its_page() -> None:
     answer = Client().post("/i18n/setlang/", {"language": "fr", "next": "/accounts/login/?next=/attention/"})
     assert answer.headers["Location"] == "/accounts/login/?next=/attention/"
+
+
+def test_part_of_a_page_is_left_by_the_browser_itself() -> None:
+    plain, part = (RequestFactory().get("/", headers=headers) for headers in ({}, {"HX-Request": "true"}))
+    answer, told = leave(plain, "/invoices/"), leave(part, "/invoices/")
+    assert (answer.status_code, answer["Location"]) == (302, "/invoices/")
+    assert (told.status_code, told["HX-Redirect"], "Location" in told) == (200, "/invoices/", False)

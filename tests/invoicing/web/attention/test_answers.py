@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
-from invoicing.attention import causes
+from integrations.clients.failures import Code, Message
+from integrations.clients.transport import ServiceError
+from invoicing.attention import causes, choices
 from invoicing.models import ClientMapping, Dossier, DossierClient, LedgerRow, TagMapping
 from tests.factories import (
     NOW,
@@ -24,7 +26,7 @@ from tests.factories import (
     enterprise_number,
 )
 from tests.invoicing.web.attention.deciding import NUMBER, answer, decided, states, waiting, worked
-from tests.visitors import inputs, signed_in, text
+from tests.visitors import alerts, inputs, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -169,8 +171,46 @@ def test_customers_are_searched_in_billit_by_name_and_number(firm: Firm, dossier
     assert f"Zeta Bouw · {NUMBER}" in found
     assert f"{NUMBER} is the customer the number as it was typed" in found
     assert "Billit has no such customer." in text(client, f"{page}?q=nobody")
+    # Whom the list searched for leads back to it, as it was narrowed; never to another site.
+    back = "/f/ours/attention/?dossier=bakery"
+    assert set(inputs(client.get(page, {"q": "zeta", "next": back}).content.decode(), "next")[1:-1]) == {back}
+    goals = inputs(client.get(page, {"q": "zeta", "next": "https://evil.example/"}).content.decode(), "next")
+    assert set(goals[1:-1]) == {"/f/ours/attention/"}
     assert answer(client, "customer", number=f"{NUMBER[2:6]}.{NUMBER[6:9]}.{NUMBER[9:]}").startswith("success: 1.00 h")
     assert ClientMapping.objects.get(client_remote_id=502).number == NUMBER
+
+
+def test_register_that_is_not_asked_says_so_where_it_was_searched(
+    firm: Firm, dossier: Dossier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(row: Dossier, asked: str) -> Any:
+        raise ServiceError(Message(Code.OTHER, {"said": "Billit is away."}))
+
+    monkeypatch.setattr(choices, "search_register", away)
+    worked(dossier, "ADV", project=602)
+    path = f"/dossiers/bakery/attention/{waiting().name}/"
+    page = signed_in(firm).get(path, {"q": "zeta", "register": "1"}, headers={"HX-Request": "true"}).content.decode()
+    assert alerts(page) == "danger: The register was not asked. Billit is away."
+    found = page.index('class="found" hx-disable')
+    assert found < page.index("The register was not asked")
+
+
+def test_decision_by_htmx_leads_to_the_list_and_what_changed_is_a_whole_page(firm: Firm, dossier: Dossier) -> None:
+    worked(dossier, "Advise", count=2)
+    client, found = signed_in(firm, "bookkeeper"), waiting()
+    path, by_htmx = f"/dossiers/bakery/attention/{found.name}/", {"HX-Request": "true"}
+    sent = {"read": found.read, "tag": "Advise", "product": "ADV", "next": "/f/ours/attention/?dossier=bakery"}
+    worked(dossier, "Advise", started_at=NOW - timedelta(days=20))
+    changed = client.post(f"{path}product/", sent, headers=by_htmx)
+    assert changed.status_code == 409
+    assert 'id="page"' in changed.content.decode()
+    assert states() == {"attention": 3}
+    # The list that follows carries the figures as they are now.
+    shown = client.get("/attention/", headers=by_htmx).content.decode()
+    assert waiting().read in inputs(shown, "read")
+    done = client.post(f"{path}product/", sent | {"read": waiting().read}, headers=by_htmx)
+    assert (done.status_code, done["Location"]) == (302, "/f/ours/attention/?dossier=bakery")
+    assert states() == {"open": 3}
 
 
 def test_a_number_that_may_be_anothers_is_taken_with_what_was_mapped_besides(firm: Firm, dossier: Dossier) -> None:
