@@ -197,9 +197,11 @@ def derive_marked(self: Any, /, **_: object) -> None:
 
 @shared_task
 def keep_months(**_: object) -> None:
-    """Add up what is kept of months, and check those that changed; what is left over waits for the next tick."""
+    """Add up what is kept of months, and check those that changed; what is left over waits for the next tick.
+
+    One that takes longer than from a tick to the next has the next one beside it."""
     kept.add_up()
-    kept.prove(now=clock.now())
+    kept.prove(now=clock.now(), beside_others=True)
 
 
 @shared_task(base=OfBooks, lane=Lane.READ)

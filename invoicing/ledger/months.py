@@ -151,9 +151,14 @@ def _to_ask(dossiers: Collection[int], month: date | None) -> tuple[set[int], di
     return whole, some, told
 
 
-def prove(*, now: datetime, dossiers: Collection[int] | None = None, most: int = MOST) -> int:
+def prove(
+    *, now: datetime, dossiers: Collection[int] | None = None, most: int = MOST, beside_others: bool = False
+) -> int:
     """Ask the checks of what changed in these dossiers (row ids), or in any; at most of so many months. Returns of how
-    many. In transactions of its own, month by month and firm by firm."""
+    many. In transactions of its own, month by month and firm by firm.
+
+    ``beside_others``: months that somebody else checks at this moment are left to them, rather than waited for.
+    """
     noted = ChangedMonth.objects.all() if dossiers is None else ChangedMonth.objects.filter(dossier__in=dossiers)
     for pk in noted.filter(month=None).order_by().values_list("dossier_id", flat=True).distinct()[:most]:
         _spread(Dossier.objects.select_related("firm").get(pk=pk))
@@ -162,8 +167,24 @@ def prove(*, now: datetime, dossiers: Collection[int] | None = None, most: int =
     for (_firm, month), group in groupby(pairs, key=lambda pair: pair[:2]):
         ids = [pk for _firm, _month, pk in group]
         for start in range(0, len(ids), TOGETHER):
-            _prove(ids[start : start + TOGETHER], month, now)
+            some = ids[start : start + TOGETHER]
+            _prove_changed(some, month, now, beside_others=beside_others)
     return len(pairs)
+
+
+@transaction.atomic
+def _prove_changed(ids: Sequence[int], month: date, now: datetime, *, beside_others: bool) -> None:
+    """The same as ``_prove`` of those that are still noted: whoever had to wait for another finds them checked."""
+    proofs = MonthProof.objects.filter(dossier__in=ids, month=month).order_by("pk")
+    if beside_others:
+        known = set(proofs.values_list("dossier_id", flat=True))
+        free = proofs.select_for_update(no_key=True, skip_locked=True).values_list("dossier_id", flat=True)
+        ids = sorted(set(ids).difference(known.difference(free)))
+    else:
+        lock_rows(proofs)
+    noted = ChangedMonth.objects.filter(dossier__in=ids, month=month)
+    if still := sorted(set(noted.values_list("dossier_id", flat=True))):
+        _prove(still, month, now)
 
 
 @transaction.atomic

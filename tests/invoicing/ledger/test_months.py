@@ -267,3 +267,37 @@ def test_two_that_change_one_month_do_not_wait_for_each_other() -> None:
     assert failed == []
     assert kept([made]) == counted([made])
     assert sum(seconds for _, seconds, _, _ in kept([made]).values()) == 300
+
+
+@pytest.mark.postgresql
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("beside_others", [True, False])
+def test_month_that_two_would_check_at_once_is_checked_once(beside_others: bool) -> None:
+    made = DossierFactory()
+    row_of(made, 1, date(2026, 10, 5))
+    months.prove(now=NOW)
+    LedgerRow.objects.filter(entry__remote_id=1).update(seconds=100)
+    second, ask, asked = threading.Event(), invariants.broken, []
+
+    def another() -> None:
+        with closing(connection):
+            second.set()
+            months.prove(now=NOW, beside_others=beside_others)
+            asked.append("done")
+
+    thread = threading.Thread(target=another)
+
+    def asking(**given: Any) -> list[invariants.Broken]:
+        asked.append("asked")
+        if len(asked) == 1:
+            thread.start()
+            second.wait(20)
+            # Where the second leaves the month to us it is done before we are; else it waits for our lock.
+            thread.join(20 if beside_others else 0.3)
+        return ask(**given)
+
+    with patch.object(invariants, "broken", asking):
+        months.prove(now=NOW)
+        thread.join(20)
+    assert asked == ["asked", "done"]
+    assert not ChangedMonth.objects.exists()
