@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F, Q, Sum
 
-from integrations.models import Entry
+from integrations.models import Company, Entry, Workspace
 from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from invoicing.ledger import audit_trail, balance
@@ -85,13 +85,54 @@ def wrong(found: Figures) -> dict[str, object]:
     return counts | found.books
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What both services hold: Billit's live orders with a reference of ours, Toggl's entries (None: not asked)."""
+
+    orders: list[dict[str, Any]]
+    entries: list[dict[str, Any]] | None
+
+    @classmethod
+    def now(cls, control: Remote, *, mirrored: bool = True) -> Outside:
+        """As of this moment, of all companies and workspaces."""
+        orders = [
+            order
+            for order in control.orders()
+            if not order["Deleted"] and str(order.get("ExternalProviderID", "")).startswith("tb-")
+        ]
+        return cls(orders, control.world()["toggl"]["entries"] if mirrored else None)
+
+    def of(self, firm: Firm) -> Outside:
+        """What lies in the companies and workspaces that the firm has connected."""
+        companies = set(Company.objects.filter(firm=firm).values_list("party_id", flat=True))
+        workspaces = set(Workspace.objects.filter(firm=firm).values_list("remote_id", flat=True))
+        orders = [order for order in self.orders if order["CompanyID"] in companies]
+        entries = self.entries and [entry for entry in self.entries if entry["workspace_id"] in workspaces]
+        return Outside(orders, entries)
+
+
 def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
-    """Count. Without ``mirrored``, Toggl's entries of this moment need not be in the mirror yet."""
-    orders = [
-        order
-        for order in control.orders()
-        if not order["Deleted"] and str(order.get("ExternalProviderID", "")).startswith("tb-")
-    ]
+    """Count, where the services hold nothing of another firm. Without ``mirrored``, Toggl's entries of this moment need
+    not be in the mirror yet."""
+    return _counted(firm, Outside.now(control, mirrored=mirrored))
+
+
+def figures_of_all(firms: Iterable[Firm], control: Remote) -> Figures:
+    """The sums over all firms, each with its own companies and workspaces; orders in none of them are orphans."""
+    outside = Outside.now(control)
+    parts = [(firm, outside.of(firm)) for firm in firms]
+    counts: Counter[str] = Counter(orphans=len(outside.orders) - sum(len(own.orders) for _, own in parts))
+    books: defaultdict[str, list[str]] = defaultdict(list)
+    for firm, own in parts:
+        found = _counted(firm, own)
+        counts.update({field.name: getattr(found, field.name) for field in fields(found) if field.name != "books"})
+        for rule, sentences in found.books.items():
+            books[rule] += [f"{firm.slug}, {sentence}" for sentence in sentences]
+    return Figures(**counts, books=dict(books))
+
+
+def _counted(firm: Firm, outside: Outside) -> Figures:
+    orders = outside.orders
     live = {order["OrderID"] for order in orders}
     invoices = {invoice.reference: invoice for invoice in Invoice.objects.filter(firm=firm)}
     dossiers = list(Dossier.objects.filter(firm=firm).select_related("firm", "workspace"))
@@ -107,7 +148,7 @@ def figures(firm: Firm, control: Remote, *, mirrored: bool = True) -> Figures:
         orders=len(orders),
         unknown=sum(invoice.status in _UNKNOWN for invoice in invoices.values()),
         duplicates=_duplicates(orders, invoices),
-        lost=_lost(firm, live, control if mirrored else None),
+        lost=_lost(firm, live, outside.entries),
         orphans=sum(not _stands(order, invoices) for order in orders),
         missing=sum(
             invoice.status == Invoice.Status.POSTED and invoice.order_id not in live and not invoice.replacing_since
@@ -174,7 +215,7 @@ def _over_deducted(firm: Firm) -> int:
     return lines.annotate(taken=live).filter(taken__gt=F("total")).count()
 
 
-def _lost(firm: Firm, orders: set[int], control: Remote | None) -> int:
+def _lost(firm: Firm, orders: set[int], entries: list[dict[str, Any]] | None) -> int:
     claims = {
         claim.entry_id: claim.line.invoice
         for claim in Claim.objects.filter(firm=firm, kind=Claim.Kind.ENTRY, released_at__isnull=True).select_related(
@@ -191,11 +232,10 @@ def _lost(firm: Firm, orders: set[int], control: Remote | None) -> int:
             missing += not there_still or invoice is None or invoice.status != Invoice.Status.POSTED
         elif row.state == LedgerRow.State.DRAFTED:
             missing += invoice is None or invoice.status in (Invoice.Status.POSTED, Invoice.Status.VOID)
-    if control is not None:
+    if entries is not None:
         stated = set(rows.values_list("entry__remote_id", flat=True))
         begins = min(Dossier.objects.filter(firm=firm).values_list("start_date", flat=True)).isoformat()
-        rows_of_toggl = control.world()["toggl"]["entries"]
-        there = {row["id"] for row in rows_of_toggl if row["start"] >= begins and not row.get("server_deleted_at")}
+        there = {row["id"] for row in entries if row["start"] >= begins and not row.get("server_deleted_at")}
         missing += len(there - stated)
     return missing
 
