@@ -14,29 +14,38 @@ from decimal import Decimal
 from typing import Any, ClassVar
 
 import pytest
+from django.db.models import QuerySet
 from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
 from invoicing.dossiers import agreements
+from invoicing.drafting import blocks, settlement
 from invoicing.ledger import derive
 from invoicing.ledger.agreements import agreement_of
 from invoicing.models import Agreement
 from tests.invoicing.agreements.agreed import ADVANCES, terms
 from tests.invoicing.scene import BY, Scene
-from tests.proof.test_stateful import EXAMPLES, STEPS, Any_, Billing, pick
+from tests.proof.changes import Any_, pick
+from tests.proof.test_stateful import EXAMPLES, STEPS, Billing
 from tests.worlds import BAKERY, GARAGE
 from toggbill.firms.errors import NotPossible
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 FEE, ADVANCE = "Flat fee", "Advance"
 Amounts = st.sampled_from(["250.00", "0.00", "99.99"])
+Plans = st.sampled_from(
+    [
+        ((date(2026, 9, 1), Decimal("250.00")), (date(2026, 11, 1), Decimal("99.99"))),
+        ((date(2026, 10, 15), Decimal("1000.00")), (date(2027, 1, 15), Decimal("250.00"))),
+    ]
+)
 Days = st.sampled_from([date(2026, 9, 15), date(2026, 10, 31), date(2026, 11, 10)])
 
 
 class BillingByAgreement(Billing):
-    """The same firm, whose people agree on fees and advances, change them and end them."""
+    """The same firm, whose people agree on fees, advances and blocks, order and settle, change them and end them."""
 
     more: ClassVar[dict[str, Any]] = {"products": ADVANCES, "start": "2026-09-01"}
     agreed = 0
@@ -65,6 +74,30 @@ class BillingByAgreement(Billing):
     @rule(client=st.sampled_from([GARAGE, BAKERY]), amount=Amounts, products=st.sampled_from([(), ("ADV",), ("CPT",)]))
     def agree_on_advances(self, client: int, amount: str, products: tuple[str, ...]) -> None:
         self._agree(kind="advance", product="PROV", client_id=client, amount=Decimal(amount), products=products)
+
+    @rule(client=st.sampled_from([GARAGE, BAKERY]), plan=Plans, settle_on=st.sampled_from(["", "10-31", "12-31"]))
+    def agree_on_a_plan(self, client: int, plan: tuple[tuple[date, Decimal], ...], settle_on: str) -> None:
+        asked = {"kind": "advance", "product": "PROV", "amount": Decimal(0)}
+        self._agree(**asked, client_id=client, plan=plan, settle_on=settle_on)
+
+    @rule(client=st.sampled_from([GARAGE, BAKERY]), refill_at=st.sampled_from([None, Decimal(1)]))
+    def agree_on_blocks(self, client: int, refill_at: Decimal | None) -> None:
+        block = {"kind": "prepaid", "product": "ADV", "amount": Decimal(0), "hours": Decimal(3), "price": Decimal(85)}
+        self._agree(**block, client_id=client, refill_at=refill_at)
+
+    @rule(number=Any_)
+    def order_a_block(self, number: int) -> None:
+        agreement = pick(self._agreements().filter(kind=Agreement.Kind.PREPAID), number)
+        if agreement is not None:
+            with suppress(NotPossible):
+                blocks.order_block(agreement=agreement, by=BY, now=timezone.now())
+
+    @rule(number=Any_, day=Days)
+    def settle(self, number: int, day: date) -> None:
+        agreement = pick(self._agreements().filter(kind=Agreement.Kind.ADVANCE), number)
+        if agreement is not None:
+            with suppress(NotPossible):
+                settlement.settle(agreement=agreement, through=day, by=BY, now=timezone.now())
 
     @rule(number=Any_, amount=Amounts)
     def change_an_amount(self, number: int, amount: str) -> None:
@@ -109,7 +142,10 @@ class BillingByAgreement(Billing):
         derive.derive_marked(now=timezone.now())
 
     def _any_agreement(self, number: int) -> Agreement | None:
-        return pick(Agreement.objects.filter(firm=self.books.firm).order_by("pk"), number)
+        return pick(self._agreements(), number)
+
+    def _agreements(self) -> QuerySet[Agreement]:
+        return Agreement.objects.filter(firm=self.books.firm).order_by("pk")
 
 
 def test_with_agreements_no_period_is_billed_twice_and_no_hour_is_lost(scene: Callable[..., Scene]) -> None:
