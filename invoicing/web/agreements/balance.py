@@ -61,7 +61,7 @@ class Balance:
     ``seconds``: of the hours that it covers, or that are on account. ``value``: what they are worth at the price of
     their product (those without one count for nothing), of covered hours those of the periods that are billed;
     ``fees``: what is billed. ``used``: the hours of the running period, rounded as they are billed, where some are
-    included. ``left``: of prepaid hours those of all blocks.
+    included. ``left``: of prepaid hours those of all blocks; ``drawn``: what was drawn of them, as it is rounded.
     """
 
     row: Agreement
@@ -75,6 +75,7 @@ class Balance:
     value: Decimal = Decimal(0)
     used: Decimal | None = None
     left: Decimal | None = None
+    drawn: Decimal | None = None
 
     @property
     def fees(self) -> Decimal:
@@ -104,7 +105,8 @@ def balances(
     prepaid = [pk for pk, balance in found.items() if balance.terms.kind == rules.Kind.prepaid]
     stocks = blocks.stocks(prepaid) if stocks is None else stocks
     for pk in prepaid:
-        found[pk].left = blocks.hours_of(stocks[pk].left)
+        found[pk].left = left = blocks.hours_of(stocks[pk].left)
+        found[pk].drawn = sum((block.hours for block in stocks[pk].blocks), Decimal(0)) - left
     return list(found.values())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,8 @@ from invoicing.drafting import settlement
 from invoicing.ledger import blocks
 from invoicing.ledger.brought import left_of
 from invoicing.models import Agreement, Deduction, Dossier, Invoice, InvoiceLine
+from invoicing.rules.lines import LineKind
+from invoicing.rules.planning import PlannedInvoice
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.errors import NotPossible
@@ -49,6 +52,21 @@ class Left:
         return self.invoice.status == Invoice.Status.POSTED
 
 
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a settlement comes to: the hours on account that it bills, what they are worth, and what of the advances is
+    deducted, in euro excl. VAT."""
+
+    hours: Decimal
+    value: Decimal
+    deducted: Decimal
+
+    @property
+    def rest(self) -> Decimal:
+        """What is billed of the hours."""
+        return self.value - self.deducted
+
+
 @member_required()
 @require_GET
 def left(request: FirmRequest, key: str, pk: int) -> HttpResponse:
@@ -57,11 +75,15 @@ def left(request: FirmRequest, key: str, pk: int) -> HttpResponse:
     is_advance = row.kind == Agreement.Kind.ADVANCE
     brought = list(row.brought.live().order_by("order_date", "order_id"))
     left_of_orders = left_of(brought)
+    lines = _advances(row) if is_advance else _blocks(row)
+    posted = [each.left for each in lines if each.is_posted]
     context = {
         "dossier": row.dossier,
         "row": row,
-        "lines": _advances(row) if is_advance else _blocks(row),
+        "lines": lines,
         "brought": [(each, left_of_orders[each.pk]) for each in brought],
+        "whole": sum((each.whole for each in lines), sum((each.total_excl for each in brought), Decimal(0))),
+        "rest": sum(posted, sum(left_of_orders.values(), Decimal(0))),
         "may_give_back": may(request.membership, "hold"),
         "may_draft": may(request.membership, "draft"),
     }
@@ -118,6 +140,7 @@ def settle(request: FirmRequest, key: str, pk: int) -> HttpResponse:
     try:
         found = settlement.foresee(agreement=row, through=through, now=timezone.now())
         context["planned"] = [planned for _invoice, planned in found.moved]
+        context["settled"] = _settled(row, context["planned"])
     except NotPossible as refusal:
         context["trouble"] = str(refusal)
     context["read"] = Read.of([figures.of_agreement(row)]).pack()
@@ -147,6 +170,17 @@ def order_block(request: FirmRequest, key: str, pk: int) -> HttpResponse:
         "read": Read.of([figures.of_agreement(row)]).pack(),
     }
     return render(request, "configuring/agreement_block.html", context)
+
+
+def _settled(row: Agreement, planned: Iterable[PlannedInvoice]) -> Settled:
+    lines = [line for each in planned for line in each.lines if line.settled and line.settled.agreement == row.pk]
+    hours = [line for line in lines if line.kind == LineKind.hours]
+    deducted = [line.total for line in lines if line.kind == LineKind.deduction]
+    return Settled(
+        sum((line.quantity for line in hours), Decimal(0)),
+        sum((line.total for line in hours), Decimal(0)),
+        -sum(deducted, Decimal(0)),
+    )
 
 
 def _rows(dossier: Dossier) -> QuerySet[Agreement]:

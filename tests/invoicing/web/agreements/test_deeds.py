@@ -69,12 +69,18 @@ def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
         shown = text(visitor, f"{own}settle/?through=2026-10-31")
     assert len(queries) <= MOST_QUERIES
     assert "of 02/09/2026 -1.00 − € 190.00" in shown
+    assert "2.00 h on account are worth € 190.00 excl. VAT. Advances of € 190.00 are deducted" in shown
+    assert "the oldest first: € 0.00 is billed of them." in shown
     read = read_on(visitor, f"{own}settle/?through=2026-10-31")
     assert "The settlement is drafted" in said(visitor, f"{own}settle/", through="2026-10-31", read=read)
     (draft,) = Invoice.objects.filter(status="draft")
     # The day after the cut-off is that of November's advance.
     assert [line[3] for line in bill(draft)] == ["250.00", "190.00", "-190.00"]
-    assert "€ 60.00" in text(visitor, f"{own}left/")
+    # 60.00 of September's and 100.00 of October's; November's is no order yet
+    shown = text(visitor, f"{own}left/")
+    assert "€ 60.00" in shown
+    assert "€ 160.00 is left of the advances that Billit has." in shown
+    assert "Together € 600.00 € 160.00" in shown
     row = BroughtOrder.objects.get(order_id=first)
     refused = said(visitor, f"{own}billit/{row.pk}/let-go/", read=read_on(visitor, f"{own}billit/", 1))
     assert "deducts order" in refused
@@ -97,7 +103,9 @@ def test_block_is_ordered_from_its_agreement(scene: Make) -> None:
     assert "A block of agreement garage waits already" in said(visitor, f"{own}block/", read=read)
     assert visitor.get(f"{own}settle/").status_code == 404
     (invoice,) = post_all(books)
-    assert f"{invoice} 20.00 h 20.00 h" in text(visitor, f"{own}left/")
+    shown = text(visitor, f"{own}left/")
+    assert f"{invoice} 20.00 h 20.00 h" in shown
+    assert "20.00 h are left of the blocks that Billit has." in shown
 
 
 @pytest.mark.slow
