@@ -28,9 +28,14 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _ISO_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 # As Belgian spreadsheets write it: the day first, and not always two digits.
 _DAY = re.compile(r"([0-9]{1,2})([/.-])([0-9]{1,2})\2([0-9]{4})")
-_EURO = re.compile(r"(?:€|eur)\s*|\s*(?:€|eur)", re.IGNORECASE)
+# At one end only: 12€50 is not 1250.
+_EURO = re.compile(r"\A(-?)(?:€|eur)\s*|\s*(?:€|eur)\Z", re.IGNORECASE)
 _AMOUNT = re.compile(r"-?[0-9]{1,20}(?:[.,][0-9]{1,2})?")
-_GROUPED = re.compile(r"-?[0-9]{1,3}(?P<by>[ .,])[0-9]{3}(?:(?P=by)[0-9]{3}){0,5}(?P<cents>(?!(?P=by))[.,][0-9]{1,2})?")
+# No group is written with a zero before it, so what stands behind the zero are decimals, however many.
+_DECIMAL = re.compile(r"-?0[0-9]{0,19}[.,][0-9]{1,20}")
+_GROUPED = re.compile(
+    r"-?[1-9][0-9]{0,2}(?P<by>[ .,])[0-9]{3}(?:(?P=by)[0-9]{3}){0,5}(?P<cents>(?!(?P=by))[.,][0-9]{1,2})?"
+)
 # What parts the items of a cell that holds several texts.
 _BETWEEN = ";"
 _EITHER = re.compile(r"-?[1-9][0-9]{0,2}[.,][0-9]{3}")
@@ -83,15 +88,18 @@ def _day(value: str) -> date:
         raise wrong("not_a_day", value=value) from None
 
 
-def amount(value: str) -> Decimal:
+def amount(value: str | Decimal) -> Decimal:
     """An amount in euro as people write it: 1500,00 or 1500.00, 1.500,00, 1 500,00 or 1,500.00, with a € or without.
 
-    Raises a fault for what is none, or could be one of two (1.500).
+    One that begins with 0 is not grouped: 0,125 and 0.125 are an eighth. A number of a workbook is itself. Raises a
+    fault for what is none, or could be one of two (1.500).
     """
-    text = _EURO.sub("", value.replace("\N{MINUS SIGN}", "-")).strip()
+    if isinstance(value, Decimal):
+        return value
+    text = _EURO.sub(r"\1", text_of(Cell(value)).replace("\N{MINUS SIGN}", "-").strip())
     if _EITHER.fullmatch(text):
         raise wrong("either_amount", value=value)
-    if _AMOUNT.fullmatch(text):
+    if _AMOUNT.fullmatch(text) or _DECIMAL.fullmatch(text):
         return Decimal(text.replace(",", "."))
     if found := _GROUPED.fullmatch(text):
         cents = found["cents"] or ""
@@ -201,10 +209,18 @@ class Row(Section):
                 texts[name] = stands[name]
         whole = {**(stands or {}), **texts}
         known = cls.columns()
-        row = cls.model_validate({name: text for name, text in whole.items() if name in known and text})
+        values: dict[str, str | Decimal] = {name: text for name, text in whole.items() if name in known and text}
+        amounts = {name: cell for name, cell in cells.items() if name in known and cls.holds(name) == Holds.amount}
+        # A number has no separators: it is shown with a point, whatever would be in doubt in a text (1.125).
+        values |= {name: Decimal(cell.text) for name, cell in amounts.items() if cell.kind == "number"}
+        row = cls.model_validate(values)
         for name, cell in cells.items():
             if name in known and _misfits(cls.holds(name), cell):
                 row.note_instead(name, row.says(cell.kind, {"value": cell.text}))
+        for name, cell in amounts.items():
+            # As its format shows it, 500 may be 0.500.
+            if cell.kind == "padded" and not cell.text.isdigit():
+                row.note_instead(name, row.says("either_amount", {"value": cell.text}))
         for name in cls.needed:
             if name not in whole:
                 row.note_instead(name, row.says("no_column", {"name": name}))
