@@ -369,6 +369,7 @@ def changed_since(invoice: Invoice) -> int:
     moved = live.of_differences().exclude(
         Exists(decided.filter(pk=OuterRef("correction"))), entry__marked_at__isnull=True
     )
+    flagged = invoice.dossier.billable == Dossier.Billable.FLAGGED
     return (
         agreed.values("agreement").distinct().count()
         + moved.count()
@@ -378,6 +379,8 @@ def changed_since(invoice: Invoice) -> int:
             != (claim.seconds, claim.started_at, claim.project_remote_id)
             or clients.get(claim.project_remote_id or 0) != claim.client_remote_id
             or sorted(claim.entry.tags) != sorted(claim.tags)
+            # Without its flag it is not billed there (R2).
+            or (flagged and not claim.entry.billable)
             for claim in claims
         )
     )

@@ -100,6 +100,29 @@ def test_draft_whose_entry_changed_is_redrawn_and_can_be_approved(scene: Make, c
     )
 
 
+def test_draft_of_hours_that_lost_their_flag_cannot_be_approved(scene: Make) -> None:
+    books = scene(entries=[entry(1, billable=True), entry(2, billable=True)])
+    books.rules(billable="flagged")
+    books.draft()
+    books.control.put_entries(entry(2, billable=False))
+    books.sync()
+    with pytest.raises(NotPossible, match="1 of its entries changed"):
+        books.approve()
+    books.draft()
+    (approved,) = books.approve()
+    assert bill(approved) == [("Advice", Decimal("1.00"), Decimal("95.00"), ids(1))]
+    assert books.states() == {ids(1)[0]: "drafted", ids(2)[0]: "not_billable"}
+
+
+def test_the_flag_is_not_asked_where_every_hour_is_billed(scene: Make) -> None:
+    books = scene(entries=[entry(1, billable=True)])
+    books.draft()
+    books.control.put_entries(entry(1, billable=False))
+    books.sync()
+    (approved,) = books.approve()
+    assert approved.status == "approved"
+
+
 @pytest.mark.slow
 def test_draft_of_a_deleted_entry_cannot_be_approved(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
