@@ -21,6 +21,7 @@ from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import words
+from invoicing.models.waiting import SEND_ASKED
 from invoicing.posting import post, read_first, recover, send
 from toggbill.firms import audit
 from toggbill.firms.access import NotAllowed
@@ -170,7 +171,7 @@ def _due(now: datetime, lease: datetime) -> InvoiceQuerySet:
         Q(status=_Status.APPROVED, post_requested_at__isnull=False) & may & ~awaits_annex
         | Q(status=_Status.IN_DOUBT, needs_person=False) & may
         | Q(status=_Status.POSTING, posting_since__lt=lease) & may
-        | Q(status=_Status.POSTED, send_requested_at__isnull=False, delivery__in=[_Delivery.NOT_SENT]) & may
+        | Q(SEND_ASKED, status=_Status.POSTED) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.SENDING, sending_since__lt=lease) & may
         | Q(status=_Status.POSTED, delivery=_Delivery.IN_DOUBT) & may
     )

@@ -362,7 +362,8 @@ class Invoice(FirmOwned):
             case self.Status.IN_DOUBT:
                 return not self.needs_person
             case self.Status.POSTED:
-                asked = self.send_requested_at is not None and self.delivery == self.Delivery.NOT_SENT
+                is_unsent = self.delivery in (self.Delivery.NOT_SENT, self.Delivery.FAILED)
+                asked = self.send_requested_at is not None and is_unsent
                 under_way = self.delivery in (self.Delivery.SENDING, self.Delivery.IN_DOUBT)
                 return asked or under_way or self.replacing_since is not None
         return self.status == self.Status.POSTING

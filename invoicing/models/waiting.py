@@ -7,11 +7,14 @@ from django.db.models import Q
 STUCK = Q(status__in=["refused", "in_doubt"]) | Q(status="posted", delivery__in=["failed", "refused", "in_doubt"])
 """Billit said no, or did not answer: of the order, or of its delivery."""
 
+SEND_ASKED = Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"])
+"""Somebody wants a posted one sent: for the first time, or again after Billit refused it. A refusal clears the wish."""
+
 WAITS = (
     Q(status="approved", post_requested_at__isnull=False)
     | Q(status="posting")
     | Q(status="in_doubt", needs_person=False)
-    | Q(status="posted", send_requested_at__isnull=False, delivery="not_sent")
+    | Q(SEND_ASKED, status="posted")
     | Q(status="posted", delivery__in=["sending", "in_doubt"])
     | Q(replacing_since__isnull=False)
 )
@@ -30,10 +33,9 @@ UNFINISHED = (
 """Invoices between their draft and the customer: what the first page counts, few beside those of all years."""
 
 _MOMENTS = ("posted_at", "posting_since", "sending_since", "replacing_since", "not_before", "way_asked_at", "sent_at")
-_SEND_ASKED = Q(send_requested_at__isnull=False, delivery__in=["not_sent", "failed"])
 LOOKED_FOR = (
     *((f"invoice_by_{moment}", moment, Q(**{f"{moment}__isnull": False})) for moment in _MOMENTS),
-    ("invoice_send_asked", "send_requested_at", _SEND_ASKED),
+    ("invoice_send_asked", "send_requested_at", SEND_ASKED),
     ("invoice_being_sent", "delivery", Q(delivery__in=["sending", "in_doubt"])),
     ("invoice_not_delivered", "firm", Q(delivery__in=["failed", "refused", "in_doubt"])),
     ("invoice_with_attention", "firm", ~Q(attention="")),

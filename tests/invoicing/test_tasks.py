@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations.models import Company, Workspace
+from integrations.models import Company, Connection, Workspace
 from invoicing import tasks
 from invoicing.due import posts
 from invoicing.models import Dossier, Invoice, Run
@@ -150,6 +150,26 @@ def test_worker_takes_up_a_dead_lease(scene: Make, queue: Queue) -> None:
     tasks.tick_delivery()
     queue.work()
     assert (post.fresh(invoice).status, len(books.asked("POST", "/v1/orders"))) == ("posted", 1)
+
+
+def test_refused_sending_that_is_asked_for_again_waits_out_a_closed_circuit(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene, send=True)
+    with books.fault("status", path=SEND, status=400, body={"errors": [{"Code": "TheCustomerIsNotActiveOnPeppol"}]}):
+        tasks.tick_delivery()
+        queue.work()
+    row = post.fresh(invoice)
+    assert (row.delivery, row.send_requested_at, row.waits_for_billit) == ("failed", None, False)
+    posts.request_send(invoice=row, by=BY, now=timezone.now())
+    Connection.objects.filter(service="billit").update(failures=5, rest_until=timezone.now() + timedelta(minutes=5))
+    tasks.send_invoices(invoice_ids=[row.pk])
+    row = post.fresh(invoice)
+    assert (row.delivery, row.waits_for_billit, len(books.asked("POST", SEND))) == ("failed", True, 1)
+    assert list(Invoice.objects.waiting_for_billit()) == [row]
+    books.later(minutes=5)
+    for _ in range(2):
+        tasks.tick_delivery()
+        queue.work()
+    assert (post.fresh(invoice).delivery, len(books.asked("POST", SEND)), len(books.control.outbox())) == ("sent", 2, 1)
 
 
 def test_refused_invoice_is_left_to_a_person(scene: Make, queue: Queue) -> None:

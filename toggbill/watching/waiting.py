@@ -15,6 +15,7 @@ from integrations.connections.quota import RESERVE
 from integrations.models import Company, Connection, Quota, Workspace
 from integrations.models.connections import NOT_PAUSED, served_through
 from invoicing.models import Attempt, Dossier, Drift, Invoice
+from invoicing.models.waiting import SEND_ASKED
 
 LATE_SECONDS = 15 * 60
 """A row that waits longer than this for a worker means that no worker is at work."""
@@ -42,8 +43,7 @@ def posts_asked() -> QuerySet[Invoice]:
 
 def sends_asked() -> QuerySet[Invoice]:
     """Posted invoices that somebody wants sent."""
-    unsent = Invoice.objects.posted().filter(delivery=_Delivery.NOT_SENT)
-    return unsent.filter(send_requested_at__isnull=False)
+    return Invoice.objects.posted().filter(SEND_ASKED)
 
 
 def runs_due(now: datetime) -> QuerySet[Dossier]:

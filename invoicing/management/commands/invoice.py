@@ -181,8 +181,7 @@ class Command(JsonCommand):
             asked = [row for row in waiting if self._ask(posts.request, row, send=send, now=now)]
             enqueue_posts(asked)
         if send:
-            unsent = mine.posted().filter(delivery=Invoice.Delivery.NOT_SENT)
-            enqueue_sends([row for row in unsent if self._ask(posts.request_send, row, now=now)])
+            enqueue_sends([row for row in mine.unsent() if self._ask(posts.request_send, row, now=now)])
 
     def _ask(self, request: Callable[..., None], invoice: Invoice, **how: Any) -> bool:
         """Whether workers were asked; they were not when the invoice moved on meanwhile."""

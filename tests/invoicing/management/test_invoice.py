@@ -15,6 +15,7 @@ from integrations.models import Entry
 from invoicing.drafting import runs
 from invoicing.ledger import decisions
 from invoicing.models import Dossier, Invoice, Run
+from invoicing.posting import post
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, everything, many
 from tests.queues import Queue
@@ -356,6 +357,16 @@ def test_queued_steps_are_done_by_the_workers(scene: Make, queue: Queue) -> None
     queue.work()
     invoice = books.invoices().get()
     assert (invoice.status, invoice.delivery, len(books.control.outbox())) == ("posted", "sent", 1)
+
+
+def test_queued_send_takes_up_what_was_sent_in_vain(scene: Make, queue: Queue) -> None:
+    books = scene(entries=[entry(1)])
+    posted = books.posted()
+    with books.fault("status", path=SEND, status=400, body="no"):
+        assert books.send(posted).delivery == "failed"
+    books.invoice("--send", "--queue")
+    queue.work()
+    assert (post.fresh(posted).delivery, len(books.control.outbox())) == ("sent", 1)
 
 
 def test_mode_and_limit_do_not_hold_a_person_back(scene: Make) -> None:
