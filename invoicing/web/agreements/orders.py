@@ -49,11 +49,13 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """An invoice in Billit; ``choices``: what it may stand for; ``why``: why it cannot be brought in, "" if it can."""
+    """An invoice in Billit; ``choices``: what it may stand for; ``why``: why it cannot be brought in, "" if it can;
+    ``told``: what bills its own period already, "" if nothing does."""
 
     order: OrderSummary
     choices: list[Choice]
     why: str
+    told: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,9 +183,20 @@ def _offered(row: Agreement) -> list[Offered]:
     found = []
     for order in sorted(listed, key=lambda each: (each.dated or since, each.id)):
         why = _("brought in already") if order.id in known else _("credited or cancelled") if order.is_undone else ""
-        choices = [] if why or order.dated is None else _choices(customers.terms, order.dated, billed)
-        found.append(Offered(order, choices, why))
+        if why or order.dated is None:
+            found.append(Offered(order, [], why, ""))
+            continue
+        told = _told(customers.terms, order.dated, billed)
+        found.append(Offered(order, _choices(customers.terms, order.dated, billed), why, told))
     return found[::-1]
+
+
+def _told(terms: rules.Agreement, dated: date, billed: Mapping[date, str]) -> str:
+    own = rule.stands_for(terms, dated, ())
+    if not billed.get(own):
+        return ""
+    said = {"period": words.period(terms, words.lying(terms, own)), "other": billed[own]}
+    return _("%(period)s is billed already by %(other)s: look whether one of them is too much.") % said
 
 
 def _choices(terms: rules.Agreement, dated: date, billed: dict[date, str]) -> list[Choice]:
@@ -198,6 +211,9 @@ def _choices(terms: rules.Agreement, dated: date, billed: dict[date, str]) -> li
     ]
     if terms.kind == rules.Kind.advance:
         found.insert(0, Choice(NO_PERIOD, _("an advance beside the plan"), likely == date.min))
+    elif likely == date.min:
+        # Else the first one would stand there as if it were meant.
+        found.insert(0, Choice("", _("choose its period"), is_chosen=True))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -90,6 +91,23 @@ def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
     given = said(visitor, f"{own}left/{line.pk}/give-back/", read=read_on(visitor, f"{own}left/"))
     assert "A credit note for what is left of the advance is drafted" in given
     assert Invoice.objects.get(kind="credit_note").total_excl == line.total
+
+
+@pytest.mark.slow
+def test_invoice_of_a_billed_period_is_offered_with_what_bills_it(scene: Make) -> None:
+    books = scene(entries=[], products=ADVANCES)
+    agreement = agree(books, amount=Decimal("250.00"), end=date(2026, 10, 31))
+    books.draft(date(2026, 10, 31))
+    (own,) = post_all(books)
+    order = invoice_at_billit("2026-11-02")
+    visitor = signed_in(books.firm)
+    page = f"/dossiers/{books.dossier.key}/agreements/{agreement.pk}/billit/"
+    shown = visitor.get(f"{page}?look=1").content.decode()
+    assert f"October 2026 is billed already by {own}: look whether" in words(shown.encode())
+    assert "choose its period" in shown
+    stated = {"read": read_on(visitor, f"{page}?look=1"), "order": order, f"for-{order}": ""}
+    assert "which period of the fee it bills" in said(visitor, f"{page}bring/", **stated)
+    assert not BroughtOrder.objects.exists()
 
 
 def test_block_is_ordered_from_its_agreement(scene: Make) -> None:
