@@ -44,6 +44,9 @@ _LABEL = re.compile(
 _WRAPPED = re.compile(rf"""(?:\({_LEFT_OVER}*\0{_LEFT_OVER}*\)|\[{_LEFT_OVER}*\0{_LEFT_OVER}*\]|(["'])\0\1)""")
 _GAP = re.compile(rf"({_LEFT_OVER}*)\0({_LEFT_OVER}*)")
 
+# The names and numbers of a firm's clients and customers are read for each portion of hours that is judged.
+_KEPT = lru_cache(maxsize=20_000)
+
 
 @dataclass(frozen=True, slots=True)
 class _Word:
@@ -159,6 +162,7 @@ class Found:
     looks_like_one: bool
 
 
+@_KEPT
 def numbers_in(name: str) -> Found:
     """The numbers of a client's name, which is read as ``text.same_case_key`` gives it."""
     name = same_case_key(name)
@@ -175,6 +179,7 @@ def numbers_in(name: str) -> Found:
     return Found(tuple(distinct), frozenset(sure), any(map(_looks_like_a_number, compacts)))
 
 
+@_KEPT
 def rest_of_name(name: str) -> str:
     """A name without the words that make its numbers, their labels and left-over separators; "" if nothing is left."""
     name = same_case_key(name)
@@ -209,6 +214,7 @@ def name_without_number(name: str) -> str:
     return rest_of_name(name) or next(iter(numbers_in(name).numbers), "")
 
 
+@_KEPT
 def normalise_number(text: str) -> str:
     """A valid EU VAT number or bare Belgian enterprise number as prefix and digits, e.g. `BE0563846944`; else "".
 
@@ -220,8 +226,7 @@ def _without_separators(text: str) -> str:
     return _compact(re.sub(r"[\s/]", "", same_case_key(text)))
 
 
-# Those of a company are read for each portion of hours that is judged.
-@lru_cache(maxsize=20_000)
+@_KEPT
 def customer_number(text: str) -> str:
     """The number of a Billit customer as the rules compare it, normalised: read as in a name, so that words beside it
     (`BTW BE...`, `BE... RPR Gent`) do not count; else bare when it has the form of a foreign number (Swiss, British,
