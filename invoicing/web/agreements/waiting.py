@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 
+from django.db.models import Sum
+from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invoicing.corrections import options
+from invoicing.ledger import agreements, blocks
 from invoicing.ledger.agreements import agreement_of
-from invoicing.models import Agreement, Invoice, InvoiceLine
+from invoicing.models import Agreement, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules.agreements.periods import fee, period_of
 from invoicing.web import descriptions
@@ -55,7 +59,28 @@ def of_end(row: Agreement, last_day: date) -> list[Effect]:
             % {"day": descriptions.day(last_day + _A_DAY)}
         )
     )
-    return found
+    return [*found, *_settles(row, terms, last_day)]
+
+
+def _settles(row: Agreement, terms: rules.Agreement, last_day: date) -> Iterator[Effect]:
+    """What comes of the hours on account, and of what is left of advances or of blocks."""
+    if terms.kind == rules.Kind.advance:
+        rows = LedgerRow.objects.filter(agreement=row, state=LedgerRow.State.ON_ACCOUNT, day__lte=last_day)
+        advances = agreements.standing([terms])[row.pk].advances
+        text = _(
+            "%(hours)s are on account until then: they are settled with that day, and what is left of the advances, "
+            "%(left)s so far, is deducted. What remains of them is given back by you."
+        )
+        yield Effect(
+            text
+            % {
+                "hours": descriptions.hours(rows.aggregate(total=Sum("seconds"))["total"]),
+                "left": descriptions.money(sum((each.left for each in advances), Decimal(0))),
+            }
+        )
+    elif terms.kind == rules.Kind.prepaid:
+        text = _("%(left)s h are left of its blocks so far: only hours until then still draw them.")
+        yield Effect(text % {"left": formats.number_format(blocks.left(row), 2)})
 
 
 def lines_of(row: Agreement) -> list[InvoiceLine]:

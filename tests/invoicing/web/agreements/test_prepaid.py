@@ -57,6 +57,7 @@ def test_pages_of_a_block_that_is_drawn_down(scene: Make) -> None:
     assert "€ 1,700.00 1 time" in shown
     assert "a block, once it is ordered 17.00 h left" in shown
     assert "Hours drawn 3.00 h" in shown
+    assert "17.00 h are left of its blocks so far" in text(visitor, f"{page}{agreement.pk}/end/")
     change = text(visitor, f"{page}{agreement.pk}/")
     assert "It bills nothing by itself" in change
     assert "1 entry drawn, 3.00 h" in text(visitor, f"/invoices/{invoice.reference}/")
