@@ -6,13 +6,22 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from integrations.models import Workspace
+from invoicing.corrections import decide as verbs
 from invoicing.models import Dossier, Invoice
 from tests.browser.conftest import sign_in
-from tests.factories import NOW, PASSWORD, DossierFactory, InvoiceFactory, LedgerRowFactory, MembershipFactory
+from tests.factories import (
+    NOW,
+    PASSWORD,
+    CorrectionFactory,
+    DossierFactory,
+    InvoiceFactory,
+    LedgerRowFactory,
+    MembershipFactory,
+)
 from toggbill.firms.models import User
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -98,3 +107,51 @@ def test_worker_is_looked_after_again_after_an_error_and_who_is_signed_out_signs
     page.context.clear_cookies()
     page.wait_for_url("**/accounts/login/?next=/f/ours/dossiers/bakery/", timeout=15_000)
     expect(page.get_by_role("button", name="Sign in with a passkey")).to_be_visible()
+
+
+@pytest.mark.usefixtures("complaints")
+def test_corrections_are_decided_in_place_and_a_credit_note_is_led_to(
+    page: Page, live_server: LiveServer, user: User, dossier: Dossier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = InvoiceFactory(dossier=dossier, customer_name="Garage Voorbeeld SRL")
+    # In the place of Billit, which is asked first.
+    monkeypatch.setattr(verbs, "credit", lambda **_asked: note)
+    for _ in range(2):
+        CorrectionFactory(invoice=InvoiceFactory(dossier=dossier, status="posted", delivery="sent"))
+    sign_in(page, live_server, user)
+    page.set_default_timeout(10_000)
+    page.goto(f"{live_server.url}/f/ours/corrections/")
+    page.evaluate(MARK)
+    cases = page.locator("article.correction")
+    expect(cases).to_have_count(2)
+    # The button of another address than the form's.
+    cases.first.get_by_role("button", name="the next invoice").click()
+    expect(page.get_by_role("status")).to_have_text("The next run puts the difference on the customer’s invoice.")
+    expect(page.get_by_role("heading", level=1)).to_have_text("1 correction waits for a decision")
+    expect(cases).to_be_focused()
+    assert page.evaluate(STAYS)
+    cases.get_by_role("button", name="Credit it for good").click()
+    page.wait_for_url(f"**/f/ours/invoices/{note.reference}/")
+    expect(page.get_by_role("status").first).to_contain_text("The credit note is drafted.")
+    assert not page.evaluate(STAYS)
+
+
+def test_without_scripts_a_worker_is_followed_and_a_decision_taken_by_pages(
+    browser: Browser, live_server: LiveServer, user: User, dossier: Dossier
+) -> None:
+    LedgerRowFactory(dossier=dossier, reason="unknown_tag", tags=["Advise"])
+    Workspace.objects.update(claimed_at=timezone.now())
+    page = browser.new_context(java_script_enabled=False, locale="en-GB").new_page()
+    sign_in(page, live_server, user)
+    page.goto(f"{live_server.url}/f/ours/dossiers/bakery/")
+    expect(page.locator("#reading")).to_contain_text("It is being read.")
+    Workspace.objects.update(claimed_at=None, next_sync_at=timezone.now() + timedelta(hours=1))
+    page.reload()
+    expect(page.get_by_role("button", name="Read Toggl now")).to_be_visible()
+    page.get_by_role("link", name="Attention 1").click()
+    page.get_by_text("Hold or write off").click()
+    page.get_by_role("textbox", name="Reason").fill("The client contests it")
+    page.get_by_role("button", name="Write off all").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Nothing to decide")
+    expect(page.get_by_role("status")).to_have_text("1 entry is written off: it is never billed.")
+    page.context.close()
