@@ -6,13 +6,14 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Prefetch, Q
 
 from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
 from invoicing.ledger import agreements, blocks, differences
 from invoicing.ledger.facts import Facts, terms
+from invoicing.ledger.fee_periods import unlisted
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from invoicing.models.invoices import InvoiceQuerySet
 from invoicing.models.problems import Code
@@ -138,9 +139,9 @@ def unposted(dossier: Dossier) -> InvoiceQuerySet:
 
 
 def _to_cover(dossier: Dossier) -> Q:
-    """The covered hours that are on no line yet, but for lines of drafts, which are drawn anew."""
-    listed = Claim.objects.live().covered().exclude(line__invoice__status=_Status.DRAFT).filter(entry=OuterRef("pk"))
-    return Q(ledger_row__dossier=dossier, ledger_row__state=_State.COVERED) & ~Q(Exists(listed))
+    """The covered hours that are on no line yet and come on one, but for lines of drafts, which are drawn anew."""
+    listed = Claim.objects.live().exclude(line__invoice__status=_Status.DRAFT)
+    return Q(pk__in=unlisted(listed).filter(dossier=dossier).values("entry"))
 
 
 def _is_anothers(invoice: Invoice, books: Facts, judge: Judge) -> bool:

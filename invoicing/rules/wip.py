@@ -5,14 +5,14 @@ Ages are whole days; amounts are Decimals in euro.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
-from invoicing.rules.rating import CENT
+from invoicing.rules.rating import CENT, worth
 
 _Key = TypeVar("_Key", bound=Hashable)
 YEAR = 365
@@ -62,6 +62,38 @@ def spread(amount: Decimal, weights: Mapping[_Key, Decimal | int]) -> dict[_Key,
         parts[key] += 1
     sign = -1 if amount < 0 else 1
     return {key: Decimal(sign * part).scaleb(-2) for key, part in parts.items()}
+
+
+class Sold(NamedTuple):
+    """A block of prepaid hours at Billit: its line (row id), its seconds, its price an hour in euro, and the seconds
+    that hours drew of it, beyond its end, too."""
+
+    line: int
+    seconds: int
+    price: Decimal
+    drawn: int
+
+
+def paid_by_blocks(blocks: Iterable[Sold]) -> dict[int, Decimal]:
+    """By block (line), in euro: what is billed of the hours that drew it. ``blocks``: of one agreement, oldest first.
+
+    What was drawn beyond the end of a block is paid by the next one, at its price, or by nothing while there is none.
+    The parts that a block pays, each rounded, add up to its amount once nothing is left of it.
+    """
+    found: dict[int, Decimal] = {}
+    owed: list[tuple[int, int]] = []
+    for block in blocks:
+        found[block.line] = Decimal("0.00")
+        owed.append((block.line, block.drawn))
+        paid, still_owed = 0, list[tuple[int, int]]()
+        for line, seconds in owed:
+            now = min(seconds, block.seconds - paid)
+            found[line] += worth(paid + now, block.price) - worth(paid, block.price)
+            paid += now
+            if seconds > now:
+                still_owed.append((line, seconds - now))
+        owed = still_owed
+    return found
 
 
 def per_cent(billed: Decimal, value: Decimal) -> Decimal | None:

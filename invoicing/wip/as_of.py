@@ -2,26 +2,29 @@
 
 An hour is in it from its local day until the day on which its invoice was posted, or it was written off. It comes back
 when it is taken off its invoice (the order replaced, or credited to be billed again) or opened again. A covered hour
-leaves with the fee of its period, whether the annex lists it yet or not.
+leaves with the fee of its period, whether the annex lists it yet or not; a fee that was due before the dossier began
+was billed elsewhere, and its hours are never in it. An hour that a block of prepaid hours pays leaves with the run that
+lets it draw the block, which Billit has by then.
 
 Hours count as the books have them now: what changed in Toggl since counts as it is now, at the price that it has now;
-of a billed hour counts what was billed. When each was billed and freed stands with its claims, when it was written off
-or opened again in the audit log. The database adds up; cost: of today one reading of the unbilled hours, of an earlier
-day also of the hours on invoices that were posted since, and of what was decided since.
+of a billed hour counts what was billed. When each was billed and freed stands with its claims; when it drew its block,
+was written off or opened again in the audit log. The database adds up; cost: of today one reading of the unbilled
+hours, of an earlier day also of the hours on invoices that were posted since, and of what was drawn and decided since.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, cast
 
-from django.db.models import Case, Count, DateField, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value, When
-from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
+from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value, When
 
-from invoicing.models import Agreement, BroughtOrder, Claim, Dossier, InvoiceLine, LedgerRow
+from invoicing.ledger.fee_periods import before_the_books, fee_period
+from invoicing.models import BroughtOrder, Claim, Dossier, InvoiceLine, LedgerRow
 from invoicing.models.claims import standing_at
 from invoicing.models.moves import STATE
 from invoicing.rules.wip import BANDS, euro
@@ -35,6 +38,7 @@ STATES = (*_BY_THE_HOUR, _State.COVERED)
 """Of hours that nobody has billed yet."""
 _WRITTEN_OFF = STATE.event(_State.OPEN, _State.WRITTEN_OFF)
 _OPENED = STATE.event(_State.WRITTEN_OFF, _State.OPEN)
+_DRAWN = STATE.event(_State.OPEN, _State.PREPAID)
 _Key = tuple[int, str, str, str, int]
 
 
@@ -82,7 +86,13 @@ def rows(*, dossiers: Collection[Dossier], as_of: date) -> list[Row]:
     after = day_after(firm, as_of)
     own = LedgerRow.objects.filter(dossier__in=by_id, day__lte=as_of)
     sums = _Sums(by_id, as_of)
-    in_it = (_by_the_hour(own, after), _covered(own, after, as_of), _billed_since(own, after, firm))
+    first_drawn = _first_drawn(firm, after)
+    billing = _billing(after, first_drawn)
+    waiting = own.filter(state__in=[*_BY_THE_HOUR, *([] if first_drawn is None else [_State.PREPAID])])
+    in_it = [
+        some.filter(~Exists(billing))
+        for some in (waiting, _covered(own, after, as_of), _billed_since(own, after, firm))
+    ]
     for some in in_it:
         sums.add(some)
     out, others = _decided_since(firm, after)
@@ -91,7 +101,7 @@ def rows(*, dossiers: Collection[Dossier], as_of: date) -> list[Row]:
             sums.add(some.filter(entry__remote_id__in=ids), sign=-1)
     for ids in portions(others):
         written_off = own.filter(state=_State.WRITTEN_OFF, entry__remote_id__in=ids)
-        sums.add(written_off.filter(~Exists(_billing(after))))
+        sums.add(written_off.filter(~Exists(billing)))
     return sums.rows()
 
 
@@ -103,44 +113,58 @@ def day_after(firm: Firm, day: date) -> datetime:
 # --- which hours ------------------------------------------------------------------------------------------------------
 
 
-def _billing(after: datetime) -> QuerySet[Claim]:
-    """The claim that billed an outer row's entry at that moment: on an order at Billit, not taken back."""
-    own = Claim.objects.of_entries().filter(entry=OuterRef("entry"), line__invoice__posted_at__lt=after)
-    return own.filter(standing_at(after))
+def _billing(after: datetime, first_drawn: int | None) -> QuerySet[Claim]:
+    """The claim that billed an outer row's entry at that moment, or by which it drew its block: on an order at Billit,
+    not taken back."""
+    own = Claim.objects.filter(entry=OuterRef("entry"), line__invoice__posted_at__lt=after)
+    drawn = Q(kind=Claim.Kind.PREPAID)
+    if first_drawn is not None:
+        drawn &= Q(pk__lt=first_drawn)
+    return own.filter(standing_at(after), Q(kind=Claim.Kind.ENTRY) | drawn)
 
 
-def _by_the_hour(own: QuerySet[LedgerRow], after: datetime) -> QuerySet[LedgerRow]:
-    return own.filter(~Exists(_billing(after)), state__in=_BY_THE_HOUR)
+def _first_drawn(firm: Firm, after: datetime) -> int | None:
+    """The first claim (row id) by which an hour drew a block since that moment, None where none did.
+
+    A block is posted before hours draw it, so its own day does not tell. Claims have ids in the order in which they
+    are made; the audit log tells how many of an entry were made since.
+    """
+    events = AuditEvent.objects.filter(firm=firm, type=_DRAWN, at__gte=after).order_by("number")
+    since = Counter[int]()
+    # The run that came first, whose claims are made together.
+    first: tuple[datetime, set[int]] | None = None
+    for data, at in events.values_list("data", "at").iterator():
+        since.update(data["entries"])
+        if first is None:
+            first = at, set()
+        if at == first[0]:
+            first[1].update(data["entries"])
+    if first is None:
+        return None
+    made: list[int] = []
+    for ids in portions(first[1]):
+        claims = Claim.objects.prepaid().filter(firm=firm, entry_remote_id__in=ids).order_by("-pk")
+        for pk, entry in claims.values_list("pk", "entry_remote_id"):
+            if since[entry]:
+                since[entry] -= 1
+                made.append(pk)
+    return min(made, default=None)
 
 
 def _billed_since(own: QuerySet[LedgerRow], after: datetime, firm: Firm) -> QuerySet[LedgerRow]:
     later = Claim.objects.of_entries().filter(line__invoice__firm=firm, line__invoice__posted_at__gte=after)
-    billed = own.filter(state__in=[_State.INVOICED, _State.CREDITED], entry__in=later.values("entry"))
-    return billed.filter(~Exists(_billing(after)))
+    return own.filter(state__in=[_State.INVOICED, _State.CREDITED], entry__in=later.values("entry"))
 
 
 def _covered(own: QuerySet[LedgerRow], after: datetime, as_of: date) -> QuerySet[LedgerRow]:
-    """Those of periods whose fee was no order at Billit at that moment, neither ours nor one that it made itself."""
+    """Those of periods whose fee was no order at Billit at that moment, neither ours nor one that it made itself, and
+    was not billed before the books began."""
     fees = InvoiceLine.objects.filter(kind=InvoiceLine.Kind.FEE, takes_back__isnull=True)
     fees = fees.filter(standing_at(after), agreement=OuterRef("agreement"), invoice__posted_at__lt=after)
-    rows = own.filter(state=_State.COVERED).annotate(fee_period=fee_period())
+    rows = own.filter(state=_State.COVERED).annotate(fee_period=fee_period()).exclude(before_the_books())
     own_of_billit = BroughtOrder.objects.filter(standing_at(after), order_date__lte=as_of)
     of_period = {"agreement": OuterRef("agreement"), "period": OuterRef("fee_period")}
     return rows.filter(~Exists(fees.filter(period=of_period["period"])), ~Exists(own_of_billit.filter(**of_period)))
-
-
-def fee_period() -> Cast:
-    """The period of its agreement in which a covered row's day lies, as ``InvoiceLine.period`` names it."""
-    every = Agreement.Every
-    period = Case(
-        When(agreement__every=every.MONTH, then=TruncMonth("day")),
-        When(agreement__every=every.QUARTER, then=TruncQuarter("day")),
-        When(agreement__every=every.YEAR, then=TruncYear("day")),
-        default=F("agreement__start_date"),
-        output_field=DateField(),
-    )
-    # PostgreSQL cuts a day to a moment.
-    return Cast(period, DateField())
 
 
 def _decided_since(firm: Firm, after: datetime) -> tuple[list[int], list[int]]:

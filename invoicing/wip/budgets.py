@@ -19,12 +19,12 @@ from django.db.models import Max, Q, Sum
 
 from integrations.models import Project
 from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.fee_periods import fee_period
 from invoicing.models import Agreement, Dossier, LedgerRow
 from invoicing.rules.agreements.periods import Period, fee, period_of
 from invoicing.rules.agreements.settlement import settling
 from invoicing.rules.wip import euro, per_cent
 from invoicing.wip import rate
-from invoicing.wip.as_of import fee_period
 from invoicing.wip.customers import portions
 
 _Worked = tuple[int, Decimal, str]

@@ -10,7 +10,7 @@ from decimal import Decimal
 from django.db.models import Case, Count, F, Q, QuerySet, Sum, When
 from django.db.models.functions import Coalesce
 
-from invoicing.models import Dossier, Invoice
+from invoicing.models import BroughtOrder, Dossier, Invoice
 from invoicing.rules.wip import YEAR, LockUp, lock_up
 
 _NOTE = Invoice.Kind.CREDIT_NOTE
@@ -34,6 +34,10 @@ def of(*, dossiers: Collection[Dossier], value: Decimal, as_of: date) -> Tied:
     lately = posted.filter(order_date__gte=begin, order_date__lte=as_of)
     excl = Coalesce(F("legal_excl"), F("total_excl"))
     billed = lately.aggregate(sum=Sum(Case(When(kind=_NOTE, then=-excl), default=excl)))["sum"] or Decimal(0)
+    # What Billit billed by itself, and a settlement takes off again.
+    brought = BroughtOrder.objects.live().filter(agreement__dossier__in=dossiers)
+    brought = brought.filter(order_date__gte=begin, order_date__lte=as_of)
+    billed += brought.aggregate(sum=Sum("total_excl"))["sum"] or Decimal(0)
     invoices = posted.filter(kind=Invoice.Kind.INVOICE)
     paid, amount_days, count = _paid(invoices.filter(paid_date__gte=begin, paid_date__lte=as_of))
     others = invoices.filter(paid_date__isnull=True, order_date__gte=begin, order_date__lte=as_of).aggregate(

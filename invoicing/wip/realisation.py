@@ -1,13 +1,15 @@
 """Realisation: what was billed of hours beside what they are worth at their rates (design section 11). Reads only.
 
-Of the hours worked between two local days that are settled: billed, written off, credited for good, or covered by a fee
-that was posted. What is still in progress is in neither figure.
+Of the hours worked between two local days that are settled: billed, written off, credited for good, drawn from a block
+of prepaid hours, or covered by a fee that was posted, or that Billit billed by itself. What is still in progress is in
+neither figure.
 
 What was billed are the lines of orders at Billit less those of credit notes, each spread over its hours by their
 seconds, and the fee of a period, with what was billed beyond it, over all hours that it covers, by their value or,
 where none has a price, their seconds; in cents that add up to the line. A fee without an hour counts on its period's
-first day, for nobody. The database adds up by line and person; cost: the hours of the days asked for, and of the lines
-and fees that bill one of them.
+first day, for nobody. A block bills what was drawn of it, at its price; what is left of it bills no hour yet. The
+database adds up by line and person; cost: the hours of the days asked for, and of the lines and fees that bill one of
+them.
 """
 
 from __future__ import annotations
@@ -17,19 +19,22 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import chain
 from typing import Any, NamedTuple, cast
 
-from django.db.models import Case, Count, Max, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum, Value, When
 from django.db.models.fields import BooleanField
+from django.db.models.functions import Coalesce
 
-from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
-from invoicing.rules.wip import euro, per_cent, spread
+from integrations.models import Customer
+from invoicing.ledger.fee_periods import fee_period
+from invoicing.models import Agreement, BroughtOrder, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.rules.wip import Sold, euro, paid_by_blocks, per_cent, spread
 from invoicing.wip import rate
-from invoicing.wip.as_of import fee_period
 from invoicing.wip.customers import Whose, named
 
 _State = LedgerRow.State
-_SETTLED = (_State.INVOICED, _State.WRITTEN_OFF, _State.CREDITED)
+_SETTLED = (_State.INVOICED, _State.WRITTEN_OFF, _State.CREDITED, _State.PREPAID)
 _FEES = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA)
 _LONGEST = timedelta(days=366)
 _ZERO = Decimal("0.00")
@@ -92,6 +97,7 @@ def realisation(*, dossiers: Collection[Dossier], first: date, last: date) -> Re
     found = _Found({dossier.pk: dossier for dossier in dossiers}, first, last)
     found.value_hours()
     found.bill_hours()
+    found.draw_blocks()
     found.fees()
     return found.together()
 
@@ -154,18 +160,74 @@ class _Found:
                 if part["within"]:
                     self._sums[self._known(part, part["buyer"])].billed += shares[place]
 
+    def draw_blocks(self) -> None:
+        """What blocks of prepaid hours bill of the days asked for."""
+        claims = Claim.objects.live().prepaid().posted().filter(line__invoice__dossier__in=self._dossiers)
+        agreements = claims.filter(self._days()).values("line__agreement")
+        counts = self._days() & Q(entry__ledger_row__state=_State.PREPAID)
+        grouped = (
+            claims.filter(line__agreement__in=agreements)
+            .annotate(within=Case(When(counts, then=Value(True)), default=Value(False), output_field=BooleanField()))
+            .order_by("line", "entry__person_remote_id", "within")
+            .values("line", "within", "entry__person_remote_id")
+            .annotate(
+                total=Sum("drawn"),
+                dossier=Max("line__invoice__dossier"),
+                buyer=Max("line__invoice__buyer_key"),
+                name=Max("line__invoice__customer_name"),
+                who=Max("entry__person_name"),
+            )
+        )
+        by_line = defaultdict[int, list[dict[str, Any]]](list)
+        for each in cast(Iterable[dict[str, Any]], grouped.iterator()):
+            by_line[each["line"]].append(each | {"person": each["entry__person_remote_id"]})
+        lines = InvoiceLine.objects.live().filter(kind=InvoiceLine.Kind.BLOCK, takes_back__isnull=True)
+        lines = lines.filter(agreement__in=agreements, invoice__status=Invoice.Status.POSTED).order_by("part")
+        sold = defaultdict[int, list[Sold]](list)
+        for agreement, line, quantity, price in lines.values_list("agreement", "pk", "quantity", "unit_price"):
+            drawn = sum(part["total"] for part in by_line[line])
+            sold[agreement or 0].append(Sold(line, int(quantity * 3600), price, drawn))
+        billed = {line: amount for blocks in sold.values() for line, amount in paid_by_blocks(blocks).items()}
+        for line, amount in billed.items():
+            parts = by_line[line]
+            shares = spread(amount, {place: part["total"] for place, part in enumerate(parts)}) if parts else {}
+            for place, share in shares.items():
+                if parts[place]["within"]:
+                    self._sums[self._known(parts[place], parts[place]["buyer"])].billed += share
+
+    def _brought(self, near: Q) -> Iterable[dict[str, Any]]:
+        """Fees that Billit billed by itself, as ``fees`` reads those of lines."""
+        orders: QuerySet[Any] = BroughtOrder.objects.live().filter(
+            near, agreement__dossier__in=self._dossiers, agreement__kind=Agreement.Kind.FIXED, period__isnull=False
+        )
+        party = Customer.objects.filter(company=OuterRef("company"), party_id=OuterRef("customer_party_id"))
+        named = orders.annotate(name=Coalesce(Subquery(party.values("name")[:1]), F("customer_vat")))
+        for row in named.select_related("agreement").order_by("order_id"):
+            number = f"number:{row.customer_vat}"
+            yield {
+                "agreement": row.agreement_id,
+                "period": row.period,
+                "kind": InvoiceLine.Kind.FEE,
+                "total": row.total_excl,
+                "invoice__dossier": row.agreement.dossier_id,
+                "invoice__buyer_key": number if row.customer_party_id is None else f"party:{row.customer_party_id}",
+                "invoice__customer_name": row.name,
+            }
+
     def fees(self) -> None:
-        """What posted fees, with extra hours, bill, and what the hours are worth that they cover."""
+        """What posted fees, with extra hours, and those of Billit's own bill, and what the hours that they cover are
+        worth."""
         lines = InvoiceLine.objects.live().filter(kind__in=_FEES, takes_back__isnull=True)
         lines = lines.filter(invoice__dossier__in=self._dossiers, invoice__status=Invoice.Status.POSTED)
         once = Q(agreement__every=Agreement.Every.ONCE)
-        lines = lines.filter(once | Q(period__gte=self._first - _LONGEST), period__lte=self._last)
+        near = (once | Q(period__gte=self._first - _LONGEST)) & Q(period__lte=self._last)
         billed = defaultdict[tuple[int, date], Decimal](Decimal)
         payers: dict[tuple[int, date], dict[str, Any]] = {}
         posted = set[tuple[int, date]]()
-        for each in lines.values(
-            "agreement", "period", "kind", "total", "invoice__dossier", "invoice__buyer_key", "invoice__customer_name"
-        ).order_by("pk"):
+        columns = ("agreement", "period", "kind", "total")
+        payer_of = ("invoice__dossier", "invoice__buyer_key", "invoice__customer_name")
+        own = lines.filter(near).values(*columns, *payer_of).order_by("pk")
+        for each in chain(self._brought(near), own):
             agreement, period = each["agreement"], each["period"]
             if period is None:
                 continue

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.rules.wip import BANDS, LockUp, lock_up, per_cent, spread
+from invoicing.rules.wip import BANDS, LockUp, Sold, lock_up, paid_by_blocks, per_cent, spread
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,18 @@ def test_band_of_an_age(age: int, band: str) -> None:
     assert [each.name for each in BANDS if each.holds(age)] == [band]
     days = {each.name: each.days(as_of) for each in BANDS}
     assert [name for name, (first, last) in days.items() if (first or worked) <= worked <= last] == [band]
+
+
+def test_what_is_drawn_beyond_a_block_is_paid_by_the_next() -> None:
+    first, second = Sold(1, 3600, Decimal("85.00"), 5400), Sold(2, 7200, Decimal("90.00"), 1000)
+    assert paid_by_blocks([first]) == {1: Decimal("85.00")}
+    # half an hour at 90.00; then 1000 seconds, which are 25.00
+    assert paid_by_blocks([first, second]) == {1: Decimal("130.00"), 2: Decimal("25.00")}
+    # An hour that was freed leaves room on the first, which pays nothing of the second.
+    freed = [first._replace(drawn=0), second._replace(drawn=9000)]
+    assert paid_by_blocks(freed) == {1: Decimal("0.00"), 2: Decimal("180.00")}
+    # 100 s at 85.00 are 2.3611...
+    assert paid_by_blocks([first._replace(drawn=100)]) == {1: Decimal("2.36")}
 
 
 def test_cents_that_are_left_go_to_who_lost_most() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import pytest
@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from invoicing.corrections import decide
 from invoicing.drafting import runs
 from invoicing.ledger import balance, decisions
-from invoicing.models import BroughtOrder, Claim, Dossier, Invoice, LedgerRow
+from invoicing.models import Claim, Invoice, LedgerRow
 from invoicing.wip import as_of
-from tests.factories import BroughtOrderFactory
 from tests.invoicing.after_billing import the
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, agree, post_all
 from tests.invoicing.corrections import crediting
 from tests.invoicing.scene import BY, Scene, many
+from tests.invoicing.wip.asked import TODAY, in_progress, on, value
 from tests.worlds import (
     BAKERY_PROJECT,
     COLLEAGUE,
@@ -30,33 +30,16 @@ from tests.worlds import (
     NOW,
     client,
     entry,
-    product,
     project,
 )
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-TODAY = date(2026, 11, 20)
 MAPPED = [
     {"tag": "Advice", "product": "ADV"},
     {"tag": "Books", "product": "CPT"},
     {"tag": "Tax", "product": "FIS"},
 ]
-
-
-def value(books: Scene, day: date = TODAY) -> tuple[int, str]:
-    """Seconds and euro of the firm."""
-    found = as_of.rows(dossiers=list(Dossier.objects.filter(firm=books.firm).select_related("firm")), as_of=day)
-    return sum(row.seconds for row in found), str(sum((row.value for row in found), Decimal("0.00")))
-
-
-def in_progress(books: Scene, *days: int, month: int = 11) -> list[str]:
-    """The value at the end of each of these days."""
-    return [value(books, date(2026, month, day))[1] for day in days]
-
-
-def on(books: Scene, day: int, month: int = 11) -> None:
-    books.at(datetime(2026, month, day, 9, tzinfo=UTC))
 
 
 def test_rows_of_the_small_world(scene: Make) -> None:
@@ -226,52 +209,6 @@ def test_attention_counts_where_a_price_is_known(scene: Make) -> None:
         ("Garage Vonk SRL", "CPT", 1, 0, 60, "1.00"),
     ]
     assert [row.client for row in found] == ["Somebody without a number", "", ""]
-
-
-def test_covered_hours_leave_with_the_fee_that_billit_billed_itself(scene: Make) -> None:
-    books = scene(entries=[entry(1, "2026-10-05", seconds=2 * HOUR)], products=PRODUCTS)
-    agreement = agree(books)
-    order = BroughtOrderFactory(agreement=agreement, period=date(2026, 10, 1), order_date=date(2026, 11, 3))
-    books.sync()
-    assert set(books.states().values()) == {"covered"}
-    assert in_progress(books, 2, 3) == ["190.00", "0.00"]
-    # Let go again, it bills nothing.
-    BroughtOrder.objects.filter(pk=order.pk).update(released_at=datetime(2026, 11, 10, 9, tzinfo=UTC))
-    assert in_progress(books, 9, 10) == ["0.00", "190.00"]
-
-
-def test_covered_hours_leave_with_the_fee_of_their_period(scene: Make) -> None:
-    books = scene(entries=[entry(1, "2026-10-06", seconds=2 * HOUR), entry(2, "2026-11-03")], products=PRODUCTS)
-    agree(books, start=date(2026, 10, 1))
-    on(books, 5)
-    books.draft()
-    post_all(books)
-    assert in_progress(books, 2, 3, 4, 5, 20) == ["190.00", "285.00", "285.00", "95.00", "95.00"]
-
-
-def test_hours_of_a_fee_that_is_billed_in_advance_are_never_in_it(scene: Make) -> None:
-    books = scene(entries=[entry(1, "2026-10-06"), entry(2, "2026-11-03")], products=PRODUCTS)
-    agree(books, start=date(2026, 10, 1), in_advance=True)
-    on(books, 1)
-    books.draft()  # the fees of October and of November
-    post_all(books)
-    assert value(books, date(2026, 10, 31)) == (3600, "95.00")
-    assert in_progress(books, 1, 3, 20) == ["0.00", "0.00", "0.00"]
-    # whether the annex of November lists the hour yet or not
-    assert Claim.objects.live().covered().count() == 1
-
-
-def test_hours_on_account_stay_whatever_advances_were_billed(scene: Make) -> None:
-    books = scene(
-        entries=[entry(1, "2026-09-10"), entry(2, "2026-10-07", project_id=BAKERY_PROJECT)],
-        products=[*PRODUCTS, product(9, "PROV", "Advance", "250.00")],
-    )
-    agree(books, kind="advance", product="PROV")
-    on(books, 3)
-    books.draft()
-    post_all(books)
-    assert books.states() == {the(1).remote_id: "on_account", the(2).remote_id: "invoiced"}
-    assert in_progress(books, 2, 3, 20) == ["190.00", "95.00", "95.00"]
 
 
 def test_today_is_what_the_ledger_says(scene: Make) -> None:

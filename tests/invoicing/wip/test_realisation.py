@@ -14,11 +14,12 @@ from invoicing.models import Invoice
 from invoicing.rules.wip import LockUp
 from invoicing.wip import lock_up
 from invoicing.wip.realisation import Realisation, realisation
+from tests.factories import BroughtOrderFactory
 from tests.invoicing.after_billing import the
-from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, agree, post_all
+from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, agree, draws, order, post_all, prepaid
 from tests.invoicing.corrections import crediting
 from tests.invoicing.scene import BY, Scene
-from tests.worlds import BAKERY_PROJECT, COLLEAGUE, entry
+from tests.worlds import BAKERY_PROJECT, COLLEAGUE, GARAGE_PARTY, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -149,6 +150,62 @@ def test_a_fee_without_an_hour_is_nobodys(scene: Make) -> None:
     post_all(books)
     assert people(found(books)) == [("", 0, "0.00", "250.00")]
     assert found(books, (date(2026, 11, 1), date(2026, 11, 30))).people == []
+
+
+def test_a_block_is_spread_over_the_hours_that_drew_it(scene: Make) -> None:
+    books = scene(
+        entries=[entry(1, "2026-10-05"), entry(2, "2026-10-06", seconds=5400, user_id=COLLEAGUE)],
+        products=PRODUCTS,
+    )
+    agreement = prepaid(books, hours=Decimal(2))
+    order(agreement)
+    post_all(books)
+    # A block that no hour drew has billed no hour.
+    assert customers(found(books)) == []
+    books.draft()
+    assert draws() == [[1, 2]]
+    # 2 of the 2.5 hours are paid, at 85.00: 170.00 by 1 : 1.5
+    assert customers(found(books)) == [("Garage Vonk SRL", 9000, "237.50", "170.00", "71.6")]
+    assert people(found(books)) == [
+        ("Wim Brandhof", 5400, "142.50", "102.00"),
+        ("Odile Verkansel", HOUR, "95.00", "68.00"),
+    ]
+    # The next block pays the half hour that is beyond the first.
+    order(agreement)
+    post_all(books)
+    assert customers(found(books)) == [("Garage Vonk SRL", 9000, "237.50", "212.50", "89.5")]
+    first = date(2026, 10, 5)
+    assert people(found(books, (first, first))) == [("Odile Verkansel", HOUR, "95.00", "85.00")]
+
+
+def test_a_fee_that_billit_billed_by_itself_is_spread_over_its_hours(scene: Make) -> None:
+    books = scene(
+        entries=[entry(1, "2026-10-05", seconds=2 * HOUR), entry(2, "2026-10-06", tag="Books", user_id=COLLEAGUE)],
+        products=PRODUCTS,
+    )
+    agreement = agree(books)
+    BroughtOrderFactory(
+        agreement=agreement,
+        period=date(2026, 10, 1),
+        order_date=date(2026, 11, 3),
+        total_excl=Decimal("200.00"),
+        total_vat=Decimal("42.00"),
+        total_incl=Decimal("242.00"),
+        customer_party_id=GARAGE_PARTY,
+    )
+    # 200.00 by 190 : 60
+    assert customers(found(books)) == [("Garage Vonk SRL", 3 * HOUR, "250.00", "200.00", "80.0")]
+    assert people(found(books)) == [
+        ("Odile Verkansel", 2 * HOUR, "190.00", "152.00"),
+        ("Wim Brandhof", HOUR, "60.00", "48.00"),
+    ]
+    tied = lock_up.of(dossiers=[books.dossier], value=Decimal("100.00"), as_of=date(2026, 11, 20))
+    assert tied.lock_up.in_progress == Decimal("182.5")
+    # Without an hour it is the customer's, and nobody's.
+    BroughtOrderFactory(agreement=agreement, period=date(2026, 9, 1), customer_party_id=GARAGE_PARTY)
+    september = found(books, (date(2026, 9, 1), date(2026, 9, 30)))
+    assert customers(september) == [("Garage Vonk SRL", 0, "0.00", "250.00", "None")]
+    assert people(september) == [("", 0, "0.00", "250.00")]
 
 
 def test_credited_hours_are_worth_what_they_were_and_billed_no_more(scene: Make) -> None:
