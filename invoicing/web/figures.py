@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from django.db.models.functions import Coalesce
 
 from integrations.models import Connection
 from invoicing.corrections import options
-from invoicing.ledger import balance, invariants
+from invoicing.ledger import balance, fee_periods, invariants
 from invoicing.ledger import months as kept
 from invoicing.ledger.attention import causes_of
 from invoicing.models import NEEDS_PERSON, UNFINISHED, Dossier, Invoice, LedgerRow
@@ -124,7 +124,7 @@ class Proof(NamedTuple):
 
 @dataclass
 class Portfolio:
-    """The first page."""
+    """The first page. ``unbilled_fees``: whether a fee covers hours that is no order at Billit yet."""
 
     rows: list[DossierRow]
     open: Sums
@@ -144,6 +144,8 @@ class Portfolio:
     refused: int
     returned: int
     unread: int
+    on_account: Sums
+    unbilled_fees: bool
 
     @property
     def waiting(self) -> Waiting:
@@ -173,6 +175,7 @@ def bar(seconds: dict[str, int]) -> list[Slice]:
 
 _APPROVED = Q(status=Invoice.Status.APPROVED)
 _POSTED = Q(status=Invoice.Status.POSTED)
+_LOOKED_AT = timedelta(days=731)  # In which every fee falls due once.
 _COUNTED = ("approved", "unsent", "undelivered", "refused", "returned")
 
 
@@ -186,15 +189,15 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         .order_by("name", "pk")
     )
     rows = {dossier.pk: DossierRow(dossier) for dossier in dossiers}
-    everything, attention, held = Sums(), Sums(), Sums()
+    everything, attention, held, on_account = Sums(), Sums(), Sums(), Sums()
     for dossier in dossiers:
         rows[dossier.pk].open.since(dossier.oldest_open)
         everything.since(dossier.oldest_open)
-    waits = [State.OPEN, State.ATTENTION, State.HELD]
+    waits = [State.OPEN, State.ATTENTION, State.HELD, State.ON_ACCOUNT]
     for line in kept.sums(dossiers, "dossier_id", "state", "price", state__in=waits):
         row = rows[line["dossier_id"]]
-        if line["state"] == State.HELD:
-            held.add(line)
+        if line["state"] in (State.HELD, State.ON_ACCOUNT):
+            (held if line["state"] == State.HELD else on_account).add(line)
             continue
         is_open = line["state"] == State.OPEN
         (row.open if is_open else row.attention).add(line)
@@ -248,6 +251,8 @@ def portfolio(*, membership: Membership, today: date) -> Portfolio:
         corrections=corrections.total(),
         proof=proof(dossiers),
         held=held,
+        on_account=on_account,
+        unbilled_fees=fee_periods.has_unbilled(dossiers, since=today - _LOOKED_AT),
         unread=sum(row.is_unread for row in rows.values()),
         approved_value=sum((line["approved_value"] for line in invoices.values()), Decimal(0)),
         **_totals(invoices.values()),

@@ -51,6 +51,13 @@ def due_on(agreement: Agreement, period: Period) -> date | None:
     return period.first - _A_DAY if agreement.in_advance else period.last
 
 
+def is_of_the_books(agreement: Agreement, period: Period) -> bool:
+    """Whether a period falls due in the books, as its first day says in advance, else its last; what was due before
+    them was billed elsewhere."""
+    day = period.first if agreement.in_advance else period.last
+    return day is None or day >= agreement.books_from
+
+
 def due(agreement: Agreement, cut_off: date) -> Iterator[tuple[Period, date]]:
     """The periods that are due with this cut-off, each with the day since when; billed or not."""
     period = period_of(agreement, agreement.start)
@@ -58,7 +65,7 @@ def due(agreement: Agreement, cut_off: date) -> Iterator[tuple[Period, date]]:
         day = due_on(agreement, period)
         if day is None or day > cut_off:
             return
-        if (period.first if agreement.in_advance else day) >= agreement.books_from:
+        if is_of_the_books(agreement, period):
             yield period, day
         if period.last is None or not period.whole or period.last == agreement.end:
             return

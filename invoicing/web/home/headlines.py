@@ -68,11 +68,16 @@ def headlines(found: Portfolio) -> list[Headline]:
 
 
 def heading(found: Portfolio) -> str:
-    """What the page says first. *Every hour is billed* only where that is so in Billit."""
+    """What the page says first. *Every hour is billed* only where that is so in Billit, as far as hours can be read."""
+    broken_ones = len(_broken_connections(found.rows))
     counted = [
         (
             found.unread,
             ngettext("%(n)d dossier that was not read yet", "%(n)d dossiers that were not read yet", found.unread),
+        ),
+        (
+            broken_ones,
+            ngettext("%(n)d connection that does not work", "%(n)d connections that do not work", broken_ones),
         ),
         (found.decisions, ngettext("%(n)d decision", "%(n)d decisions", found.decisions)),
         (found.corrections, ngettext("%(n)d correction", "%(n)d corrections", found.corrections)),
@@ -91,8 +96,8 @@ def heading(found: Portfolio) -> str:
         return _stand_between(obstacles)
     if found.open.entries:
         return _("Nothing needs you; the open hours wait for their next run")
-    if found.held.entries:
-        return _("Every hour is billed but those that are held")
+    if later := _billed_later(found):
+        return _("Every hour is billed but %(these)s") % {"these": _listed(later)}
     if found.unsent:
         return ngettext(
             "Every hour is in Billit; %(n)d invoice is not sent",
@@ -102,12 +107,26 @@ def heading(found: Portfolio) -> str:
     return _("Every hour is billed")
 
 
+def _billed_later(found: Portfolio) -> list[str]:
+    """The hours that wait for something else than their next run."""
+    counted = [
+        (found.held.entries, _("those that are held")),
+        (found.on_account.entries, _("those on account until their settlement")),
+        (found.unbilled_fees, _("those whose fee is not billed yet")),
+    ]
+    return [text for waits, text in counted if waits]
+
+
+def _listed(texts: list[str]) -> str:
+    *before, last = texts
+    return _("%(these)s and %(last)s") % {"these": ", ".join(before), "last": last} if before else last
+
+
 def _stand_between(obstacles: list[tuple[int, str]]) -> str:
     named = [text for _count, text in obstacles[:NAMED]]
     if len(obstacles) > NAMED:
         named[-1] = _("more")
-    *before, last = named
-    things = _("%(these)s and %(last)s") % {"these": ", ".join(before), "last": last} if before else last
+    things = _listed(named)
     return ngettext(
         "%(things)s stands between you and finished books",
         "%(things)s stand between you and finished books",
@@ -115,17 +134,20 @@ def _stand_between(obstacles: list[tuple[int, str]]) -> str:
     ) % {"things": things}
 
 
-def broken(rows: Iterable[DossierRow], *, may_connect: bool) -> list[Broken]:
-    """The connections that do not work, each once, those first for which most invoices wait."""
-    of: dict[int, list[DossierRow]] = {}
-    connections: dict[int, Connection] = {}
+def _broken_connections(rows: Iterable[DossierRow]) -> dict[int, tuple[Connection, list[DossierRow]]]:
+    """By row id: the connections that do not work or are paused, and the dossiers that each serves."""
+    found: dict[int, tuple[Connection, list[DossierRow]]] = {}
     for row in rows:
         for connection in (row.dossier.workspace.connection, row.dossier.company.connection):
             if connection.failure != Connection.Failure.NONE or connection.paused_at is not None:
-                connections[connection.pk] = connection
-                of.setdefault(connection.pk, []).append(row)
+                found.setdefault(connection.pk, (connection, []))[1].append(row)
+    return found
+
+
+def broken(rows: Iterable[DossierRow], *, may_connect: bool) -> list[Broken]:
+    """The connections that do not work, each once, those first for which most invoices wait."""
     found = []
-    for pk, connection in connections.items():
+    for connection, own in _broken_connections(rows).values():
         trouble = hindrances.trouble(connection)
         if trouble is not None:
             why = words(trouble)
@@ -133,16 +155,16 @@ def broken(rows: Iterable[DossierRow], *, may_connect: bool) -> list[Broken]:
             why = _("It is paused.")
         else:
             why = words_of(connection.failure_code, connection.failure_facts)
-        waiting = sum(row.approved for row in of[pk])
-        dossiers = ngettext("%(n)d dossier", "%(n)d dossiers", len(of[pk])) % {"n": len(of[pk])}
+        waiting = sum(row.approved for row in own)
+        dossiers = ngettext("%(n)d dossier", "%(n)d dossiers", len(own)) % {"n": len(own)}
         posts = ngettext("%(n)d invoice to post", "%(n)d invoices to post", waiting) % {"n": waiting}
         href = (
             reverse("firm:connection", args=[connection.service, connection.key])
             if may_connect
-            else reverse("firm:dossier", args=[of[pk][0].dossier.key])
+            else reverse("firm:dossier", args=[own[0].dossier.key])
         )
         found.append(
-            (waiting, len(of[pk]), Broken(connection, why, f"{dossiers} · {posts}" if waiting else dossiers, href))
+            (waiting, len(own), Broken(connection, why, f"{dossiers} · {posts}" if waiting else dossiers, href))
         )
     return [
         each for _waiting, _dossiers, each in sorted(found, key=lambda row: (-row[0], -row[1], row[2].connection.pk))

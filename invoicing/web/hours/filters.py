@@ -84,6 +84,12 @@ class Filter:
         """As it stands in an address."""
         return urlencode({name: value for name, value in self._written().items() if value})
 
+    @property
+    def address(self) -> str:
+        """The same as it leads to these rows from anywhere: the page of all hours shows this month where nothing is
+        asked."""
+        return self.query or "month="
+
     def without(self, *names: str) -> str:
         """The same without some of it, as it stands in an address."""
         return urlencode({name: value for name, value in self._written().items() if value and name not in names})
@@ -100,7 +106,7 @@ class Filter:
 
     def rows(self, member: Membership) -> QuerySet[LedgerRow]:
         """Those that a member sees, the newest first; deleted ones only where they are asked for."""
-        rows = visible(member, LedgerRow.objects.all()).select_related("entry", "dossier")
+        rows = visible(member, LedgerRow.objects.all()).select_related("entry", "dossier", "agreement")
         rows = rows.filter(state=self.state) if self.state else rows.exclude(state=LedgerRow.State.DELETED)
         if self.month is not None:
             rows = rows.filter(day__gte=self.month, day__lt=days.next_month(self.month))

@@ -17,6 +17,7 @@ from invoicing.rules.rating import worth
 from invoicing.rules.text import text_key
 from invoicing.rules.unbilled import Why, not_billable
 from invoicing.web import write_backs
+from invoicing.web.hours.agreed import Agreed
 from invoicing.web.hours.sums import WITHOUT_VALUE
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
@@ -69,17 +70,18 @@ class Hour:
 
 
 def hours(rows: Iterable[LedgerRow], *, member: Membership) -> list[Hour]:
-    """These rows, which come with their entries and dossiers, as a list shows them: four queries."""
+    """These rows, which come with their entries, dossiers and agreements, as a list shows them: seven queries."""
     found = list(rows)
     places = _places(found, member)
     projects = _projects(found)
     unbilled = _unbilled_tags(row for row in found if row.state == _State.NOT_BILLABLE)
     tags = write_backs.of_hours(found)
+    agreed = Agreed.of(row for row in found if row.entry_id not in places)
     listed = []
     for row in found:
         project = projects.get((row.entry.workspace_id, row.entry.project_remote_id or 0), "")
         own = places.get(row.entry_id, [])
-        why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, {}))
+        why, todo = ("", "") if own else _why(row, unbilled.get(row.dossier_id, {}), agreed)
         listed.append(Hour(row, project, own, why, todo, tags.get(row.entry_id, "")))
     return listed
 
@@ -114,8 +116,10 @@ def _unbilled_tags(rows: Iterable[LedgerRow]) -> dict[int, _Unbilled]:
     return dict(found)
 
 
-def _why(row: LedgerRow, unbilled_tags: _Unbilled) -> tuple[str, str]:
+def _why(row: LedgerRow, unbilled_tags: _Unbilled, agreed: Agreed) -> tuple[str, str]:
     """Why an entry is on no invoice, and what to do about it."""
+    if said := agreed.why(row):
+        return said, ""
     match row.state:
         case _State.ATTENTION:
             known = attention.words(row.reason)

@@ -33,7 +33,7 @@ def save(request: FirmRequest) -> HttpResponse:
     if not form.is_valid():
         messages.error(request, _("Nothing was saved: give the view a name of at most 60 characters."))
         return redirect("firm:all_hours")
-    query = Filter.of(QueryDict(form.cleaned_data["query"])).query
+    query = Filter.of(QueryDict(form.cleaned_data["query"])).address
     name = form.cleaned_data["name"]
     own = SavedView.objects.filter(membership=member(request))
     is_full = own.exclude(name=name).count() >= MOST
@@ -43,7 +43,7 @@ def save(request: FirmRequest) -> HttpResponse:
         messages.error(request, _("Nothing was saved: %(n)d views are the most. Remove one first.") % {"n": MOST})
     else:
         messages.success(request, _("The view “%(name)s” is saved: it stands above the hours.") % {"name": name})
-    return redirect(f"{reverse('firm:all_hours')}?{query}" if query else "firm:all_hours")
+    return redirect(f"{reverse('firm:all_hours')}?{query}")
 
 
 @member_required()

@@ -12,7 +12,15 @@ from pytest_django import Settings
 
 from integrations.models import Connection, Workspace
 from invoicing.models import Dossier, LedgerRow
-from tests.factories import NOW, DossierFactory, FirmFactory, InvoiceFactory, LedgerRowFactory
+from tests.factories import (
+    NOW,
+    AgreementFactory,
+    DossierFactory,
+    FeeLineFactory,
+    FirmFactory,
+    InvoiceFactory,
+    LedgerRowFactory,
+)
 from tests.visitors import signed_in, text
 from toggbill.firms.models import Firm
 
@@ -70,6 +78,23 @@ def test_every_hour_is_billed_only_where_it_is(firm: Firm, dossier: Dossier) -> 
         "1 dossier that was not read yet and 1 invoice to post stand between you and finished books"
     )
     assert invoice.pk != unsent.pk
+
+
+@time_machine.travel(NOW, tick=False)
+def test_hours_that_an_agreement_bills_later_are_named(firm: Firm, dossier: Dossier) -> None:
+    client = signed_in(firm)
+    fee, provisions = AgreementFactory(dossier=dossier), AgreementFactory(dossier=dossier, kind="advance")
+    row = LedgerRowFactory(dossier=dossier, state="covered", agreement=fee)
+    assert heading(client) == "Every hour is billed but those whose fee is not billed yet"
+    LedgerRowFactory(dossier=dossier, state="on_account", agreement=provisions)
+    assert heading(client) == (
+        "Every hour is billed but those on account until their settlement and those whose fee is not billed yet"
+    )
+    posted = InvoiceFactory(dossier=dossier, status="posted", delivery="delivered")
+    FeeLineFactory(invoice=posted, agreement=fee, period=row.day.replace(day=1))
+    assert heading(client) == "Every hour is billed but those on account until their settlement"
+    Connection.objects.filter(pk=dossier.workspace.connection_id).update(paused_at=NOW)
+    assert heading(client) == "1 connection that does not work stands between you and finished books"
 
 
 def test_each_count_leads_to_just_what_it_counts(firm: Firm, dossier: Dossier) -> None:

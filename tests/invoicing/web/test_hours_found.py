@@ -343,6 +343,28 @@ def test_view_is_saved_opened_replaced_and_removed(firm: Firm, dossier: Dossier)
     assert not SavedView.objects.exists()
 
 
+def test_view_of_all_months_opens_all_months(firm: Firm, dossier: Dossier) -> None:
+    LedgerRowFactory(dossier=dossier, started_at=datetime(2026, 9, 3, 9, tzinfo=UTC), description="Long ago")
+    client = signed_in(firm)
+    answer = client.post("/hours/views/", {"name": "All", "query": ""}, follow=True)
+    assert "Long ago" in words(answer.content)
+    assert SavedView.objects.get().query == "month="
+    # So does one that was saved before.
+    SavedView.objects.update(query="")
+    shown = client.get("/hours/").content.decode()
+    assert "Long ago" not in shown
+    views = shown.partition('<div class="views">')[2].partition("</div>")[0]
+    assert 'href="/f/ours/hours/?month="' in views
+
+
+def test_print_says_which_rows_it_has(firm: Firm, dossier: Dossier) -> None:
+    for _ in range(51):
+        LedgerRowFactory(dossier=dossier)
+    client = signed_in(firm)
+    assert "Rows 1 to 50 of 51" in words(client.get("/hours/").content)
+    assert "Rows 51 to 51 of 51" in words(client.get("/hours/?page=2").content)
+
+
 def test_view_keeps_filters_and_nothing_else(firm: Firm) -> None:
     client = signed_in(firm)
     client.post("/hours/views/", {"name": "All", "query": "page=7&next=https://evil.example/&person=Kim"})
