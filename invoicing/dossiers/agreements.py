@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from django.db import transaction
@@ -20,11 +21,12 @@ from django.utils.translation import gettext
 from integrations.models import Client, Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
+from invoicing.dossiers import planned
 from invoicing.dossiers.faults import Fault, line, refuse, repeated, short_name, word
 from invoicing.ledger.agreements import agreement_of
 from invoicing.ledger.facts import Facts
 from invoicing.ledger.rule_events import agreement_changed, terms_of
-from invoicing.models import Agreement, Dossier
+from invoicing.models import Agreement, Dossier, Invoice
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
 from invoicing.rules.mapping import normalise_number
@@ -45,12 +47,17 @@ _DAY_OF_YEAR = re.compile(r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(
 _FIXED = ("kind", "client", "vat", "from", "every", "in_advance")
 
 
-def check_agreements(wanted: Sequence[Terms]) -> list[list[Fault]]:
+def check_agreements(
+    wanted: Sequence[Terms], stand: Mapping[str, Agreement] = MappingProxyType({})
+) -> list[list[Fault]]:
     """What is wrong with agreements that are stated together, whatever stands beside them; a list for each.
 
-    Fields: the keys of the onboarding file.
+    Fields: the keys of the onboarding file. ``stand``: the rows that are stated anew, by short name.
     """
-    found = [[*_own(each)] for each in wanted]
+    found = [
+        [*_own(each)] if (row := stand.get(each.key)) is None else planned.without_kept(row, each, _own(each))
+        for each in wanted
+    ]
     for place, first in repeated([each.key for each in wanted]).items():
         found[place].append(Fault("key", "twice", {"value": wanted[place].key, "first": first}))
     return found
@@ -61,7 +68,7 @@ def check_beside(dossier: Dossier, wanted: Sequence[Terms]) -> list[list[Fault]]
     wanted = list(map(_normalised, wanted))
     rows = Agreement.objects.filter(firm=dossier.firm_id).select_related("dossier")
     stand = {row.key: row for row in rows}
-    checked = zip(wanted, check_agreements(wanted), strict=True)
+    checked = zip(wanted, check_agreements(wanted, stand), strict=True)
     found = [[*faults, *_billed(dossier, each, stand.get(each.key))] for each, faults in checked]
     if not any(found):
         places = {each.key: place for place, each in enumerate(wanted)}
@@ -98,7 +105,8 @@ def change(*, agreement: Agreement, terms: Terms, by: Actor, now: datetime, read
 @transaction.atomic
 def end(*, agreement: Agreement, last_day: date, by: Actor, now: datetime, read: Read | None = None) -> Agreement:
     """Let an agreement end with a local day, the last one that it covers. What was billed beyond that day stays billed:
-    a person credits it. Raises ``NotPossible`` for a day before its first one, else as ``change``."""
+    a person credits it. What was planned beyond it and is not billed is dropped. Raises ``NotPossible`` for a day
+    before its first one, else as ``change``."""
     lock_firm(agreement.firm)
     found = _fresh(agreement)
     rights.demand(by, "map", found.dossier)
@@ -108,7 +116,7 @@ def end(*, agreement: Agreement, last_day: date, by: Actor, now: datetime, read:
             gettext("Agreement %(agreement)s begins on %(start)s: give that day or a later one as its last.")
             % {"agreement": found, "start": found.start_date.isoformat()}
         )
-    _state(found.dossier, [replace(agreement_of(found), end=last_day)], by, now)
+    _state(found.dossier, [planned.ended(found, last_day)], by, now)
     return _fresh(found)
 
 
@@ -333,9 +341,13 @@ def _billed(dossier: Dossier, terms: Terms, row: Agreement | None) -> Iterable[F
     if row.kind == rules.Kind.advance and bool(row.plan) != bool(terms.plan):
         yield Fault("plan", "agreement_billed", {"old": str(row.plan or old["every"]), "agreement": row.key})
     elif terms.plan:
-        planned = dict(terms.plan)
-        for day, total in lines.filter(kind="advance").order_by("period").values_list("period", "total"):
-            if day is not None and planned.get(day) != total:
+        amounts = dict(terms.plan)
+        advances = lines.filter(kind="advance").order_by("period")
+        for day, total, status in advances.values_list("period", "total", "invoice__status"):
+            # A draft loses what lies behind the end, when it is drawn anew.
+            if day is None or (status == Invoice.Status.DRAFT and not terms.in_force(day)):
+                continue
+            if amounts.get(day) != total:
                 yield Fault("plan", "advance_billed", {"day": day.isoformat(), "amount": f"{total:.2f}"})
 
 

@@ -132,8 +132,15 @@ def mapping_changed(dossier: Dossier, *, old: Stated | None, new: Stated | None)
 
 
 def agreement_changed(dossier: Dossier, *, old: Stated | None, new: Stated) -> News:
-    """A fee agreement came (``old`` None) or has other terms, an end among them; see ``terms_of``."""
-    return News("agreement_changed", f"dossier {dossier.key}", {"old": old, "new": new})
+    """A fee agreement came (``old`` None) or has other terms, an end among them; see ``terms_of``.
+
+    ``dropped``: the planned advances that an end takes off the plan, where it does.
+    """
+    until, stays = new["until"], new.get("plan", [])
+    before = [] if old is None else old.get("plan", [])
+    dropped = [each for each in before if until and each["day"] > until and each not in stays]
+    said: dict[str, Any] = {"old": old, "new": new}
+    return News("agreement_changed", f"dossier {dossier.key}", said | ({"dropped": dropped} if dropped else {}))
 
 
 def _schedule_of(dossier: Dossier) -> Stated:

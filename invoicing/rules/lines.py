@@ -97,12 +97,14 @@ class Withheld:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A settlement of the hours on account of an agreement (section 11): up to and including the day `through`."""
+    """A settlement of the hours on account of an agreement (section 11): up to and including the day `through`.
+    `is_last`: the agreement is over by then, so that no later one takes off what falls due afterwards."""
 
     agreement: int
     key: str
     version: int
     through: date
+    is_last: bool = False
 
 
 class AdvanceKey(NamedTuple):

@@ -21,6 +21,8 @@ _DEDUCTED = {
 }
 _ONE = Decimal("1.00")
 _A_DAY = timedelta(days=1)
+Room = defaultdict[tuple[Decimal, Treatment], Decimal]
+"""What hours come to in euro, by VAT rate and treatment: so much can be deducted of it."""
 InvoiceKey = tuple[str, str, str, bool]
 """As in `planning`."""
 
@@ -77,7 +79,8 @@ def settlements(agreements: Iterable[Agreement], cut_off: date) -> Iterator[Sett
     for agreement in agreements:
         through = settled_through(agreement, cut_off) if agreement.kind == Kind.advance else None
         if through is not None:
-            yield Settled(agreement.id, agreement.key, agreement.version, through)
+            is_last = agreement.end is not None and agreement.end <= through
+            yield Settled(agreement.id, agreement.key, agreement.version, through, is_last=is_last)
 
 
 def _latest(day: str, cut_off: date) -> date:
@@ -118,7 +121,10 @@ def deduct_all(
         taken = defaultdict[AdvanceKey, Decimal](Decimal)
         for key, hours in of_each.get(settled, {}).items():
             buyer, lines = billed[key]
-            found = deduct(settled, hours, buyer, advances(settled.agreement), taken, terms)
+            room: Room = defaultdict(Decimal)
+            for line in hours:
+                room[line.vat_rate, line.treatment] += line.total
+            found = deduct(settled, room, buyer, advances(settled.agreement), taken, terms)
             lines.extend(found.lines)
             not_deducted += [Withheld(settled.key, advance.due_on, why) for advance, why in found.kept]
             for line in found.lines:
@@ -129,26 +135,24 @@ def deduct_all(
 
 def deduct(
     settled: Settled,
-    hours: Collection[PlannedLine],
+    hours: Room,
     buyer: Buyer,
     advances: Iterable[Advance],
     taken: Mapping[AdvanceKey, Decimal],
     terms: Terms,
 ) -> Deducted:
-    """What the settlement of one agreement on one invoice deducts; `hours`: the lines that it bills there, `taken`:
-    what other invoices of this run deduct, by advance.
+    """What the settlement of one agreement on one invoice deducts; `hours`: what it bills there, `taken`: what
+    other invoices of this run deduct, by advance.
 
     Oldest due day first, each at its own rate and treatment, and never more than the hours of these come to together.
-    An advance that falls due after the day of the settlement is for a later one.
+    An advance that falls due after the day of the settlement is for a later one; the last one takes them all.
     """
-    room: defaultdict[tuple[Decimal, Treatment], Decimal] = defaultdict(Decimal)
-    for line in hours:
-        room[line.vat_rate, line.treatment] += line.total
+    room = hours.copy()
     lines: list[PlannedLine] = []
     kept: list[tuple[Advance, Kept]] = []
     for advance in sorted(advances, key=lambda each: (each.due_on, each.key)):
         left = advance.left - taken.get(advance.key, Decimal(0))
-        if left <= 0 or advance.due_on > settled.through:
+        if left <= 0 or (advance.due_on > settled.through and not settled.is_last):
             continue
         if (why := _kept(advance, buyer, room)) is not None:
             kept.append((advance, why))

@@ -165,7 +165,7 @@ class AgreementForm(forms.Form):
         """What the checks of agreements say, at the fields."""
         cleaned = super().clean() or {}
         if not self.errors:
-            self.note(check_agreements([self.terms()])[0])
+            self.note(check_agreements([self.terms()], {} if self.row is None else {self.row.key: self.row})[0])
         return cleaned
 
     def note(self, faults: Iterable[Fault]) -> None:

@@ -12,6 +12,7 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invoicing.corrections import options
+from invoicing.dossiers import planned
 from invoicing.ledger import agreements, blocks
 from invoicing.ledger.agreements import agreement_of
 from invoicing.models import Agreement, Invoice, InvoiceLine, LedgerRow
@@ -53,6 +54,9 @@ def of_end(row: Agreement, last_day: date) -> list[Effect]:
     terms = agreement_of(row)
     ended = replace(terms, end=last_day)
     found = [effect for line in lines_of(row) if (effect := _of_line(line, terms, ended)) is not None]
+    if gone := planned.unbilled(row, last_day):
+        said = "; ".join(f"{descriptions.day(day)}, {descriptions.money(amount)}" for day, amount in gone)
+        found.append(Effect(_("These planned advances never fall due: %(advances)s.") % {"advances": said}))
     found.append(
         Effect(
             _("Hours from %(day)s on are billed by the hour, unless another agreement covers them.")
@@ -103,7 +107,12 @@ def _of_line(line: InvoiceLine, terms: rules.Agreement, ended: rules.Agreement) 
             "you approve it."
         )
         return Effect(text % said, line.invoice) if is_draft else None
-    if not is_draft:
+    if not is_draft and line.kind == InvoiceLine.Kind.ADVANCE:
+        text = _(
+            "Invoice %(invoice)s bills the advance of %(period)s already, behind the end. It stays, and the settlement "
+            "takes it off: what is left of it after that is given back by a credit note."
+        )
+    elif not is_draft:
         text = _(
             "Invoice %(invoice)s bills %(period)s already, of which days lie behind the end. That stays as it is: "
             "credit the line if it is to be taken back."

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.rules.agreement import Agreement
-from invoicing.rules.agreements.settlement import settled_through, vat_difference
+from invoicing.rules.agreements.settlement import settled_through, settlements, vat_difference
 
 
 def through(cut_off: date, **terms: Any) -> date | None:
@@ -41,6 +41,23 @@ def through(cut_off: date, **terms: Any) -> date | None:
 )
 def test_day_of_the_settlement(terms: dict[str, Any], cut_off: date, expected: date | None) -> None:
     assert through(cut_off, **terms) == expected
+
+
+@pytest.mark.parametrize(
+    ("terms", "is_last"),
+    [
+        ({"settle_on": "12-31"}, False),
+        ({"settle_on": "12-31", "end": date(2027, 2, 28)}, False),
+        ({"end": date(2026, 6, 30)}, True),
+        # settled once more after it is over
+        ({"settle_on": "12-31", "end": date(2026, 6, 30)}, True),
+    ],
+)
+def test_settlement_of_an_agreement_that_is_over_is_the_last(terms: dict[str, Any], is_last: bool) -> None:
+    stated: dict[str, Any] = {"key": "a", "title": "Provision", "product": "PROV", "kind": "advance"}
+    stated |= {"start": date(2026, 3, 1), "amount": Decimal("250.00")}
+    (settled,) = settlements([Agreement(**stated | terms)], date(2027, 1, 31))
+    assert settled.is_last is is_last
 
 
 RATE = Decimal(21)
