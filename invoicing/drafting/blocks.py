@@ -58,7 +58,7 @@ def order_block(*, agreement: Agreement, by: Actor, now: datetime, read: Read | 
     drafts.write([(invoice, planned)], {})
     news = drafted_news(invoice, planned, today, redrawn=False)
     audit.record(firm=found.firm, news=[news], by=by, now=now)
-    mark(entries=blocks.undecided([dossier.pk]), now=now)
+    mark(entries=blocks.undecided(dossier.pk, judge, [found.pk]), now=now)
     return invoice
 
 

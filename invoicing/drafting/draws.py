@@ -12,6 +12,7 @@ from invoicing.ledger import blocks, transitions, write_backs
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.rules import planning
+from invoicing.rules.judge import Judge
 from toggbill.database import bulk
 from toggbill.firms.audit import News
 
@@ -49,12 +50,12 @@ def _tell(drawn: Sequence[planning.Drawn], now: datetime) -> None:
 
 
 def judged_again(
-    dossier: Dossier, plan: planning.Plan, changes: Iterable[tuple[Invoice, planning.PlannedInvoice]]
+    dossier: Dossier, judge: Judge, plan: planning.Plan, changes: Iterable[tuple[Invoice, planning.PlannedInvoice]]
 ) -> set[int]:
     """The entries (row ids) that are judged anew with what a run does: a block may be used up, or the next waits."""
-    if plan.drawn or any(planned.block is not None for _, planned in changes):
-        return set(blocks.undecided([dossier.pk]))
-    return set()
+    agreements = {each.agreement for each in plan.drawn}
+    agreements.update(planned.block for _, planned in changes if planned.block is not None)
+    return set(blocks.undecided(dossier.pk, judge, agreements)) if agreements else set()
 
 
 def _news(drawn: Sequence[planning.Drawn]) -> list[News]:

@@ -150,7 +150,7 @@ def draft_derived(
     hours = [line for _, planned in changes for line in planned.lines if line.difference is None]
     claimed = [rows[entry.id].pk for line in hours for entry in line.entries]
     taken_off = Claim.objects.filter(line__invoice__in=[*(invoice for invoice, _ in changes if invoice.pk), *dropped])
-    judged_again = draws.judged_again(dossier, sheet.plan, changes)
+    judged_again = draws.judged_again(dossier, sheet.judge, sheet.plan, changes)
     locks.lock_entries(
         {*(row.pk for row in rows.values()), *taken_off.values_list("entry_id", flat=True), *judged_again}
     )

@@ -35,8 +35,8 @@ WhatIf = Callable[[Dossier, Judge], Judge]
 class Sheet:
     """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
 
-    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now; ``agreements``:
-    those of the dossier; ``seconds``: of the hours that were planned, by their ids in Toggl.
+    ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now; ``judge``: by
+    the rules that it was planned by; ``seconds``: of the hours that were planned, by their ids in Toggl.
     """
 
     cut_off: date
@@ -44,7 +44,7 @@ class Sheet:
     remapped: list[Invoice]
     plan: planning.Plan
     known: Mapping[int, Customer]
-    agreements: tuple[Agreement, ...]
+    judge: Judge
     seconds: Mapping[int, int]
 
     @classmethod
@@ -110,7 +110,12 @@ class Sheet:
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         known = books.known_customers(dossier.company, parties)
         seconds = {row.remote_id: row.seconds for row in hours}
-        return cls(cut_off, waiting, remapped, plan, known, judge.agreements, seconds)
+        return cls(cut_off, waiting, remapped, plan, known, judge, seconds)
+
+    @property
+    def agreements(self) -> tuple[Agreement, ...]:
+        """Those of the dossier."""
+        return self.judge.agreements
 
     def standing(self, planned: planning.PlannedInvoice) -> Invoice | None:
         """The waiting draft of the planned invoice's customer, references and scope of VAT, if there is one."""

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from integrations.models import Entry
@@ -18,13 +18,14 @@ from invoicing.ledger.locks import portions
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import mapping
 from invoicing.rules.agreements.blocks import Block, Stock
+from invoicing.rules.judge import Judge
 from toggbill.firms.audit import News
 
 _State = LedgerRow.State
 _STAYS = (mapping.State.prepaid, mapping.State.attention)
 """What the rules say of an hour that keeps its block: that it is in scope, or that a person has to look."""
 _Judged = tuple[Dossier | None, mapping.Verdict]
-_UNDECIDED = [_State.OPEN, _State.ATTENTION, _State.HELD, _State.WRITTEN_OFF, _State.CREDITED]
+_UNDECIDED = [_State.OPEN, _State.ATTENTION, _State.HELD]
 
 
 class Sold(NamedTuple):
@@ -173,8 +174,18 @@ def free(claims: Collection[Claim], now: datetime) -> list[News]:
     ]
 
 
-def undecided(dossiers: Iterable[int]) -> list[int]:
-    """The entries (row ids) that nothing bills of dossiers (row ids): those to be judged anew when a block was ordered,
-    dropped, credited or used up. They are locked with all others that a transaction needs."""
-    rows = LedgerRow.objects.filter(dossier__in=dossiers, state__in=_UNDECIDED)
+def undecided(dossier: int, judge: Judge, agreements: Collection[int]) -> list[int]:
+    """The entries (row ids) that nothing bills in the days and of the customers of these agreements of a dossier (row
+    ids): those to be judged anew when a block was ordered, dropped, credited or used up. They are locked with all
+    others that a transaction needs.
+
+    What was written off, or credited for good, stays so whatever its block says, and is judged when a person opens it.
+    """
+    reached = Q(pk__in=[])
+    for each in judge.agreements:
+        if each.id in agreements:
+            # Of an hour that cannot be billed as it is, the customer may not be written down.
+            in_scope = Q(day__gte=each.start, buyer_key__in=[judge.customer_key(each), ""])
+            reached |= in_scope if each.end is None else in_scope & Q(day__lte=each.end)
+    rows = LedgerRow.objects.filter(reached, dossier=dossier, state__in=_UNDECIDED)
     return list(rows.values_list("entry", flat=True))

@@ -11,8 +11,9 @@ from django.db.models import Max, OuterRef, Q, QuerySet, Subquery
 from integrations.models import Project
 from invoicing.ledger import blocks, differences, write_backs
 from invoicing.ledger.derive import derive_entries
+from invoicing.ledger.facts import Facts
 from invoicing.ledger.locks import elsewhere, lock_entries, mark, portions
-from invoicing.models import Claim, Correction, Deduction, Invoice, InvoiceLine, LedgerRow, moves
+from invoicing.models import Claim, Correction, Deduction, Dossier, Invoice, InvoiceLine, LedgerRow, moves
 from invoicing.models.moves import STATE, Step
 from toggbill.firms.audit import News
 
@@ -35,8 +36,17 @@ def lock(*, invoices: Sequence[Invoice]) -> None:
     on = [invoice.pk for invoice in invoices]
     claims = Claim.objects.live().filter(Q(line__invoice__in=on) | Q(line__taken_back_by__invoice__in=on))
     noted = InvoiceLine.objects.filter(taken_back_by__invoice__in=on, kind=InvoiceLine.Kind.BLOCK)
-    dossiers = set(noted.values_list("invoice__dossier", flat=True))
-    lock_entries([*claims.values_list("entry", flat=True), *blocks.undecided(dossiers)])
+    lock_entries([*claims.values_list("entry", flat=True), *_reached(noted)])
+
+
+def _reached(lines: QuerySet[InvoiceLine]) -> list[int]:
+    """The entries (row ids) that are judged anew when the blocks on these lines come or go."""
+    agreements = set(lines.values_list("agreement", flat=True))
+    found = list[int]()
+    for dossier in Dossier.objects.filter(agreements__in=agreements).distinct().select_related("workspace__firm"):
+        judge = Facts.load(dossier.workspace, of=dossier).judges[dossier.pk]
+        found += blocks.undecided(dossier.pk, judge, agreements)
+    return found
 
 
 def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
@@ -102,8 +112,7 @@ def credited(*, note: Invoice, now: datetime) -> list[int]:
         rows = LedgerRow.objects.filter(entry__in=entries)
         rows.update(decision=LedgerRow.Decision.CREDITED, decision_text=note.reference)
     judged = {*entries, *covered}
-    if InvoiceLine.objects.filter(invoice=note, kind=InvoiceLine.Kind.BLOCK).exists():
-        judged.update(blocks.undecided([note.dossier_id]))
+    judged.update(_reached(taken_back.filter(kind=InvoiceLine.Kind.BLOCK)))
     derive_entries(entries=[*judged, *elsewhere(judged)], now=now)
     return sorted(entries.values())
 
@@ -144,7 +153,7 @@ def release(*, invoice: Invoice, now: datetime) -> list[int]:
     _free_periods(InvoiceLine.objects.filter(invoice=invoice), now)
     write_backs.follow(entries=entries, now=now)
     if invoice.block_of_id is not None:
-        entries += blocks.undecided([invoice.dossier_id])
+        entries += _reached(InvoiceLine.objects.filter(invoice=invoice, kind=InvoiceLine.Kind.BLOCK))
     entries += elsewhere(entries)
     mark(entries=entries, now=now)
     return entries

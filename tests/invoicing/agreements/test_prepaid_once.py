@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
+from integrations.models import Entry
 from invoicing.corrections import fees, replace
 from invoicing.dossiers import agreements
 from invoicing.drafting import blocks as ordering
@@ -30,7 +31,7 @@ from tests.invoicing.agreements.agreed import (
     totals,
 )
 from tests.invoicing.scene import BY, Scene, ids, in_thread
-from tests.worlds import entry, product
+from tests.worlds import BAKERY_PROJECT, entry, product
 from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
@@ -342,3 +343,23 @@ def test_two_people_at_once_order_one_block(scene: Make) -> None:
     assert len(said) == 1
     assert "waits already" in said[0]
     assert Invoice.objects.count() == 1
+
+
+def test_what_comes_of_a_block_reaches_the_hours_of_its_customer_that_nothing_decides(scene: Make) -> None:
+    entries = [entry(each, f"2026-10-{each:02}", seconds=HOUR) for each in (1, 2, 3)]
+    entries += [entry(4, project_id=BAKERY_PROJECT), entry(5, "2026-08-31"), entry(6, "2026-10-06", tag="Nothing")]
+    books = scene(entries=entries, products=PRODUCTS)
+    agreement = prepaid(books)
+    held, written_off = (Entry.objects.filter(remote_id=each) for each in ids(2, 3))
+    decisions.hold(entries=held, reason="Later", by=BY, now=timezone.now())
+    decisions.write_off(entries=written_off, reason="A favour", by=BY, now=timezone.now())
+    order(agreement)
+    # another customer's hour, one before the agreement and one that was written off stay as they are
+    assert sorted(Entry.objects.marked().values_list("remote_id", flat=True)) == ids(1, 2, 6)
+    books.sync()
+    post_all(books)
+    # opened again, it draws the block like any other
+    decisions.reopen(entries=written_off.all(), by=BY, now=timezone.now())
+    books.draft()
+    assert draws() == [[1, 3, 6]]
+    balanced(books)
