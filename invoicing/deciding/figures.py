@@ -82,6 +82,23 @@ def of_invoice(invoice: Invoice, lines: Iterable[InvoiceLine] | None = None) -> 
 
 def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
     """What a run through a day would draft, as its preview shows it: every invoice with its lines and entries."""
+    return Figures.of(f"draft {dossier.key} {cut_off.isoformat()}", {"description": dossier.name, **_planned(plan)})
+
+
+def of_settlement(agreement: Agreement, through: date, plan: planning.Plan) -> Figures:
+    """What settling an agreement up to a day would draft, as its page shows it: the same of its customer's invoices,
+    with the advances that they take off."""
+    deducted = [
+        [str(line.deducts.row), str(line.deducts.is_brought), _number(line.total)]
+        for planned in plan.invoices
+        for line in planned.lines
+        if line.deducts is not None
+    ]
+    values = {"description": agreement.title, **_planned(plan), "deducted": digest_of(deducted)}
+    return Figures.of(f"settlement {agreement.key} {through.isoformat()}", values)
+
+
+def _planned(plan: planning.Plan) -> dict[str, Any]:
     lines = [
         {
             "description": f"{planned.buyer.name} · {line.description}",
@@ -101,22 +118,18 @@ def of_plan(dossier: Dossier, cut_off: date, plan: planning.Plan) -> Figures:
         for line in planned.lines
     ]
     invoices = plan.invoices
-    return Figures.of(
-        f"draft {dossier.key} {cut_off.isoformat()}",
-        {
-            "description": dossier.name,
-            "excl": _number(sum((planned.total_excl for planned in invoices), Decimal(0))),
-            "vat": _number(sum((planned.total_vat for planned in invoices), Decimal(0))),
-            "incl": _number(sum((planned.total_incl for planned in invoices), Decimal(0))),
-            "buyers": digest_of(
-                [
-                    [[*planned.key, planned.title] for planned in invoices],
-                    [[drawn.line, [entry.id for entry in drawn.entries], drawn.seconds] for drawn in plan.drawn],
-                ]
-            ),
-            "lines": lines,
-        },
-    )
+    return {
+        "excl": _number(sum((planned.total_excl for planned in invoices), Decimal(0))),
+        "vat": _number(sum((planned.total_vat for planned in invoices), Decimal(0))),
+        "incl": _number(sum((planned.total_incl for planned in invoices), Decimal(0))),
+        "buyers": digest_of(
+            [
+                [[*planned.key, planned.title] for planned in invoices],
+                [[drawn.line, [entry.id for entry in drawn.entries], drawn.seconds] for drawn in plan.drawn],
+            ]
+        ),
+        "lines": lines,
+    }
 
 
 def of_sending(invoice: Invoice) -> Figures:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -14,7 +14,7 @@ from integrations.clients.failures import Message
 from integrations.models import Entry, Project
 from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
+from invoicing.deciding.read import Figures, Read, check
 from invoicing.drafting import drafts, draws
 from invoicing.drafting.news import drafted_news, hung_news
 from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
@@ -112,11 +112,13 @@ def draft_derived(
     read: Read | None = None,
     only: str | None = None,
     books: Facts | None = None,
+    figures_of: Callable[[planning.Plan], Figures] | None = None,
 ) -> Drafting:
     """What ``draft`` does once the ledger of the workspace is derived: the part for a caller's transaction.
 
     ``only``: for this customer (its key) alone; that is no run of the dossier, by which hours of others are late.
-    ``books``: where the caller read them under the firm's lock.
+    ``books``: where the caller read them under the firm's lock; ``figures_of``: what a page showed of the plan, where
+    that was no preview of a run: a person has then read it.
     """
     refuse_future(dossier, cut_off, now)
     lock_firm(dossier.firm)
@@ -132,7 +134,10 @@ def draft_derived(
     # Once its drafts no longer wait, a cut-off has passed for good: what a repetition drafts is late, and stays so.
     passed = Run.objects.filter(dossier=dossier, cut_off=cut_off).exclude(invoices__status=_Status.DRAFT).exists()
     sheet = Sheet.read(dossier, cut_off, now, only=only, books=books)
-    if read is not None:
+    if figures_of is not None:
+        shown = figures_of(sheet.plan)
+        check(read, lambda: [shown], by=by)
+    elif read is not None:
         check(read, lambda: [figures.of_plan(dossier, cut_off, sheet.plan)], by=by)
     kept, matched = [], set[int]()
     changes: list[tuple[Invoice, planning.PlannedInvoice]] = []

@@ -30,7 +30,8 @@ def settle(*, agreement: Agreement, through: date, by: Actor, now: datetime, rea
     customer is open up to that day goes along. It holds for later runs, too.
 
     Raises ``NotPossible`` for an agreement without advances, and for a day after today or before its first one;
-    ``NotAllowed``, ``Changed`` and ``Unread``.
+    ``NotAllowed``; ``Changed`` and ``Unread`` where the terms (``figures.of_agreement``) or what it drafts
+    (``figures.of_settlement``) are not as read.
     """
     _refuse(agreement, through, now)
     rights.demand(by, "draft", agreement.dossier)
@@ -79,7 +80,16 @@ def _settle(*, agreement: Agreement, through: date, by: Actor, now: datetime, re
     books = Facts.load(found.dossier.workspace)
     only = _customer(found, books)
     cut_off = _through_the_drafts(found.dossier, only, through)
-    return runs.draft_derived(dossier=found.dossier, cut_off=cut_off, by=by, now=now, only=only, books=books)
+    return runs.draft_derived(
+        dossier=found.dossier,
+        cut_off=cut_off,
+        by=by,
+        now=now,
+        read=read,
+        only=only,
+        books=books,
+        figures_of=lambda plan: figures.of_settlement(found, through, plan),
+    )
 
 
 def _through_the_drafts(dossier: Dossier, buyer_key: str, through: date) -> date:

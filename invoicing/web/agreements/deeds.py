@@ -137,13 +137,15 @@ def settle(request: FirmRequest, key: str, pk: int) -> HttpResponse:
             messages.info(request, _("Nothing is to be settled up to that day."))
         return redirect("firm:agreements", key=key)
     context: dict[str, Any] = {"dossier": row.dossier, "row": row, "through": through, "planned": [], "trouble": ""}
+    read_here = [figures.of_agreement(row)]
     try:
         found = settlement.foresee(agreement=row, through=through, now=timezone.now())
         context["planned"] = [planned for _invoice, planned in found.moved]
         context["settled"] = _settled(row, context["planned"])
+        read_here.append(figures.of_settlement(row, through, found.plan))
     except NotPossible as refusal:
         context["trouble"] = str(refusal)
-    context["read"] = Read.of([figures.of_agreement(row)]).pack()
+    context["read"] = Read.of(read_here).pack()
     return render(request, "configuring/agreement_settle.html", context)
 
 

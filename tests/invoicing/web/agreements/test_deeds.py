@@ -143,3 +143,31 @@ def test_hours_stand_beside_the_fee_that_billit_billed(scene: Make) -> None:
     # 3 h at 95.00 against 250.00, and 1 h against 95.00
     assert "3.00 h € 285.00 over by € 35.00" in shown
     assert "1.00 h € 95.00 Covered by the fee" in shown
+
+
+def test_settlement_is_drafted_as_it_was_shown_or_not_at_all(scene: Make) -> None:
+    books = scene(entries=[entry(1, seconds=2 * HOUR)], products=ADVANCES)
+    agreement = agree(books, kind="advance", product="PROV", every="year")
+    books.draft(date(2026, 9, 30))
+    post_all(books)
+    own = f"/dossiers/{books.dossier.key}/agreements/{agreement.pk}/"
+    visitor = signed_in(books.firm)
+    shown = read_on(visitor, f"{own}settle/?through=2026-10-31")
+    # what was read of another day is none of this one
+    stated = {"through": "2026-10-30", "read": shown}
+    assert visitor.post(f"{own}settle/", stated).status_code == 400
+    books.control.put_entries(entry(2, "2026-10-20"))
+    books.sync()
+    stated = {"through": "2026-10-31", "read": shown}
+    answer = visitor.post(f"{own}settle/", stated)
+    assert answer.status_code == 409
+    told = words(answer.content)
+    # 2 h at 95.00 became 3 h, and so did what is taken off the advance
+    for figure in ("190.00", "285.00", "-190.00", "-250.00"):
+        assert figure in told.replace("− € ", "-"), figure
+    agreement.refresh_from_db()
+    assert (agreement.settled_through, Invoice.objects.filter(status="draft").count()) == (None, 0)
+    (anew,) = re.findall(r'name="?read"? value="?([^" >]+)', answer.content.decode())
+    assert "The settlement is drafted" in said(visitor, f"{own}settle/", through="2026-10-31", read=anew)
+    (draft,) = Invoice.objects.filter(status="draft")
+    assert [line[3] for line in bill(draft)] == ["285.00", "-250.00"]
