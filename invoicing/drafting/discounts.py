@@ -13,6 +13,7 @@ from django.utils.translation import gettext
 
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
+from invoicing.drafting import deductions
 from invoicing.drafting.runs import locked
 from invoicing.ledger.facts import known_customers, refusal
 from invoicing.models import Invoice, InvoiceLine
@@ -51,7 +52,8 @@ def write_line(
 ) -> Invoice:
     """Give a line of a draft another amount than its value at rate. The customer reads ``reason`` on the invoice.
 
-    It stays so when the draft is redrawn (``rules.discounts.kept``) and when the order is replaced. Raises
+    It stays so when the draft is redrawn (``rules.discounts.kept``) and when the order is replaced. A settlement takes
+    off the advances that its hours come to now. Raises
     ``NotPossible`` where the wish makes no line that can be billed, ``NotAllowed`` (beyond 10 % it takes a right of its
     own), ``Changed`` and ``Unread``.
     """
@@ -64,7 +66,7 @@ def write_line(
             gettext("Invoice %(invoice)s is no draft: only a line that waits can be given another amount.")
             % {"invoice": invoice}
         )
-    lines = list(invoice.lines.order_by("position").prefetch_related("claims"))
+    lines = list(invoice.lines.order_by("position").select_related("deduction").prefetch_related("claims"))
     line = _writable(invoice, next((each for each in lines if each.position == position), None), position)
     before = line.discount, line.discount_reason
     discount = _discount(line, wish)
@@ -73,13 +75,14 @@ def write_line(
         rights.demand(by, "discount", invoice.dossier)
     line.total, line.discount, line.discount_reason = line.value - discount, discount, reason
     line.discount_per_cent = wish.per_cent if discount else None
-    _set_totals(invoice, lines)
     line.save(update_fields=["total", "discount", "discount_per_cent", "discount_reason"])
+    lines = deductions.plan_anew(invoice=invoice, lines=lines, now=now)
+    _set_totals(invoice, lines)
     known = known_customers(invoice.company, [invoice.customer_party_id])
     for name, value in columns("attention", refusal(invoice, lines, known)).items():
         setattr(invoice, name, value)
     invoice.save(update_fields=["total_excl", "total_vat", "total_incl", "attention", "attention_facts"])
-    audit.record(firm=invoice.firm, news=[_news(invoice, line, before)], by=by, now=now)
+    audit.record(firm=invoice.firm, news=[_news(invoice, line, before, lines)], by=by, now=now)
     return invoice
 
 
@@ -131,7 +134,8 @@ def _reason(given: str) -> str:
 
 def _set_totals(invoice: Invoice, lines: Sequence[InvoiceLine]) -> None:
     sums = rating.totals((line.vat_rate, line.total) for line in lines)
-    takes_off = any(line.quantity < 0 for line in lines)
+    # What is deducted of advances never comes to more than the hours do.
+    takes_off = any(line.quantity < 0 and line.kind != InvoiceLine.Kind.DEDUCTION for line in lines)
     is_too_little = takes_off and (sums.excl <= 0 or sums.incl <= 0 or any(group.base < 0 for group in sums.groups))
     if is_too_little:
         raise NotPossible(
@@ -141,8 +145,11 @@ def _set_totals(invoice: Invoice, lines: Sequence[InvoiceLine]) -> None:
     invoice.total_excl, invoice.total_vat, invoice.total_incl = sums.excl, sums.vat, sums.incl
 
 
-def _news(invoice: Invoice, line: InvoiceLine, before: tuple[Decimal, str]) -> News:
-    """The event of a line that was given another amount: what it is worth at rate, what was and is taken off, why."""
+def _news(invoice: Invoice, line: InvoiceLine, before: tuple[Decimal, str], lines: Sequence[InvoiceLine]) -> News:
+    """The event of a line that was given another amount: what it is worth at rate, what was and is taken off, why; of a
+    settlement also what it deducts of advances now."""
+    deducted = -sum((each.total for each in lines if each.kind == InvoiceLine.Kind.DEDUCTION), Decimal(0))
+    is_settlement = any(each.kind == InvoiceLine.Kind.HOURS and each.agreement_id is not None for each in lines)
     return News(
         "line_written",
         f"invoice {invoice.reference}",
@@ -156,5 +163,6 @@ def _news(invoice: Invoice, line: InvoiceLine, before: tuple[Decimal, str]) -> N
             **({} if line.discount_per_cent is None else {"per_cent": f"{line.discount_per_cent:.2f}"}),
             "before": {"discount": f"{before[0]:.2f}", "reason": before[1]},
             "total_excl": f"{invoice.total_excl:.2f}",
+            **({"deducted": f"{deducted:.2f}"} if is_settlement else {}),
         },
     )

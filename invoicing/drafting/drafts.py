@@ -113,10 +113,11 @@ def _written(line: InvoiceLine) -> tuple[object, ...]:
         for claim in line.claims.all()
     ]
     taken_off = getattr(line, "deduction", None)
-    return (*_columns(line), None if taken_off is None else _advance_of(taken_off), sorted(entries))
+    return (*_columns(line), None if taken_off is None else advance_of(taken_off), sorted(entries))
 
 
-def _advance_of(row: Deduction) -> AdvanceKey:
+def advance_of(row: Deduction) -> AdvanceKey:
+    """The advance that a deduction takes something off."""
     return AdvanceKey(row.advance_id or row.brought_id or 0, is_brought=row.brought_id is not None)
 
 
@@ -247,6 +248,31 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
         for invoice, planned in drafted
         for position, line in enumerate(planned.lines, start=1)
     ]
+    _save(lines)
+    billed = [
+        claim_of(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
+        for line, planned in lines
+        for entry in planned.entries
+    ]
+    covered = [
+        claim_of(line.pk, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
+        for line, planned in lines
+        for entry in planned.covered
+    ]
+    bulk.insert(billed + covered)
+
+
+def add_deductions(invoice: Invoice, planned: Sequence[planning.PlannedLine], *, first: int) -> list[InvoiceLine]:
+    """Save lines that take off advances, from this place on, on a draft that is there."""
+    lines = [
+        (_line(line, firm_id=invoice.firm_id, invoice=invoice, position=position), line)
+        for position, line in enumerate(planned, start=first)
+    ]
+    _save(lines)
+    return [row for row, _ in lines]
+
+
+def _save(lines: Sequence[tuple[InvoiceLine, planning.PlannedLine]]) -> None:
     InvoiceLine.objects.bulk_create([row for row, _ in lines], batch_size=1000)
     Deduction.objects.bulk_create(
         [
@@ -261,17 +287,6 @@ def write(drafted: Sequence[tuple[Invoice, planning.PlannedInvoice]], rows: dict
             if line.deducts is not None
         ]
     )
-    billed = [
-        claim_of(line.pk, rows[entry.id], entry, **_kind_of(planned.difference, entry))
-        for line, planned in lines
-        for entry in planned.entries
-    ]
-    covered = [
-        claim_of(line.pk, rows[entry.id], entry, kind=Claim.Kind.COVERED, seconds=entry.seconds)
-        for line, planned in lines
-        for entry in planned.covered
-    ]
-    bulk.insert(billed + covered)
 
 
 def hang(hung: Sequence[planning.Hung], rows: Mapping[int, Entry], now: datetime) -> None:
