@@ -17,14 +17,19 @@ LATEST = 6
 """Invoices of the customer that the usual amount is the mean of."""
 
 
-def has_same_eyes(invoice: Invoice, name: str) -> bool:
-    """Whether this actor approved the invoice, in a dossier that wants four eyes."""
-    return invoice.dossier.four_eyes and invoice.approved_by == name
+def has_same_eyes(invoice: Invoice, name: str, user: int | None) -> bool:
+    """Whether whoever acts approved the invoice, in a dossier that wants four eyes.
+
+    ``user``: the account's row id, by which people are known, since their address (``name``) changes; None: has none.
+    """
+    if user is None or invoice.approved_by_user is None:
+        return invoice.dossier.four_eyes and invoice.approved_by == name
+    return invoice.dossier.four_eyes and invoice.approved_by_user == user
 
 
 def demand_other_eyes(by: Actor, invoice: Invoice) -> None:
     """Raises ``NotAllowed`` for who approved the invoice, in a dossier in which somebody else has to send it."""
-    if has_same_eyes(invoice, by.name):
+    if has_same_eyes(invoice, by.name, by.user):
         raise NotAllowed(same_eyes(invoice))
 
 

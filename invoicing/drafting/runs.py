@@ -231,7 +231,7 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
         raise NotPossible(words(refused))
     step, event = Step(invoice.status, _Status.APPROVED), STATUS.event(invoice.status, _Status.APPROVED)
     cleared = columns("problem", None) | columns("attention", None)
-    changes = {"approved_at": now, "approved_by": by.name, "not_before": None, **cleared}
+    changes = {"approved_at": now, "approved_by": by.name, "approved_by_user": by.user, "not_before": None, **cleared}
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
     invoice.refresh_from_db(fields=["status", *changes])
     news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
@@ -308,7 +308,7 @@ def draft_again(
             continue
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
         if is_approved:
-            invoice.approved_at, invoice.approved_by = now, by.name
+            invoice.approved_at, invoice.approved_by, invoice.approved_by_user = now, by.name, by.user
         made.append((invoice, planned))
         hours += [line for line in planned.lines if line.difference is None]
         news.append(drafted_news(invoice, planned, today, redrawn=False, before=before))

@@ -78,7 +78,8 @@ def _by_members(firm: Firm) -> dict[tuple[Membership, ...], list[Invoice]]:
 def _recipients(invoice: Invoice, members: Sequence[Membership]) -> list[Membership]:
     """Who sent it, if still a member who sees it and wants such mails; else who leads the firm."""
     seeing = [row for row in members if visible(row, Invoice.objects.filter(pk=invoice.pk)).exists()]
-    sender = [row for row in seeing if row.user.email == invoice.send_requested_by]
+    name, user = invoice.send_requested_by, invoice.send_requested_by_user
+    sender = [row for row in seeing if (row.user.email == name if user is None else row.user_id == user)]
     return sender or [row for row in seeing if row.role in _LEADS]
 
 

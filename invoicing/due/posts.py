@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -45,9 +46,9 @@ def request(*, invoice: Invoice, send: bool, by: Actor, now: datetime, read: Rea
     row = _to_ask(invoice, ["post", "send"] if send else ["post"], by, read)
     if row.status not in (_Status.APPROVED, _Status.IN_DOUBT):
         raise NotPossible(gettext("Only an approved invoice can be posted."))
-    asked = {"post_requested_at": now, "post_requested_by": by.name}
+    asked: dict[str, Any] = {"post_requested_at": now, "post_requested_by": by.name}
     if send:
-        asked |= {"send_requested_at": now, "send_requested_by": by.name}
+        asked |= _send_asked(by, now)
     Invoice.objects.filter(pk=row.pk).update(**asked)
 
 
@@ -77,7 +78,11 @@ def request_sends(*, invoices: Sequence[Invoice], by: Actor, now: datetime, read
         if (why := read_first.hindrance(row)) is not None:
             raise NotPossible(words(why))
     ids = [row.pk for row in rows]
-    Invoice.objects.filter(pk__in=ids).update(send_requested_at=now, send_requested_by=by.name)
+    Invoice.objects.filter(pk__in=ids).update(**_send_asked(by, now))
+
+
+def _send_asked(by: Actor, now: datetime) -> dict[str, Any]:
+    return {"send_requested_at": now, "send_requested_by": by.name, "send_requested_by_user": by.user}
 
 
 def _to_ask(invoice: Invoice, rights_needed: Sequence[str], by: Actor, read: Read | None) -> Invoice:

@@ -19,7 +19,11 @@ from invoicing.models.waiting import LOOKED_FOR, NEEDS_PERSON, STUCK, WAITS
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 
 NO_POST_ASKED: dict[str, Any] = {"post_requested_at": None, "post_requested_by": ""}
-NO_SEND_ASKED: dict[str, Any] = {"send_requested_at": None, "send_requested_by": ""}
+NO_SEND_ASKED: dict[str, Any] = {
+    "send_requested_at": None,
+    "send_requested_by": "",
+    "send_requested_by_user": None,
+}
 """Columns of an invoice that nobody wants posted, or sent, any more."""
 
 _UNPOSTED = ["draft", "approved", "posting", "refused", "in_doubt"]
@@ -192,11 +196,15 @@ class Invoice(FirmOwned):
     drafted_at = models.DateTimeField(_("drafted"))
     approved_at = models.DateTimeField(_("approved"), null=True, blank=True)
     approved_by = models.CharField(_("approved by"), max_length=254, blank=True)
+    # The account behind the name, here and of who asks for the sending: an address changes, and four eyes stay (R11).
+    # No foreign key: who it was outlives the account.
+    approved_by_user = models.BigIntegerField(null=True, blank=True, editable=False)
     # What a person or the dossier's mode wants next; a tick takes it up when the worker's message was lost (design D4).
     post_requested_at = models.DateTimeField(_("posting asked for"), null=True, blank=True)
     post_requested_by = models.CharField(_("posting asked for by"), max_length=254, blank=True)
     send_requested_at = models.DateTimeField(_("sending asked for"), null=True, blank=True)
     send_requested_by = models.CharField(_("sending asked for by"), max_length=254, blank=True)
+    send_requested_by_user = models.BigIntegerField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)
     posting_since = models.DateTimeField(null=True, blank=True, editable=False)
     needs_person = models.BooleanField(_("a person decides"), default=False)

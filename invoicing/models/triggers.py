@@ -128,15 +128,21 @@ def four_eyes(vendor: str) -> Iterator[Trigger]:
     """Refuse that an invoice is sent for whoever approved it, where its dossier wants four eyes (R11)."""
     rows, dossiers = Invoice._meta.db_table, Dossier._meta.db_table
     wants = f"EXISTS (SELECT 1 FROM {dossiers} d WHERE d.id = NEW.dossier_id AND d.four_eyes)"
-    same = f"NEW.delivery = 'sending' AND NEW.send_requested_by = NEW.approved_by AND {wants}"
-    whens = {"update": "BEFORE UPDATE OF delivery, send_requested_by, approved_by", "insert": "BEFORE INSERT"}
+    who = ["send_requested_by", "approved_by", "send_requested_by_user", "approved_by_user"]
+    # By the accounts where both are known; the command line and the schedule have a name alone.
+    eyes = (
+        "(CASE WHEN NEW.send_requested_by_user IS NULL OR NEW.approved_by_user IS NULL "
+        "THEN NEW.send_requested_by = NEW.approved_by ELSE NEW.send_requested_by_user = NEW.approved_by_user END)"
+    )
+    same = f"NEW.delivery = 'sending' AND {eyes} AND {wants}"
+    whens = {"update": f"BEFORE UPDATE OF delivery, {', '.join(who)}", "insert": "BEFORE INSERT"}
     for name, when in whens.items():
         yield trigger(
             vendor,
             name=f"four_eyes_{name}_{rows}",
             table=rows,
             reads={
-                rows: ["delivery", "send_requested_by", "approved_by", "dossier_id"],
+                rows: ["delivery", *who, "dossier_id"],
                 dossiers: ["id", "four_eyes"],
             },
             when=when,

@@ -15,6 +15,7 @@ from functools import partial
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import BigIntegerField, Case, F, Value, When
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
@@ -202,7 +203,8 @@ def _found(before: Invoice, invoice: Invoice) -> Message | None:
 
 
 def _send(invoice: Invoice, api: billit.Api, by: Actor, now: datetime, *, asked_only: bool) -> NoAnswer | None:
-    if asked_only and guards.has_same_eyes(invoice, invoice.send_requested_by):
+    asked_by = invoice.send_requested_by, invoice.send_requested_by_user
+    if asked_only and guards.has_same_eyes(invoice, *asked_by):
         stop(invoice, Message(Code.SAME_EYES, {"who": invoice.approved_by}))
     as_read = asked_only and invoice.send_requested_by != Actor.schedule().name
     chosen = choose(invoice, api, as_read=as_read)
@@ -281,6 +283,10 @@ def _claim(invoice: Invoice, way: Way, by: Actor, now: datetime, *, asked_only: 
         rows.filter(send_requested_at__isnull=False) if asked_only else rows,
         delivery=Step([_Delivery.NOT_SENT, _Delivery.FAILED], _Delivery.SENDING),
         **asked("send", by.name, now),
+        send_requested_by_user=Case(
+            When(send_requested_at__isnull=True, then=Value(by.user, BigIntegerField())),
+            default=F("send_requested_by_user"),
+        ),
         sending_since=now,
         send_key_number=number,
         not_before=None,

@@ -79,7 +79,8 @@ def _sendable(request: FirmRequest) -> QuerySet[Invoice]:
 
 
 def _why_not(request: FirmRequest, invoice: Invoice, finding: Message | None) -> str:
-    if guards.has_same_eyes(invoice, actor(request).name):
+    by = actor(request)
+    if guards.has_same_eyes(invoice, by.name, by.user):
         return guards.same_eyes(invoice)
     if finding is not None:
         return words(finding)

@@ -218,10 +218,10 @@ def actor(request: FirmRequest) -> Actor:
     """Who asks, for a verb's ``by=``: the operator, or the member of the request's firm."""
     origin = f"web {address_of(request)}".strip()
     if request.user.is_superuser:
-        return Actor(request.user.email, origin, Authority.OPERATOR)
+        return Actor(request.user.email, origin, Authority.OPERATOR, user=request.user.pk)
     if request.membership is None:
         return Actor.person(request.user, origin)
-    return Actor(request.user.email, origin, Authority.MEMBER, request.membership.pk)
+    return Actor(request.user.email, origin, Authority.MEMBER, request.membership.pk, request.user.pk)
 
 
 def member(request: FirmRequest) -> Membership:

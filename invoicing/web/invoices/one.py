@@ -48,6 +48,7 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
     lines = deciding.lines_of(row)
     claims = [claim.pk for line in lines for claim in line.claims.all()]
     page = Paginator(claims, entries.PER_PAGE).get_page(request.GET.get("page"))
+    by = actor(request)
     return render(
         request,
         "invoicing/invoice.html",
@@ -70,7 +71,7 @@ def invoice(request: FirmRequest, reference: str) -> HttpResponse:
             .order_by("-number"),
             "steps": _possible_steps(request, row),
             "can_send": may(request.membership, "post") and _is_sendable(row),
-            "same_eyes": guards.same_eyes(row) if guards.has_same_eyes(row, actor(request).name) else "",
+            "same_eyes": guards.same_eyes(row) if guards.has_same_eyes(row, by.name, by.user) else "",
             "deviation": guards.deviation(row) if row.status == Invoice.Status.DRAFT else None,
             "progress": descriptions.progress(row, timezone.now()),
             "read": Read.of([deciding.of_invoice(row, lines)]).pack(),

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
+from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
@@ -17,7 +21,7 @@ from invoicing.due import posts
 from invoicing.due import runs as rounds
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import post, send
-from tests.factories import DossierFactory, InvoiceFactory
+from tests.factories import DossierFactory, InvoiceFactory, UserFactory
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import NOW, entry
 from toggbill.firms.access import NotAllowed
@@ -26,6 +30,7 @@ from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
+WORKER = Actor("schedule", "worker")
 OTHER = Actor("owner@example.com", "page", Authority.COMMAND)
 WHY = "wants four eyes: bookkeeper@example.com approved invoice"
 
@@ -58,6 +63,31 @@ def test_who_approves_does_not_ask_for_the_sending_along_with_the_posting(scene:
         posts.request(invoice=approved, send=True, by=BY, now=NOW)
     posts.request(invoice=approved, send=True, by=OTHER, now=NOW)
     assert post.fresh(approved).send_requested_by == OTHER.name
+
+
+def test_who_approved_does_not_send_under_another_address(scene: Make) -> None:
+    books = scene(entries=[entry(1)], four_eyes=True)
+    books.draft()
+    approver = replace(BY, user=9001)
+    approved = runs.approve(invoice=books.invoices().get(), by=approver, now=NOW)
+    posted = books.post(approved)
+    assert (posted.approved_by, posted.approved_by_user) == (BY.name, 9001)
+    renamed = replace(approver, name="bookkeeping@example.com")
+    for ask in (posts.request_send, send.send):
+        with pytest.raises(NotAllowed, match=WHY):
+            ask(invoice=posted, by=renamed, now=NOW)
+    # Nor does a wish that stands in the row.
+    Invoice.objects.filter(pk=posted.pk).update(
+        send_requested_at=NOW, send_requested_by=renamed.name, send_requested_by_user=9001
+    )
+    with pytest.raises(NotPossible, match="Have somebody else send it"):
+        send.send(invoice=posted, by=WORKER, now=NOW, background=True)
+    assert (post.fresh(posted).send_requested_by_user, books.control.outbox()) == (None, [])
+    # Who has the approver's former address by now is somebody else.
+    successor = replace(BY, user=9002)
+    posts.request_send(invoice=posted, by=successor, now=NOW)
+    assert send.send(invoice=posted, by=WORKER, now=NOW, background=True).delivery == "sent"
+    assert post.fresh(posted).send_requested_by_user == 9002
 
 
 def test_a_wish_of_before_the_guard_is_stopped_at_the_worker(scene: Make) -> None:
@@ -94,6 +124,43 @@ def test_the_database_refuses_that_it_leaves(four_eyes: bool, by: str, refused: 
         turned = f"UPDATE invoicing_invoice SET approved_by = '{by}' WHERE id = {invoice.pk}"
         with pytest.raises(DatabaseError, match="the dossier wants four eyes"), transaction.atomic():
             _execute(turned)
+
+
+@pytest.mark.parametrize(
+    ("approver", "sender", "name", "refused"),
+    [
+        (9001, 9001, "renamed@example.com", True),
+        (9001, 9002, "owner@example.com", False),
+        (None, 9001, "owner@example.com", True),
+        (9001, None, "owner@example.com", True),
+        (9001, None, "operator", False),
+    ],
+)
+def test_the_database_knows_people_by_their_account(
+    approver: int | None, sender: int | None, name: str, refused: bool
+) -> None:
+    dossier = DossierFactory(four_eyes=True)
+    invoice = InvoiceFactory(dossier=dossier, status="posted", with_line=False, approved_by_user=approver)
+    moment = f"{NOW:%Y-%m-%d %H:%M:%S}"
+    statement = (
+        f"UPDATE invoicing_invoice SET delivery = 'sending', sending_since = '{moment}', send_requested_by = '{name}', "
+        f"send_requested_by_user = {sender or 'NULL'}, send_requested_at = '{moment}' WHERE id = {invoice.pk}"
+    )
+    if not refused:
+        _execute(statement)
+        return
+    with pytest.raises(DatabaseError, match="the dossier wants four eyes"), transaction.atomic():
+        _execute(statement)
+
+
+def test_accounts_of_earlier_approvals_are_found_by_their_address() -> None:
+    owner = UserFactory(email="owner@example.com")
+    known = InvoiceFactory(status="posted", delivery="sending", with_line=False)
+    gone = InvoiceFactory(status="posted", with_line=False, approved_by="former@example.com")
+    migration = import_module("invoicing.migrations.0031_four_eyes_of_accounts")
+    migration.find_accounts(apps, SimpleNamespace(connection=connection, execute=_execute))
+    found = {row.pk: (row.approved_by_user, row.send_requested_by_user) for row in Invoice.objects.all()}
+    assert found == {known.pk: (owner.pk, owner.pk), gone.pk: (None, None)}
 
 
 def _execute(statement: str) -> None:

@@ -16,7 +16,7 @@ from invoicing.models import Invoice
 from tests.factories import DossierFactory, FirmFactory, InvoiceFactory, MembershipDossierFactory, MembershipFactory
 from tests.visitors import browser_of
 from tests.worlds import NOW
-from toggbill.firms.models import Firm
+from toggbill.firms.models import Firm, Membership
 
 pytestmark = pytest.mark.django_db
 REASON = {"customer": "Garage Voorbeeld SRL", "on_day": "2026-11-20", "reason": "Wrong hours (InvalidInvoice)"}
@@ -54,6 +54,14 @@ def refused(firm: Firm, by: str = "manager@example.com", **fields: Any) -> Invoi
 
 def recipients() -> list[list[str]]:
     return [sent.to for sent in mail.outbox]
+
+
+def test_who_sent_it_is_told_under_the_address_of_today() -> None:
+    firm = firm_with_members()
+    sender = Membership.objects.get(user__email="manager@example.com").user_id
+    refused(firm, "former@example.com", send_requested_by_user=sender)
+    assert delivery_mails.tell(firm=firm, now=NOW) == 1
+    assert recipients() == [["manager@example.com"]]
 
 
 def test_who_sent_it_is_told_once_in_text_and_html() -> None:

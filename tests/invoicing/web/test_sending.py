@@ -12,9 +12,9 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.due import deliveries
 from invoicing.models import Invoice
-from tests.factories import DossierFactory, FirmFactory, InvoiceFactory
+from tests.factories import DossierFactory, FirmFactory, InvoiceFactory, MembershipFactory, UserFactory
 from tests.invoicing.scene import Scene
-from tests.visitors import inputs, signed_in, text, words
+from tests.visitors import browser_of, inputs, signed_in, text, words
 from tests.worlds import GARAGE_NUMBER, NOW, entry
 from toggbill.firms.models import Firm
 
@@ -155,6 +155,19 @@ def test_four_eyes_are_said_and_held(firm: Firm) -> None:
     fields = {"read": read_of(invoice), "invoice": [invoice.reference]}
     assert (client.post("/sending/", fields).status_code, asked(firm)) == (403, {})
     assert signed_in(firm, email="other@example.com").post("/sending/", fields).status_code == 302
+
+
+def test_four_eyes_stay_when_an_address_changes(firm: Firm) -> None:
+    user = UserFactory(email="new@example.com")
+    MembershipFactory(firm=firm, user=user, role="owner")
+    dossier = DossierFactory(firm=firm, name="Bakery", four_eyes=True)
+    invoice = unsent(firm, dossier=dossier, approved_by="old@example.com", approved_by_user=user.pk)
+    client = browser_of(user, firm)
+    why = f"Dossier “Bakery” wants four eyes: old@example.com approved invoice {invoice.reference}"
+    assert why in text(client, f"/invoices/{invoice.reference}/")
+    assert why in text(client, "/sending/")
+    fields = {"read": read_of(invoice), "invoice": [invoice.reference]}
+    assert (client.post("/sending/", fields).status_code, asked(firm)) == (403, {})
 
 
 def test_deviation_is_said_on_the_draft(firm: Firm) -> None:

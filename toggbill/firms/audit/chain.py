@@ -58,12 +58,16 @@ class Authority(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who does something, from where, and by what right: ``by=`` of every verb. ``member``: the membership's row id."""
+    """Who does something, from where, and by what right: ``by=`` of every verb.
+
+    ``member``: the membership's row id; ``user``: the account's, which stays when its address changes.
+    """
 
     name: str
     origin: str
     authority: Authority = Authority.NONE
     member: int | None = None
+    user: int | None = None
 
     @classmethod
     def schedule(cls) -> Actor:
@@ -78,7 +82,7 @@ class Actor:
     @classmethod
     def person(cls, user: User, origin: str) -> Actor:
         """Somebody with an account, whose role in a firm does not matter to what is done."""
-        return cls(user.email, origin)
+        return cls(user.email, origin, user=user.pk)
 
 
 @dataclass(frozen=True, slots=True)
