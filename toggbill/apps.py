@@ -5,9 +5,11 @@ from typing import Any
 from django.apps import AppConfig, apps
 from django.core.management import call_command
 from django.db import connections
+from django.db.models import Field
 from django.db.models.signals import post_migrate
 
 from toggbill.database import triggers
+from toggbill.database.lookups import OneOf
 from toggbill.serving.cache import TABLE
 
 
@@ -21,6 +23,7 @@ class SiteConfig(AppConfig):
         """Load the Celery application, so that a task called from a view or a command finds its broker."""
         from toggbill import celery  # noqa: F401, PLC0415 - the application must exist once Django is ready, not before
 
+        Field.register_lookup(OneOf)
         # Django asks once for each application with models; that of the books stands last.
         post_migrate.connect(install_triggers, sender=apps.get_app_config("invoicing"))
         post_migrate.connect(create_cache_table, sender=apps.get_app_config("invoicing"))

@@ -72,7 +72,7 @@ def entries(
     by_id = {entry.id: entry for entry in sorted(read, key=lambda entry: entry.id)}
     standing = {
         row[0]: row[1:]
-        for row in Entry.objects.filter(workspace=workspace, remote_id__in=by_id).values_list(
+        for row in Entry.objects.filter(workspace=workspace, remote_id__one_of=by_id).values_list(
             "remote_id", *_ENTRY_FIELDS, *_LAST_FIELDS
         )
     }

@@ -101,7 +101,7 @@ def covered_by(rows: Iterable[Entry]) -> dict[int, int]:
     found: dict[int, int] = {}
     ids = [row.pk for row in rows]
     for start in range(0, len(ids), _CHUNK):
-        claims = _covering().filter(entry__in=ids[start : start + _CHUNK])
+        claims = _covering().filter(entry__pk__one_of=ids[start : start + _CHUNK])
         found |= dict(claims.values_list("entry_id", "line__agreement_id"))
     return found
 

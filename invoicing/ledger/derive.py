@@ -16,7 +16,7 @@ from django.db.models import Q, QuerySet
 from integrations.models import Company, Customer, Entry, Workspace
 from invoicing.ledger import blocks, differences, twins
 from invoicing.ledger.agreements import covered_by
-from invoicing.ledger.facts import Facts, changed_customer, in_scope, known_customers, stands_as
+from invoicing.ledger.facts import Facts, Standing, changed_customer, in_scope, known_customers, stands_as
 from invoicing.ledger.locks import portions
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import Claim, ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
@@ -68,7 +68,7 @@ def derive(*, workspace: Workspace, now: datetime) -> int:
     judged = 0
     while part := list(marked.order_by("remote_id").values_list("pk", flat=True)[:_CHUNK]):
         also = twins.reached(workspace=workspace, entries=part)
-        judged += _judge(marked.filter(pk__in=part) | Entry.objects.filter(pk__in=also), workspace, now)
+        judged += _judge(marked.filter(pk__one_of=part) | Entry.objects.filter(pk__one_of=also), workspace, now)
     return judged
 
 
@@ -197,7 +197,7 @@ def _derive_chunk(
     rows = list(entries.order_by("remote_id").select_for_update(no_key=True))
     if not rows:
         return 0, {}
-    live = Claim.objects.live().of_entries().filter(entry__in=[row.pk for row in rows])
+    live = Claim.objects.live().of_entries().filter(entry__pk__one_of=[row.pk for row in rows])
     claims = {claim.entry_id: claim for claim in live.select_related("line__invoice__dossier")}
     billed = differences.billed(
         claim for claim in claims.values() if claim.line.invoice.status == Invoice.Status.POSTED
@@ -244,17 +244,17 @@ def _derive_chunk(
     if (lost or freed) and firm is None:
         raise _News
     news += _lost_decisions(lost) + blocks.free(freed, now)
-    LedgerRow.objects.filter(entry__in=outside).delete()
+    LedgerRow.objects.filter(entry__pk__one_of=outside).delete()
     _unmark(rows, workspace, reaches=reaches)
     if news and firm is not None:
         audit.record(firm=firm, news=news, by=differences.BY_ITSELF, now=now)
     return len(rows), pins
 
 
-def _standing(books: Facts, workspace: Workspace, rows: Sequence[Entry]) -> dict[int, LedgerRow]:
-    """By entry (row id): its row in the ledger as far as it is kept, with its twin as it is now."""
-    found, by_id = {row.pk: LedgerRow() for row in rows}, {row.pk: row for row in rows}
-    kept = LedgerRow.objects.filter(entry__in=rows)
+def _standing(books: Facts, workspace: Workspace, rows: Sequence[Entry]) -> dict[int, Standing]:
+    """By entry (row id): what the ledger keeps of it, with its twin as it is now."""
+    found, by_id = {row.pk: Standing() for row in rows}, {row.pk: row for row in rows}
+    kept = LedgerRow.objects.filter(entry__pk__one_of=by_id)
     for pk, decision, confirmed_as in kept.values_list("entry_id", "decision", "confirmed_as"):
         found[pk].decision = decision
         # What a person said of the entry is over once that is another one.
@@ -268,7 +268,7 @@ def _unmark(rows: Sequence[Entry], workspace: Workspace, *, reaches: bool) -> No
     """They are judged; but where others are to be judged with them, and are not, ``derive`` does both."""
     marked = [row.pk for row in rows if row.marked_at is not None]
     if marked and (reaches or not twins.reached(workspace=workspace, entries=marked)):
-        Entry.objects.filter(pk__in=marked).update(marked_at=None)
+        Entry.objects.filter(pk__one_of=marked).update(marked_at=None)
 
 
 def _lost_decisions(entries: Iterable[Entry]) -> list[News]:

@@ -27,6 +27,16 @@ from invoicing.rules import einvoice, judge, mapping, planning, rating, schedule
 _CHUNK = 2000
 
 
+@dataclass(slots=True)
+class Standing:
+    """What the ledger keeps of an entry from one verdict to the next, with the names of its row: what a person decided
+    and confirmed, and its twin (row id)."""
+
+    decision: str = ""
+    confirmed_as: str = ""
+    twin_id: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """Everything that judges the entries of one workspace. ``dossiers`` stand oldest first; ``zone`` is the firm's.
@@ -104,7 +114,7 @@ class Facts:
             ids = sorted(own)
             for start in range(0, len(ids), _CHUNK):
                 claims = Claim.objects.live().holding().filter(firm=firm_id)
-                claims = claims.filter(entry_remote_id__in=ids[start : start + _CHUNK])
+                claims = claims.filter(entry_remote_id__one_of=ids[start : start + _CHUNK])
                 for entry_id, remote_id in claims.values_list("entry_id", "entry_remote_id"):
                     if entry_id != own[remote_id]:
                         found.add(own[remote_id])
@@ -113,13 +123,13 @@ class Facts:
     def entry(
         self,
         row: Entry,
-        standing: LedgerRow | None = None,
+        standing: LedgerRow | Standing | None = None,
         billed_elsewhere: Collection[int] = (),
         covered_by: Mapping[int, int] = MappingProxyType({}),
     ) -> mapping.Entry:
         """A mirrored entry as the rules see it.
 
-        ``standing``: its row in the ledger, for what is known of it there; ``billed_elsewhere``: as the method of this
+        ``standing``: what the ledger keeps of it; ``billed_elsewhere``: as the method of this
         name gives them; ``covered_by``: as ``agreements.covered_by`` does.
         """
         project_name, client_id = self.projects.get(row.project_remote_id or 0, ("", None))

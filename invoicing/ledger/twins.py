@@ -46,8 +46,8 @@ def of(books: Facts, *, workspace: Workspace, rows: Collection[Entry]) -> dict[i
 def reached(*, workspace: Workspace, entries: Collection[int]) -> set[int]:
     """The other entries (row ids) that may be twins of these or were, and have a higher id."""
     own = set(entries)
-    starts = Entry.objects.filter(pk__in=own).values_list("started_at", flat=True)
-    found = set(LedgerRow.objects.filter(twin__in=own).values_list("entry_id", flat=True))
+    starts = Entry.objects.filter(pk__one_of=own).values_list("started_at", flat=True)
+    found = set(LedgerRow.objects.filter(twin__pk__one_of=own).values_list("entry_id", flat=True))
     for group in _alike(workspace, set(starts)):
         lowest = next((place for place, each in enumerate(group) if each.pk in own), len(group))
         found.update(each.pk for each in group[lowest:])
@@ -56,12 +56,14 @@ def reached(*, workspace: Workspace, entries: Collection[int]) -> set[int]:
 
 def _alike(workspace: Workspace, starts: set[datetime]) -> Iterator[list[_Found]]:
     """The entries that begin together, last as long, and are of one person and project; by Toggl's id, two at least."""
-    there = Entry.objects.present().filter(workspace=workspace, started_at__in=starts, is_running=False, seconds__gt=0)
+    there = Entry.objects.present().filter(
+        workspace=workspace, started_at__one_of=starts, is_running=False, seconds__gt=0
+    )
     twice = there.order_by().values_list(*_Found._fields[2:]).annotate(entries=Count("pk")).filter(entries__gt=1)
     groups: dict[tuple[object, ...], list[_Found]] = {tuple(row[:-1]): [] for row in twice}
     if not groups:
         return
-    for row in there.filter(started_at__in={row[0] for row in groups}).values_list(*_Found._fields):
+    for row in there.filter(started_at__one_of={row[0] for row in groups}).values_list(*_Found._fields):
         if (said := row[2:]) in groups:
             groups[said].append(_Found(*row))
     for group in groups.values():

@@ -14,7 +14,7 @@ from invoicing.models import LedgerRow
 from tests.factories import EntryFactory, WorkspaceFactory
 from tests.invoicing.after_billing import ids, the
 from tests.invoicing.scene import BY, Scene
-from tests.worlds import WORKSPACE, entry
+from tests.worlds import ANOTHER_WORKSPACE, entry
 from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
@@ -129,7 +129,7 @@ def test_workspaces_know_nothing_of_each_other(scene: Make) -> None:
     first = the(1)
     same = {name: getattr(first, name) for name in ("started_at", "seconds", "description", "tags", "billable")}
     who = {"person_remote_id": first.person_remote_id, "project_remote_id": first.project_remote_id}
-    other = EntryFactory(workspace=WorkspaceFactory(firm=first.firm), marked_at=timezone.now(), **same, **who)
-    assert other.workspace.remote_id != WORKSPACE
+    elsewhere = WorkspaceFactory(firm=first.firm, remote_id=ANOTHER_WORKSPACE)
+    EntryFactory(workspace=elsewhere, marked_at=timezone.now(), **same, **who)
     derive.derive_marked(now=timezone.now())
     assert not LedgerRow.objects.filter(twin__isnull=False).exists()
