@@ -21,7 +21,7 @@ PANGO_PACKAGES := $(shell cat Aptfile)
 HAS_PANGO = $(BIN)/python invoicing/annexes/renderer.py --check 2>/dev/null
 WITH_PANGO = $(HAS_PANGO) || { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && echo "Pango is missing; it is installed now." >&2 && apt-get update -q >/dev/null && apt-get install -qy --no-install-recommends $(PANGO_PACKAGES) >/dev/null && $(HAS_PANGO); } || { echo "Pango is missing, and annexes of hours cannot be made. Install it: apt-get install $(PANGO_PACKAGES)" >&2; exit 1; }
 
-.PHONY: help demo test proof test-sqlite check bench bench-all planning neighbours fairness guarantee soak einvoice fuzz pictures lock format
+.PHONY: help demo test proof test-sqlite check bench bench-all planning first-sync neighbours fairness guarantee soak einvoice fuzz pictures lock format
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target text; do printf '%-12s %s\n' "$$target" "$$text"; done
@@ -94,10 +94,13 @@ bench: $(DEV) ## figures of the main job, on a private PostgreSQL and Redis
 planning: $(DEV) ## how many hours a second the rules plan, with ten agreements for each customer (ARGS="--entries 1000000")
 	DEBUG=1 $(BIN)/python -m tests.benchmarks.planning $(ARGS)
 
+first-sync: $(DEV) ## what a first reading costs, against a bare script that reads the same pages (ARGS="--entries 100000")
+	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.first_sync $(ARGS)
+
 neighbours: $(DEV) ## what a firm of 1,000,000 hours costs, itself and beside a small one (ARGS="--entries 200000 --dossiers 100")
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.neighbours $(ARGS)
 
-bench-all: bench planning guarantee neighbours fairness ## all figures, one after the other: not beside other work
+bench-all: bench planning first-sync guarantee neighbours fairness ## all figures, one after the other: not beside other work
 
 fairness: $(DEV) ## what large neighbours cost a small firm that posts (ARGS="--firms 5 --posts 20 --invoices 200 --entries 5000")
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.fairness $(ARGS)
