@@ -17,7 +17,7 @@ from django.db.models.functions import TruncMonth
 from invoicing.ledger import blocks
 from invoicing.ledger.agreements import agreement_of
 from invoicing.ledger.facts import rounding_of
-from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models import Agreement, BroughtOrder, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
 from invoicing.rules.agreements.advances import advances_due
@@ -56,7 +56,8 @@ class Tally:
 
 @dataclass(slots=True)
 class Balance:
-    """How an agreement stands. ``posted``: at Billit; ``waiting``: on drafts and what is not at Billit yet.
+    """How an agreement stands. ``posted``: at Billit; ``waiting``: on drafts and what is not at Billit yet;
+    ``brought``: what Billit billed itself.
 
     ``seconds``: of the hours that it covers, or that are on account. ``value``: what they are worth at the price of
     their product (those without one count for nothing), of covered hours those of the periods that are billed;
@@ -69,6 +70,7 @@ class Balance:
     state: str
     posted: Tally = field(default_factory=Tally)
     waiting: Tally = field(default_factory=Tally)
+    brought: Tally = field(default_factory=Tally)
     coming: Coming | None = None
     is_due: bool = False
     seconds: int = 0
@@ -80,7 +82,7 @@ class Balance:
     @property
     def fees(self) -> Decimal:
         """What is billed, wherever that invoice is."""
-        return self.posted.amount + self.waiting.amount
+        return self.posted.amount + self.waiting.amount + self.brought.amount
 
     @property
     def short(self) -> Decimal:
@@ -95,6 +97,7 @@ def balances(
     prepaid, where they were read."""
     found = {row.pk: _bare(row, today) for row in rows}
     billed = _lines(found)
+    _brought(found, billed)
     for balance in found.values():
         balance.coming = next(
             (each for each in to_bill(balance.terms) if each.period.key not in billed[balance.row.pk]), None
@@ -130,6 +133,17 @@ def _lines(found: Mapping[int, Balance]) -> defaultdict[int, set[date]]:
         if kind in ONE_EACH:
             billed[of].add(period)
     return billed
+
+
+def _brought(found: Mapping[int, Balance], billed: Mapping[int, set[date]]) -> None:
+    """What Billit's own orders bill of them; of prepaid hours they bill nothing."""
+    own = [pk for pk, balance in found.items() if balance.terms.kind != rules.Kind.prepaid]
+    rows = BroughtOrder.objects.live().filter(agreement__in=own)
+    for of, period, total in rows.values_list("agreement_id", "period", "total_excl"):
+        found[of].brought.periods += 1
+        found[of].brought.amount += total
+        if period is not None:
+            billed[of].add(period)
 
 
 def to_bill(terms: rules.Agreement) -> Iterator[Coming]:

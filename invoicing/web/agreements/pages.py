@@ -215,14 +215,15 @@ def _ahead(
         dossier,
         books.judges[dossier.pk],
         picks.named(terms, books),
-        billed=_billed(lines),
+        billed=_billed(stands, lines),
         now=timezone.now(),
     )
 
 
-def _billed(lines: Sequence[InvoiceLine]) -> Collection[date]:
-    """The periods, and days of advances, (keys) on invoices that are no drafts: those are drawn anew."""
-    return {
+def _billed(stands: Agreement | None, lines: Sequence[InvoiceLine]) -> Collection[date]:
+    """The periods, and days of advances, (keys) on orders of Billit's own and on invoices; drafts are drawn anew."""
+    brought = [] if stands is None else stands.brought.live().values_list("period", flat=True)
+    return {period for period in brought if period is not None} | {
         line.period
         for line in lines
         if line.kind in ONE_EACH and line.invoice.status != Invoice.Status.DRAFT and line.period is not None

@@ -64,6 +64,10 @@ def test_provisions_are_brought_in_settled_and_given_back(scene: Make) -> None:
     done = said(visitor, f"{own}billit/bring/", order=[first, second], **stated)
     assert "2 invoices of Billit’s are brought in" in done
     assert "brought in already" in text(visitor, page)
+    shown = text(visitor, f"/dossiers/{books.dossier.key}/agreements/")
+    assert "and € 350.00 by Billit itself" in shown
+    assert "Next € 250.00 1 Nov 2026, due" in shown
+    assert "What it bills first 1 Nov 2026" in text(visitor, own)
     ended = visitor.post(f"{own}end/", {"last_day": "2026-10-31", "look": "1"}, headers={"HX-Request": "true"})
     assert "2.00 h are on account until then: they are settled with that day" in words(ended.content)
     assert "what is left of the advances, € 350.00 so far, is deducted." in words(ended.content)
