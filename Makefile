@@ -108,7 +108,7 @@ fairness: $(DEV) ## what large neighbours cost a small firm that posts (ARGS="--
 guarantee: $(DEV) ## what posting exactly once costs, against a bare loop that only posts
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.guarantee $(ARGS)
 
-soak: $(DEV) ## 50 dossiers under faults and killed workers (ARGS="--minutes 10")
+soak: $(DEV) ## 50 firms under faults, killed workers and restarts of Redis (ARGS="--minutes 10")
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.soak $(ARGS)
 
 einvoice: $(DEV) ## the checks of e-invoices against the official rules, over 2,000 drawn documents (E_INVOICES=10000)

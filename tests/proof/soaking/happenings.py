@@ -182,6 +182,7 @@ class Happenings:
 
     def _worker_killed(self) -> None:
         number = self.die.randrange(WORKERS)
+        self.memory.leave(self.workers[number].pid)
         kill(self.workers[number])
         self.workers[number] = self._worker()
 

@@ -29,6 +29,7 @@ class Kept:
     name: str
     pid: int
     lasting: bool
+    over: bool = False
     seen: list[tuple[float, int]] = field(default_factory=list)
 
     @property
@@ -77,6 +78,11 @@ class Memory:
         """Look at this process, too, as long as it lives."""
         self.kept = [*self.kept, Kept(name, pid, lasting)]
 
+    def leave(self, pid: int) -> None:
+        """The process is ended: another one may get its number."""
+        for each in self.kept:
+            each.over = each.over or each.pid == pid
+
     def told(self) -> dict[str, str]:
         """A row for each process that lasts, and for the one of the others that lived longest."""
         lasting = [each for each in self.kept if each.lasting]
@@ -91,7 +97,7 @@ class Memory:
         while not self._over.wait(EVERY):
             now = time.monotonic()
             for each in self.kept:
-                size = _resident(each.pid)
+                size = 0 if each.over else _resident(each.pid)
                 if size:
                     each.seen.append((now, size))
 
