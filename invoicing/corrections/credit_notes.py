@@ -25,7 +25,8 @@ from toggbill.firms.audit import News
 from toggbill.firms.errors import NotPossible
 
 _Delivery = Invoice.Delivery
-"""A credit note in one of these is not at Billit yet; an invoice has at most one of them."""
+_LEFT = (_Delivery.SENT, _Delivery.DELIVERED, _Delivery.REFUSED)
+"""What is in one of these left Billit for the customer."""
 
 
 def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: datetime) -> tuple[Invoice, list[Claim]]:
@@ -82,7 +83,9 @@ class _Books:
         waiting: dict[int, Invoice] = {}
         for note in Invoice.objects.waiting().filter(about__in=invoices).order_by("pk"):
             waiting.setdefault(note.about_id or 0, note)
-        return cls(claims, waiting, read_first.hindrances(list(entries)), later, seconds)
+        others = {each.line.invoice_id: each.line.invoice for of_claim in later.values() for each in of_claim}
+        orders = {about.pk: about for about in entries} | others
+        return cls(claims, waiting, read_first.hindrances(list(orders.values())), later, seconds)
 
     def of_entries(self, about: Invoice, ids: Collection[int]) -> list[Claim]:
         """The claims of these entries (row ids) on an invoice, in the order of its lines."""
@@ -113,6 +116,13 @@ def locked(invoice: Invoice) -> Invoice:
     return rows.select_related("firm", "dossier__firm", "company").get(pk=invoice.pk)
 
 
+def later_invoices(about: Invoice, ids: Collection[int]) -> list[Invoice]:
+    """The later invoices that bill differences of entries (row ids) of an invoice."""
+    differing = Claim.objects.live().of_differences().filter(correction__invoice=about, entry__in=ids)
+    rows = Invoice.objects.posted().filter(pk__in=differing.values("line__invoice")).exclude(pk=about.pk)
+    return list(rows.select_related("firm", "dossier", "company").order_by("pk"))
+
+
 def _check(about: Invoice, ids: Sequence[int], books: _Books) -> None:
     claims = books.of_entries(about, ids)
     missing = set(ids) - {claim.entry_id for claim in claims}
@@ -128,8 +138,10 @@ def _check(about: Invoice, ids: Sequence[int], books: _Books) -> None:
         raise NotPossible(words(finding))
     for claim in claims:
         for difference in books.later.get(claim.pk, ()):
-            if difference.line.invoice.status != Invoice.Status.POSTED:
-                raise NotPossible(not_posted(difference))
+            if why := why_not_of(difference):
+                raise NotPossible(why)
+            if (finding := books.hindrances.get(difference.line.invoice_id)) is not None:
+                raise NotPossible(words(finding))
 
 
 def why_not(about: Invoice, waiting: Invoice | None) -> str:
@@ -137,7 +149,7 @@ def why_not(about: Invoice, waiting: Invoice | None) -> str:
     named = {"invoice": about, "note": waiting}
     if about.status != Invoice.Status.POSTED or about.delivery in (_Delivery.NOT_SENT, _Delivery.FAILED):
         return gettext("Invoice %(invoice)s is not sent: replace it rather than credit it.") % named
-    if about.delivery not in (_Delivery.SENT, _Delivery.DELIVERED, _Delivery.REFUSED):
+    if about.delivery not in _LEFT:
         return (
             gettext("It is not clear yet whether invoice %(invoice)s was sent. Wait until it is, then credit it.")
             % named
@@ -171,12 +183,24 @@ def _refusal(about: Invoice, ids: Sequence[int], books: _Books) -> str:
     return ""
 
 
-def not_posted(difference: Claim) -> str:
-    """Why an entry is not credited while a difference of it is on an invoice that Billit does not have."""
-    return gettext(
-        "A difference of entry %(entry)s is on invoice %(invoice)s, which is not posted. "
-        "Have it posted, or drop it, first."
-    ) % {"entry": difference.entry, "invoice": difference.line.invoice}
+def why_not_of(difference: Claim) -> str:
+    """Why an entry is not credited with a later difference of it, as far as the invoice of that tells, else ""."""
+    billing = difference.line.invoice
+    named = {"entry": difference.entry, "invoice": billing}
+    if billing.status != Invoice.Status.POSTED:
+        return (
+            gettext(
+                "A difference of entry %(entry)s is on invoice %(invoice)s, which is not posted. "
+                "Have it posted, or drop it, first."
+            )
+            % named
+        )
+    if billing.delivery not in _LEFT:
+        return (
+            gettext("A difference of entry %(entry)s is on invoice %(invoice)s, which is not sent. Have it sent first.")
+            % named
+        )
+    return ""
 
 
 def credit_note(about: Invoice, rebill: bool, now: datetime) -> Invoice:

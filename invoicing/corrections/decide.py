@@ -157,18 +157,22 @@ def credit(
     if correction is not None:
         # Before anything is asked, or said of it; once more below, under the locks.
         _checked(correction, by, read)
-    read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now)
+    read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now, entries=ids)
     return _credit(correction=correction, ids=ids, rebill=rebill, by=by, now=now, note=note, read=read)
 
 
-def read_order(invoice: Invoice, by: Actor, read: Read | None, at: datetime) -> None:
-    """Take over what Billit says of the order (design D13), for who may decide on it. Raises ``ServiceError``."""
+def read_order(invoice: Invoice, by: Actor, read: Read | None, at: datetime, *, entries: Sequence[int] = ()) -> None:
+    """Take over what Billit says of the order (design D13), for who may decide on it. Raises ``ServiceError``.
+
+    ``entries``: those (row ids) that are to be credited; the orders that bill their differences are read with it.
+    """
     audit.check_open(invoice.firm)
     rights.demand(by, "hold", invoice.dossier)
     if read is not None:
         check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    orders = [invoice, *(credit_notes.later_invoices(invoice, entries) if entries else ())]
     with open_billit(invoice.company) as api:
-        read_first.take_over(seen=read_first.read(invoices=[invoice], api=api), now=at)
+        read_first.take_over(seen=read_first.read(invoices=orders, api=api), now=at)
 
 
 @transaction.atomic

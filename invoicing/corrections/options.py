@@ -257,9 +257,7 @@ def _credit(case: Case, facts: _Facts) -> list[Option]:
     if claim.pk in live:
         quantity = credit_notes.quantity_of(claim.line, invoice, live, [claim, *later])
         discount = credit_notes.discount_of(claim.line, invoice, live, [claim, *later])
-    unposted = next((each for each in later if each.line.invoice.status != Invoice.Status.POSTED), None)
-    if not why_not and unposted is not None:
-        why_not = credit_notes.not_posted(unposted)
+    why_not = why_not or next(filter(None, map(credit_notes.why_not_of, later)), "")
     if not why_not and (quantity <= 0 or claim.seconds + sum(each.seconds for each in later) <= 0):
         why_not = credit_notes.nothing_left([claim], quantity)
     words = {

@@ -146,8 +146,8 @@ def decide(
     if remedy.startswith("credit") or (remedy == "next-invoice" and group.seconds < 0):
         current = find(group.dossier, group.name)
         check(read, lambda: [current.figures], by=by)
-        for invoice in current.invoices:
-            read_order(invoice, by, None, now)
+        for invoice, entries in _gone(current.corrections):
+            read_order(invoice, by, None, now, entries=entries if remedy.startswith("credit") else ())
     return _decide_under_locks(group=group, remedy=remedy, by=by, now=now, note=note, read=read, digest=digest)
 
 

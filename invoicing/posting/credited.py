@@ -1,9 +1,10 @@
-"""The orders that an invoice rests on (D13): that which a credit note is about, and those of the advances that it
-deducts or gives back. They are read before it is posted, and what a credit note is about has to have enough left."""
+"""The orders that an invoice rests on (D13): those of the advances that it deducts and of the hours that it takes off,
+that which a credit note is about, and those of the differences that it takes back. They are read before it is posted,
+and what a credit note takes back their orders have to have left."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -11,6 +12,7 @@ from integrations.clients import billit
 from integrations.clients.failures import Message
 from integrations.clients.transport import ServiceError
 from invoicing.models import Claim, Deduction, Invoice, InvoiceLine
+from invoicing.models.claims import ClaimQuerySet
 from invoicing.models.invoices import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting import brought
@@ -21,29 +23,42 @@ _CENT = Decimal("0.01")
 
 
 def too_large(note: Invoice) -> Message | None:
-    """Why a credit note with its lines is more than Billit's order of its invoice has left, None when it is not.
+    """Why a credit note with its lines is more than Billit's orders have left, None when it is not.
 
-    Left is what Billit has of the order less the other credit notes about it. A cent for each line is let pass: parts
-    of a line that are rounded one by one may come to more than the line.
+    Its invoice has to have left what it takes back of that, and each later invoice what it takes back of differences
+    there. A cent for each line is let pass: parts of a line that are rounded one by one may come to more than the line.
     """
-    about = note.about
-    if about is None:
+    if note.about is None:
         return None
-    others = list(about.credit_notes.standing().exclude(pk=note.pk))
-    left = about.excl - sum((other.excl - _of_later_invoices(other) for other in others), Decimal(0))
+    later = list(_later_lines(note))
+    shares = {note.about: note.total_excl - sum((line.total for line in later), Decimal(0))}
+    for line in later:
+        shares[line.invoice] = shares.get(line.invoice, Decimal(0)) + line.total
+    return next((why for invoice, own in shares.items() if (why := _more_than_left(note, invoice, own))), None)
+
+
+def _more_than_left(note: Invoice, invoice: Invoice, own: Decimal) -> Message | None:
+    """Left is what Billit has of the order less what the other credit notes take back of it: of what it bills itself,
+    and of differences that it billed for an earlier one."""
+    others = list(invoice.credit_notes.standing().exclude(pk=note.pk))
+    taken = [other.excl - sum((line.total for line in _later_lines(other)), Decimal(0)) for other in others]
+    elsewhere = Claim.objects.of_credits().filter(takes_back__in=Claim.objects.of_differences())
+    elsewhere = elsewhere.exclude(line__invoice__status=Invoice.Status.VOID).exclude(line__invoice__about=invoice)
+    taken_back = elsewhere.exclude(line__invoice=note).values("takes_back")
+    taken += [line.total for line in invoice.lines.filter(claims__in=taken_back).distinct()]
+    left = invoice.excl - sum(taken, Decimal(0))
     lines = InvoiceLine.objects.filter(invoice__in=[*others, note]).count()
-    own = note.total_excl - _of_later_invoices(note)
-    if own <= left + _CENT * lines:
+    if own <= max(left + _CENT * lines, Decimal(0)):
         return None
     amounts = {"excl": f"{own:.2f}", "left": f"{max(left, Decimal(0)):.2f}"}
-    return Message(Code.CREDIT_TOO_LARGE, facts_of(about) | amounts)
+    return Message(Code.CREDIT_TOO_LARGE, facts_of(invoice) | amounts)
 
 
-def _of_later_invoices(note: Invoice) -> Decimal:
-    """What a credit note takes back of differences that later invoices billed: their orders have that."""
+def _later_lines(note: Invoice) -> Iterator[InvoiceLine]:
+    """The lines on which later invoices bill the differences that a credit note takes back: their orders have that."""
     taken_back = Claim.objects.of_credits().filter(line__invoice=note).values("takes_back")
-    later = InvoiceLine.objects.filter(claims__in=Claim.objects.of_differences().filter(pk__in=taken_back))
-    return sum((line.total for line in later.exclude(invoice=note.about).distinct()), Decimal(0))
+    later = InvoiceLine.objects.filter(pk__in=Claim.objects.of_differences().filter(pk__in=taken_back).values("line"))
+    yield from later.exclude(invoice=note.about).select_related("invoice")
 
 
 def held_back(note: Invoice) -> Message | None:
@@ -52,7 +67,7 @@ def held_back(note: Invoice) -> Message | None:
 
     That is read anew: another worker may have taken over other amounts meanwhile.
     """
-    found = [*hindrances(_advances_of(note)).values()]
+    found = [*hindrances(_others_of(note)).values()]
     if (in_question := brought.hindrance(note)) is not None:
         found.append(in_question)
     if found or note.about_id is None:
@@ -63,14 +78,25 @@ def held_back(note: Invoice) -> Message | None:
 
 def resting(invoices: Sequence[Invoice]) -> set[int]:
     """Those of some invoices (row ids) that rest on other orders: the only ones that ``held_back`` says anything of."""
-    deducting = Deduction.objects.live().filter(line__invoice__in=invoices)
-    return {*deducting.values_list("line__invoice", flat=True), *(row.pk for row in invoices if row.about_id)}
+    deducting = Deduction.objects.live().filter(line__invoice__in=invoices).values_list("line__invoice", flat=True)
+    taking_off = _taken_off().filter(line__invoice__in=invoices).values_list("line__invoice", flat=True)
+    return {*deducting, *taking_off, *(row.pk for row in invoices if row.about_id)}
 
 
-def _advances_of(invoice: Invoice) -> list[Invoice]:
-    """The invoices of the advances that it deducts."""
-    deducted = Invoice.objects.filter(lines__deductions__line__invoice=invoice, lines__deductions__released_at=None)
-    return list(deducted.select_related("firm", "dossier", "company").distinct().order_by("pk"))
+def _taken_off() -> ClaimQuerySet:
+    """Differences that take hours of an earlier invoice off."""
+    return Claim.objects.live().of_differences().filter(seconds__lt=0)
+
+
+def _others_of(invoice: Invoice) -> list[Invoice]:
+    """The invoices that it rests on besides the one that a credit note is about: whose advances it deducts, whose hours
+    it takes off, and which bill the differences that a credit note takes back."""
+    deducted = Deduction.objects.live().filter(line__invoice=invoice, advance__isnull=False).values("advance__invoice")
+    taken_off = _taken_off().filter(line__invoice=invoice).values("correction__invoice")
+    taken_back = Claim.objects.of_credits().filter(line__invoice=invoice, takes_back__in=Claim.objects.of_differences())
+    found = deducted.union(taken_off, taken_back.values("takes_back__line__invoice"))
+    rows = Invoice.objects.filter(pk__in=found)
+    return list(rows.select_related("firm", "dossier", "company").order_by("pk"))
 
 
 def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) -> dict[int, ServiceError | NotPossible]:
@@ -83,7 +109,7 @@ def read_credited(*, rows: Sequence[Invoice], api: billit.Api, now: datetime) ->
     if not notes:
         return {}
     about = {note.about.pk: note.about for note in notes if note.about is not None}
-    about |= {each.pk: each for note in notes for each in _advances_of(note)}
+    about |= {each.pk: each for note in notes for each in _others_of(note)}
     by_order = {each.pk: each for note in notes for each in brought.of_invoice(note)}
     try:
         seen = read(invoices=list(about.values()), api=api)

@@ -181,7 +181,10 @@ def test_later_differences_are_taken_back_with_the_entry(scene: Make) -> None:
     (approved,) = books.approve()
     with pytest.raises(NotPossible, match=r"is on invoice .+, which is not posted"):
         credit(1)
-    books.post(approved)
+    later = books.post(approved)
+    with pytest.raises(NotPossible, match=r"is on invoice .+, which is not sent"):
+        credit(1)
+    books.send(later)
     note = credit(1)
     assert bill(note)[0][1:] == (Decimal("1.50"), Decimal(95), Decimal("142.50"), 5400)
     assert [line["entries"] for line in as_json(books.invoices(kind="credit_note"))[0]["lines"]] == [ids(1)]
@@ -201,7 +204,7 @@ def test_what_was_taken_off_later_is_not_credited_again(scene: Make) -> None:
     changed(books, entry(1, seconds=1800))
     bill_next(correction())
     books.draft(NOVEMBER)
-    books.post(books.approve()[0])
+    books.send(books.post(books.approve()[0]))
     note = credit(1)
     assert bill(note)[0][1:] == (Decimal("0.50"), Decimal(95), Decimal("47.50"), 1800)
     post(books, note)

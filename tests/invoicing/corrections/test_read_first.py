@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -19,6 +21,7 @@ from toggbill.firms.errors import NotPossible
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
+NOVEMBER = date(2026, 11, 20)
 SMALLER = {"TotalExcl": 90.00, "TotalVAT": 18.90, "TotalIncl": 108.90}
 
 
@@ -168,6 +171,71 @@ def test_hours_of_a_deleted_order_are_not_taken_off_the_next_invoice(scene: Make
     change(books, invoice, Deleted=False)
     assert bill_next(correction()).decision == "next_invoice"
     assert standing(invoice) == []
+
+
+@pytest.mark.slow
+def test_hours_are_not_taken_off_when_their_order_was_deleted_since(scene: Make) -> None:
+    books = scene(entries=[entry(1, seconds=7200), entry(2, "2026-11-05", seconds=7200)])
+    invoice = billed(books)
+    changed(books, entry(1, seconds=3600))
+    bill_next(correction())
+    books.draft(NOVEMBER)
+    (approved,) = books.approve()
+    change(books, invoice, Deleted=True)
+    for _ in range(2):  # read as deleted, then held back by the finding
+        with pytest.raises(NotPossible, match="was deleted in Billit"):
+            books.post(approved)
+    row = posting.fresh(approved)
+    assert (row.status, row.attention, len(books.asked("POST", "/v1/orders"))) == ("approved", "order_was_deleted", 1)
+    change(books, invoice, Deleted=False)
+    assert (books.post(row).status, standing(invoice)) == ("posted", [])
+    prove(books)
+
+
+@pytest.mark.slow
+def test_the_order_of_a_later_difference_is_read_before_it_is_credited(scene: Make) -> None:
+    books = scene(entries=[entry(1)])
+    sent(books)
+    later = books.send(_later(books))
+    change(books, later, TotalExcl=40.00, TotalVAT=8.40, TotalIncl=48.40)
+    with pytest.raises(NotPossible, match=r"amounts to 48\.40 there, to 57\.48 here"):
+        credit(1)
+    change(books, later, TotalExcl=47.50, TotalVAT=9.98, TotalIncl=57.48)
+    note = credit(1)
+    assert (note.total_excl, standing(later)) == (Decimal("142.50"), [])
+    change(books, later, TotalExcl=40.00, TotalVAT=8.40, TotalIncl=48.40)
+    (approved,) = books.approve(note)
+    with pytest.raises(NotPossible, match=r"amounts to 48\.40 there"):
+        books.post(approved)
+    assert (posting.fresh(note).attention, len(books.asked("POST", "/v1/orders"))) == ("order_was_changed", 2)
+    change(books, later, TotalExcl=47.50, TotalVAT=9.98, TotalIncl=57.48)
+    assert books.post(posting.fresh(note)).status == "posted"
+    prove(books)
+
+
+@pytest.mark.slow
+def test_a_later_difference_is_credited_with_no_more_than_its_own_order_has(scene: Make) -> None:
+    """Billit's own first figures of the later invoice are smaller than ours, and stand as the legal ones."""
+    books = scene(entries=[entry(1)])
+    first = sent(books)
+    later = _later(books, TotalExcl=40.00, TotalVAT=8.40, TotalIncl=48.40, IsSent=True)
+    with pytest.raises(NotPossible, match=r"comes to 47\.50 excl\. VAT.*has 40\.00 left"):
+        credit(1)
+    assert (posting.fresh(first).excl, posting.fresh(later).excl) == (Decimal(95), Decimal(40))
+    assert list(books.invoices(kind="credit_note")) == []
+
+
+def _later(books: Scene, **fields: Any) -> Invoice:
+    """Half an hour more of entry 1, on the next invoice: posted, changed so in Billit, then read back."""
+    changed(books, entry(1, seconds=5400))
+    bill_next(correction())
+    books.draft(NOVEMBER)
+    (approved,) = books.approve()
+    invoice = books.post(approved)
+    if fields:
+        change(books, invoice, **fields)
+    books.read_back()
+    return posting.fresh(invoice)
 
 
 @pytest.mark.slow
