@@ -198,7 +198,7 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
         "to the customer yourself, then approve the invoice again."
     ),
     Code.WORKER_ENDED: gettext_noop("The worker that posted it ended before it could note Billit's answer."),
-    Code.NOT_ADOPTED: gettext_noop("%(found)s Look at Billit, then adopt it there by hand or post anew."),
+    Code.NOT_ADOPTED: gettext_noop("It is not clear whether Billit has the invoice. %(found)s"),
     Code.NOT_SENT_AFTER_ALL: gettext_noop(
         "Billit says that the key was used, but shows the order as not sent. Look there, then send again."
     ),
@@ -224,10 +224,21 @@ SENTENCES: Mapping[str, str] = failures.SENTENCES | {
     Code.NO_HOURS_LEFT: gettext_noop("no hours left on it"),
     Code.REPLACED: gettext_noop("replaced"),
     Code.REDRAWN: gettext_noop("drawn anew for the customer that its hours have now"),
-    Detail.KEY_USED: gettext_noop("Billit says that the key was used, but has no order of this reference."),
-    Detail.ORDER_DELETED: gettext_noop("Order %(order)s of this reference was deleted in Billit."),
-    Detail.SEVERAL_ORDERS: gettext_noop("Billit has %(n)s orders of this reference: %(orders)s."),
-    Detail.OTHER_ORDER: gettext_noop("Order %(order)s has this reference, but another total or customer than ours."),
+    Detail.KEY_USED: gettext_noop(
+        "Billit says that the key was used, but has no order of this reference. Look at Billit: if the invoice is not "
+        "there, post it anew."
+    ),
+    Detail.ORDER_DELETED: gettext_noop(
+        "Order %(order)s of this reference was deleted in Billit. Bring it back there, or post the invoice anew."
+    ),
+    Detail.SEVERAL_ORDERS: gettext_noop(
+        "Billit has %(n)s orders of this reference: %(orders)s. Delete in Billit those of them that stand, then post "
+        "the invoice anew."
+    ),
+    Detail.OTHER_ORDER: gettext_noop(
+        "Order %(order)s has this reference, but another total or customer than ours. Set it right in Billit, or "
+        "delete it there; then post the invoice anew: an order that agrees is taken over, not made twice."
+    ),
     Detail.NO_NUMBER: gettext_noop("no number"),
     Detail.E_CHARACTERS: gettext_noop(
         "The text “%(text)s” holds a character that no e-invoice can carry: type it anew in Toggl or Billit."

@@ -20,7 +20,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
-from invoicing.models.problems import Code, Detail, columns
+from invoicing.models.problems import Code, Detail, columns, words
 from invoicing.posting import read_first
 from invoicing.posting.attempts import NOT_POSTED, finish, never_left
 from invoicing.posting.look_up import Found, look_up
@@ -125,17 +125,41 @@ def _decide(each: _Doubt, found: Found, api: billit.Api, by: Actor, now: datetim
         _back_to_approved(invoice, attempt, by, now)
 
 
-@transaction.atomic
 def post_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
     """A person who looked at Billit decides that the invoice is not there: approved again, with a new key.
 
-    Workers post it: that is asked for herewith. Raises ``NotPossible``, ``NotAllowed``, ``Changed`` and ``Unread``.
+    Workers post it: that is asked for herewith. Billit is asked once more before: an order that came to agree with ours
+    is adopted instead, and while any other of our reference stands nothing is posted anew. Raises ``NotPossible``,
+    ``NotAllowed``, ``Changed`` and ``Unread``; the client's ``ServiceError`` when Billit cannot be asked.
     """
+    audit.check_open(invoice.firm)
+    row = _to_post_anew(invoice, by, read)
+    # What never left for Billit has no attempt, and no order.
+    for each in _to_look_up([row]) if row.needs_person else ():
+        with open_billit(row.company) as api:
+            found = look_up(company=row.company, references=[row.reference], api=api)[row.reference]
+            if found.live:
+                _decide(each, found, api, by, now)
+        row = fresh(row)
+        if row.status == _Status.POSTED:
+            return row
+        if found.live:
+            raise NotPossible(words(Message(row.problem, row.problem_facts)))
+    return _post_anew(invoice=row, by=by, now=now, read=read)
+
+
+def _to_post_anew(invoice: Invoice, by: Actor, read: Read | None) -> Invoice:
+    row = fresh(invoice)
+    rights.demand(by, "post", row.dossier)
+    check(read, lambda: [figures.of_invoice(row)], by=by)
+    return row
+
+
+@transaction.atomic
+def _post_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None) -> Invoice:
     lock_firm(invoice.firm)
     lock_rows(Invoice.objects.filter(pk=invoice.pk))
-    invoice = fresh(invoice)
-    rights.demand(by, "post", invoice.dossier)
-    check(read, lambda: [figures.of_invoice(invoice)], by=by)
+    invoice = _to_post_anew(invoice, by, read)
     changed = moves.move(
         Invoice.objects.filter(pk=invoice.pk, needs_person=True),
         status=Step(_Status.IN_DOUBT, _Status.APPROVED),
@@ -189,8 +213,9 @@ def _agrees(invoice: Invoice, order: billit.OrderSummary, api: billit.Api) -> bo
 def _what_was_found(
     invoice: Invoice, live: Sequence[billit.OrderSummary], deleted: Sequence[billit.OrderSummary]
 ) -> Message:
-    if deleted:
+    if not live:
         return Message(Detail.ORDER_DELETED, {"order": deleted[0].id})
-    if len(live) > 1:
-        return Message(Detail.SEVERAL_ORDERS, {"n": len(live), "orders": [order.id for order in live]})
+    if len(live) > 1 or deleted:
+        orders = [order.id for order in (*live, *deleted)]
+        return Message(Detail.SEVERAL_ORDERS, {"n": len(orders), "orders": orders})
     return Message(Detail.OTHER_ORDER, {"order": live[0].id})

@@ -187,7 +187,8 @@ class Billing(Changes):
         left = self.books.invoices(status="in_doubt", needs_person=True).exclude(reference__in=there)
         invoice = pick(left, number)
         if invoice is not None:
-            doubt.post_anew(invoice=invoice, by=BY, now=timezone.now())
+            with suppress(ServiceError, NotPossible):
+                doubt.post_anew(invoice=invoice, by=BY, now=timezone.now())
 
     def _post(self, invoice: Invoice) -> None:
         with suppress(ServiceError, NotPossible):

@@ -129,7 +129,12 @@ def _post(request: FirmRequest, row: Invoice, read: Read) -> str:
 
 
 def _post_anew(request: FirmRequest, row: Invoice, read: Read) -> str:
-    recover.post_anew(invoice=row, by=actor(request), now=timezone.now(), read=read)
+    try:
+        row = recover.post_anew(invoice=row, by=actor(request), now=timezone.now(), read=read)
+    except ServiceError as error:
+        raise NotPossible(words(error.message)) from error
+    if row.status == Invoice.Status.POSTED:
+        return _("Billit has the invoice already: it was taken over, and nothing was posted.")
     hasten(post_invoices, invoice_ids=[row.pk])
     return _("The invoice is on its way to Billit. This page shows the outcome in a moment.")
 

@@ -98,7 +98,8 @@ def test_message_within_a_message_is_worded_too() -> None:
     assert "tb-1" in french
     found = Message(Detail.SEVERAL_ORDERS, {"n": 2, "orders": [11, 12]})
     assert in_language("en", Message(Code.NOT_ADOPTED, {"found": found})) == (
-        "Billit has 2 orders of this reference: 11, 12. Look at Billit, then adopt it there by hand or post anew."
+        "It is not clear whether Billit has the invoice. Billit has 2 orders of this reference: 11, 12. Delete in "
+        "Billit those of them that stand, then post the invoice anew."
     )
 
 

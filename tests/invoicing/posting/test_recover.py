@@ -209,6 +209,8 @@ def test_found_order_of_other_totals_or_customer_waits_for_a_person(scene: Make)
         found = {"code": "other_order", "facts": {"order": order_id}}
         assert (left.problem, left.problem_facts) == ("not_adopted", {"found": found})
         assert books.due() == []
+    with pytest.raises(NotPossible, match="delete it there; then post the invoice anew"):
+        recover.post_anew(invoice=left, by=BY, now=timezone.now())
     books.control.change_order(order_id, **right)
     adopted = books.recover(doubtful)
     assert (adopted.status, adopted.order_id, adopted.needs_person) == ("posted", order_id, False)
@@ -229,6 +231,11 @@ def test_several_found_orders_wait_for_a_person(scene: Make) -> None:
     assert (left.status, left.needs_person) == ("in_doubt", True)
     found = left.problem_facts["found"]
     assert (left.problem, found["code"], found["facts"]["n"]) == ("not_adopted", "several_orders", 2)
+    with pytest.raises(NotPossible, match="Delete in Billit those of them that stand"):
+        recover.post_anew(invoice=left, by=BY, now=timezone.now())
+    books.control.change_order(other.order_id, ExternalProviderID=bakery.reference)
+    assert recover.post_anew(invoice=left, by=BY, now=timezone.now()).status == "posted", "taken over"
+    assert len(books.asked("POST", "/v1/orders")) == 2
 
 
 def test_deleted_order_waits_for_a_person_however_late_it_is(scene: Make) -> None:

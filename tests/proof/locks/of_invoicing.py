@@ -295,7 +295,7 @@ INVOICING: dict[str, Make] = {
     "invoicing.posting.post._give_back": by(
         lambda w: {"unsent": _claimed(w), "unwell": RetryLater(Message("not_reached"))}
     ),
-    "invoicing.posting.recover.post_anew": by(lambda w: {"invoice": w.one("in doubt")}),
+    "invoicing.posting.recover._post_anew": by(lambda w: {"invoice": w.one("in doubt"), "read": None}),
     "invoicing.posting.recover._back_to_approved": by(
         lambda w: {"invoice": w.one("in doubt"), "attempt": w.one("in doubt's attempt")}
     ),

@@ -83,6 +83,7 @@ SEVERAL = {
     "invoicing.due.runs.serve",
     "invoicing.posting.post.post",
     "invoicing.posting.post.post_together",
+    "invoicing.posting.recover.post_anew",
     "invoicing.posting.recover.recover",
     "invoicing.posting.recover.recover_together",
     "invoicing.posting.send.send",

@@ -41,7 +41,7 @@ def go_on_with_invoices(control: Remote) -> None:
     there = {order["ExternalProviderID"] for order in control.orders()} if doubtful else set()
     for invoice in doubtful:
         if invoice.reference not in there:
-            with suppress(NotPossible):
+            with suppress(NotPossible, ServiceError):
                 recover.post_anew(invoice=invoice, by=BY, now=now)
         else:
             # The order came after the look-up: the next look-up finds it.

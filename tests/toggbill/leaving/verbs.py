@@ -320,7 +320,7 @@ CASES: dict[str, Case] = {
     "invoicing.posting.recover.recover_together": Case(_doubtful, refusal=None, asks=True),
     "invoicing.due.posts.work_off": Case(_together, refusal=None, asks=True),
     "invoicing.due.posts.send_off": Case(_to_send, refusal=None, asks=True),
-    "invoicing.posting.recover.post_anew": Case(_in_doubt),
+    "invoicing.posting.recover.post_anew": Case(_in_doubt, asks=True),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
     "invoicing.due.posts.request_send": Case(_invoice("posted")),
     "invoicing.ledger.decisions.bill": Case(
