@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils.translation import gettext, ngettext
 
 from integrations.connections import credentials, key_rotation, tokens
 from integrations.models import Company, Connection, Workspace
@@ -43,7 +44,7 @@ def unfinished(firm: Firm) -> dict[str, int]:
         "drafts": rows.filter(status=status.DRAFT).count(),
         "approved": rows.filter(status__in=[status.APPROVED, status.REFUSED]).count(),
         "in_doubt": rows.filter(Q(status=status.IN_DOUBT) | Q(delivery=delivery.IN_DOUBT)).count(),
-        "not_sent": rows.filter(status=status.POSTED, delivery=delivery.NOT_SENT).count(),
+        "not_sent": rows.posted().filter(delivery__in=[delivery.NOT_SENT, delivery.FAILED]).count(),
     }
 
 
@@ -51,16 +52,24 @@ def unfinished(firm: Firm) -> dict[str, int]:
 def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     """Destroy every secret of the firm, pause its connections, end its schedules, and put the books under lock.
 
-    Raises ``CannotClose`` when it is closed already, or while a worker posts or sends one of its invoices. The caller
-    ends the sign-ins at Billit after the commit (``tokens.revoke``).
+    Raises ``CannotClose`` when it is closed already, or while one of its invoices is being posted, sent or replaced.
+    The caller ends the sign-ins at Billit after the commit (``tokens.revoke``).
     """
     lock_firm(firm)
     firm = Firm.objects.get(pk=firm.pk)
     if firm.closed_at is not None:
-        raise CannotClose(f"Firm {firm.slug} was closed on {firm.closed_at:%d/%m/%Y} already.")
+        closed = {"firm": firm.slug, "day": f"{firm.closed_at.astimezone(firm.zone):%d/%m/%Y}"}
+        raise CannotClose(gettext("Firm %(firm)s was closed on %(day)s already.") % closed)
     if busy := _on_their_way(firm):
         raise CannotClose(
-            f"{busy} of the firm's invoices are on their way to Billit at this moment. Try again in some minutes."
+            ngettext(
+                "%(n)s invoice of the firm is on its way to Billit, or being replaced there, at this moment. "
+                "Try again in some minutes.",
+                "%(n)s invoices of the firm are on their way to Billit, or being replaced there, at this moment. "
+                "Try again in some minutes.",
+                busy,
+            )
+            % {"n": busy}
         )
     _lock_what_works(firm)
     standing = list(Connection.objects.for_firm(firm).standing().order_by("pk"))
@@ -80,7 +89,12 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     return Closing(firm, len(standing), to_revoke)
 
 
-_MOVING = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
+_MOVING = (
+    Q(status=Invoice.Status.POSTING)
+    | Q(delivery=Invoice.Delivery.SENDING)
+    # Its order may be deleted at Billit by now, and its hours are to be billed anew.
+    | Q(replacing_since__isnull=False)
+)
 
 
 def _on_their_way(firm: Firm) -> int:

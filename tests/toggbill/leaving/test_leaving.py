@@ -14,10 +14,12 @@ from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings as site
 from django.db import models
+from django.utils import translation
 from pytest_django import Settings
 
 from integrations.models import Connection
@@ -268,9 +270,20 @@ def test_close_firm_prints_what_it_did_and_does_it_once(firm: Firm, command: Cal
     assert late.code in {0, 1}
 
 
-def test_closing_waits_for_an_invoice_on_its_way(firm: Firm) -> None:
-    InvoiceFactory(dossier__firm=firm, status="posting")
-    with pytest.raises(closing.CannotClose, match="1 of the firm's invoices are on their way"):
+@pytest.mark.parametrize(
+    "busy",
+    [
+        {"status": "posting"},
+        {"status": "posted", "delivery": "sending"},
+        {"status": "posted", "delivery": "failed", "replacing_since": NOW},
+    ],
+    ids=["posting", "sending", "being replaced"],
+)
+def test_closing_waits_for_an_invoice_on_its_way(firm: Firm, busy: dict[str, Any]) -> None:
+    InvoiceFactory(dossier__firm=firm, **busy)
+    with pytest.raises(closing.CannotClose, match="1 invoice of the firm is on its way"):
+        closing.close(firm=firm, by=BY, now=NOW)
+    with translation.override("fr"), pytest.raises(closing.CannotClose, match="1 facture du bureau est en route"):
         closing.close(firm=firm, by=BY, now=NOW)
     assert events(firm) == []
 
