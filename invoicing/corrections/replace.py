@@ -38,15 +38,18 @@ from invoicing.posting.post import fresh
 from invoicing.posting.read_first import Place
 from toggbill.database.limits import wait_for_locks
 from toggbill.firms import audit
-from toggbill.firms.audit import Actor, News
+from toggbill.firms.access import named_by
+from toggbill.firms.audit import Actor, Authority, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.models import AuditEvent
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
 _Outcome = Attempt.Outcome
 _UNSENT = [_Delivery.NOT_SENT, _Delivery.FAILED]
 _OPEN = [_Outcome.PENDING, _Outcome.NO_ANSWER]
+_REPLACING = "invoice_replacing"
 
 
 class _Place(StrEnum):
@@ -111,7 +114,8 @@ def bill_anew(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None =
 def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[Invoice]:
     """Look up what became of a deletion without an answer, and of one whose worker died; returns the new invoices.
 
-    Raises the client's ``ServiceError`` when Billit cannot be asked.
+    A worker goes on for who asked for the replacement: approved is what that person may approve at this moment, the
+    rest are drafts. Raises the client's ``ServiceError`` when Billit cannot be asked.
     """
     invoice = fresh(invoice)
     attempt = invoice.attempts.filter(intent=Attempt.Intent.DELETE).order_by("-started_at", "-pk").first()
@@ -126,7 +130,7 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
     with open_billit(invoice.company) as api:
         place = _place(invoice, api, now)
     if place == _Place.deleted:
-        return _settle(invoice, attempt, _Outcome.ADOPTED, by, now)
+        return _settle(invoice, attempt, _Outcome.ADOPTED, _asked_by(invoice, by), now)
     late_enough = now - attempt.asked_at >= timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if place == _Place.sent:
         _give_up(invoice, attempt, _Outcome.ABSENT, _where(invoice, place), now)
@@ -137,6 +141,15 @@ def recover_replacement(*, invoice: Invoice, by: Actor, now: datetime) -> list[I
         wait = now + timedelta(seconds=settings.IN_DOUBT_SECONDS)
         Invoice.objects.being_replaced().filter(pk=invoice.pk).update(not_before=wait, **attention)
     return []
+
+
+def _asked_by(invoice: Invoice, worker: Actor) -> Actor:
+    """Who had the order deleted, when it is the schedule that found out: that has nothing to decide here."""
+    if worker.authority != Authority.SCHEDULE:
+        return worker
+    asked = AuditEvent.objects.filter(firm=invoice.firm, subject=f"invoice {invoice.reference}", type=_REPLACING)
+    event = asked.order_by("-number").first()
+    return worker if event is None else named_by(event, origin=worker.origin)
 
 
 def due_replacements(*, now: datetime) -> QuerySet[Invoice]:
@@ -285,7 +298,7 @@ def _claim(
         body_hash=hashlib.sha256(body.encode()).hexdigest(),
         started_at=now,
     )
-    news = News("invoice_replacing", f"invoice {invoice.reference}", {"order_id": invoice.order_id})
+    news = News(_REPLACING, f"invoice {invoice.reference}", {"order_id": invoice.order_id})
     audit.record(firm=invoice.firm, news=[news], by=by, now=now)
     return attempt
 

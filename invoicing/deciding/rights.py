@@ -69,6 +69,15 @@ def within_limit(invoice: Invoice) -> bool:
     return limit is None or invoice.total_excl <= limit
 
 
+def may_approve(by: Actor, invoice: Invoice) -> bool:
+    """Whether who acts may approve this invoice, its amount included."""
+    try:
+        demand_approval(by, invoice)
+    except NotAllowed:
+        return False
+    return True
+
+
 def passes_limit(by: Actor, invoice: Invoice) -> bool:
     """Whether the limit of its dossier holds this invoice back from who acts."""
     return within_limit(invoice) or holds(by, "approve_any", firm=invoice.dossier.firm, dossier=invoice.dossier_id)

@@ -303,7 +303,7 @@ def draft_again(
     news, hours = list[News](), list[planning.PlannedLine]()
     for planned in same:
         invoice = drafts.header(drafts.new(dossier, now), planned, known)
-        is_approved = rights.passes_limit(by, invoice) and not invoice.attention
+        is_approved = not invoice.attention and rights.may_approve(by, invoice)
         if not is_approved and drafts.standing(waiting, planned) is not None:
             continue
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)

@@ -17,6 +17,7 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import Attempt, Correction, Dossier, Invoice
 from tests.conftest import Outcome
+from tests.factories import MembershipFactory
 from tests.invoicing.scene import BY
 from tests.proof import steps
 from tests.proof.assertions import prove
@@ -52,6 +53,7 @@ CREDITED = {
 def _billed_and_changed(due: Callable[..., Firm], place: Place, run: Run, met: Collection[str], *flags: str) -> Firm:
     """A dossier for each step, whose two invoices are billed; of each, one of two hours has become longer since."""
     firm = due(workspaces=len(met), clients=CLIENTS, entries=ENTRIES)
+    MembershipFactory(firm=firm, user__email=BY.name, role="owner")
     done = run(*BILL, *flags)
     assert done.code == 0, done.words
     for client in range(len(met) * CLIENTS):

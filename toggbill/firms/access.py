@@ -21,7 +21,7 @@ from django_htmx.middleware import HtmxDetails
 
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.identity import proof as proofs
-from toggbill.firms.models import Firm, Membership, MembershipDossier, User
+from toggbill.firms.models import AuditEvent, Firm, Membership, MembershipDossier, User
 
 _Role = Membership.Role
 _EVERYBODY = frozenset({_Role.OWNER, _Role.MANAGER, _Role.BOOKKEEPER, _Role.VIEWER})
@@ -110,6 +110,25 @@ def holds(by: Actor, what: str, *, firm: Firm, dossier: int) -> bool:
         return False
     named = MembershipDossier.objects.filter(membership=membership, dossier=dossier)
     return not membership.is_restricted or named.exists()
+
+
+def named_by(event: AuditEvent, *, origin: str) -> Actor:
+    """Who an event names, for what goes on of it later from ``origin``: with the rights of this moment.
+
+    Whoever has another address by now, or is no member any more, has none.
+    """
+    command = Actor.command()
+    if (event.actor, event.origin) == (command.name, command.origin):
+        return command
+    user = User.objects.filter(email=event.actor, is_active=True).first()
+    if user is None:
+        return Actor(event.actor, origin)
+    if user.is_superuser:
+        return Actor(user.email, origin, Authority.OPERATOR, user=user.pk)
+    membership = Membership.objects.filter(firm=event.firm_id, user=user).first()
+    if membership is None:
+        return Actor.person(user, origin)
+    return Actor(user.email, origin, Authority.MEMBER, membership.pk, user.pk)
 
 
 # --- which rows -----------------------------------------------------------------------------------------------------

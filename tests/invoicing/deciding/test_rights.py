@@ -12,8 +12,8 @@ from pytest_django import Settings
 
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
 from integrations.clients.transport import ServiceError
-from invoicing.corrections import replace
-from invoicing.deciding import rights
+from invoicing.corrections import options, replace
+from invoicing.deciding import guards, rights
 from invoicing.drafting import runs
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.posting import post
@@ -135,26 +135,47 @@ def test_schedule_does_not_pass_the_limit() -> None:
         runs.approve(invoice=InvoiceFactory(dossier=dossier), by=Actor.schedule(), now=NOW)
 
 
-def _left_to_look_up(books: Scene) -> Invoice:
+def _left_to_look_up(books: Scene, by: Actor = BY) -> Invoice:
     """The only invoice, replaced by a person, without an answer to the deletion."""
     invoice = books.posted()
     books.control.put_entries(entry(1, seconds=7200))
     books.sync()
+    (case,) = options.cases(Correction.objects.all())
     with books.fault("cut_after", method="DELETE", path=r"^/v1/orders/\d+$"), pytest.raises(Exception, match="looked"):
-        replace.replace(correction=Correction.objects.get(), by=BY, now=timezone.now())
+        replace.replace(correction=case.correction, by=by, now=timezone.now(), read=case.read)
     return invoice
 
 
-@pytest.mark.parametrize(("limit", "status"), [("190.00", "approved"), ("189.99", "draft")])
-def test_what_a_replacement_makes_is_bound_by_the_limit(scene: Make, limit: str, status: str) -> None:
-    books = scene(entries=[entry(1)], auto_limit=limit)
-    old = _left_to_look_up(books)
+@pytest.mark.parametrize(
+    ("role", "limit", "status"),
+    [
+        ("manager", "189.99", "approved"),
+        ("bookkeeper", "190.00", "approved"),
+        ("bookkeeper", "189.99", "draft"),
+        ("viewer", "190.00", "draft"),
+        (None, "190.00", "draft"),
+    ],
+)
+def test_a_worker_that_finishes_a_replacement_approves_what_who_asked_may_approve_by_now(
+    scene: Make, role: str | None, limit: str, status: str
+) -> None:
+    """The dossier is in review: its schedule approves nothing."""
+    books = scene(entries=[entry(1)], auto_limit=limit, four_eyes=True)
+    manager = MembershipFactory(firm=books.firm, role="manager")
+    old = _left_to_look_up(books, _member(manager))
+    if role is None:
+        manager.delete()
+    else:
+        Membership.objects.filter(pk=manager.pk).update(role=role)
     (made,) = replace.recover_replacement(invoice=old, by=Actor.schedule(), now=timezone.now())
+    name = manager.user.email
     assert (made.status, str(made.total_excl), made.approved_by) == (
         status,
         "190.00",
-        "schedule" if status == "approved" else "",
+        name if status == "approved" else "",
     )
+    assert guards.has_same_eyes(made, name, manager.user_id) == (status == "approved")
+    assert [event.actor for event in books.events("invoice_void")] == [name]
     assert books.story(made)[-1] == f"invoice_{'drafted' if status == 'draft' else status}"
     assert set(books.states().values()) == {"drafted"}
 
