@@ -197,12 +197,10 @@ class TagSheet(Sheet):
         }
         found = []
         for cells in rows:
-            named = (
-                same_case_key(key_of(cells, "dossier")),
-                text_key(key_of(cells, "tag")),
-                key_of(cells, "person").strip(),
-            )
-            old = standing.get(named)
+            # Whom it names is read first: +9003 and 9003 are one person.
+            row = TagRow.read(cells)
+            person = key_of(cells, "person").strip() if row.person is None else _text(row.person)
+            old = standing.get((same_case_key(key_of(cells, "dossier")), text_key(key_of(cells, "tag")), person))
             row = TagRow.read(cells, old)
             rule = TagRule(row.tag or "", row.product or "", row.bill is not False, row.priority, person=row.person)
             new = self._cells(row.dossier, rule.tag, rule.person, rule.bill, rule.product, rule.priority)

@@ -32,6 +32,15 @@ def dossier(firm: Firm) -> Dossier:
     )
 
 
+def test_a_person_is_one_however_the_number_is_typed(firm: Firm, dossier: Dossier) -> None:
+    EntryFactory(workspace=dossier.workspace, person_remote_id=9003)
+    row = TagMappingFactory(dossier=dossier, tag="Advies", person_remote_id=9003, product_reference="ADV", priority=10)
+    content = "dossier,tag,person,product\nbakery,Advies,+9003,CPT\n"
+    assert "0 new, 1 updated" in imported(staff(firm), TagMapping, content)
+    row.refresh_from_db()
+    assert (row.product_reference, row.priority) == ("CPT", 10)
+
+
 def test_mappings_of_people_come_in_go_out_and_come_back(firm: Firm, dossier: Dossier) -> None:
     EntryFactory(workspace=dossier.workspace, person_remote_id=9001)
     TagMappingFactory(dossier=dossier, tag="Advies", product_reference="ADV")
