@@ -20,6 +20,7 @@ from invoicing.dossiers.mappings import TagName
 from invoicing.dossiers.rules import DossierRules, Pairing
 from invoicing.models import Dossier
 from invoicing.rules.mapping import ClientRule, TagRule
+from toggbill.firms.access import demand_of_firm
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
 from toggbill.firms.locks import lock_firm
@@ -104,8 +105,12 @@ def change_clients(
 def change_firm(
     *, firm: Firm, name: str, timezone: str, language: str, by: Actor, now: datetime, read: Read | None = None
 ) -> Outcome:
-    """Another name, time zone or language of a firm, see ``firm.set_firm``. Raises ``Changed`` and ``Unread``."""
+    """Another name, time zone or language of a firm, see ``firm.set_firm``.
+
+    Raises ``NotAllowed``, ``Changed`` and ``Unread``.
+    """
     lock_firm(firm)
+    demand_of_firm(by, "firm", firm)
     row = Firm.objects.get(pk=firm.pk)
     check(read, lambda: [configured.of_firm(row)], by=by)
     _row, outcome = firms.set_firm(slug=row.slug, name=name, timezone=timezone, language=language, by=by, now=now)

@@ -16,6 +16,7 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_htmx.middleware import HtmxDetails
 
@@ -103,9 +104,7 @@ def holds(by: Actor, what: str, *, firm: Firm, dossier: int) -> bool:
     """
     if by.authority in {Authority.OPERATOR, Authority.COMMAND}:
         return True
-    if by.authority != Authority.MEMBER or by.member is None:
-        return False
-    membership = Membership.objects.select_related("firm").filter(pk=by.member, firm=firm, user__is_active=True).first()
+    membership = _membership(by, firm)
     if membership is None or not may(membership, what):
         return False
     named = MembershipDossier.objects.filter(membership=membership, dossier=dossier)
@@ -129,6 +128,22 @@ def named_by(event: AuditEvent, *, origin: str) -> Actor:
     if membership is None:
         return Actor.person(user, origin)
     return Actor(user.email, origin, Authority.MEMBER, membership.pk, user.pk)
+
+
+def demand_of_firm(by: Actor, what: str, firm: Firm) -> None:
+    """Raises ``NotAllowed`` unless who acts may do something of the table that is about the firm as a whole."""
+    if by.authority in {Authority.OPERATOR, Authority.COMMAND} or may(_membership(by, firm), what):
+        return
+    raise NotAllowed(
+        gettext("%(who)s may not do this in firm “%(firm)s”: %(right)s. Ask an owner of the firm.")
+        % {"who": by.name, "firm": firm, "right": RIGHTS[what].label}
+    )
+
+
+def _membership(by: Actor, firm: Firm) -> Membership | None:
+    if by.authority != Authority.MEMBER or by.member is None:
+        return None
+    return Membership.objects.select_related("firm").filter(pk=by.member, firm=firm, user__is_active=True).first()
 
 
 # --- which rows -----------------------------------------------------------------------------------------------------

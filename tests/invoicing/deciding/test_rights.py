@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -13,7 +14,9 @@ from pytest_django import Settings
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
 from integrations.clients.transport import ServiceError
 from invoicing.corrections import options, replace
-from invoicing.deciding import guards, rights
+from invoicing.deciding import configured, guards, rights
+from invoicing.deciding.read import Read
+from invoicing.dossiers import decide
 from invoicing.drafting import runs
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.posting import post
@@ -226,3 +229,24 @@ def test_replacement_by_who_may_not_post_asks_billit_nothing(scene: Make) -> Non
 
 def test_rights_of_the_schedule_are_rights_of_the_table() -> None:
     assert {right for allowed in rights._BY_MODE.values() for right in allowed} - {"send"} <= RIGHTS.keys()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_the_firm_is_changed_by_its_owners(role: str) -> None:
+    membership = MembershipFactory(role=role)
+    firm, read = membership.firm, Read.of([configured.of_firm(membership.firm)])
+    told: dict[str, Any] = {
+        "firm": firm,
+        "name": "Another",
+        "timezone": "Europe/Brussels",
+        "language": "nl",
+        "now": NOW,
+        "read": read,
+    }
+    if role == "owner":
+        assert decide.change_firm(by=_member(membership), **told) == "updated"
+        return
+    before = everything()
+    with pytest.raises(NotAllowed, match=r"may not do this in firm .*Ask an owner"):
+        decide.change_firm(by=_member(membership), **told)
+    assert everything() == before
