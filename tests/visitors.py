@@ -10,10 +10,12 @@ from typing import Any
 
 from allauth.account.internal.flows.login import AUTHENTICATION_METHODS_SESSION_KEY
 from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
+from django.apps import apps
 from django.db import models
 from django.test import Client
 from django.urls import reverse
 
+from invoicing.admin import as_read
 from invoicing.corrections import options, together
 from invoicing.deciding import figures
 from invoicing.deciding.read import Figures, Read
@@ -27,6 +29,8 @@ from toggbill.firms.requests.charset import without_charset
 _OUTSIDE = re.compile(
     r"/(?:f|accounts|connections/signed-in|csp-report|healthz|hooks|i18n|invitations|nowhere|operator|readyz|static)\b"
 )
+
+_ADMIN_FORM = re.compile(r"/invoicing/(dossier|tagmapping|clientmapping)/([0-9]+)/change/$")
 
 
 class Tab(Client):
@@ -43,6 +47,14 @@ class Tab(Client):
     def generic(self, method: str, path: Any, *args: Any, **more: Any) -> Any:
         """Every request goes through here."""
         return super().generic(method, self.at(str(path)), *args, **more)
+
+    def post(self, path: Any, data: Any = None, *args: Any, **more: Any) -> Any:
+        """A form of the admin carries what it showed: it was opened just now, unless the test says what was read."""
+        if (found := _ADMIN_FORM.search(str(path))) and isinstance(data, dict) and as_read.FIELD not in data:
+            row = apps.get_model("invoicing", found[1]).objects.filter(pk=found[2]).first()
+            if row is not None:
+                data = {**data, as_read.FIELD: Read.of(as_read.standing(row)).pack()}
+        return super().post(path, data, *args, **more)
 
 
 def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:

@@ -5,16 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db import models, transaction
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from invoicing.admin import as_read
 from invoicing.admin.choices import choices_of
 from invoicing.dossiers import trial
 from invoicing.ledger import attention
 from invoicing.models import Dossier
+from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import firm_of
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.requests.addresses import MADE_FOR
@@ -50,10 +53,12 @@ class TrialMixin(_ModelAdmin):
         if TRY not in request.POST:
             with transaction.atomic():
                 _one_at_a_time(request)
+                self._demand_as_read(request, object_id)
                 return super().changeform_view(request, object_id, form_url, extra_context)
         now = timezone.now()
         with transaction.atomic():
             _one_at_a_time(request)
+            self._demand_as_read(request, object_id)
             answer = super().changeform_view(request, object_id, form_url, extra_context)
             dossier: Dossier | None = getattr(request, "tried_dossier", None)
             after = None if dossier is None else trial.side(dossier, now=now)
@@ -67,13 +72,10 @@ class TrialMixin(_ModelAdmin):
         return self._shown(request, dossier, tried)
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
-        """With the lists of what the services have, from which the fields offer."""
-        return super().render_change_form(
-            request,
-            context | {"offers": choices_of(request, _dossier(context.get("original"))).offers},
-            *args,
-            **kwargs,
-        )
+        """With the lists of what the services have, from which the fields offer, and what the form carries as read."""
+        row = context.get("original")
+        context |= {"offers": choices_of(request, _dossier(row)).offers, "read": as_read.carried(request, row)}
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         """A form that knows the names of the dossier's clients and customers."""
@@ -95,6 +97,12 @@ class TrialMixin(_ModelAdmin):
         """Remember what was saved for the trial."""
         _remember(request, obj)
         return super().response_change(request, obj)
+
+    def _demand_as_read(self, request: HttpRequest, object_id: str | None) -> None:
+        """The form changes what it showed, or nothing; who may not change anything is told that first."""
+        row = None if object_id is None else self.get_object(request, unquote(object_id))
+        if row is not None and self.has_change_permission(request, row):
+            as_read.demand(request, row, by=actor(cast(FirmRequest, request)))
 
     def _shown(self, request: HttpRequest, dossier: Dossier, tried: trial.Trial) -> HttpResponse:
         kept = [(name, value) for name, values in request.POST.lists() if name not in _NOT_KEPT for value in values]

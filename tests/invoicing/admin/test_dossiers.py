@@ -23,7 +23,7 @@ from tests.factories import (
     WorkspaceFactory,
     enterprise_number,
 )
-from tests.visitors import address, events, managed, staff
+from tests.visitors import address, events, inputs, managed, staff
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -291,6 +291,36 @@ def test_mapping_that_names_another_tag_stays_the_same_row(firm: Firm, dossier: 
     assert (row.tag, row.tag_key) == ("Advice", "advice")
     [(_kind, _subject, data)] = events(firm)
     assert (data["old"]["tag"], data["new"]["tag"]) == ("Advies", "Advice")
+
+
+def test_a_form_opened_before_a_colleagues_change_puts_nothing_back(firm: Firm, dossier: Dossier) -> None:
+    TagMappingFactory(dossier=dossier, tag="One", product_reference="ADV")
+    browser, path = staff(firm), address(Dossier, "change", dossier.pk)
+    (read,) = inputs(browser.get(path).content.decode(), "read")
+    Dossier.objects.filter(pk=dossier.pk).update(auto_limit="250.00")
+    form = dossier_form(dossier, name="Other", read=read)
+    answer = browser.post(path, form)
+    assert answer.status_code == 409
+    assert "250" in answer.content.decode()
+    # Nor does the trial of it.
+    assert browser.post(path, form | {"_try": "Try on last month"}).status_code == 409
+    assert browser.post(path, form | {"read": ""}).status_code == 400
+    dossier.refresh_from_db()
+    assert (dossier.name != "Other", str(dossier.auto_limit), events(firm)) == (True, "250.00", [])
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_mapping_that_a_colleague_changed_is_read_first(firm: Firm, dossier: Dossier, gone: bool) -> None:
+    row = TagMappingFactory(dossier=dossier, tag="One", product_reference="ADV")
+    browser, path = staff(firm), address(Dossier, "change", dossier.pk)
+    (of_dossier,) = inputs(browser.get(path).content.decode(), "read")
+    (of_row,) = inputs(browser.get(address(TagMapping, "change", row.pk)).content.decode(), "read")
+    new = {"tag": "Two", "tag_key": "two"} if gone else {"product_reference": "FIS"}
+    TagMapping.objects.filter(pk=row.pk).update(**new)
+    form = {"tag": "One", "bill": "on", "product_reference": "CPT", "priority": "", "read": of_row}
+    assert browser.post(address(TagMapping, "change", row.pk), form).status_code == 409
+    assert browser.post(path, dossier_form(dossier, read=of_dossier)).status_code == 409
+    assert events(firm) == []
 
 
 def test_inline_rows_are_renamed_changed_and_added_at_once(firm: Firm, dossier: Dossier) -> None:

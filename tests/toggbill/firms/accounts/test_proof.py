@@ -272,7 +272,7 @@ def test_old_proof_does_not_do_for_what_matters_most(name: str, firm: Firm) -> N
     fresh = browser.post(path)
     if fresh.streaming:
         # Not close(): that ends the connection to the database, too.
-        for close in fresh._resource_closers:  # type: ignore[attr-defined]  # of every response
+        for close in fresh._resource_closers:  # of every response
             close()
     assert fresh.headers.get("Location", "").partition("?")[0] not in {PASSWORD_PAGE, STEP_PAGE}
 
