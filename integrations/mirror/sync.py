@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 from functools import partial
-from typing import Any
-
-from django.db.models import QuerySet
 
 from integrations.clients import toggl
 from integrations.clients.failures import Code, Message, english
@@ -30,7 +27,7 @@ from integrations.clients.transport import (
 )
 from integrations.connections import credentials, quota, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
-from integrations.mirror import writing
+from integrations.mirror import lists, writing
 from integrations.mirror.window import Window
 from integrations.models import Client, Company, Connection, Project, Workspace
 from toggbill.firms.audit import Actor
@@ -199,11 +196,8 @@ class _Reading:
         named = Project.objects.filter(workspace=row, client_remote_id__isnull=False)
         if set(named.values_list("client_remote_id", flat=True)) - known:
             self._clients()
-        # Of a client that is gone no project tells; one that a person took off is still there. Of rows that were just
-        # written PostgreSQL does not know yet how many there are, so the two lists are compared here.
-        lost = Project.objects.filter(workspace=row, last_client_remote_id__isnull=False)
-        present = Client.objects.present().filter(workspace=row)
-        if _distinct(lost, "last_client_remote_id") & _distinct(present, "remote_id"):
+        # Of a client that is gone no project tells; one that a person took off is still there.
+        if lists.lost_clients_stand(row):
             self._clients()
             writing.settle_clients(workspace=row)
         row.dictionaries_at = self.now
@@ -212,9 +206,7 @@ class _Reading:
     def _lost_projects(self) -> None:
         """Entries have no project any more: it was deleted, or a person took it off."""
         row = self.workspace
-        lost = row.entries.marked().filter(last_project_remote_id__isnull=False)
-        present = Project.objects.present().filter(workspace=row)
-        if _distinct(lost, "last_project_remote_id") & _distinct(present, "remote_id"):
+        if lists.lost_projects_stand(row):
             self._projects()
             writing.settle_projects(workspace=row)
 
@@ -230,9 +222,7 @@ class _Reading:
 
     def _unknown_projects(self) -> None:
         row = self.workspace
-        used = row.entries.present().filter(project_remote_id__isnull=False, marked_at=self.now)
-        known = Project.objects.present().filter(workspace=row)
-        if row.dictionaries_at != self.now and _distinct(used, "project_remote_id") - _distinct(known, "remote_id"):
+        if row.dictionaries_at != self.now and lists.unknown_projects_used(row, self.now):
             self._projects()
 
     def _increment(self, begins: date, cursor: datetime | None) -> datetime | None:
@@ -341,11 +331,6 @@ def sync_company(*, company: Company, now: datetime) -> CompanySync:
         Company.objects.filter(pk=company.pk).update(synced_at=now, next_sync_at=now + INTERVAL)
         company.synced_at = now
     return CompanySync(company.party_id, api.calls, products, customers)
-
-
-def _distinct(rows: QuerySet[Any], field: str) -> set[int]:
-    """The values that a field has in some rows."""
-    return set(rows.order_by().values_list(field, flat=True).distinct())
 
 
 def _asked_again(error: TooManyRequests, began: float, now: datetime) -> datetime:
