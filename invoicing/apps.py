@@ -11,7 +11,8 @@ class InvoicingConfig(AppConfig):
     verbose_name = _("Invoicing")
 
     def ready(self) -> None:
-        """Register the triggers and the checks; they know models."""
+        """Register the triggers and the checks; they know models. The mirror is told which tags are one."""
+        from integrations.mirror import own_tags  # noqa: PLC0415 - models are loaded by now, not before
         from invoicing.annexes import checks  # noqa: F401, PLC0415 - models are loaded by now, not before
         from invoicing.models import (  # noqa: F401, PLC0415 - models are loaded by now, not before
             block_triggers,
@@ -19,3 +20,6 @@ class InvoicingConfig(AppConfig):
             month_triggers,
             triggers,
         )
+        from invoicing.rules.text import text_key  # noqa: PLC0415 - as above
+
+        own_tags.compare_by(text_key)

@@ -7,7 +7,7 @@ from in Toggl, has the tag as well, and there it says no more.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from django.db import transaction
 
@@ -15,6 +15,13 @@ from integrations.models import Entry, Workspace
 from toggbill.firms.locks import lock_rows
 
 _BATCH = 1000
+_compared_by: list[Callable[[str], str]] = []
+
+
+def compare_by(key: Callable[[str], str]) -> None:
+    """Hand in what a tag is compared by, once, before anything is read: whoever maps tags knows which of them are one
+    (design R4), and stands above the mirror."""
+    _compared_by[:] = [key]
 
 
 def of(workspace: Workspace) -> frozenset[str]:
@@ -60,5 +67,6 @@ def take_over(*, workspace: Workspace, tag: str) -> None:
 
 
 def _key(tag: str) -> str:
-    """Toggl may know the tag in another case already, and then gives that."""
-    return tag.strip().casefold()
+    """Toggl may know the tag in another spelling already, and then gives that."""
+    (key,) = _compared_by
+    return key(tag)

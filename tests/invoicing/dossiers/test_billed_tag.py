@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from integrations.mirror import own_tags
 from integrations.models import Workspace
 from invoicing.dossiers import mappings
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.rules import set_dossiers
 from invoicing.models import Dossier, TagMapping
 from invoicing.rules.mapping import TagRule
-from tests.factories import DossierFactory, ProductFactory, TagMappingFactory
+from tests.factories import DossierFactory, EntryFactory, ProductFactory, TagMappingFactory
 from tests.invoicing.dossiers.made import BY, NOW, made, pairing
 
 pytestmark = pytest.mark.django_db
@@ -49,3 +50,15 @@ def test_tag_that_is_written_leads_nowhere_also_once_it_is_switched_off() -> Non
     ProductFactory(company=dossier.company, reference="facturé")
     assert restated(dossier, "facturé") == "updated facturé"
     assert Workspace.objects.get(pk=dossier.workspace_id).own_tags == ["Facturé"]
+
+
+@pytest.mark.parametrize("given", ["facture\u0301", "FACTURÉ\u200b", "facturé\u00a0", "ｆacturé"])
+def test_tag_is_known_in_whatever_spelling_toggl_gives_it(given: str) -> None:
+    dossier = made(clients=frozenset({501}))
+    entry = EntryFactory(workspace=dossier.workspace, tags=["Advies", given])
+    restated(dossier, "Facturé")
+    entry.refresh_from_db()
+    assert entry.tags == ["Advies"]
+    own = own_tags.of(dossier.workspace)
+    assert own_tags.without([given, "Advies"], own) == ["Advies"]
+    assert own_tags.of_entries([entry.pk]) == {entry.pk: own}
