@@ -22,14 +22,16 @@ def _unquote(lines: str) -> str:
     return text.replace("\\n", "\n").replace('\\"', '"')
 
 
-def _texts(path: Path) -> dict[str, list[str]]:
-    """What each text is in the language; a text with a plural has two."""
+def _texts(path: Path) -> dict[tuple[str, str], list[str]]:
+    """By its context, "" for none, and itself: what each text is in the language; a text with a plural has two."""
     found = {}
     for block in path.read_text(encoding="utf-8").split("\n\n"):
         fields = re.findall(r'^(msg\w+(?:\[\d\])?) ((?:".*"\n?)+)', block, flags=re.MULTILINE)
         texts = {name: _unquote(value) for name, value in fields}
         if texts.get("msgid"):
-            found[texts["msgid"]] = [text for name, text in texts.items() if name.startswith("msgstr")]
+            found[texts.get("msgctxt", ""), texts["msgid"]] = [
+                text for name, text in texts.items() if name.startswith("msgstr")
+            ]
     return found
 
 
@@ -40,11 +42,11 @@ def test_every_text_is_translated_and_compiled(language: str) -> None:
     assert len(texts) > 500
     with (folder / "django.mo").open("rb") as file:
         compiled = gettext.GNUTranslations(file)
-    for text, translations in texts.items():
+    for (context, text), translations in texts.items():
         assert all(translations), text
         if len(translations) == 1:
             assert sorted(PLACE.findall(text)) == sorted(PLACE.findall(translations[0])), text
-            assert compiled.gettext(text) == translations[0]
+            assert (compiled.pgettext(context, text) if context else compiled.gettext(text)) == translations[0]
         else:
             assert [compiled.ngettext(text, text, count) for count in (1, 2)] == translations
 
