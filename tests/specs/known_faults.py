@@ -72,6 +72,13 @@ TOGGL = (
         detail='"both"',
     ),
     Fault(
+        "GET /api/v9/workspaces/{workspace_id}/clients",
+        "request",
+        ("query.page", "query.per_page"),
+        "undeclared parameter",
+        "The file declares no pages of clients; whoever asks for them anyway meets no cut list (toggl_clients_paged).",
+    ),
+    Fault(
         "GET /api/v9/workspaces",
         "request",
         ("path",),

@@ -35,6 +35,7 @@ TOGGL: dict[str, Switch] = {
     "toggl_429_html": Switch(default=True, meaning="a 429 is a web server's HTML page, else a JSON string"),
     "toggl_429_retry_after": Switch(0, "seconds in the Retry-After of a 429; 0 = no such header"),
     "toggl_page_size_over": Switch("clamp", "a page_size or per_page over the limit", ("clamp", "refuse")),
+    "toggl_clients_paged": Switch(default=False, meaning="clients come in pages, where one is asked for"),
     "toggl_largest_page": Switch(1000, "rows that a page of the detailed report holds at most"),
     "toggl_end_date": Switch("included", "the last day of a report", ("included", "excluded")),
     "toggl_day_zone": Switch("user", "whose zone bounds the day of a report", ("user", "utc")),

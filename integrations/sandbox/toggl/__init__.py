@@ -21,7 +21,8 @@ Observed or documented
     once with a fresh timestamp), sandbox/http/deliveries.py
 Guesses, each a switch
     402 quoted or bare, its words: toggl_quota_body, toggl_quota_text
-    a page size over the limit, and the limit: toggl_page_size_over, toggl_largest_page
+    a page size over the limit, and the limit: toggl_page_size_over, toggl_largest_page; pages of clients:
+    toggl_clients_paged
     retry schedule, disabling: toggl_webhook_retry_minutes, toggl_webhook_disable_after
     payload of a deleted event: toggl_deleted_payload
     deliveries gone wrong: toggl_webhook_copies, toggl_webhook_delay_seconds, toggl_webhook_signature,

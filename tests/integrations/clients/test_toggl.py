@@ -75,7 +75,21 @@ def test_clients_reads_archived_ones_too(server: Server) -> None:
         as_json([{"id": 501, "wid": 4001, "name": "Bakkerij", "archived": False}, {"id": 502, "archived": True}])
     )
     assert make(server).clients(4001) == [toggl.Client(501, "Bakkerij", False), toggl.Client(502, "", True)]
-    assert server.lines == ["GET /api/v9/workspaces/4001/clients?status=both"]
+    assert server.lines == ["GET /api/v9/workspaces/4001/clients?status=both&per_page=200&page=1"]
+
+
+def test_clients_pages_until_a_short_page(server: Server) -> None:
+    rows = [{"id": n, "name": f"C{n}"} for n in range(1, 202)]
+    server.will_answer(as_json(rows[:200]), as_json(rows[200:]))
+    assert [client.id for client in make(server).clients(4001)] == list(range(1, 202))
+    assert [line.rpartition("&")[2] for line in server.lines] == ["page=1", "page=2"]
+
+
+def test_clients_of_a_server_without_pages_end(server: Server) -> None:
+    every = as_json([{"id": n, "name": ""} for n in range(250)])
+    server.will_answer(every, every)
+    assert len(make(server).clients(4001)) == 250
+    assert len(server.asked) == 2
 
 
 def test_projects_pages_until_a_short_page(server: Server) -> None:

@@ -210,15 +210,19 @@ def _workspace(call: Call, number: int) -> Record:
 @router.on("GET", r"/api/v9/workspaces/(\d+)/clients")
 def clients(call: Call, number: str) -> Answer:
     workspace_id = call.entered(number)
-    status = call.request.query.get("status") or "active"
+    query = call.request.query
+    status = query.get("status") or "active"
     if status not in {"active", "archived", "both"}:
         raise refused(400, "Client status is invalid")
-    name = call.request.query.get("name", "").casefold()
+    name = query.get("name", "").casefold()
     rows = [
         client_row(row)
         for row in call.store.of_workspace("clients", workspace_id)
         if (status == "both" or bool(row.get("archived")) == (status == "archived")) and name in row["name"].casefold()
     ]
+    if call.switches["toggl_clients_paged"] and ("page" in query or "per_page" in query):
+        page, size = _whole(query.get("page"), 1, "page"), min(_whole(query.get("per_page"), 50, "per_page"), 200)
+        rows = rows[(page - 1) * size : page * size]
     return call.listed(rows)
 
 

@@ -65,6 +65,14 @@ def test_clients_by_status(toggl: Toggl, status: str | None, ids: list[int]) -> 
     assert "workspace_id" not in rows[0]
 
 
+def test_clients_in_pages_by_switch(toggl: Toggl, control: Remote) -> None:
+    every = [row["id"] for row in toggl.get("/workspaces/4001/clients", status="both", per_page=1).json()]
+    assert len(every) > 1
+    control.switch(toggl_clients_paged=True)
+    pages = [toggl.get("/workspaces/4001/clients", status="both", per_page=1, page=page) for page in (1, 2)]
+    assert [[row["id"] for row in page.json()] for page in pages] == [[every[0]], [every[1]]]
+
+
 def test_clients_with_a_wrong_status(toggl: Toggl) -> None:
     answer = toggl.get("/workspaces/4001/clients", status="gone")
     assert (answer.status_code, answer.json()) == (400, "Client status is invalid")
