@@ -136,6 +136,12 @@ INVOICING: dict[str, Make] = {
     },
     "invoicing.ledger.months._spread": lambda w: {"dossier": w.one("dossiers")},
     "invoicing.ledger.months._prove": lambda w: {"ids": w.ids("dossiers"), "month": date(2026, 10, 1), "now": NOW},
+    "invoicing.ledger.months._prove_changed": lambda w: {
+        "ids": w.ids("dossiers"),
+        "month": date(2026, 10, 1),
+        "now": NOW,
+        "beside_others": False,
+    },
     "invoicing.ledger.months._recount": lambda w: {
         "dossier": w.one("dossiers"),
         "month": date(2026, 10, 1),
