@@ -22,6 +22,7 @@ from invoicing.models import Agreement
 from invoicing.rules import agreement as rules
 from invoicing.rules.mapping import Product, normalise_number
 from invoicing.web.agreements.plan import PlanField
+from invoicing.web.amounts import AmountField
 from invoicing.web.configuring.forms import note
 from invoicing.web.configuring.labels import product_label
 
@@ -106,11 +107,10 @@ class AgreementForm(forms.Form):
         help_text=_("Nothing chosen in either: all hours of the customer."),
     )
 
-    budget_hours = forms.DecimalField(label=_("budget in hours"), required=False, localize=True)
-    budget_amount = forms.DecimalField(
+    budget_hours = AmountField(label=_("budget in hours"), required=False)
+    budget_amount = AmountField(
         label=_("budget excl. VAT"),
         required=False,
-        localize=True,
         help_text=_("Of each period, or until the next settlement. You are told by mail when 80 and 100 % are used."),
     )
 
@@ -216,7 +216,7 @@ class FixedForm(AgreementForm):
     product = forms.ChoiceField(
         label=_("billed as product"), help_text=_("Its text and VAT rate; the amount is yours.")
     )
-    amount = forms.DecimalField(label=_("amount excl. VAT"), localize=True)
+    amount = AmountField(label=_("amount excl. VAT"))
     every = forms.ChoiceField(label=_("period"), choices=Agreement.Every.choices)
     in_advance = forms.ChoiceField(
         label=_("when it is due"),
@@ -228,10 +228,9 @@ class FixedForm(AgreementForm):
     part_periods = forms.ChoiceField(
         label=_("a first or last period that is cut"), choices=Agreement.PartPeriods.choices
     )
-    included_hours = forms.DecimalField(
+    included_hours = AmountField(
         label=_("hours included in each period"),
         required=False,
-        localize=True,
         help_text=_("Empty: all hours are covered. What is beyond these hours is billed at the price of a product."),
     )
     extra_product = forms.ChoiceField(label=_("hours beyond are billed as"), required=False)
@@ -283,7 +282,7 @@ class AdvanceForm(AgreementForm):
     product = forms.ChoiceField(
         label=_("billed as product"), help_text=_("Its text and VAT rate; the amount is yours.")
     )
-    amount = forms.DecimalField(label=_("amount of each advance excl. VAT"), required=False, localize=True)
+    amount = AmountField(label=_("amount of each advance excl. VAT"), required=False)
     every = forms.ChoiceField(label=_("period"), choices=Agreement.Every.choices)
     plan = PlanField(
         label=_("or days with amounts of their own"),
@@ -340,12 +339,11 @@ class PrepaidForm(AgreementForm):
     product = forms.ChoiceField(
         label=_("billed as product"), help_text=_("Its text and VAT rate; the price of an hour is yours.")
     )
-    hours = forms.DecimalField(label=_("hours of a block"), localize=True)
-    price = forms.DecimalField(label=_("price of an hour excl. VAT"), localize=True)
-    refill_at = forms.DecimalField(
+    hours = AmountField(label=_("hours of a block"))
+    price = AmountField(label=_("price of an hour excl. VAT"))
+    refill_at = AmountField(
         label=_("a new block when fewer hours are left than"),
         required=False,
-        localize=True,
         help_text=_("Empty: a person orders each block."),
     )
 

@@ -11,6 +11,7 @@ from django.utils import formats
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.rules import days
+from invoicing.web.amounts import typed
 
 
 class PlanField(forms.CharField):
@@ -32,8 +33,8 @@ class PlanField(forms.CharField):
     def _pair(self, line: str) -> tuple[date, Decimal]:
         written, _blank, amount = line.strip().partition(" ")
         try:
-            return days.day(written), Decimal(formats.sanitize_separators(amount.strip().removeprefix("€").strip()))
-        except (ValueError, ArithmeticError) as error:
+            return days.day(written), typed(amount)
+        except (ValueError, forms.ValidationError) as error:
             raise forms.ValidationError(
                 _("“%(line)s” is no day with an amount: write one on each line, such as 2026-01-01 250.00."),
                 params={"line": line.strip()[:60]},

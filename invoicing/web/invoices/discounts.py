@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
-
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
-from pydantic_core import PydanticCustomError
 
 from invoicing.deciding.read import Read
-from invoicing.dossiers.cells import Row, amount
-from invoicing.dossiers.faults import sentence
 from invoicing.drafting import discounts
 from invoicing.drafting.discounts import Wish
+from invoicing.web.amounts import typed
 from invoicing.web.lookup import invoice_of
 from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.firms.errors import NotPossible
@@ -55,8 +51,7 @@ def _wish(text: str, unit: str) -> Wish:
     if unit not in ("amount", "per_cent"):
         raise NotPossible(_("Say whether that is an amount or per cent."))
     try:
-        value: Decimal = amount(text.replace("%", "").strip())
-    except PydanticCustomError as fault:
-        told = fault.context or {}
-        raise NotPossible(capfirst(sentence(told["code"], told["facts"], Row.words))) from None
+        value = typed(text.replace("%", ""))
+    except ValidationError as fault:
+        raise NotPossible(fault.messages[0]) from None
     return Wish(amount=value) if unit == "amount" else Wish(per_cent=value)
