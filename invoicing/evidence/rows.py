@@ -164,7 +164,7 @@ class Month:
     @cached_property
     def invoices(self) -> list[int]:
         """The invoices (row ids) that bill, billed or cover the month, with their credit notes and what those are
-        about."""
+        about, and those of the advances that they deduct."""
         dossier, firm = self.dossier, self.dossier.firm_id
         reaching = {"period_from__lte": self.last, "period_till__gte": self.first}
         claims = Claim.objects.filter(firm=firm)
@@ -179,8 +179,9 @@ class Month:
         }
         more = found
         while more:
-            about = Invoice.objects.filter(Q(about__in=more) | Q(credit_notes__in=more), firm=firm)
-            more = set(about.values_list("pk", flat=True)) - found
+            deducted = Q(lines__deductions__line__invoice__in=more)
+            beside = Invoice.objects.filter(Q(about__in=more) | Q(credit_notes__in=more) | deducted, firm=firm)
+            more = set(beside.values_list("pk", flat=True)) - found
             found |= more
         return sorted(found)
 

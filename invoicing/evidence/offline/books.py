@@ -166,7 +166,10 @@ def deductions(pack: Pack) -> None:
             off_orders[row["brought"]] += amount(row["amount"])
     for place, off in sorted(taken.items()):
         line = pack.lines.get(place)
-        if line is not None and off > amount(line["total"]):
+        if line is None:
+            gone = _("Something is taken off line %(line)s of invoice %(invoice)s, which is not in the pack.")
+            pack.fault("agreements", gone, line=place[1], invoice=place[0])
+        elif off > amount(line["total"]):
             more = _("Line %(line)s of invoice %(invoice)s is an advance of %(total)s; %(taken)s is taken off it.")
             pack.fault("agreements", more, line=place[1], invoice=place[0], total=line["total"], taken=off)
     brought = {row["order_id"]: row for row in pack.rows("brought.jsonl") if row["released_at"] is None}

@@ -157,6 +157,13 @@ def test_more_is_taken_off_an_advance_than_it_is(pack: Path) -> None:
     assert takes("0.01") == [f"agreements: {more}"]
 
 
+def test_something_is_taken_off_an_advance_that_is_nowhere(pack: Path) -> None:
+    row = {"advance": ["tb-gone", 1], "line": ["tb-later", 1], "released_at": None, "amount": "1.00"}
+    edited(pack, "deductions.jsonl", lambda found: found.append(row))
+    missing = "agreements: Something is taken off line 1 of invoice tb-gone, which is not in the pack."
+    assert missing in forged(pack)
+
+
 def test_one_hour_no_longer_billed(pack: Path) -> None:
     line = bakery(pack)
     edited(pack, "claims.jsonl", lambda found: found.remove(next(r for r in found if r["entry_remote_id"] == FIFTH)))

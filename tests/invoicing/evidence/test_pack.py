@@ -6,6 +6,7 @@ import io
 import json
 import tracemalloc
 import zipfile
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -18,17 +19,36 @@ from invoicing.evidence import pack, rows
 from invoicing.models import Dossier
 from tests.factories import NOW, DossierFactory, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish
+from tests.invoicing.agreements.agreed import ADVANCES, HOUR, post_all
+from tests.invoicing.agreements.test_settlement import one_quarter
 from tests.invoicing.evidence.conftest import KEY, packed, sha256
 from tests.invoicing.evidence.packs import checked, faults
 from tests.invoicing.evidence.packs import rows as rows_of
 from tests.invoicing.scene import BY, Scene, ids
 from tests.invoicing.web.many import dossiers, waiting
 from tests.visitors import browser_of, content_of, events, signed_in
+from tests.worlds import entry
 from toggbill.firms import audit
 from toggbill.firms.audit import anchors
 
 pytestmark = pytest.mark.django_db
 OCTOBER = date(2026, 10, 1)
+
+
+def test_pack_of_a_settlement_holds_the_invoices_of_the_advances_that_it_deducts(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    books = scene(entries=[entry(1, "2026-10-05", seconds=4 * HOUR)], products=ADVANCES, start="2026-09-01")
+    advances = one_quarter(books)
+    books.draft(date(2026, 10, 31))
+    post_all(books)
+    assert books.command("reconcile", "--firm", "small").code == 0
+    folder = packed(books, tmp_path)
+    lines = {(row["invoice"], row["position"]) for row in rows_of(folder, "lines.jsonl")}
+    deducted = {tuple(row["advance"]) for row in rows_of(folder, "deductions.jsonl")}
+    assert {reference for reference, _position in deducted} == {each.reference for each in advances}
+    assert deducted <= lines
+    assert checked(folder, "--language", "en")[0] == 0
 
 
 @pytest.mark.slow
