@@ -89,16 +89,13 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
     return Closing(firm, len(standing), to_revoke)
 
 
-_MOVING = (
-    Q(status=Invoice.Status.POSTING)
-    | Q(delivery=Invoice.Delivery.SENDING)
-    # Its order may be deleted at Billit by now, and its hours are to be billed anew.
-    | Q(replacing_since__isnull=False)
-)
+_MOVING = Q(status=Invoice.Status.POSTING) | Q(delivery=Invoice.Delivery.SENDING)
 
 
 def _on_their_way(firm: Firm) -> int:
-    return Invoice.objects.for_firm(firm).filter(_MOVING).count()
+    rows = Invoice.objects.for_firm(firm)
+    # The order of one that is replaced may be deleted at Billit by now, and its hours are to be billed anew.
+    return (rows.filter(_MOVING) | rows.being_replaced()).count()
 
 
 def _lock_what_works(firm: Firm) -> None:
@@ -110,7 +107,7 @@ def _lock_what_works(firm: Firm) -> None:
 
 def _asked_for(firm: Firm) -> QuerySet[Invoice]:
     asked = Q(post_requested_at__isnull=False) | Q(send_requested_at__isnull=False)
-    return Invoice.objects.filter(asked, ~_MOVING, firm=firm)
+    return Invoice.objects.not_being_replaced().filter(asked, ~_MOVING, firm=firm)
 
 
 def _destroy_secrets(firm: Firm) -> None:

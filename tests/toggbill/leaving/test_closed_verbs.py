@@ -134,6 +134,7 @@ def test_verb_changes_nothing_of_a_closed_firm(name: str, dossier: Dossier) -> N
     case = CASES[name]
     made = case.made(dossier)
     closing.close(firm=dossier.firm, by=BY, now=NOW)
+    case.since(made)
     for value in made.values():
         for row in value if isinstance(value, list) else [value]:
             if isinstance(row, models.Model) and type(row)._default_manager.filter(pk=row.pk).exists():

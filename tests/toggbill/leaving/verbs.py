@@ -19,7 +19,7 @@ from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
 from invoicing.drafting.discounts import Wish
-from invoicing.models import Attempt, BroughtOrder, Claim, Correction, Dossier, LedgerRow
+from invoicing.models import Attempt, BroughtOrder, Claim, Correction, Dossier, Invoice, LedgerRow
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.mapping import ClientRule, TagRule
 from tests.factories import (
@@ -56,11 +56,13 @@ class Case:
     """What a verb is called with, and how it refuses: most by ``Closed``, where every audit event is written.
 
     ``asks``: in an open firm it asks a service, which this test has none of; in a closed one there is no credential.
+    ``since``: what a firm is not closed with, but one that was closed by an earlier version may have.
     """
 
     made: Callable[[Dossier], Made]
     refusal: type[Exception] | None = Closed
     asks: bool = False
+    since: Callable[[Made], object] = lambda _made: None
 
 
 def _invoice(status: str, **fields: Any) -> Callable[[Dossier], Made]:
@@ -207,9 +209,13 @@ def _firm(dossier: Dossier) -> Made:
 
 
 def _replacing(dossier: Dossier) -> Made:
-    invoice = InvoiceFactory(dossier=dossier, status="posted", replacing_since=NOW)
+    invoice = InvoiceFactory(dossier=dossier, status="posted")
     AttemptFactory(invoice=invoice, intent=Attempt.Intent.DELETE, outcome=Attempt.Outcome.NO_ANSWER)
     return {"invoice": invoice}
+
+
+def _is_replaced(made: Made) -> None:
+    Invoice.objects.filter(pk=made["invoice"].pk).update(replacing_since=NOW)
 
 
 def _together(dossier: Dossier) -> Made:
@@ -332,7 +338,9 @@ CASES: dict[str, Case] = {
     "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),
     "invoicing.ledger.decisions.write_off": Case(_reasoned("open")),
     "invoicing.corrections.replace.bill_anew": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "invoicing.corrections.replace.recover_replacement": Case(_replacing, refusal=BadCredentials, asks=True),
+    "invoicing.corrections.replace.recover_replacement": Case(
+        _replacing, refusal=BadCredentials, asks=True, since=_is_replaced
+    ),
     "invoicing.corrections.replace.replace": Case(_correction(), refusal=BadCredentials, asks=True),
     "invoicing.due.runs.serve": Case(_due, refusal=None, asks=True),
     "invoicing.dossiers.decide.change_clients": Case(
