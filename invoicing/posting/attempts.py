@@ -6,13 +6,15 @@ an attempt without a mark it is certain that nothing was sent, so nothing has to
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, Value, When
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from integrations.clients.failures import Message
@@ -22,6 +24,7 @@ from invoicing.models.problems import Code
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm
+from toggbill.log_lines import about
 
 logger = structlog.stdlib.get_logger(__name__)
 _Status = Invoice.Status
@@ -36,6 +39,13 @@ NOT_POSTED: dict[str, Any] = {
 
 class GivenUp(Exception):
     """The attempt is no longer this worker's: it was taken for dead, and another one goes on with the invoice."""
+
+
+def asked(intent: str, name: str, moment: datetime) -> dict[str, Any]:
+    """The columns of the wish to ``post`` or ``send``: as they are, else of who acts at this moment."""
+    at, who = f"{intent}_requested_at", f"{intent}_requested_by"
+    by = Case(When(**{f"{at}__isnull": True}, then=Value(name)), default=F(who))
+    return {at: Coalesce(at, Value(moment)), who: by}
 
 
 def leaves(attempt: Attempt, moment: Callable[[], datetime]) -> None:
@@ -83,3 +93,10 @@ def tell(attempt: Attempt, outcome: Attempt.Outcome) -> None:
     """A line of the log for every attempt that has come to an end."""
     names = {"key": attempt.key, "intent": attempt.intent, "outcome": outcome.value, "answer": attempt.answer}
     logger.info("attempt_finished", **names, http_status=attempt.http_status)
+
+
+def tell_of(attempts: Iterable[Attempt], outcome: Attempt.Outcome) -> None:
+    """The same for several, each with the names of its invoice."""
+    for attempt in attempts:
+        with about(dossier=attempt.invoice.dossier.key, reference=attempt.invoice.reference):
+            tell(attempt, outcome)

@@ -16,12 +16,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, JSONField, OuterRef, Prefetch, Subquery, Value, When
-from django.db.models.functions import Coalesce
+from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
 
 from integrations.clients import billit
 from integrations.clients.failures import Message
@@ -38,7 +37,7 @@ from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import credited
 from invoicing.posting.attachments import files_of
-from invoicing.posting.attempts import NOT_POSTED, GivenUp, finish, leaves, never_left, running, tell
+from invoicing.posting.attempts import NOT_POSTED, GivenUp, asked, finish, leaves, never_left, running, tell_of
 from invoicing.posting.orders import orders_of
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -174,7 +173,7 @@ class _Turn:
     def settle(self) -> None:
         """What Billit took so far stands as posted from here on."""
         if self.accepted:
-            settle(self.accepted, _Outcome.ACCEPTED, self.by, self.now)
+            tell_of(settle(self.accepted, _Outcome.ACCEPTED, self.by, self.now), _Outcome.ACCEPTED)
             self.accepted = []
 
     def _post(self, invoice: Invoice, order: billit.Order, attempt: Attempt) -> None:
@@ -218,6 +217,8 @@ def _claim(
     """Those that are still approved as they were read are being posted from here on, each with a pending attempt."""
     if not orders:
         return []
+    # Everybody who posts for the firm waits for its lock: what can be made before is.
+    made = [_Claimed(invoice, order, _attempt(invoice, order, now)) for invoice, order in orders]
     lock_firm(orders[0][0].firm)
     rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
     if asked_only:
@@ -225,10 +226,10 @@ def _claim(
     free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
     resting = credited.resting([invoice for invoice, _ in orders])
     claimed = [
-        _Claimed(invoice, order, _attempt(invoice, order, now))
-        for invoice, order in orders
-        if free.get(invoice.pk) == invoice.key_number
-        and (invoice.pk not in resting or credited.held_back(invoice) is None)
+        each
+        for each in made
+        if free.get(each.invoice.pk) == each.invoice.key_number
+        and (each.invoice.pk not in resting or credited.held_back(each.invoice) is None)
     ]
     if not claimed:
         return []
@@ -248,13 +249,6 @@ def _claim(
     return claimed
 
 
-def asked(intent: str, name: str, moment: datetime) -> dict[str, Any]:
-    """The columns of the wish to ``post`` or ``send``: as they are, else of who acts at this moment."""
-    at, who = f"{intent}_requested_at", f"{intent}_requested_by"
-    by = Case(When(**{f"{at}__isnull": True}, then=Value(name)), default=F(who))
-    return {at: Coalesce(at, Value(moment)), who: by}
-
-
 def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
     # The files are kept once, with the annex.
     body, body_hash = billit.recorded(order)
@@ -270,8 +264,13 @@ def _attempt(invoice: Invoice, order: billit.Order, now: datetime) -> Attempt:
 
 
 @transaction.atomic
-def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, by: Actor, now: datetime) -> None:
-    """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to."""
+def settle(
+    answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Outcome, by: Actor, now: datetime
+) -> list[Attempt]:
+    """The orders stand at Billit. An answer that comes late settles the row all the same, whatever it fell back to.
+
+    Returns the attempts that it settled, of which the log is told (``tell_of``) once nobody waits any more.
+    """
     firm = answers[0][0].firm
     lock_firm(firm)
     open_states = [_Status.POSTING, _Status.IN_DOUBT, _Status.APPROVED, _Status.REFUSED]
@@ -281,7 +280,7 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
     still_open = set(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", flat=True))
     settled = [answer for answer in answers if answer[0].pk in still_open]
     if not settled:
-        return
+        return []
     attempts = Attempt.objects.filter(pk__in=[attempt.pk for _, attempt, _ in settled])
     moves.move(
         Invoice.objects.filter(pk__in=still_open),
@@ -308,13 +307,12 @@ def settle(answers: Sequence[tuple[Invoice, Attempt, int]], outcome: Attempt.Out
     posted, credited = STATUS.event(asked_from, _Status.POSTED), STATE.event(_State.INVOICED, _State.CREDITED)
     news = []
     for invoice, attempt, order_id in settled:
-        with about(dossier=invoice.dossier.key, reference=invoice.reference):
-            tell(attempt, outcome)
         news.append(news_of(posted, invoice, order_id=order_id, key=attempt.key))
         if invoice.kind == Invoice.Kind.CREDIT_NOTE and invoice.about is not None:
             entries = transitions.credited(note=invoice, now=now)
             news.append(news_of(credited, invoice.about, credit_note=invoice.reference, entries=entries))
     audit.record(firm=firm, news=news, by=by, now=now)
+    return [attempt for _, attempt, _ in settled]
 
 
 @transaction.atomic

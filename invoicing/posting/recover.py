@@ -22,7 +22,7 @@ from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns, words
 from invoicing.posting import read_first
-from invoicing.posting.attempts import NOT_POSTED, finish, never_left
+from invoicing.posting.attempts import NOT_POSTED, finish, never_left, tell_of
 from invoicing.posting.look_up import Found, look_up
 from invoicing.posting.post import fresh, mark_in_doubt, news_of, settle
 from invoicing.rules import mapping
@@ -112,7 +112,7 @@ def _decide(each: _Doubt, found: Found, api: billit.Api, by: Actor, now: datetim
     live, deleted = found
     order = live[0] if len(live) == 1 and not deleted else None
     if order is not None and _agrees(invoice, order, api):
-        settle([(invoice, attempt, order.id)], _Outcome.ADOPTED, by, now)
+        tell_of(settle([(invoice, attempt, order.id)], _Outcome.ADOPTED, by, now), _Outcome.ADOPTED)
         return
     wait = timedelta(seconds=settings.IN_DOUBT_SECONDS)
     if live or deleted:

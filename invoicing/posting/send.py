@@ -29,9 +29,9 @@ from invoicing.models.invoices import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting import read_first
-from invoicing.posting.attempts import GivenUp, finish, leaves, never_left
+from invoicing.posting.attempts import GivenUp, asked, finish, leaves, never_left
 from invoicing.posting.deliveries import awaited
-from invoicing.posting.post import asked, fresh, fresh_of, news_of
+from invoicing.posting.post import fresh, fresh_of, news_of
 from invoicing.posting.read_first import Seen
 from invoicing.posting.way import Way, choose, stop
 from toggbill.firms import audit
