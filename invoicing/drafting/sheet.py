@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from django.db.models import Prefetch, Q
+from django.utils.translation import gettext
 
 from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
@@ -21,6 +22,8 @@ from invoicing.rules import planning
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.agreements.settlement import settlements
 from invoicing.rules.judge import Judge
+from invoicing.rules.lines import AdvanceKey
+from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status
 _State = LedgerRow.State
@@ -58,7 +61,8 @@ class Sheet:
         books: Facts | None = None,
     ) -> Sheet:
         """``only``: what is this customer's (its key); drafts of others are left as they are. ``books``: where they
-        were read already, in the same transaction or for the same page."""
+        were read already, in the same transaction or for the same page. Raises ``NotPossible`` where such a draft holds
+        what is this customer's by now."""
         books = Facts.load(dossier.workspace) if books is None else books
         lines = (
             InvoiceLine.objects.order_by("position")
@@ -105,8 +109,9 @@ class Sheet:
         if only is not None:
             own = tuple(each for each in plan.invoices if each.buyer.key == only and each.block is None)
             plan = replace(plan, invoices=own, hung=(), drawn=())
-            remapped = []
-            waiting = [row for row in waiting if any(drafts.standing([row], each) for each in own)]
+            others = [row for row in waiting if not any(drafts.standing([row], each) for each in own)]
+            _refuse_what_others_hold(own, [*others, *remapped])
+            waiting, remapped = [row for row in waiting if row not in others], []
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         known = books.known_customers(dossier.company, parties)
         seconds = {row.remote_id: row.seconds for row in hours}
@@ -141,6 +146,37 @@ def unposted(dossier: Dossier) -> InvoiceQuerySet:
     return Invoice.objects.filter(
         Q(status__in=[_Status.DRAFT, _Status.REFUSED]) | stuck, dossier=dossier, kind=Invoice.Kind.INVOICE
     )
+
+
+def _refuse_what_others_hold(planned: Iterable[planning.PlannedInvoice], others: Iterable[Invoice]) -> None:
+    """A client that was mapped anew may have periods and hours on a draft of its earlier customer still, until a run
+    draws that anew. Raises ``NotPossible``."""
+    lines = [line for each in planned for line in each.lines]
+    due = {(each.due.agreement, str(each.kind), each.due.period, each.due.part) for each in lines if each.due}
+    hours = {entry.id for line in lines if line.difference is None for entry in line.entries}
+    advances = {line.deducts for line in lines if line.deducts is not None}
+    for invoice in others:
+        for line in invoice.lines.all():
+            held = {claim.entry_remote_id for claim in line.claims.all() if claim.released_at is None}
+            bills = (line.agreement_id, line.kind, line.period, line.part) in due
+            if bills or held & hours or _deducted(line) in advances:
+                said = {"invoice": invoice, "customer": invoice.customer_name}
+                raise NotPossible(
+                    gettext(
+                        "Draft %(invoice)s for %(customer)s still holds what this would bill to another customer: "
+                        "draft the dossier first, so that it is drawn anew."
+                    )
+                    % said
+                )
+
+
+def _deducted(line: InvoiceLine) -> AdvanceKey | None:
+    deduction = getattr(line, "deduction", None)
+    if deduction is None or deduction.released_at is not None:
+        return None
+    if deduction.advance_id is not None:
+        return AdvanceKey(deduction.advance_id)
+    return AdvanceKey(deduction.brought_id, is_brought=True)
 
 
 def _to_cover(dossier: Dossier) -> Q:

@@ -39,7 +39,9 @@ def _set_up(page: Page, live_server: LiveServer, sandbox: Process, queue: Queue)
     page.get_by_role("link", name="Fee agreements, if any").click()
     expect(_heading(page)).to_have_text("Fee agreements, if any")
     page.get_by_role("link", name="Make an agreement").click()
-    offered = page.locator("#known-clients option").evaluate_all("all => all.map(each => each.value)")
+    options = page.locator("#known-clients option")
+    expect(options.first).to_be_attached()
+    offered = options.evaluate_all("all => all.map(each => each.value)")
     page.get_by_label("Customer").fill(next(each for each in offered if each.startswith("Garage Vonk")))
 
 

@@ -111,7 +111,8 @@ def test_first_lines_are_shown_before_anything_is_saved(books: Scene) -> None:
     [
         ({"budget_hours": "0"}, "Budget in hours Must be above zero; leave it out where there is no budget."),
         ({"amount": ""}, "Amount excl. VAT This field is required."),
-        ({"amount": "250.005"}, "Amount excl. VAT “250.005” has more than two decimals."),
+        ({"amount": "0.005"}, "Amount excl. VAT “0.005” has more than two decimals."),
+        ({"amount": "250.005"}, "Amount excl. VAT “250.005” can be read in two ways"),
         ({"end": "2026-09-30"}, "Until 2026-09-30 lies before 2026-10-01, the first day."),
         ({"every": "once"}, "Until Missing; what is billed once and in arrears is due on the last day."),
         (
