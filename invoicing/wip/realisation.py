@@ -29,6 +29,7 @@ from django.db.models.functions import Coalesce
 from integrations.models import Customer
 from invoicing.ledger.fee_periods import fee_period
 from invoicing.models import Agreement, BroughtOrder, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.claims import ClaimQuerySet
 from invoicing.rules.wip import Sold, euro, paid_by_blocks, per_cent, spread
 from invoicing.wip import rate
 from invoicing.wip.customers import Whose, named
@@ -133,23 +134,8 @@ class _Found:
         claims = Claim.objects.filter(line__kind=InvoiceLine.Kind.HOURS, line__invoice__dossier__in=self._dossiers)
         claims = claims.posted()
         lines = claims.filter(self._days()).values("line")
-        within = Case(When(self._days(), then=Value(True)), default=Value(False), output_field=BooleanField())
-        grouped = (
-            claims.filter(line__in=lines)
-            .annotate(within=within)
-            .order_by("line", "entry__person_remote_id", "within")
-            .values("line", "line__total", "line__seconds", "line__invoice__kind", "within", "entry__person_remote_id")
-            .annotate(
-                total=Sum("seconds"),
-                dossier=Max("line__invoice__dossier"),
-                buyer=Max("line__invoice__buyer_key"),
-                name=Max("line__invoice__customer_name"),
-                who=Max("entry__person_name"),
-            )
-        )
-        by_line = defaultdict[int, list[dict[str, Any]]](list)
-        for each in cast(Iterable[dict[str, Any]], grouped.iterator()):
-            by_line[each["line"]].append(each | {"person": each["entry__person_remote_id"]})
+        of_line = ("line__total", "line__seconds", "line__invoice__kind")
+        by_line = _by_line(claims.filter(line__in=lines), "seconds", *of_line, within=self._days())
         for parts in by_line.values():
             total, seconds = parts[0]["line__total"], parts[0]["line__seconds"]
             if parts[0]["line__invoice__kind"] == Invoice.Kind.CREDIT_NOTE:
@@ -165,22 +151,7 @@ class _Found:
         claims = Claim.objects.live().prepaid().posted().filter(line__invoice__dossier__in=self._dossiers)
         agreements = claims.filter(self._days()).values("line__agreement")
         counts = self._days() & Q(entry__ledger_row__state=_State.PREPAID)
-        grouped = (
-            claims.filter(line__agreement__in=agreements)
-            .annotate(within=Case(When(counts, then=Value(True)), default=Value(False), output_field=BooleanField()))
-            .order_by("line", "entry__person_remote_id", "within")
-            .values("line", "within", "entry__person_remote_id")
-            .annotate(
-                total=Sum("drawn"),
-                dossier=Max("line__invoice__dossier"),
-                buyer=Max("line__invoice__buyer_key"),
-                name=Max("line__invoice__customer_name"),
-                who=Max("entry__person_name"),
-            )
-        )
-        by_line = defaultdict[int, list[dict[str, Any]]](list)
-        for each in cast(Iterable[dict[str, Any]], grouped.iterator()):
-            by_line[each["line"]].append(each | {"person": each["entry__person_remote_id"]})
+        by_line = _by_line(claims.filter(line__agreement__in=agreements), "drawn", within=counts)
         lines = InvoiceLine.objects.live().filter(kind=InvoiceLine.Kind.BLOCK, takes_back__isnull=True)
         lines = lines.filter(agreement__in=agreements, invoice__status=Invoice.Status.POSTED).order_by("part")
         sold = defaultdict[int, list[Sold]](list)
@@ -294,6 +265,27 @@ class _Found:
             ),
             whole,
         )
+
+
+def _by_line(claims: ClaimQuerySet, seconds: str, *of_line: str, within: Q) -> defaultdict[int, list[dict[str, Any]]]:
+    """By line (row id): the ``seconds`` of its claims by person, those ``within`` apart, with these columns of the line
+    and whose they are."""
+    grouped = (
+        claims.annotate(within=Case(When(within, then=Value(True)), default=Value(False), output_field=BooleanField()))
+        .order_by("line", "entry__person_remote_id", "within")
+        .values("line", *of_line, "within", "entry__person_remote_id")
+        .annotate(
+            total=Sum(seconds),
+            dossier=Max("line__invoice__dossier"),
+            buyer=Max("line__invoice__buyer_key"),
+            name=Max("line__invoice__customer_name"),
+            who=Max("entry__person_name"),
+        )
+    )
+    found = defaultdict[int, list[dict[str, Any]]](list)
+    for each in cast(Iterable[dict[str, Any]], grouped.iterator()):
+        found[each["line"]].append(each | {"person": each["entry__person_remote_id"]})
+    return found
 
 
 def _grouped(rows: QuerySet[LedgerRow], *by: str) -> Iterable[dict[str, Any]]:
