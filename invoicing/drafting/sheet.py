@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Any
 
 from django.db.models import Prefetch, Q
 from django.utils.translation import gettext
@@ -82,19 +81,15 @@ class Sheet:
             # By other rules these might be billed.
             states += [_State.NOT_BILLABLE, _State.ON_ACCOUNT]
         remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
-        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states)
-        # Where nothing was ever agreed nothing is covered, and the database need not look for it at each hour.
-        is_agreed = bool(books.judges[dossier.pk].agreements or judge.agreements)
-        if is_agreed:
-            free |= _to_cover(dossier)
+        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states) | _to_cover(dossier)
         for settled in settlements(judge.agreements, cut_off):
             free |= Q(ledger_row__agreement=settled.agreement, ledger_row__day__lte=settled.through) & _ON_ACCOUNT
         claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
         rows_of_hours = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
-        hours: list[Any] = agreements.with_cover(rows_of_hours) if is_agreed else list(rows_of_hours)
+        hours = agreements.with_cover(rows_of_hours)
         # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
         elsewhere = books.billed_elsewhere(hours)
-        covering = {row.pk: row.covered_by for row in hours if is_agreed and row.covered_by is not None}
+        covering = {row.pk: row.covered_by for row in hours if row.covered_by is not None}
         held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
             (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),

@@ -9,13 +9,13 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Case, Exists, OuterRef, Q, QuerySet, Subquery, When
+from django.db.models import Case, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery, When
 
 from integrations.models import Entry
 from invoicing.ledger import blocks, brought
 from invoicing.ledger.brought import total_of
 from invoicing.models import Agreement, Claim, Deduction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
-from invoicing.models.claims import ClaimQuerySet
+from invoicing.models.claims import AGREED, ClaimQuerySet
 from invoicing.rules import agreement
 from invoicing.rules.agreements.blocks import Stock, is_short
 from invoicing.rules.agreements.fees import Standing
@@ -107,9 +107,14 @@ def covered_by(rows: Iterable[Entry]) -> dict[int, int]:
 
 
 def with_cover(rows: QuerySet[Entry]) -> list[Any]:
-    """Entries that are read anyway, with that agreement (row id, or None) as ``covered_by``: no query of its own."""
-    claims = _covering().filter(entry=OuterRef("pk")).values("line__agreement_id")[:1]
-    return list(rows.annotate(covered_by=Subquery(claims)))
+    """Entries that are read anyway, with that agreement (row id, or None) as ``covered_by``: no query of its own.
+
+    Joined, since an entry has one such claim at most: asked at each entry, PostgreSQL walks all invoices for it where
+    it knows nothing yet of how many there are.
+    """
+    cover = FilteredRelation("claims", condition=Q(claims__released_at=None, claims__kind__in=AGREED))
+    is_draft = When(cover__line__invoice__status=Invoice.Status.DRAFT, then=None)
+    return list(rows.annotate(cover=cover, covered_by=Case(is_draft, default=F("cover__line__agreement"))))
 
 
 def _covering() -> ClaimQuerySet:

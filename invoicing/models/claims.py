@@ -184,7 +184,8 @@ class InvoiceLine(FirmOwned):
         return self.kind in (self.Kind.HOURS, self.Kind.FEE, self.Kind.EXTRA) and not self.corrects
 
 
-HOLDING = ["entry", "covered", "prepaid"]
+AGREED = ["covered", "prepaid"]
+HOLDING = ["entry", *AGREED]
 """Kinds of claims that hold an entry."""
 
 
@@ -219,7 +220,7 @@ class ClaimQuerySet(FirmQuerySet["Claim"]):
 
     def agreed(self) -> Self:
         """Those of hours that stand on the line of an agreement, and are not billed as hours."""
-        return self.filter(kind__in=[Claim.Kind.COVERED, Claim.Kind.PREPAID])
+        return self.filter(kind__in=AGREED)
 
     def holding(self) -> Self:
         """Those that hold an entry, billed, covered or prepaid: of an entry there is one live at most."""
