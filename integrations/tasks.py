@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 from celery import Task, shared_task
 from celery.exceptions import Ignore
 
-from integrations.clients.transport import ServiceError
-from integrations.connections import stopping, turns
-from integrations.connections.turns import Lane
+from integrations.clients.http.transport import ServiceError
+from integrations.connections import stopping
+from integrations.connections.pacing import turns
+from integrations.connections.pacing.turns import Lane
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from toggbill.database import clock

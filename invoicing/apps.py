@@ -14,11 +14,11 @@ class InvoicingConfig(AppConfig):
         """Register the triggers and the checks; they know models. The mirror is told which tags are one."""
         from integrations.mirror import own_tags  # noqa: PLC0415 - models are loaded by now, not before
         from invoicing.annexes import checks  # noqa: F401, PLC0415 - models are loaded by now, not before
-        from invoicing.models import (  # noqa: F401, PLC0415 - models are loaded by now, not before
-            block_triggers,
-            deduction_triggers,
-            month_triggers,
-            triggers,
+        from invoicing.models.triggers import (  # noqa: F401, PLC0415 - as above
+            blocks,
+            deductions,
+            months,
+            rows,
         )
         from invoicing.rules.text import text_key  # noqa: PLC0415 - as above
 

@@ -9,33 +9,21 @@ from typing import Any, ClassVar
 from celery import Task, chain, shared_task
 from django.conf import settings
 
-from integrations.clients.transport import ServiceError
-from integrations.connections.turns import Lane
+from integrations.clients.http.transport import ServiceError
+from integrations.connections.pacing.turns import Lane
 from integrations.mirror.sync import LEASE
 from integrations.models import Company, Connection, Workspace
 from integrations.tasks import InTurn, sync_company, sync_workspace
 from invoicing.annexes import freeze as annexes
 from invoicing.corrections import replace
 from invoicing.due import annexes as due_annexes
-from invoicing.due import (
-    budget_mails,
-    comparisons,
-    deliveries,
-    delivery_mails,
-    digests,
-    draft_mails,
-    lost_connections,
-    order_changes,
-    posts,
-    runs,
-    write_backs,
-    wrong_clocks,
-)
-from invoicing.ledger import derive as ledger
+from invoicing.due import comparisons, deliveries, order_changes, posts, runs, write_backs, wrong_clocks
+from invoicing.due.mails import budget_mails, delivery_mails, digests, draft_mails, lost_connections
 from invoicing.ledger import months as kept
+from invoicing.ledger.states import derive as ledger
 from invoicing.models import Dossier, Invoice
 from invoicing.posting import read_back as reading_back
-from invoicing.posting import way
+from invoicing.posting.sending import way
 from toggbill.database import clock
 from toggbill.firms.audit import Actor, nightly
 from toggbill.firms.models import Firm, FirmOwned

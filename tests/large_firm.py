@@ -16,7 +16,7 @@ from django.db import connection, models, transaction
 from integrations.models import Entry
 from invoicing.ledger import months as kept
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow, MonthProof, MonthSum
-from invoicing.models.month_triggers import COUNTED, SUMMED, sums_of
+from invoicing.models.triggers.months import COUNTED, SUMMED, sums_of
 from tests.factories import DossierFactory, FirmFactory
 from tests.worlds import NOW
 from toggbill.firms.models import Firm

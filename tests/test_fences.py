@@ -14,8 +14,8 @@ from django.db import models
 from django.test import Client
 from pytest_django import Settings
 
-from integrations.clients.answers import Answer
-from integrations.clients.transport import Call, ServiceError, Transport
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.transport import Call, ServiceError, Transport
 from invoicing.models import Dossier, Invoice, LedgerRow, TagMapping
 from tests.factories import DossierFactory, FirmFactory, MembershipDossierFactory, MembershipFactory
 from tests.furniture import furnish

@@ -19,8 +19,8 @@ from django.utils import timezone
 
 from integrations.models import Company, Workspace
 from integrations.sandbox.process import Process
-from invoicing.ledger import invariants
-from invoicing.ledger.facts import schedule_of
+from invoicing.ledger.facts.books import schedule_of
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Attempt, Dossier, Invoice
 from invoicing.rules import schedule
 from toggbill.firms.audit import verify

@@ -303,7 +303,7 @@ ACCOUNT_RATE_LIMITS = {
 }
 # Proxies in front that set X-Forwarded-For; without them everybody's address is the connection's.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXIES", default=0)
-MFA_ADAPTER = "toggbill.firms.mfa.MFAAdapter"
+MFA_ADAPTER = "toggbill.firms.identity.mfa.MFAAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_TOTP_TOLERANCE = 1  # steps of thirty seconds: a clock may be a little off

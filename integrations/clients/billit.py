@@ -13,7 +13,6 @@ from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from integrations.clients import billit_rows
-from integrations.clients.answers import Answer, Row, Unreadable
 from integrations.clients.billit_orders import (
     Address,
     File,
@@ -38,8 +37,9 @@ from integrations.clients.billit_rows import (
 )
 from integrations.clients.billit_sign_in import ApiKey, Bearer, Credential
 from integrations.clients.billit_transport import transport_of
-from integrations.clients.failures import Asked, Detail, Message, Purpose
-from integrations.clients.transport import TIMEOUT, Refused, Transport
+from integrations.clients.http.answers import Answer, Row, Unreadable
+from integrations.clients.http.failures import Asked, Detail, Message, Purpose
+from integrations.clients.http.transport import TIMEOUT, Refused, Transport
 
 __all__ = [
     "Account",

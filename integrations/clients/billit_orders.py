@@ -15,7 +15,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
-from integrations.clients.answers import without_needless_zeros
+from integrations.clients.http.answers import without_needless_zeros
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from integrations.clients.answers import Answer, Row
+from integrations.clients.http.answers import Answer, Row
 
 ZONE = ZoneInfo("Europe/Brussels")
 """Billit's timestamps have no offset and are taken as Belgian local time; the docs do not say."""

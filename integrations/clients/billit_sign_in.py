@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
-from integrations.clients.answers import Answer, Row
 from integrations.clients.billit_orders import encode
-from integrations.clients.failures import Asked, Code, Detail, Message
-from integrations.clients.transport import TIMEOUT, BadCredentials, Call, RetryLater, ServiceError, Transport
+from integrations.clients.http.answers import Answer, Row
+from integrations.clients.http.failures import Asked, Code, Detail, Message
+from integrations.clients.http.transport import TIMEOUT, BadCredentials, Call, RetryLater, ServiceError, Transport
 
 LONGEST_LIFE = 24 * 3600
 """Seconds that an access token is believed to last at most; Billit says 3600."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from integrations.clients.answers import Answer
 from integrations.clients.billit_sign_in import Credential
-from integrations.clients.failures import Code, Detail, Message
-from integrations.clients.transport import BadCredentials, Call, RetryLater, ServiceError, Transport
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.failures import Code, Detail, Message
+from integrations.clients.http.transport import BadCredentials, Call, RetryLater, ServiceError, Transport
 
 _CREDENTIAL_CODES = frozenset({"apikeynotvalid", "invalidaccesstoken", "accesstokenexpired", "accesstokenrevoked"})
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from integrations.clients import billit, toggl
-from integrations.clients.answers import Row, Unreadable, listed
-from integrations.clients.failures import Asked, Detail, Message
-from integrations.clients.transport import Refused
+from integrations.clients.http.answers import Row, Unreadable, listed
+from integrations.clients.http.failures import Asked, Detail, Message
+from integrations.clients.http.transport import Refused
 
 _TOGGL = "/webhooks/api/v1/subscriptions"
 _BILLIT = "/v1/webhooks"

@@ -14,10 +14,9 @@ from datetime import date
 from typing import Any, Literal, NoReturn
 
 from integrations.clients import toggl_rows
-from integrations.clients.answers import Answer, Row, Unreadable, capped, listed
-from integrations.clients.failures import Asked, Code, Detail, Message, Purpose
-from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
-from integrations.clients.transport import (
+from integrations.clients.http.answers import Answer, Row, Unreadable, capped, listed
+from integrations.clients.http.failures import Asked, Code, Detail, Message, Purpose
+from integrations.clients.http.transport import (
     TIMEOUT,
     BadCredentials,
     Call,
@@ -26,6 +25,7 @@ from integrations.clients.transport import (
     ServiceError,
     Transport,
 )
+from integrations.clients.toggl_rows import Client, Entry, Me, Project, Workspace
 
 __all__ = [
     "LONGEST_SPAN",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from integrations.clients.answers import Row, Unreadable
-from integrations.clients.failures import Detail
+from integrations.clients.http.answers import Row, Unreadable
+from integrations.clients.http.failures import Detail
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from django.utils.translation import gettext
 
-from integrations.clients import failures
-from integrations.clients.failures import Facts, Message
+from integrations.clients.http import failures
+from integrations.clients.http.failures import Facts, Message
 
 
 def words(message: Message) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from integrations.clients.failures import Message
-from integrations.clients.transport import BadCredentials
-from integrations.connections import circuit, tokens
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import BadCredentials
+from integrations.connections import tokens
+from integrations.connections.pacing import circuit
 from integrations.models import Connection
 
 

@@ -10,7 +10,8 @@ from functools import partial
 from django.conf import settings
 
 from integrations.clients import billit, toggl
-from integrations.connections import quota, stopping, tokens
+from integrations.connections import stopping, tokens
+from integrations.connections.pacing import quota
 from integrations.models import Company, Connection, Workspace
 from toggbill.database import clock
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import time
 
-from integrations.clients.failures import Code, Message
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import RetryLater
 
 _SLICE = 0.2
 """Seconds of a sleep after which it is asked whether the process ends."""

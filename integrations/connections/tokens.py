@@ -5,7 +5,7 @@ claims the renewal in the connection's row, asks Billit without any lock, and co
 used; another one waits and finds it, or uses the old access token while that lasts. A renewal begins well before the
 access token ends: when its answer is lost, by the network or a killed worker, the old access token serves on, and the
 same refresh token is tried once more. Once Billit refuses it, it is asked for no more: the access token is used to its
-end, and the firm is told to sign in again (``sign_in_lost_at``; by mail: ``invoicing.due.lost_connections``).
+end, and the firm is told to sign in again (``sign_in_lost_at``; by mail: ``invoicing.due.mails.lost_connections``).
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from django.urls import reverse
 
 from integrations.clients import billit, billit_sign_in
 from integrations.clients.billit_sign_in import LONGEST_LIFE, Client, Pair
-from integrations.clients.failures import Code, Message
-from integrations.clients.transport import BadCredentials, NoAnswer, RetryLater, ServiceError
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import BadCredentials, NoAnswer, RetryLater, ServiceError
 from integrations.connections import stopping
 from integrations.connections.stopping import Stopping
 from integrations.models import Connection

@@ -16,9 +16,9 @@ from django.db.models import Q
 from django.urls import reverse
 
 from integrations.clients import subscriptions
-from integrations.clients.failures import Code, Message
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import ServiceError
 from integrations.clients.subscriptions import Entity, Kind, Made
-from integrations.clients.transport import ServiceError
 from integrations.connections.opening import open_billit, open_workspace
 from integrations.models import Company, Connection, Webhook, Workspace
 from integrations.models.encryption import sealed

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from integrations.connections import quota
+from integrations.connections.pacing import quota
 from integrations.mirror.sync import LEASE
 from integrations.models import Workspace
 

@@ -16,8 +16,8 @@ from datetime import time as time_of_day
 from functools import partial
 
 from integrations.clients import toggl
-from integrations.clients.failures import Code, Message, english
-from integrations.clients.transport import (
+from integrations.clients.http.failures import Code, Message, english
+from integrations.clients.http.transport import (
     BadCredentials,
     QuotaExhausted,
     Refused,
@@ -25,8 +25,9 @@ from integrations.clients.transport import (
     ServiceError,
     TooManyRequests,
 )
-from integrations.connections import credentials, quota, stopping, tokens
+from integrations.connections import credentials, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
+from integrations.connections.pacing import quota
 from integrations.mirror import lists, writing
 from integrations.mirror.window import Window
 from integrations.models import Client, Company, Connection, Project, Workspace

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from integrations.clients.failures import Code
+from integrations.clients.http.failures import Code
 from integrations.models.encryption import EncryptedTextField
 from toggbill.firms.models import FirmOwned, FirmQuerySet
 

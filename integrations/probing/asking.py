@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.clients.answers import Answer
-from integrations.clients.failures import Code, Message
-from integrations.clients.transport import Call, ServiceError, Transport
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import Call, ServiceError, Transport
 
 
 class CannotAsk(ServiceError):

@@ -11,9 +11,9 @@ from datetime import datetime, time, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from integrations.clients.answers import Answer
 from integrations.clients.billit_rows import ZONE
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.transport import ServiceError
 from integrations.probing import receivers, sent_documents
 from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 

@@ -11,8 +11,8 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from integrations.clients.answers import Answer, parse_timestamp
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.answers import Answer, parse_timestamp
+from integrations.clients.http.transport import ServiceError
 from integrations.probing.asking import Asker, CannotAsk, json_of, rows_of, seen
 
 _TRACK = "/api/v9"

@@ -26,7 +26,7 @@ from invoicing.dossiers.faults import Fault, repeated, sentence
 from invoicing.dossiers.firm import standing
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment, normalise_number
+from invoicing.rules.judging.mapping import ClientRule, TagRule, Treatment, normalise_number
 
 # Django's forms are generic for the type checker only, not at run time.
 if TYPE_CHECKING:

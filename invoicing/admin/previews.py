@@ -20,7 +20,7 @@ from import_export.results import Error, Result, RowResult
 
 from invoicing.dossiers.files import reading
 from invoicing.dossiers.files.columns import headings, name_of
-from invoicing.dossiers.sheets import Read, Scope, Sheet
+from invoicing.dossiers.sheets.mappings import Read, Scope, Sheet
 from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.locks import lock_firm

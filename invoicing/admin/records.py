@@ -43,7 +43,7 @@ from invoicing.models import (
     WriteBack,
 )
 from invoicing.models.problems import words_of
-from invoicing.rules.mapping import Reason
+from invoicing.rules.judging.mapping import Reason
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible

@@ -26,9 +26,9 @@ from import_export.results import Result
 from import_export.tmp_storages import TempFolderStorage
 
 from invoicing.admin.previews import CsvFile, SheetResource, XlsxFile
-from invoicing.dossiers.agreement_sheet import AgreementSheet
 from invoicing.dossiers.files import reading, writing
-from invoicing.dossiers.sheets import ClientSheet, DossierSheet, Scope, TagSheet
+from invoicing.dossiers.sheets.agreements import AgreementSheet
+from invoicing.dossiers.sheets.mappings import ClientSheet, DossierSheet, Scope, TagSheet
 from invoicing.models import Dossier
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import allowed, firm_of, looked_at, scoped, understood

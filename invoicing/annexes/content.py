@@ -8,13 +8,13 @@ from typing import Any
 
 from django.db.models import Prefetch
 
-from invoicing.ledger import blocks
-from invoicing.ledger.agreements import vat_apart
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.agreements.agreements import vat_apart
+from invoicing.ledger.facts.books import rounding_of
 from invoicing.models import Agreement, Claim, Invoice, InvoiceLine
 from invoicing.rules import planning
-from invoicing.rules.annex import NOTHING, Annex, AnnexEntry, AnnexLine, plain, rounded
-from invoicing.rules.rating import Rounding
+from invoicing.rules.annexes.content import NOTHING, Annex, AnnexEntry, AnnexLine, plain, rounded
+from invoicing.rules.billing.rating import Rounding
 
 
 def contents(invoices: Iterable[int]) -> dict[int, Annex]:

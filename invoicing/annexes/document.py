@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, clock
-from invoicing.rules.annex_words import WORDS, Words, discount_in_words, number, rounding_in_words
+from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, clock
+from invoicing.rules.annexes.words import WORDS, Words, discount_in_words, number, rounding_in_words
 
 _SHORT = 60
 

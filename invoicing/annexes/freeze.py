@@ -16,15 +16,15 @@ from typing import NamedTuple
 from django.db import transaction
 from django.db.models import QuerySet
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.annexes.content import contents
 from invoicing.annexes.document import html
 from invoicing.annexes.rendering import Document, rendered
 from invoicing.annexes.table import as_csv
 from invoicing.models import Annex, Invoice
 from invoicing.models.problems import Code, columns
-from invoicing.rules.annex import Annex as Content
-from invoicing.rules.annex_words import WORDS
+from invoicing.rules.annexes.content import Annex as Content
+from invoicing.rules.annexes.words import WORDS
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm, lock_rows

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO, NamedTuple, cast
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.annexes import renderer
 from invoicing.models.problems import Code
 

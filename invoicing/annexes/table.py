@@ -10,8 +10,8 @@ from __future__ import annotations
 import csv
 import io
 
-from invoicing.rules.annex import Annex, clock
-from invoicing.rules.annex_words import WORDS, discount_in_words, number
+from invoicing.rules.annexes.content import Annex, clock
+from invoicing.rules.annexes.words import WORDS, discount_in_words, number
 from invoicing.rules.cells import neutral
 
 

@@ -20,8 +20,8 @@ from invoicing.ledger import attention
 from invoicing.ledger.attention import Words
 from invoicing.models import Dossier, LedgerRow
 from invoicing.models.ledger import LedgerRowQuerySet
-from invoicing.rules.mapping import DOUBTS, Reason
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
+from invoicing.rules.judging.mapping import DOUBTS, Reason
 from toggbill.firms.errors import NotPossible
 
 EXAMPLES = 3

@@ -18,9 +18,9 @@ from integrations.models import Client, Customer, Product
 from invoicing.attention import people
 from invoicing.attention.causes import Decision
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
-from invoicing.rules import likeness, mapping
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import Reason, Treatment, read_number
+from invoicing.rules.judging import likeness, mapping
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Reason, Treatment, read_number
 from invoicing.rules.text import text_key
 from toggbill.firms.access import visible
 from toggbill.firms.errors import NotPossible

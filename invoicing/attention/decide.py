@@ -26,10 +26,11 @@ from invoicing.attention.choices import (
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.dossiers import mappings, rules
-from invoicing.ledger import decisions, derive, locks
+from invoicing.ledger import locks
+from invoicing.ledger.states import decisions, derive
 from invoicing.models import Dossier, DossierClient, LedgerRow
-from invoicing.rules.mapping import DOUBTS, ClientRule, Reason, TagRule, Treatment
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
+from invoicing.rules.judging.mapping import DOUBTS, ClientRule, Reason, TagRule, Treatment
 from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible

@@ -12,15 +12,16 @@ from decimal import Decimal
 from django.db.models import QuerySet
 from django.utils.translation import gettext
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from integrations.models import Entry
-from invoicing.ledger.facts import frozen_rounding
+from invoicing.ledger.facts.books import frozen_rounding
 from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
 from invoicing.posting import credited, read_first
-from invoicing.rules import discounts, planning, rating
-from invoicing.rules.differences import credited_hours, credited_texts, line_hours
+from invoicing.rules import planning
+from invoicing.rules.billing import discounts, rating
+from invoicing.rules.billing.differences import credited_hours, credited_texts, line_hours
 from toggbill.firms.audit import News
 from toggbill.firms.errors import NotPossible
 

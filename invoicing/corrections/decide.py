@@ -18,12 +18,13 @@ from integrations.models import Entry
 from invoicing.corrections import credit_notes
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Figures, Read, check
-from invoicing.ledger import derive, differences, locks
-from invoicing.ledger.facts import frozen_rounding
+from invoicing.ledger import locks
+from invoicing.ledger.facts.books import frozen_rounding
+from invoicing.ledger.states import derive, differences
 from invoicing.models import Correction, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first
-from invoicing.rules.differences import differing_hours
+from invoicing.rules.billing.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible

@@ -17,8 +17,9 @@ from invoicing.models import Deduction, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
 from invoicing.posting import credited, read_first
-from invoicing.rules import planning, rating
-from invoicing.rules.differences import credited_texts
+from invoicing.rules import planning
+from invoicing.rules.billing import rating
+from invoicing.rules.billing.differences import credited_texts
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible

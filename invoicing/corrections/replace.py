@@ -20,16 +20,16 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext
 
 from integrations.clients import billit
-from integrations.clients.failures import Message
-from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import BadCredentials, NoAnswer, Refused, RetryLater
 from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
-from invoicing.ledger import derive, differences, transitions
+from invoicing.ledger.states import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Deduction, Drift, Invoice, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from invoicing.models.invoices.invoice import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting import read_first

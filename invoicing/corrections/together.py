@@ -24,10 +24,11 @@ from invoicing.corrections.options import BEHIND
 from invoicing.deciding import rights
 from invoicing.deciding.figures import of_correction
 from invoicing.deciding.read import Figures, Read, check, digest_of
-from invoicing.ledger import derive, differences, locks
-from invoicing.ledger.facts import frozen_rounding
+from invoicing.ledger import locks
+from invoicing.ledger.facts.books import frozen_rounding
+from invoicing.ledger.states import derive, differences
 from invoicing.models import Correction, Dossier, Invoice
-from invoicing.rules.differences import differing_hours
+from invoicing.rules.billing.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible

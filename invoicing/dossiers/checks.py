@@ -10,7 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from integrations.models import Connection, Product
-from invoicing.ledger import attention, invariants
+from invoicing.ledger import attention
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.models.problems import words_of
 from invoicing.rules.text import text_key

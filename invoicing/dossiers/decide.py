@@ -19,7 +19,7 @@ from invoicing.dossiers import mappings, rules
 from invoicing.dossiers.mappings import TagName
 from invoicing.dossiers.rules import DossierRules, Pairing
 from invoicing.models import Dossier
-from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.judging.mapping import ClientRule, TagRule
 from toggbill.firms.access import demand_of_firm
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome

@@ -15,10 +15,10 @@ from django.db import transaction
 
 from integrations.models import Entry, Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
-from invoicing.ledger.derive import forget_changed_pin
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
+from invoicing.ledger.states.customers import forget_changed_pin
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, normalise_number
+from invoicing.rules.judging.mapping import ClientRule, TagRule, normalise_number
 from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend

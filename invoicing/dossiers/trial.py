@@ -13,7 +13,7 @@ from decimal import Decimal
 from django.db.models import Q
 
 from integrations.models import Entry
-from invoicing.ledger.facts import Facts, terms
+from invoicing.ledger.facts.books import Facts, terms
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import planning
 

@@ -12,9 +12,9 @@ from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts
 from invoicing.drafting.news import drafted_news
 from invoicing.drafting.sheet import late_through
-from invoicing.ledger import blocks
+from invoicing.ledger.agreements import blocks
 from invoicing.ledger.attention import words
-from invoicing.ledger.facts import Facts, known_customers, terms
+from invoicing.ledger.facts.books import Facts, known_customers, terms
 from invoicing.ledger.locks import mark
 from invoicing.models import Agreement, Invoice
 from invoicing.rules import planning

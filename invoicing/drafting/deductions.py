@@ -9,12 +9,12 @@ from decimal import Decimal
 from operator import attrgetter
 
 from invoicing.drafting import drafts
-from invoicing.ledger import agreements
-from invoicing.ledger.facts import terms
+from invoicing.ledger.agreements import agreements
+from invoicing.ledger.facts.books import terms
 from invoicing.models import Agreement, Deduction, Invoice, InvoiceLine
 from invoicing.rules.agreements.settlement import Room, deduct
-from invoicing.rules.lines import AdvanceKey, PlannedLine, Settled
-from invoicing.rules.mapping import Buyer, Treatment
+from invoicing.rules.billing.lines import AdvanceKey, PlannedLine, Settled
+from invoicing.rules.judging.mapping import Buyer, Treatment
 
 _Kind = InvoiceLine.Kind
 

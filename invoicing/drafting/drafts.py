@@ -10,12 +10,14 @@ from typing import Any
 
 from integrations.models import Customer, Entry
 from invoicing.ledger import write_backs
-from invoicing.ledger.differences import same_buyer
-from invoicing.ledger.facts import refusal, rounding_of
+from invoicing.ledger.facts.books import refusal, rounding_of
+from invoicing.ledger.states.differences import same_buyer
 from invoicing.models import Claim, Deduction, Dossier, Invoice, InvoiceLine
 from invoicing.models.problems import columns
-from invoicing.rules import discounts, mapping, planning
-from invoicing.rules.lines import AdvanceKey, Discount
+from invoicing.rules import planning
+from invoicing.rules.billing import discounts
+from invoicing.rules.billing.lines import AdvanceKey, Discount
+from invoicing.rules.judging import mapping
 from toggbill.database import bulk
 
 

@@ -8,11 +8,13 @@ from datetime import datetime
 
 from integrations.models import Entry
 from invoicing.drafting.drafts import claim_of
-from invoicing.ledger import blocks, transitions, write_backs
+from invoicing.ledger import write_backs
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.states import transitions
 from invoicing.models import Agreement, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.rules import planning
-from invoicing.rules.judge import Judge
+from invoicing.rules.judging.judge import Judge
 from toggbill.database import bulk
 from toggbill.firms.audit import News
 

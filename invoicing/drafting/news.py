@@ -10,7 +10,8 @@ from typing import Any
 
 from invoicing.models import Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
-from invoicing.rules import discounts, planning
+from invoicing.rules import planning
+from invoicing.rules.billing import discounts
 from toggbill.firms.audit import News
 
 

@@ -9,8 +9,9 @@ from integrations.models import Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
 from invoicing.drafting.sheet import late_through
-from invoicing.ledger import agreements, differences
-from invoicing.ledger.facts import Facts, terms
+from invoicing.ledger.agreements import agreements
+from invoicing.ledger.facts.books import Facts, terms
+from invoicing.ledger.states import differences
 from invoicing.models import Invoice
 from invoicing.rules import planning
 

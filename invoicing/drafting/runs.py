@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 from django.utils.translation import gettext
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from integrations.models import Entry, Project
 from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
@@ -18,10 +18,12 @@ from invoicing.deciding.read import Figures, Read, check
 from invoicing.drafting import drafts, draws
 from invoicing.drafting.news import drafted_news, hung_news
 from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
-from invoicing.ledger import agreements, blocks, derive, differences, locks, transitions
-from invoicing.ledger.facts import Facts, known_customers, refusal, terms
+from invoicing.ledger import locks
+from invoicing.ledger.agreements import agreements, blocks
+from invoicing.ledger.facts.books import Facts, known_customers, refusal, terms
+from invoicing.ledger.states import derive, differences, transitions
 from invoicing.models import Claim, Correction, Dossier, Invoice, InvoiceLine, LedgerRow, Run, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from invoicing.models.invoices.invoice import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.moves import BEGIN, STATUS, Step
 from invoicing.models.problems import Code, columns, words
 from invoicing.rules import planning

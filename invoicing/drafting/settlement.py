@@ -13,10 +13,10 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.drafting.runs import Drafting
-from invoicing.ledger import derive
-from invoicing.ledger.facts import Facts
+from invoicing.ledger.facts.books import Facts
+from invoicing.ledger.states import derive
 from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine
-from invoicing.rules.judge import Judge
+from invoicing.rules.judging.judge import Judge
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible

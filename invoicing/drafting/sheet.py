@@ -12,17 +12,18 @@ from django.utils.translation import gettext
 from integrations.models import Customer, Entry
 from invoicing.drafting import drafts
 from invoicing.drafting.drafts import key_of
-from invoicing.ledger import agreements, blocks, differences
-from invoicing.ledger.facts import Facts, terms
-from invoicing.ledger.fee_periods import unlisted
+from invoicing.ledger.agreements import agreements, blocks
+from invoicing.ledger.agreements.fee_periods import unlisted
+from invoicing.ledger.facts.books import Facts, terms
+from invoicing.ledger.states import differences
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.models.problems import Code
 from invoicing.rules import planning
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.agreements.settlement import settlements
-from invoicing.rules.judge import Judge
-from invoicing.rules.lines import AdvanceKey
+from invoicing.rules.billing.lines import AdvanceKey
+from invoicing.rules.judging.judge import Judge
 from toggbill.firms.errors import NotPossible
 
 _Status = Invoice.Status

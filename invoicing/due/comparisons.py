@@ -14,8 +14,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Min, Q
 
-from integrations.clients.failures import Message
-from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import BadCredentials, Refused, RetryLater, ServiceError
 from integrations.connections.tokens import Resting
 from integrations.mirror import sync
 from invoicing.models import Dossier

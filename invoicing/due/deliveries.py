@@ -9,7 +9,8 @@ from django.db import transaction
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice
-from invoicing.posting import deliveries, read_back, read_first
+from invoicing.posting import read_back, read_first
+from invoicing.posting.sending import deliveries
 from toggbill.firms.locks import lock_rows
 
 PAUSE = timedelta(minutes=15)

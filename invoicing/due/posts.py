@@ -13,17 +13,18 @@ from django.db.models import Case, F, Q, Value, When, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext
 
-from integrations.clients.transport import ServiceError
-from integrations.connections import turns
+from integrations.clients.http.transport import ServiceError
+from integrations.connections.pacing import turns
 from integrations.connections.stopping import Stopping
 from invoicing.annexes.freeze import lacking
 from invoicing.deciding import figures, guards, rights
 from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
+from invoicing.models.invoices.waiting import SEND_ASKED
 from invoicing.models.problems import words
-from invoicing.models.waiting import SEND_ASKED
-from invoicing.posting import post, read_first, recover, send
+from invoicing.posting import post, read_first, recover
+from invoicing.posting.sending import send
 from toggbill.firms import audit
 from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor

@@ -8,17 +8,18 @@ from functools import partial
 
 from django.db import transaction
 
-from integrations.clients.failures import Message, english
-from integrations.clients.transport import ServiceError
-from integrations.connections import quota
+from integrations.clients.http.failures import Message, english
+from integrations.clients.http.transport import ServiceError
+from integrations.connections.pacing import quota
 from integrations.connections.stopping import Stopping
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from invoicing.deciding import guards, rights
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.ledger import derive, window
-from invoicing.ledger.facts import schedule_of
+from invoicing.ledger import window
+from invoicing.ledger.facts.books import schedule_of
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import columns
 from invoicing.rules import schedule

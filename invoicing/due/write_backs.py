@@ -17,8 +17,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 
 from integrations.clients import toggl
-from integrations.clients.failures import english
-from integrations.clients.transport import (
+from integrations.clients.http.failures import english
+from integrations.clients.http.transport import (
     BadCredentials,
     QuotaExhausted,
     Refused,
@@ -26,8 +26,9 @@ from integrations.clients.transport import (
     ServiceError,
     TooManyRequests,
 )
-from integrations.connections import quota, stopping, tokens
+from integrations.connections import stopping, tokens
 from integrations.connections.opening import open_toggl
+from integrations.connections.pacing import quota
 from integrations.models import Quota, Workspace
 from invoicing.models import WriteBack
 from toggbill.firms.locks import lock_rows

@@ -18,13 +18,14 @@ from django.db import models, transaction
 from django.db.models import Q
 
 from integrations.clients.billit_sign_in import LONGEST_LIFE
-from integrations.clients.transport import LONGEST_RETRY_AFTER
-from integrations.connections import circuit, quota, tokens
+from integrations.clients.http.transport import LONGEST_RETRY_AFTER
+from integrations.connections import tokens
+from integrations.connections.pacing import circuit, quota
 from integrations.models import Company, Connection, Quota, Workspace
 from invoicing.due import write_backs
 from invoicing.due.order_changes import PAUSE
 from invoicing.models import Attempt, Dossier, Invoice, WriteBack
-from invoicing.posting import way
+from invoicing.posting.sending import way
 from invoicing.rules import delivery
 from toggbill.firms.locks import lock_rows
 

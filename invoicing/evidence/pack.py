@@ -23,7 +23,8 @@ from invoicing.evidence import chain, program
 from invoicing.evidence.archive import Archive
 from invoicing.evidence.readme import readme
 from invoicing.evidence.rows import Json, Month, told
-from invoicing.ledger import invariants, rule_events
+from invoicing.ledger import rule_events
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Annex, Dossier, DossierClient, LedgerRow, ReportedMonth
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News, anchors

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from invoicing.models import LedgerRow
 from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules.agreements.settlement import Kept
-from invoicing.rules.mapping import DOUBTS, Reason
+from invoicing.rules.judging.mapping import DOUBTS, Reason
 from invoicing.rules.planning import BLOCK_WAITS, CORRECTION_WAITS, HELD, NOT_OVER, ROUNDS_TO_ZERO
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership

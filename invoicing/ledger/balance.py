@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from invoicing.ledger import months as kept
-from invoicing.ledger.invariants import Broken
+from invoicing.ledger.invariants.invariants import Broken
 from invoicing.models import Dossier, LedgerRow
 
 _State = LedgerRow.State

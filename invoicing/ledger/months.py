@@ -18,10 +18,10 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import TruncMonth
 
 from integrations.models import Entry
-from invoicing.ledger import invariants
-from invoicing.ledger.invariants import Broken, Check
+from invoicing.ledger.invariants import invariants
+from invoicing.ledger.invariants.invariants import Broken, Check
 from invoicing.models import ChangedMonth, Claim, Dossier, Invoice, LedgerRow, MonthProof, MonthSum
-from invoicing.models.month_triggers import COUNTED, SUMMED, added_up, sums_of
+from invoicing.models.triggers.months import COUNTED, SUMMED, added_up, sums_of
 from toggbill.firms.locks import lock_rows
 
 TOGETHER = 40

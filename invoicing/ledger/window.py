@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from django.db.models import Min
 
 from integrations.models import Workspace
-from invoicing.ledger.fee_periods import counted_elsewhere, unlisted
+from invoicing.ledger.agreements.fee_periods import counted_elsewhere, unlisted
 from invoicing.models import Claim, LedgerRow
 
 _State = LedgerRow.State

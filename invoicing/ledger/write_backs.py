@@ -10,7 +10,7 @@ from datetime import datetime
 
 from invoicing.ledger.locks import portions
 from invoicing.models import Claim, Dossier, WriteBack
-from invoicing.models.claims import on_live_line
+from invoicing.models.invoices.claims import on_live_line
 from toggbill.firms.locks import lock_rows
 
 _FIELDS = ["dossier", "wanted", "due_at", "tries", "failure", "said"]

@@ -16,7 +16,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 
-from invoicing.rules.mapping import Reason, read_number
+from invoicing.rules.judging.mapping import Reason, read_number
 from invoicing.rules.text import text_key
 
 AT_ONCE = 1000

@@ -1,18 +1,18 @@
 """The books. One import for all of them: ``from invoicing.models import Invoice``."""
 
+from invoicing.models.advances.brought import BroughtOrder
+from invoicing.models.advances.deductions import Deduction
 from invoicing.models.agreements import Agreement
-from invoicing.models.annexes import Annex
-from invoicing.models.attempts import Attempt
-from invoicing.models.brought import BroughtOrder
 from invoicing.models.budgets import BudgetNotice
-from invoicing.models.claims import Claim, InvoiceLine
-from invoicing.models.deductions import Deduction
 from invoicing.models.dossiers import ClientMapping, CustomerPin, Dossier, DossierClient, Run, TagMapping
-from invoicing.models.invoices import Invoice
+from invoicing.models.invoices.annexes import Annex
+from invoicing.models.invoices.attempts import Attempt
+from invoicing.models.invoices.claims import Claim, InvoiceLine
+from invoicing.models.invoices.invoice import Invoice
+from invoicing.models.invoices.waiting import NEEDS_PERSON, UNFINISHED
 from invoicing.models.ledger import Correction, LedgerRow, SavedView
 from invoicing.models.months import ChangedMonth, MonthProof, MonthSum
 from invoicing.models.reconciliation import Drift, ReportedMonth
-from invoicing.models.waiting import NEEDS_PERSON, UNFINISHED
 from invoicing.models.write_backs import WriteBack
 
 __all__ = [

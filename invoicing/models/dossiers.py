@@ -178,7 +178,7 @@ class Dossier(FirmOwned):
     # Codes of ``problems`` with their facts, here and below.
     waiting = models.CharField(_("why the run waits"), max_length=40, blank=True, editable=False)
     waiting_facts = models.JSONField(default=dict, blank=True, editable=False)
-    # A scheduled run left drafts for a person, who is to be told by mail (``invoicing.due.draft_mails``).
+    # A scheduled run left drafts for a person, who is to be told by mail (``invoicing.due.mails.draft_mails``).
     tell_drafts_at = models.DateTimeField(null=True, blank=True, editable=False)
     # When the books are next compared with Toggl and Billit: at night, or when a person asked for it; and whether they
     # were, or why not yet.

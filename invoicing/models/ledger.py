@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.models import Entry
 from invoicing.models.agreements import Agreement
-from invoicing.models.claims import Claim
 from invoicing.models.dossiers import Dossier
-from invoicing.models.invoices import Invoice
+from invoicing.models.invoices.claims import Claim
+from invoicing.models.invoices.invoice import Invoice
 from toggbill.firms.models import FirmOwned, FirmQuerySet, Membership
 
 _AGREED = ["covered", "on_account", "prepaid"]

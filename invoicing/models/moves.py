@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.db.models import Model, QuerySet
 
-from invoicing.models.invoices import Invoice
+from invoicing.models.invoices.invoice import Invoice
 from invoicing.models.ledger import LedgerRow
 
 BEGIN = ""

@@ -2,7 +2,7 @@
 
 A row keeps code and facts in two columns (``problem``, ``problem_facts``), an audit event as `{"code", "facts"}`; the
 sentence is made when somebody reads it, in the language in force. What the clients report has codes of its own, in
-``integrations.clients.failures``: they stand in the same columns, and ``words`` knows both.
+``integrations.clients.http.failures``: they stand in the same columns, and ``words`` knows both.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from django.db.models import Q
 from django.utils import formats, translation
 from django.utils.translation import gettext, gettext_noop
 
-from integrations.clients import failures
-from integrations.clients.failures import Facts, Message
+from integrations.clients.http import failures
+from integrations.clients.http.failures import Facts, Message
 
 
 class Code(StrEnum):

@@ -9,8 +9,8 @@ from datetime import datetime
 from django.utils.translation import gettext
 
 from integrations.clients import billit
-from integrations.clients.failures import Message
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import ServiceError
 from invoicing.annexes.freeze import freeze
 from invoicing.models import Annex, Invoice
 from invoicing.models.problems import Code, words

@@ -17,7 +17,7 @@ from django.db.models import Case, F, Value, When
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step
 from invoicing.models.problems import Code

@@ -12,9 +12,9 @@ from typing import Any
 from django.db import transaction
 
 from integrations.clients import billit, billit_rows
-from integrations.clients.failures import Message
-from integrations.clients.transport import Refused
-from invoicing.ledger.brought import IN_QUESTION, findings_on
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import Refused
+from invoicing.ledger.agreements.brought import IN_QUESTION, findings_on
 from invoicing.models import BroughtOrder, Dossier, Drift, Invoice
 from invoicing.models.problems import Code
 from invoicing.posting.read_first import Difference, Place, Seen

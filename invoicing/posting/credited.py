@@ -9,11 +9,11 @@ from datetime import datetime
 from decimal import Decimal
 
 from integrations.clients import billit
-from integrations.clients.failures import Message
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import ServiceError
 from invoicing.models import Claim, Deduction, Invoice, InvoiceLine
-from invoicing.models.claims import ClaimQuerySet
-from invoicing.models.invoices import NO_POST_ASKED
+from invoicing.models.invoices.claims import ClaimQuerySet
+from invoicing.models.invoices.invoice import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
 from invoicing.posting import brought
 from invoicing.posting.read_first import facts_of, hindrance, hindrances, read, take_over

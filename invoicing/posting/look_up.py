@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from integrations.clients.billit import REFERENCES_AT_ONCE, Api, OrderSummary
-from integrations.clients.transport import Refused
+from integrations.clients.http.transport import Refused
 from integrations.models import Company
 from invoicing.models import Invoice
 

@@ -11,14 +11,14 @@ from django.conf import settings
 from django.utils.translation import gettext
 
 from integrations.clients import billit
-from integrations.clients.failures import Message
-from integrations.clients.transport import Refused, ServiceError
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import Refused, ServiceError
 from integrations.models import Customer
-from invoicing.ledger.facts import known_customers, refusal
+from invoicing.ledger.facts.books import known_customers, refusal
 from invoicing.models import CustomerPin, Invoice, InvoiceLine
-from invoicing.models.invoices import NO_POST_ASKED
+from invoicing.models.invoices.invoice import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
-from invoicing.rules import mapping, vat_numbers
+from invoicing.rules.judging import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
 
 _PIECES = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.DEDUCTION)

@@ -23,16 +23,17 @@ from django.db import transaction
 from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
 
 from integrations.clients import billit
-from integrations.clients.failures import Message
-from integrations.clients.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
-from integrations.connections import circuit, hindrances, stopping
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import BadCredentials, NoAnswer, Refused, RetryLater, ServiceError
+from integrations.connections import hindrances, stopping
 from integrations.connections.opening import open_billit
+from integrations.connections.pacing import circuit
 from integrations.connections.stopping import Stopping
 from integrations.models import Company
 from invoicing.deciding import rights
-from invoicing.ledger import transitions
+from invoicing.ledger.states import transitions
 from invoicing.models import Attempt, Dossier, Invoice, InvoiceLine, LedgerRow, moves
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
+from invoicing.models.invoices.invoice import NO_POST_ASKED, NO_SEND_ASKED, InvoiceQuerySet
 from invoicing.models.moves import STATE, STATUS, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import credited

@@ -9,7 +9,7 @@ from integrations.clients import billit, billit_rows
 from integrations.connections.opening import open_billit
 from integrations.models import Company
 from invoicing.models import Invoice
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.posting import read_first
 from invoicing.posting.read_first import Place, Seen
 

@@ -18,14 +18,14 @@ from typing import Any, NamedTuple
 from django.db import transaction
 
 from integrations.clients import billit, billit_rows
-from integrations.clients.failures import Message
-from integrations.clients.transport import Refused
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import Refused
 from invoicing.models import Dossier, Drift, Invoice, moves
-from invoicing.models.invoices import NO_SEND_ASKED
+from invoicing.models.invoices.invoice import NO_SEND_ASKED
 from invoicing.models.moves import DELIVERY, PAYMENT, Step
 from invoicing.models.problems import Code, columns
 from invoicing.posting import orders
-from invoicing.rules import mapping
+from invoicing.rules.judging import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm, lock_rows

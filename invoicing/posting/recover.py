@@ -12,8 +12,8 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext
 
 from integrations.clients import billit, billit_rows
-from integrations.clients.failures import Message
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import stopping
 from integrations.connections.opening import open_billit
 from invoicing.deciding import figures, rights
@@ -25,7 +25,7 @@ from invoicing.posting import read_first
 from invoicing.posting.attempts import NOT_POSTED, finish, never_left, tell_of
 from invoicing.posting.look_up import Found, look_up
 from invoicing.posting.post import fresh, mark_in_doubt, news_of, settle
-from invoicing.rules import mapping
+from invoicing.rules.judging import mapping
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible

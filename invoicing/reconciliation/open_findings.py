@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.ledger import invariants
-from invoicing.ledger.broken import Broken, month_action
-from invoicing.ledger.invariants import Scope
+from invoicing.ledger.invariants import invariants
+from invoicing.ledger.invariants.broken import Broken, month_action
+from invoicing.ledger.invariants.invariants import Scope
 from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
 from invoicing.reconciliation import findings
 from toggbill.firms.access import visible

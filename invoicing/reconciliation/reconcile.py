@@ -15,14 +15,15 @@ from typing import Any
 from django.db import transaction
 
 from integrations.clients import billit, billit_rows
-from integrations.clients.failures import Message
-from integrations.clients.transport import QuotaExhausted, Refused
-from integrations.connections import quota
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import QuotaExhausted, Refused
 from integrations.connections.opening import open_billit
+from integrations.connections.pacing import quota
 from integrations.mirror import sync
 from integrations.models import Company, Entry, Workspace
-from invoicing.ledger import derive, months, window
-from invoicing.ledger.invariants import Broken
+from invoicing.ledger import months, window
+from invoicing.ledger.invariants.invariants import Broken
+from invoicing.ledger.states import derive
 from invoicing.models import BroughtOrder, Claim, Correction, Dossier, Drift, Invoice, LedgerRow, ReportedMonth
 from invoicing.models.problems import columns
 from invoicing.posting import brought, read_first

@@ -15,11 +15,11 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.db.models import Sum
 
 from integrations.clients import toggl
-from integrations.clients.transport import QuotaExhausted
-from integrations.connections import quota
+from integrations.clients.http.transport import QuotaExhausted
 from integrations.connections.opening import open_toggl
+from integrations.connections.pacing import quota
 from integrations.models import Entry, Project, Workspace
-from invoicing.ledger.facts import Facts
+from invoicing.ledger.facts.books import Facts
 from invoicing.models import Dossier, ReportedMonth
 
 _Clients = frozenset[int]

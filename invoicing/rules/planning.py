@@ -17,23 +17,23 @@ from invoicing.rules.agreements.fees import Agreed as Agreed
 from invoicing.rules.agreements.fees import Hung as Hung
 from invoicing.rules.agreements.fees import Lines, lines_due
 from invoicing.rules.agreements.settlement import deduct_all, settlements
-from invoicing.rules.differences import corrected_texts
-from invoicing.rules.discounts import Written as Written
-from invoicing.rules.discounts import kept
-from invoicing.rules.grouping import Group, group_of, line_texts
-from invoicing.rules.judge import Judge
-from invoicing.rules.lines import Difference as Difference
-from invoicing.rules.lines import Due as Due
-from invoicing.rules.lines import LineKind as LineKind
-from invoicing.rules.lines import PlannedLine as PlannedLine
-from invoicing.rules.lines import Settled
-from invoicing.rules.lines import Terms as Terms
-from invoicing.rules.lines import Withheld as Withheld
-from invoicing.rules.lines import language_of as language_of
-from invoicing.rules.lines import period_title as period_title
-from invoicing.rules.mapping import Buyer, Entry, Product, State, Treatment, Verdict
-from invoicing.rules.prices import EarlierPrice, price_of_day
-from invoicing.rules.rating import billed_seconds, hours, line_total, totals, vat_of
+from invoicing.rules.billing.differences import corrected_texts
+from invoicing.rules.billing.discounts import Written as Written
+from invoicing.rules.billing.discounts import kept
+from invoicing.rules.billing.grouping import Group, group_of, line_texts
+from invoicing.rules.billing.lines import Difference as Difference
+from invoicing.rules.billing.lines import Due as Due
+from invoicing.rules.billing.lines import LineKind as LineKind
+from invoicing.rules.billing.lines import PlannedLine as PlannedLine
+from invoicing.rules.billing.lines import Settled
+from invoicing.rules.billing.lines import Terms as Terms
+from invoicing.rules.billing.lines import Withheld as Withheld
+from invoicing.rules.billing.lines import language_of as language_of
+from invoicing.rules.billing.lines import period_title as period_title
+from invoicing.rules.billing.prices import EarlierPrice, price_of_day
+from invoicing.rules.billing.rating import billed_seconds, hours, line_total, totals, vat_of
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Buyer, Entry, Product, State, Treatment, Verdict
 from invoicing.rules.text import text_key
 
 HELD = "held"

@@ -12,7 +12,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from typing import NamedTuple, TypeVar
 
-from invoicing.rules.rating import CENT, worth
+from invoicing.rules.billing.rating import CENT, worth
 
 _Key = TypeVar("_Key", bound=Hashable)
 YEAR = 365

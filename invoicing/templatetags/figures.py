@@ -16,7 +16,7 @@ from integrations.connections import hindrances
 from invoicing.corrections import options
 from invoicing.ledger import attention
 from invoicing.models import ClientMapping, Invoice, LedgerRow, problems
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
 from invoicing.web import descriptions, figures
 from invoicing.web.descriptions import NO_BREAK
 from toggbill.firms.access import FirmRequest

@@ -9,8 +9,8 @@ from django import forms
 from django.utils.text import capfirst
 from pydantic_core import PydanticCustomError
 
-from invoicing.dossiers.cells import Row, amount
 from invoicing.dossiers.faults import sentence
+from invoicing.dossiers.sheets.cells import Row, amount
 
 
 def typed(text: str) -> Decimal:

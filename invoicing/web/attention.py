@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from invoicing import tasks
 from invoicing.attention import causes, choices
 from invoicing.attention.causes import Decision
@@ -27,7 +27,7 @@ from invoicing.deciding.read import Read
 from invoicing.ledger import attention as reasons
 from invoicing.models import LedgerRow
 from invoicing.models.problems import words
-from invoicing.rules.mapping import normalise_number
+from invoicing.rules.judging.mapping import normalise_number
 from invoicing.web import descriptions
 from invoicing.web.enqueue import hasten
 from invoicing.web.hours.deciding import done_words

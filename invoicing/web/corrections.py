@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import decide as verbs
 from invoicing.corrections import options, replace, together
 from invoicing.deciding.read import Read

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.connections import hindrances
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.facts.books import rounding_of
 from invoicing.models import Dossier, Invoice
 from invoicing.models.problems import Code, words
-from invoicing.rules.rating import Rounding
+from invoicing.rules.billing.rating import Rounding
 
 NO_BREAK = "\u00a0"
 _ROUNDED = {

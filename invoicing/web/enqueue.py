@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from integrations.models import Entry, Workspace
 from invoicing import tasks
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from toggbill.queues import PEOPLE
 
 logger = logging.getLogger(__name__)

@@ -18,14 +18,16 @@ from django.db.models.functions import Coalesce
 
 from integrations.models import Connection
 from invoicing.corrections import options
-from invoicing.ledger import balance, fee_periods, invariants
+from invoicing.ledger import balance
 from invoicing.ledger import months as kept
+from invoicing.ledger.agreements import fee_periods
 from invoicing.ledger.attention import causes_of
+from invoicing.ledger.invariants import invariants
 from invoicing.models import NEEDS_PERSON, UNFINISHED, Dossier, Invoice, LedgerRow
 from invoicing.models.moves import STATE
 from invoicing.reconciliation import open_findings
-from invoicing.rules.mapping import DOUBTS
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
+from invoicing.rules.judging.mapping import DOUBTS
 from toggbill.firms.access import visible
 from toggbill.firms.models import AuditEvent, Firm, Membership
 

@@ -2,14 +2,16 @@
 
 from django.urls import path
 
-from invoicing.web import attention, charts, comparisons, corrections, dossiers, evidence, preview, sending
+from invoicing.web import attention, corrections
 from invoicing.web.agreements import deeds, orders
 from invoicing.web.agreements import pages as agreements
 from invoicing.web.configuring import clients, firm, rules, tags
+from invoicing.web.dossiers import charts, comparisons, evidence, preview
+from invoicing.web.dossiers import page as dossiers
 from invoicing.web.exports import downloads
 from invoicing.web.home import page as home
 from invoicing.web.hours import deciding, lists, saved_views
-from invoicing.web.invoices import discounts, one, together
+from invoicing.web.invoices import discounts, one, sending, together
 from invoicing.web.invoices import lists as invoice_lists
 from invoicing.web.wip import pages as wip
 

@@ -23,9 +23,9 @@ from typing import Any, cast
 
 from django.db.models import Case, Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum, Value, When
 
-from invoicing.ledger.fee_periods import before_the_books, fee_period
+from invoicing.ledger.agreements.fee_periods import before_the_books, fee_period
 from invoicing.models import BroughtOrder, Claim, Dossier, InvoiceLine, LedgerRow
-from invoicing.models.claims import standing_at
+from invoicing.models.invoices.claims import standing_at
 from invoicing.models.moves import STATE
 from invoicing.rules.wip import BANDS, euro
 from invoicing.wip import rate

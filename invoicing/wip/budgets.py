@@ -18,8 +18,8 @@ from decimal import Decimal
 from django.db.models import Max, Q, Sum
 
 from integrations.models import Project
-from invoicing.ledger.agreements import agreement_of
-from invoicing.ledger.fee_periods import fee_period
+from invoicing.ledger.agreements.agreements import agreement_of
+from invoicing.ledger.agreements.fee_periods import fee_period
 from invoicing.models import Agreement, Dossier, LedgerRow
 from invoicing.rules.agreements.periods import Period, fee, period_of
 from invoicing.rules.agreements.settlement import settling

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from integrations.models import Customer
 from invoicing.models import Dossier
-from invoicing.rules import mapping
+from invoicing.rules.judging import mapping
 
 CHUNK = 1000
 _PARTY, _NUMBER = "party:", "number:"

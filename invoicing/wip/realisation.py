@@ -27,9 +27,9 @@ from django.db.models.fields import BooleanField
 from django.db.models.functions import Coalesce
 
 from integrations.models import Customer
-from invoicing.ledger.fee_periods import fee_period
+from invoicing.ledger.agreements.fee_periods import fee_period
 from invoicing.models import Agreement, BroughtOrder, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
-from invoicing.models.claims import ClaimQuerySet
+from invoicing.models.invoices.claims import ClaimQuerySet
 from invoicing.rules.wip import Sold, euro, paid_by_blocks, per_cent, spread
 from invoicing.wip import rate
 from invoicing.wip.customers import Whose, named

@@ -74,7 +74,7 @@ def _measure(sandbox: Process, entries: int) -> None:
 
     from integrations.mirror.sync import sync_company, sync_workspace  # noqa: PLC0415 - after the settings
     from integrations.models import Company, Entry, Workspace  # noqa: PLC0415 - after the settings
-    from invoicing.ledger.derive import derive  # noqa: PLC0415 - after the settings
+    from invoicing.ledger.states.derive import derive  # noqa: PLC0415 - after the settings
     from invoicing.models import LedgerRow  # noqa: PLC0415 - after the settings
 
     call_command("migrate", "-v0")

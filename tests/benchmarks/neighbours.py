@@ -65,7 +65,8 @@ def _times(firm: object, rounds: int) -> _Times:
     from django.utils import timezone  # noqa: PLC0415 - after the settings
 
     from integrations.models import Entry  # noqa: PLC0415 - after the settings
-    from invoicing.ledger import balance, derive, months  # noqa: PLC0415 - after the settings
+    from invoicing.ledger import balance, months  # noqa: PLC0415 - after the settings
+    from invoicing.ledger.states import derive  # noqa: PLC0415 - after the settings
     from invoicing.models import Dossier  # noqa: PLC0415 - after the settings
     from tests.visitors import signed_in  # noqa: PLC0415 - after the settings
     from toggbill.firms.models import Firm  # noqa: PLC0415 - after the settings

@@ -16,10 +16,10 @@ from decimal import Decimal
 from integrations.sandbox.worlds.numbers import belgian_vat
 from invoicing.rules.agreement import Agreement
 from invoicing.rules.agreements.blocks import Block, Stock
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import Customer, Entry, Product, Rules, TagRule
+from invoicing.rules.billing.rating import Rounding
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Customer, Entry, Product, Rules, TagRule
 from invoicing.rules.planning import Agreed, Plan, Terms, plan
-from invoicing.rules.rating import Rounding
 
 GOAL = 50_000
 """Entries a second."""

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from integrations.models import Entry
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier, LedgerRow
 from tests.browser.conftest import sign_in
 from tests.factories import (

@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from tests.integrations.answers import Scripted, Server, as_json
 
 KEY = "7b0c2f52-0000-4000-8000-00000000test"

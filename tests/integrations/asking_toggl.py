@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from integrations.clients import toggl
+from integrations.clients.http.transport import ServiceError
 from integrations.clients.toggl import Quota
-from integrations.clients.transport import ServiceError
 from tests.integrations.answers import Server, as_json
 
 TOKEN = "0123456789abcdef0123456789abcdef"

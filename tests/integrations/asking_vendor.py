@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.clients.answers import Answer
-from integrations.clients.transport import Call, ServiceError, Transport
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.transport import Call, ServiceError, Transport
 
 SECRET = "s3cret-0f-the-test"
 

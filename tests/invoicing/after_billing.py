@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.corrections import decide
-from invoicing.ledger import invariants
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Correction, Dossier, Invoice, LedgerRow
 from tests.invoicing.scene import BY, Record, Scene
 from tests.worlds import entry

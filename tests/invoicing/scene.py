@@ -27,13 +27,14 @@ from integrations.sandbox.process import Process
 from integrations.sandbox.remote import Remote
 from invoicing.drafting import runs
 from invoicing.due import posts
-from invoicing.ledger import derive, locks
+from invoicing.ledger import locks
+from invoicing.ledger.states import derive
 from invoicing.models import Attempt, Dossier, Invoice, LedgerRow
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.posting import post as posting
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt
-from invoicing.posting import send as sending
+from invoicing.posting.sending import send as sending
 from tests.conftest import Outcome
 from tests.factories import enterprise_number
 from tests.worlds import FIRST_ENTRY, client, entry, party, project

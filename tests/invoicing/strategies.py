@@ -8,10 +8,20 @@ from typing import Any
 from hypothesis import settings
 from hypothesis import strategies as st
 
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import Buyer, ClientRule, Customer, Entry, Product, Rules, TagRule, Treatment, Verdict
+from invoicing.rules.billing.rating import Rounding
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import (
+    Buyer,
+    ClientRule,
+    Customer,
+    Entry,
+    Product,
+    Rules,
+    TagRule,
+    Treatment,
+    Verdict,
+)
 from invoicing.rules.planning import Terms
-from invoicing.rules.rating import Rounding
 
 GROUPINGS = ("product", "project", "person", "day", "description", "entry")
 

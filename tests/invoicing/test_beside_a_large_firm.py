@@ -16,7 +16,8 @@ from django.test import Client
 
 from integrations.models import Entry
 from invoicing import tasks
-from invoicing.ledger import balance, invariants, months
+from invoicing.ledger import balance, months
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Attempt, Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from tests.large_firm import large_firm
 from tests.plans import plans_of

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from invoicing.dossiers import mappings
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier
-from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.judging.mapping import ClientRule, TagRule
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import (
     ANOTHER_PROJECT,

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from django.core.management import call_command
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.tasks import sync_company, sync_workspace
 from invoicing.corrections import replace
 from invoicing.due import posts

@@ -20,10 +20,10 @@ from integrations.models import Entry
 from invoicing.annexes import freeze
 from invoicing.corrections import replace
 from invoicing.drafting import runs
-from invoicing.ledger import transitions
+from invoicing.ledger.states import transitions
 from invoicing.models import Attempt, Claim, Deduction, LedgerRow
 from invoicing.posting import post, read_first, recover
-from invoicing.posting import send as sending
+from invoicing.posting.sending import send as sending
 from toggbill.firms import audit
 
 Only = Callable[..., bool]

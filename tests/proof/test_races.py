@@ -11,16 +11,18 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
 from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.due import posts as delivery
-from invoicing.ledger import derive, locks
+from invoicing.ledger import locks
+from invoicing.ledger.states import derive
 from invoicing.models import Attempt, ClientMapping, Correction, Dossier, Invoice, LedgerRow
 from invoicing.models.problems import Code
-from invoicing.posting import post, recover, send
+from invoicing.posting import post, recover
+from invoicing.posting.sending import send
 from invoicing.reconciliation import reconcile
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, in_thread, somebody_waits, until, waiting

@@ -18,7 +18,7 @@ from invoicing.corrections import replace
 from invoicing.due import posts
 from invoicing.models import Drift, Invoice
 from invoicing.posting import credited, post, read_first
-from invoicing.posting import send as sending
+from invoicing.posting.sending import send as sending
 from invoicing.reconciliation import acknowledge
 from tests.invoicing.after_billing import changed, correction, prove
 from tests.invoicing.corrections.crediting import credit, sent

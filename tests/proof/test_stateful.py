@@ -17,12 +17,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.models import Entry
 from invoicing.corrections import decide as corrections
 from invoicing.corrections import replace
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Correction, Invoice
 from invoicing.posting import read_back as reading_back
 from invoicing.posting import recover as doubt

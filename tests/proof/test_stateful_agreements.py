@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import blocks, settlement
-from invoicing.ledger import derive
-from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.agreements.agreements import agreement_of
+from invoicing.ledger.states import derive
 from invoicing.models import Agreement
 from tests.invoicing.agreements.agreed import ADVANCES, terms
 from tests.invoicing.scene import BY, Scene

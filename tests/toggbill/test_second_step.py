@@ -26,8 +26,8 @@ from pytest_django import Settings
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.visitors import events, prove, signed_in, text
 from toggbill import settings as site
-from toggbill.firms import mfa
 from toggbill.firms.audit import Actor
+from toggbill.firms.identity import mfa
 from toggbill.firms.membership.invitations import add_member
 from toggbill.firms.models import Firm, Membership, User
 

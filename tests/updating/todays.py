@@ -93,7 +93,7 @@ def judge() -> None:
     """What a worker does next: hours that the migrations marked are judged by today's rules."""
     from django.utils import timezone  # noqa: PLC0415 - after django.setup
 
-    from invoicing.ledger import derive  # noqa: PLC0415 - after django.setup
+    from invoicing.ledger.states import derive  # noqa: PLC0415 - after django.setup
 
     derive.derive_marked(now=timezone.now())
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import failures, webhook_addresses
 from integrations.models import Company, Connection, Workspace
 from toggbill.firms.access import FirmRequest, actor, member_required, visible

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.billit_sign_in import Pair
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import credentials, failures, tokens
 from integrations.models import Connection
 from toggbill.connecting.forms import KeyForm

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from integrations.clients import billit
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection

@@ -81,9 +81,9 @@ class Firm(models.Model):
     created_at = models.DateTimeField(_("created"), auto_now_add=True)
     # The firm left: its secrets are destroyed, and its books are only read from then on (``audit.record`` sees to it).
     closed_at = models.DateTimeField(_("closed"), null=True, blank=True, editable=False)
-    # When owners and managers are told next what goes out by itself (``invoicing.due.digests``).
+    # When owners and managers are told next what goes out by itself (``invoicing.due.mails.digests``).
     digest_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
-    # When the budgets are looked at next, each morning (``invoicing.due.budget_mails``).
+    # When the budgets are looked at next, each morning (``invoicing.due.mails.budget_mails``).
     budgets_due_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
     # The head of the audit chain (design section 9).
     audit_number = models.PositiveBigIntegerField(default=0, editable=False)

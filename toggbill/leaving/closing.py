@@ -15,7 +15,7 @@ from django.utils.translation import gettext, ngettext
 from integrations.connections import credentials, key_rotation, tokens
 from integrations.models import Company, Connection, Workspace
 from invoicing.models import Dossier, Invoice
-from invoicing.models.invoices import NO_POST_ASKED, NO_SEND_ASKED
+from invoicing.models.invoices.invoice import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.problems import columns
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News

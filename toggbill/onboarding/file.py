@@ -18,13 +18,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from invoicing.dossiers import agreements, mappings, rules
+from invoicing.dossiers import mappings, rules
+from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import repeated
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.parsing import Section
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.rules.agreement import Agreement, Every, Kind, PartPeriods
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from invoicing.rules.judging.mapping import ClientRule, TagRule, Treatment
 from toggbill.onboarding.noting import note_mappings, note_rule, once
 from toggbill.onboarding.sections import (
     AgreementTable,

@@ -15,7 +15,7 @@ from pydantic_core import PydanticCustomError
 
 from invoicing.dossiers import faults
 from invoicing.dossiers.parsing import AMOUNT, Id, Section, Words, raise_first, wrong
-from invoicing.rules.mapping import TagRule, Treatment
+from invoicing.rules.judging.mapping import TagRule, Treatment
 from toggbill.firms.models import Membership
 
 LANGUAGES = ("en", "fr", "nl")

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
 from integrations.models import Company, Connection, Workspace
-from invoicing.dossiers.agreements import set_agreements
+from invoicing.dossiers.agreements.agreements import set_agreements
 from invoicing.dossiers.firm import set_firm
 from invoicing.dossiers.mappings import map_clients, map_tags
 from invoicing.dossiers.rules import Pairing, set_dossiers

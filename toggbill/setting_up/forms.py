@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from integrations.models import Company, Workspace
 from invoicing.dossiers.rules import DossierRules, Pairing
 from invoicing.models import Dossier
-from invoicing.rules.likeness import likeness
+from invoicing.rules.judging.likeness import likeness
 from toggbill.firms.models import Firm
 
 _LONGEST_KEY = 50

@@ -13,7 +13,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from integrations.connections.opening import open_workspace
 from integrations.models import Product, Workspace
-from invoicing.rules.mapping import read_number
+from invoicing.rules.judging.mapping import read_number
 from invoicing.rules.text import text_key
 
 LOOKED_BACK = timedelta(days=31)

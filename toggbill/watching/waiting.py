@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 
 from django.db.models import Count, Min, Q, QuerySet
 
-from integrations.connections.quota import RESERVE
+from integrations.connections.pacing.quota import RESERVE
 from integrations.models import Company, Connection, Quota, Workspace
 from integrations.models.connections import NOT_PAUSED, served_through
 from invoicing.models import Attempt, Dossier, Drift, Invoice
-from invoicing.models.waiting import SEND_ASKED
+from invoicing.models.invoices.waiting import SEND_ASKED
 
 LATE_SECONDS = 15 * 60
 """A row that waits longer than this for a worker means that no worker is at work."""

@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.probing import billit, toggl
 from integrations.probing.asking import Asker
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.translation import gettext, override
 from django.utils.translation import gettext_noop as _
 
-from invoicing.dossiers.cells import AgreementRow, ClientRow, DossierRow, Row, TagRow
+from invoicing.dossiers.sheets.cells import AgreementRow, ClientRow, DossierRow, Row, TagRow
 from invoicing.rules.text import text_key
 
 

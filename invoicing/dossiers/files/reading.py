@@ -21,7 +21,7 @@ from typing import IO, Any, Literal
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
-from invoicing.dossiers.cells import EMPTY, Cell
+from invoicing.dossiers.sheets.cells import EMPTY, Cell
 
 Kind = Literal["csv", "xlsx"]
 _PROGRAM = Path(__file__).with_name("reader.py")

@@ -20,8 +20,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
-from invoicing.dossiers.cells import Holds, Row
 from invoicing.dossiers.files.columns import COLUMNS, example_of, name_of
+from invoicing.dossiers.sheets.cells import Holds, Row
 from invoicing.rules.cells import dialect, neutral
 
 _FORMATS: Mapping[Holds, str] = {

@@ -9,8 +9,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
-from invoicing.dossiers import brought
+from integrations.clients.http.transport import ServiceError
+from invoicing.dossiers.agreements import brought
 from invoicing.drafting import blocks, settlement
 from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned, skipped_json

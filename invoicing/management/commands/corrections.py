@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import options, together
 from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json

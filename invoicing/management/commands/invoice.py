@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations.clients.transport import BadCredentials, PlanFeature, ServiceError
+from integrations.clients.http.transport import BadCredentials, PlanFeature, ServiceError
 from integrations.models import Company
 from invoicing.annexes.freeze import freeze
 from invoicing.drafting import runs
@@ -18,11 +18,11 @@ from invoicing.due import runs as rounds
 from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned, skipped_json
 from invoicing.models import Claim, Dossier, Invoice
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.models.problems import words
 from invoicing.posting import post as posting
 from invoicing.posting import read_back, recover
-from invoicing.posting import send as sending
+from invoicing.posting.sending import send as sending
 from invoicing.tasks import enqueue_posts, enqueue_sends
 from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from integrations.clients.failures import english
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.failures import english
+from integrations.clients.http.transport import ServiceError
 from integrations.mirror import sync
 from invoicing.management import arguments
 from invoicing.reconciliation import reconcile as reconciliation

@@ -12,10 +12,10 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.mirror import sync
 from integrations.models import Company, Workspace
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.management import arguments
 from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 

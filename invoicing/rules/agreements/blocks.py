@@ -10,11 +10,11 @@ from datetime import date
 from decimal import Decimal
 
 from invoicing.rules.agreement import Agreement, Kind
-from invoicing.rules.grouping import line_texts
-from invoicing.rules.judge import Judge
-from invoicing.rules.lines import Due, LineKind, PlannedLine, Terms, Withheld
-from invoicing.rules.mapping import Buyer, Entry, Reason, State, Verdict
-from invoicing.rules.rating import CENT, Rounding, line_total, round_seconds, vat_of
+from invoicing.rules.billing.grouping import line_texts
+from invoicing.rules.billing.lines import Due, LineKind, PlannedLine, Terms, Withheld
+from invoicing.rules.billing.rating import CENT, Rounding, line_total, round_seconds, vat_of
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Buyer, Entry, Reason, State, Verdict
 
 
 @dataclass(frozen=True, slots=True)

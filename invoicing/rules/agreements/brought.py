@@ -7,8 +7,8 @@ from decimal import Decimal
 from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.periods import Period, period_of
-from invoicing.rules.mapping import Treatment
-from invoicing.rules.rating import vat_of
+from invoicing.rules.billing.rating import vat_of
+from invoicing.rules.judging.mapping import Treatment
 
 _NEAR = timedelta(days=10)
 """So far from the day of an invoice lies the period that it bills: before it in arrears, after it in advance."""

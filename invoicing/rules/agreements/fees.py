@@ -12,11 +12,11 @@ from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.blocks import Stock
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
 from invoicing.rules.agreements.settlement import Advance
-from invoicing.rules.grouping import line_texts
-from invoicing.rules.judge import Judge
-from invoicing.rules.lines import Due, LineKind, PlannedLine, Terms, Withheld, language_of, period_title
-from invoicing.rules.mapping import Buyer, Entry, Product, Reason
-from invoicing.rules.rating import CENT, billed_seconds, hours, line_total, vat_of
+from invoicing.rules.billing.grouping import line_texts
+from invoicing.rules.billing.lines import Due, LineKind, PlannedLine, Terms, Withheld, language_of, period_title
+from invoicing.rules.billing.rating import CENT, billed_seconds, hours, line_total, vat_of
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Buyer, Entry, Product, Reason
 
 _BEYOND = {
     "de": "über die %s enthaltenen Stunden hinaus",

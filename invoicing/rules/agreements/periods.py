@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from invoicing.rules.agreement import Agreement, Every, PartPeriods
-from invoicing.rules.rating import CENT
+from invoicing.rules.billing.rating import CENT
 
 _MONTHS = {Every.month: 1, Every.quarter: 3, Every.year: 12}
 _A_DAY = timedelta(days=1)

@@ -7,11 +7,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 from invoicing.rules.agreement import Agreement, Kind
-from invoicing.rules.grouping import line_texts
-from invoicing.rules.lines import AdvanceKey, LineKind, PlannedLine, Settled, Terms, Withheld, language_of
-from invoicing.rules.lines import Kept as Kept
-from invoicing.rules.mapping import Buyer, Product, Treatment
-from invoicing.rules.rating import vat_on
+from invoicing.rules.billing.grouping import line_texts
+from invoicing.rules.billing.lines import AdvanceKey, LineKind, PlannedLine, Settled, Terms, Withheld, language_of
+from invoicing.rules.billing.lines import Kept as Kept
+from invoicing.rules.billing.rating import vat_on
+from invoicing.rules.judging.mapping import Buyer, Product, Treatment
 
 _DEDUCTED = {
     "de": "Vorschussrechnung %s vom %s",

@@ -11,12 +11,12 @@ from itertools import islice
 from django.utils.translation import gettext as _
 
 from invoicing.ledger import attention
-from invoicing.ledger.facts import terms as terms_of_run
+from invoicing.ledger.facts.books import terms as terms_of_run
 from invoicing.models import Dossier
 from invoicing.rules import agreement as rules
 from invoicing.rules.agreements.fees import Agreed, Standing, lines_due
-from invoicing.rules.judge import Judge
-from invoicing.rules.lines import Withheld
+from invoicing.rules.billing.lines import Withheld
+from invoicing.rules.judging.judge import Judge
 from invoicing.web import descriptions
 from invoicing.web.agreements import words
 from invoicing.web.agreements.balance import to_bill

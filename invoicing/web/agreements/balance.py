@@ -14,16 +14,16 @@ from decimal import Decimal
 from django.db.models import Sum
 from django.db.models.functions import TruncMonth
 
-from invoicing.ledger import blocks
-from invoicing.ledger.agreements import agreement_of
-from invoicing.ledger.facts import rounding_of
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.agreements.agreements import agreement_of
+from invoicing.ledger.facts.books import rounding_of
 from invoicing.models import Agreement, BroughtOrder, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
 from invoicing.rules.agreements.advances import advances_due
 from invoicing.rules.agreements.blocks import Stock
 from invoicing.rules.agreements.periods import Period, due, fee, period_of
-from invoicing.rules.rating import billed_seconds, hours, worth
+from invoicing.rules.billing.rating import billed_seconds, hours, worth
 
 ONE_EACH = (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE)
 """The kinds of lines of which there is one for each period, or for each day of an advance."""

@@ -16,17 +16,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import failures
 from invoicing.corrections import credit_notes, fees
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.drafting import blocks as ordering
 from invoicing.drafting import settlement
-from invoicing.ledger import blocks
-from invoicing.ledger.brought import left_of
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.agreements.brought import left_of
 from invoicing.models import Agreement, Deduction, Dossier, Invoice, InvoiceLine
-from invoicing.rules.lines import LineKind
+from invoicing.rules.billing.lines import LineKind
 from invoicing.rules.planning import PlannedInvoice
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, may, member_required

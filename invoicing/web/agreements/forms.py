@@ -16,11 +16,11 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from invoicing.admin.choices import CLIENTS, NamedIdField
-from invoicing.dossiers.agreements import check_agreements
+from invoicing.dossiers.agreements.agreements import check_agreements
 from invoicing.dossiers.faults import Fault
 from invoicing.models import Agreement
 from invoicing.rules import agreement as rules
-from invoicing.rules.mapping import Product, normalise_number
+from invoicing.rules.judging.mapping import Product, normalise_number
 from invoicing.web.agreements.plan import PlanField
 from invoicing.web.amounts import AmountField
 from invoicing.web.configuring.forms import note

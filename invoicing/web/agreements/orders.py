@@ -17,17 +17,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations.clients.billit import OrderSummary
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.connections import failures
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.dossiers import brought
-from invoicing.ledger.agreements import agreement_of
-from invoicing.ledger.brought import findings_on, left_of
+from invoicing.dossiers.agreements import brought
+from invoicing.ledger.agreements.agreements import agreement_of
+from invoicing.ledger.agreements.brought import findings_on, left_of
 from invoicing.models import Agreement, BroughtOrder, Dossier, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules.agreements import brought as rule
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
 from invoicing.web.agreements import words
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, may, member_required

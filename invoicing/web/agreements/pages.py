@@ -17,11 +17,11 @@ from django.views.decorators.http import require_GET, require_http_methods
 from invoicing.admin.forms import says
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import Refused
 from invoicing.ledger import attention
-from invoicing.ledger.agreements import agreement_of
-from invoicing.ledger.facts import Facts
+from invoicing.ledger.agreements.agreements import agreement_of
+from invoicing.ledger.facts.books import Facts
 from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.web import descriptions

@@ -7,11 +7,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from invoicing.admin.choices import line
-from invoicing.ledger.facts import Facts
+from invoicing.ledger.facts.books import Facts
 from invoicing.models import Dossier
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
-from invoicing.rules.mapping import read_number
+from invoicing.rules.judging.mapping import read_number
 from invoicing.web.configuring import offers
 from toggbill.firms.models import Membership
 

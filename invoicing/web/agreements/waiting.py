@@ -12,9 +12,9 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invoicing.corrections import options
-from invoicing.dossiers import planned
-from invoicing.ledger import agreements, blocks
-from invoicing.ledger.agreements import agreement_of
+from invoicing.dossiers.agreements import planned
+from invoicing.ledger.agreements import agreements, blocks
+from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.models import Agreement, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from invoicing.rules.agreements.periods import fee, period_of

@@ -12,13 +12,13 @@ from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from invoicing.ledger import attention
-from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.models import Agreement, InvoiceLine
 from invoicing.rules import agreement as rules
 from invoicing.rules import planning
 from invoicing.rules.agreements.periods import Period, period_of
-from invoicing.rules.lines import period_title
-from invoicing.rules.mapping import Reason
+from invoicing.rules.billing.lines import period_title
+from invoicing.rules.judging.mapping import Reason
 from invoicing.web import descriptions
 from invoicing.web.agreements.balance import Balance
 

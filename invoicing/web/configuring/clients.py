@@ -22,8 +22,8 @@ from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
 from invoicing.models import ClientMapping, Dossier
-from invoicing.rules import mapping
-from invoicing.rules.mapping import ClientRule, read_number
+from invoicing.rules.judging import mapping
+from invoicing.rules.judging.mapping import ClientRule, read_number
 from invoicing.web.configuring import forms, offers
 from invoicing.web.configuring.tags import judged
 from invoicing.web.enqueue import judge

@@ -19,7 +19,7 @@ from invoicing.dossiers.firm import standing
 from invoicing.dossiers.people import has_person
 from invoicing.dossiers.rules import DossierRules, Wanted
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, Product, TagRule, Treatment, normalise_number
+from invoicing.rules.judging.mapping import ClientRule, Product, TagRule, Treatment, normalise_number
 from invoicing.rules.text import text_key
 from invoicing.web.configuring.labels import product_label
 from toggbill.firms.models import Firm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils import formats, translation
 
-from invoicing.rules.mapping import Product
+from invoicing.rules.judging.mapping import Product
 
 _LONGEST = 60
 

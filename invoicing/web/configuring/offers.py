@@ -12,8 +12,8 @@ from integrations.models import Client, Customer, Product, Project
 from invoicing.admin.choices import line
 from invoicing.ledger import attention
 from invoicing.models import Dossier, DossierClient, LedgerRow
-from invoicing.rules import likeness, mapping
-from invoicing.rules.mapping import Reason, read_number
+from invoicing.rules.judging import likeness, mapping
+from invoicing.rules.judging.mapping import Reason, read_number
 from invoicing.rules.text import text_key
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership

@@ -22,7 +22,7 @@ from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.people import people_of
 from invoicing.models import Dossier, TagMapping
-from invoicing.rules.mapping import Product, TagRule
+from invoicing.rules.judging.mapping import Product, TagRule
 from invoicing.rules.text import text_key
 from invoicing.web.configuring import forms, offers
 from invoicing.web.configuring.labels import product_label

@@ -9,8 +9,8 @@ from datetime import date
 
 from django.utils.translation import gettext as _
 
-from invoicing.ledger import blocks
-from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.models import Agreement, BroughtOrder, Invoice, LedgerRow
 from invoicing.rules.agreements.periods import is_of_the_books, period_of
 from invoicing.web.agreements import words

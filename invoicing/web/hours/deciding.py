@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 
 from integrations.models import Entry
 from invoicing.deciding.read import Read
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import LedgerRow
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member_required, visible

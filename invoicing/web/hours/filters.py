@@ -14,7 +14,7 @@ from integrations.models import Entry, Project
 from invoicing.ledger.attention import WORDS
 from invoicing.models import Claim, Invoice, LedgerRow
 from invoicing.rules import days
-from invoicing.rules.mapping import Reason
+from invoicing.rules.judging.mapping import Reason
 from invoicing.web.lookup import month_of
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership

@@ -13,10 +13,10 @@ from django.utils.translation import gettext as _
 from integrations.models import Project
 from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier, Invoice, LedgerRow, TagMapping
-from invoicing.rules.rating import worth
+from invoicing.rules.billing.rating import worth
+from invoicing.rules.judging.unbilled import Why, not_billable
 from invoicing.rules.text import text_key
-from invoicing.rules.unbilled import Why, not_billable
-from invoicing.web import write_backs
+from invoicing.web.hours import write_backs
 from invoicing.web.hours.agreed import Agreed
 from invoicing.web.hours.sums import WITHOUT_VALUE
 from toggbill.firms.access import visible

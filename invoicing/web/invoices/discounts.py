@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from invoicing.deciding.read import Read
-from invoicing.drafting import discounts
-from invoicing.drafting.discounts import Wish
+from invoicing.drafting.changing import discounts
+from invoicing.drafting.changing.discounts import Wish
 from invoicing.web.amounts import typed
 from invoicing.web.lookup import invoice_of
 from toggbill.firms.access import FirmRequest, actor, member_required

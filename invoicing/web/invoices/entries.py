@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
-from invoicing.ledger.facts import frozen_rounding
-from invoicing.ledger.products import chooser
+from invoicing.ledger.facts.books import frozen_rounding
+from invoicing.ledger.facts.products import chooser
 from invoicing.models import Claim, Invoice, InvoiceLine
-from invoicing.rules.mapping import Choice, ChosenBy
-from invoicing.rules.rating import Rounding, billed_seconds, hours, round_seconds
+from invoicing.rules.billing.rating import Rounding, billed_seconds, hours, round_seconds
+from invoicing.rules.judging.mapping import Choice, ChosenBy
 from invoicing.web import descriptions
 
 PER_PAGE = 200

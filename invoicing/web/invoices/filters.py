@@ -12,7 +12,7 @@ from django.db.models.functions import Coalesce
 from django.http import Http404, QueryDict
 
 from invoicing.models import NEEDS_PERSON, Invoice, InvoiceLine
-from invoicing.models.invoices import InvoiceQuerySet
+from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.rules import days
 from invoicing.web.lookup import month_of
 

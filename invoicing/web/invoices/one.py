@@ -13,20 +13,21 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.models import Entry
 from invoicing.corrections import credit_notes, decide, fees, options, replace
 from invoicing.deciding import figures as deciding
 from invoicing.deciding import guards, rights
 from invoicing.deciding.read import Read
-from invoicing.drafting import prices, runs, take_out
+from invoicing.drafting import runs
+from invoicing.drafting.changing import prices, take_out
 from invoicing.due import posts
-from invoicing.ledger import blocks
-from invoicing.ledger.agreements import vat_apart
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.agreements.agreements import vat_apart
 from invoicing.models import Annex, Attempt, Claim, Drift, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first, recover
-from invoicing.rules import rating
+from invoicing.rules.billing import rating
 from invoicing.tasks import freeze_annexes, post_invoices
 from invoicing.web import descriptions
 from invoicing.web.enqueue import hasten

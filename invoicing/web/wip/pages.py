@@ -11,7 +11,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
-from invoicing.due import budget_mails
+from invoicing.due.mails import budget_mails
 from invoicing.models import Dossier
 from invoicing.web.lookup import PER_PAGE, months
 from invoicing.web.wip import sums

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import BadCredentials, RetryLater, ServiceError
+from integrations.clients.http.transport import BadCredentials, RetryLater, ServiceError
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     EVERYTHING,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     NUMBER,

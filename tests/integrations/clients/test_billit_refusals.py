@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import BadCredentials, Refused, TooManyRequests
+from integrations.clients.http.transport import BadCredentials, Refused, TooManyRequests
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_billit import (
     EVERYTHING,

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from integrations.clients import billit
-from integrations.clients.transport import NoAnswer, RetryLater
+from integrations.clients.http.transport import NoAnswer, RetryLater
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_billit import (
     EVERYTHING,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from integrations.clients import toggl
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_toggl import (
     CALLS,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integrations.clients.toggl import Quota
-from integrations.clients.transport import (
+from integrations.clients.http.transport import (
     BadCredentials,
     PlanFeature,
     QuotaExhausted,
@@ -14,6 +13,7 @@ from integrations.clients.transport import (
     ServiceError,
     TooManyRequests,
 )
+from integrations.clients.toggl import Quota
 from tests.integrations.answers import Scripted, Server, as_json
 from tests.integrations.asking_toggl import (
     ABOUT_A_WORKSPACE,

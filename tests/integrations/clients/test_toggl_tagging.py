@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from integrations.clients.http.transport import RetryLater
 from integrations.clients.toggl import Tagged
-from integrations.clients.transport import RetryLater
 from tests.integrations.answers import Server, as_json
 from tests.integrations.asking_toggl import make
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from tests.integrations.answers import Server, as_json
 from tests.integrations.asking_toggl import (
     FIRST,

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from integrations.clients.transport import BadCredentials, NoAnswer, RetryLater
+from integrations.clients.http.transport import BadCredentials, NoAnswer, RetryLater
 from tests.integrations.answers import Scripted, Server, as_json, refusing_url
 from tests.integrations.asking_vendor import SECRET, Pace, failure, make
 

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from integrations.clients.answers import Answer, parse_timestamp
-from integrations.clients.transport import (
+from integrations.clients.http.answers import Answer, parse_timestamp
+from integrations.clients.http.transport import (
     Call,
     NoAnswer,
     Refused,

@@ -6,9 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from integrations.clients.failures import Code, Message
-from integrations.clients.transport import BadCredentials, NoAnswer, QuotaExhausted, Refused, RetryLater, ServiceError
-from integrations.connections import circuit
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import (
+    BadCredentials,
+    NoAnswer,
+    QuotaExhausted,
+    Refused,
+    RetryLater,
+    ServiceError,
+)
+from integrations.connections.pacing import circuit
 from integrations.models import Connection
 from tests.factories import NOW, ConnectionFactory
 

@@ -10,7 +10,7 @@ import pytest
 from pytest_django import Settings
 
 from integrations.clients import billit, toggl
-from integrations.clients.transport import BadCredentials, RetryLater
+from integrations.clients.http.transport import BadCredentials, RetryLater
 from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,

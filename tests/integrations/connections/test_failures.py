@@ -9,11 +9,12 @@ import pytest
 from django.utils import translation
 from pytest_django import Settings
 
-from integrations.clients import failures as codes
-from integrations.clients.answers import Answer
-from integrations.clients.failures import Asked, Detail, Message
-from integrations.clients.transport import Call, ServiceError, Transport
-from integrations.connections import circuit, failures, quota, tokens
+from integrations.clients.http import failures as codes
+from integrations.clients.http.answers import Answer
+from integrations.clients.http.failures import Asked, Detail, Message
+from integrations.clients.http.transport import Call, ServiceError, Transport
+from integrations.connections import failures, tokens
+from integrations.connections.pacing import circuit, quota
 from integrations.mirror import sync
 from integrations.models import Connection
 from tests.factories import ConnectionFactory, WorkspaceFactory

@@ -12,8 +12,9 @@ import pytest
 import time_machine
 from django.db import connection as database
 
-from integrations.connections import quota, stopping
+from integrations.connections import stopping
 from integrations.connections.opening import open_billit, open_toggl
+from integrations.connections.pacing import quota
 from integrations.models import Company, Connection, Quota
 from integrations.sandbox.process import Process
 from tests.factories import ConnectionFactory

@@ -17,7 +17,7 @@ from pytest_django import Settings
 from integrations.clients import billit
 from integrations.clients.billit import Product
 from integrations.clients.billit_sign_in import Pair
-from integrations.clients.transport import BadCredentials, RetryLater
+from integrations.clients.http.transport import BadCredentials, RetryLater
 from integrations.connections import tokens
 from integrations.connections.opening import open_billit
 from integrations.mirror.sync import sync_company

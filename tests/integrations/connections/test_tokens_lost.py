@@ -19,7 +19,7 @@ from django.db import connections as databases
 from django.utils import timezone
 
 from integrations.clients import billit
-from integrations.clients.transport import BadCredentials, RetryLater
+from integrations.clients.http.transport import BadCredentials, RetryLater
 from integrations.connections import credentials, tokens
 from integrations.models import Connection
 from integrations.sandbox.process import Process

@@ -11,8 +11,8 @@ import time_machine
 from celery.exceptions import Ignore, Retry
 from pytest_django import Settings
 
-from integrations.connections import turns
-from integrations.connections.turns import Lane, turn
+from integrations.connections.pacing import turns
+from integrations.connections.pacing.turns import Lane, turn
 from integrations.models import Workspace
 from integrations.tasks import sync_workspace
 from tests.factories import NOW, WorkspaceFactory

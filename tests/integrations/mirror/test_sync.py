@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations.clients.transport import BadCredentials, Refused, RetryLater, ServiceError
+from integrations.clients.http.transport import BadCredentials, Refused, RetryLater, ServiceError
 from integrations.mirror import sync
 from integrations.models import Company, Connection, Entry, Workspace
 from tests.integrations.mirrored import OUTAGE, REPORT, Mirror, untouched

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 import pytest
 from django.utils import timezone
 
-from integrations.clients.transport import BadCredentials, PlanFeature
+from integrations.clients.http.transport import BadCredentials, PlanFeature
 from integrations.models import Connection, Entry, Workspace
 from tests.integrations.mirrored import REPORT, Mirror
 from tests.worlds import (

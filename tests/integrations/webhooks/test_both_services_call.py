@@ -15,8 +15,8 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
+from integrations.clients.http.transport import Refused, RetryLater, ServiceError
 from integrations.clients.subscriptions import order_subscriptions
-from integrations.clients.transport import Refused, RetryLater, ServiceError
 from integrations.connections import webhook_addresses
 from integrations.connections.opening import open_billit
 from integrations.mirror import sync

@@ -15,9 +15,9 @@ import pytest
 from pytest_django import Settings
 
 from integrations.models import Company, Entry, Workspace
-from invoicing.dossiers.agreement_sheet import AgreementSheet
 from invoicing.dossiers.files import reading
-from invoicing.dossiers.sheets import ClientSheet, DossierSheet, TagSheet
+from invoicing.dossiers.sheets.agreements import AgreementSheet
+from invoicing.dossiers.sheets.mappings import ClientSheet, DossierSheet, TagSheet
 from invoicing.models import Agreement, ClientMapping, Dossier, TagMapping
 from tests.factories import (
     CompanyFactory,

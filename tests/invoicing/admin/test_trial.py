@@ -16,7 +16,7 @@ from pytest_django import Settings
 
 from integrations.models import Connection
 from invoicing.dossiers import trial
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Claim, ClientMapping, Dossier, Invoice, LedgerRow, TagMapping
 from tests.factories import (
     NOW,

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import blocks
 from invoicing.ledger import balance
 from invoicing.models import Agreement, Claim, Invoice, LedgerRow

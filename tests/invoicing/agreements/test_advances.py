@@ -11,10 +11,10 @@ import pytest
 from django.utils import timezone
 
 from invoicing.corrections import fees
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import Refused
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import InvoiceLine, LedgerRow
 from tests.invoicing.agreements.agreed import ADVANCES, agree, balanced, bill, post_all, terms, totals
 from tests.invoicing.scene import BY, Scene, ids

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing.dossiers import agreements, mappings
+from invoicing.dossiers import mappings
+from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import Refused
-from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.models import Agreement, LedgerRow
-from invoicing.rules.mapping import ClientRule
+from invoicing.rules.judging.mapping import ClientRule
 from tests.invoicing.agreements.agreed import PRODUCTS, agree, october, post_all, prepaid, terms
 from tests.invoicing.scene import BY, Scene, everything, ids
 from tests.worlds import BAKERY, BAKERY_PROJECT, GARAGE_NUMBER, entry

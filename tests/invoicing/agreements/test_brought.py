@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.dossiers import agreements, brought
+from invoicing.dossiers.agreements import agreements, brought
 from invoicing.dossiers.faults import Refused
 from invoicing.drafting import runs, settlement
 from invoicing.models import Agreement, BroughtOrder, Drift, Invoice

@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 
 from invoicing.corrections import options
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import Refused
-from invoicing.ledger.agreements import agreement_of
+from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.models import Agreement, Deduction, Invoice
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, balanced, bill, post_all, totals
 from tests.invoicing.scene import BY, Scene

@@ -10,9 +10,9 @@ import pytest
 from django.utils import timezone
 
 from invoicing.corrections import fees, replace
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Agreement, InvoiceLine, LedgerRow
 from tests.invoicing.agreements.agreed import (
     HOUR,

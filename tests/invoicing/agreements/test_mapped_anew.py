@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from invoicing.dossiers import mappings
 from invoicing.drafting import settlement
-from invoicing.rules.mapping import ClientRule
+from invoicing.rules.judging.mapping import ClientRule
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, bill
 from tests.invoicing.agreements.test_settlement import provisions
 from tests.invoicing.scene import BY, Scene

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from invoicing.ledger import blocks
+from invoicing.ledger.agreements import blocks
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, balanced, bill, draws, order, post_all, prepaid, totals
 from tests.invoicing.scene import Scene, ids
 from tests.worlds import entry

@@ -12,10 +12,11 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.corrections import fees, replace
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import blocks as ordering
 from invoicing.drafting import runs
-from invoicing.ledger import blocks, decisions
+from invoicing.ledger.agreements import blocks
+from invoicing.ledger.states import decisions
 from invoicing.models import Agreement, Claim, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import agreement as rules
 from tests.invoicing.agreements.agreed import (

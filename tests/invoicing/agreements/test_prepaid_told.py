@@ -15,7 +15,7 @@ from integrations.models import Entry
 from invoicing import tasks
 from invoicing.annexes.content import contents
 from invoicing.annexes.table import as_csv
-from invoicing.due import draft_mails
+from invoicing.due.mails import draft_mails
 from invoicing.models import Agreement, Dossier
 from tests.factories import MembershipFactory
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, order, post_all, prepaid

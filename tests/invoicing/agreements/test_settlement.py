@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from invoicing.corrections import decide, fees, replace
-from invoicing.dossiers import agreements
+from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import runs, settlement
 from invoicing.models import Agreement, ClientMapping, Deduction, Invoice, InvoiceLine, LedgerRow
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, balanced, bill, post_all, terms, totals

@@ -10,8 +10,8 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
-from invoicing.drafting import discounts
-from invoicing.drafting.discounts import Wish
+from invoicing.drafting.changing import discounts
+from invoicing.drafting.changing.discounts import Wish
 from invoicing.models import Deduction, Invoice
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, balanced, bill, post_all, totals
 from tests.invoicing.scene import BY, Scene

@@ -8,7 +8,7 @@ import pytest
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.annexes import freeze
 from invoicing.annexes.rendering import Document
 from invoicing.due import annexes as due

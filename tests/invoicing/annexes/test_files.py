@@ -15,10 +15,10 @@ from pypdf import PdfReader
 from invoicing.annexes.document import html
 from invoicing.annexes.rendering import Document, rendered
 from invoicing.annexes.table import as_csv
-from invoicing.ledger.agreements import vat_apart
+from invoicing.ledger.agreements.agreements import vat_apart
 from invoicing.models import InvoiceLine
-from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, rounded
-from invoicing.rules.rating import Rounding, billed_seconds, hours
+from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, rounded
+from invoicing.rules.billing.rating import Rounding, billed_seconds, hours
 
 QUARTERS = Rounding(15)
 

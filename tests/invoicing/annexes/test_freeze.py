@@ -13,7 +13,7 @@ import requests
 from django.utils import timezone
 from pypdf import PdfReader
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.annexes import freeze
 from invoicing.annexes.rendering import Document
 from invoicing.drafting import runs

@@ -11,7 +11,7 @@ import pytest
 from django.core.checks import run_checks
 from pypdf import PdfReader
 
-from integrations.clients.failures import Message
+from integrations.clients.http.failures import Message
 from invoicing.annexes import rendering
 from invoicing.annexes.rendering import Document, fault, rendered
 from invoicing.models.problems import words

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from invoicing.corrections import decide
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.management.invoice_json import as_json
 from invoicing.models import Claim, Correction, Invoice, LedgerRow
 from invoicing.posting import post as posting

@@ -11,7 +11,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from invoicing.corrections import decide
 from invoicing.corrections import replace as replacing
 from invoicing.models import Attempt, Claim, Correction, Drift, Invoice

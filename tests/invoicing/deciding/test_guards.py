@@ -20,7 +20,8 @@ from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.due import runs as rounds
 from invoicing.models import Dossier, Invoice
-from invoicing.posting import post, send
+from invoicing.posting import post
+from invoicing.posting.sending import send
 from tests.factories import DossierFactory, InvoiceFactory, UserFactory
 from tests.invoicing.scene import BY, Scene
 from tests.worlds import NOW, entry

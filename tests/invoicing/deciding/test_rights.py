@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import options, replace
 from invoicing.deciding import configured, guards, rights
 from invoicing.deciding.read import Read

@@ -16,18 +16,21 @@ from invoicing.attention import decide as attention
 from invoicing.corrections import decide, fees, options, replace, together
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
-from invoicing.dossiers import agreements, brought, rules
 from invoicing.dossiers import decide as changing
-from invoicing.drafting import blocks, discounts, prices, runs, settlement, take_out
+from invoicing.dossiers import rules
+from invoicing.dossiers.agreements import agreements, brought
+from invoicing.drafting import blocks, runs, settlement
+from invoicing.drafting.changing import discounts, prices, take_out
 from invoicing.drafting.sheet import Sheet
 from invoicing.due import posts
 from invoicing.evidence import pack
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
-from invoicing.posting import post, recover, send
+from invoicing.posting import post, recover
+from invoicing.posting.sending import send
 from invoicing.reconciliation import acknowledge
 from invoicing.rules.agreement import Agreement
-from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.judging.mapping import ClientRule, TagRule
 from tests.factories import (
     AgreementFactory,
     BroughtOrderFactory,

@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from invoicing.dossiers.cells import AgreementRow, Cell, amount
+from invoicing.dossiers.sheets.cells import AgreementRow, Cell, amount
 
 # Where groups are parted, and by which sign the cents.
 SPELLINGS = [("", ","), ("", "."), (".", ","), (" ", ","), (",", "."), (" ", ".")]

@@ -10,7 +10,7 @@ from invoicing.dossiers import mappings
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.rules import set_dossiers
 from invoicing.models import Dossier, TagMapping
-from invoicing.rules.mapping import TagRule
+from invoicing.rules.judging.mapping import TagRule
 from tests.factories import DossierFactory, EntryFactory, ProductFactory, TagMappingFactory
 from tests.invoicing.dossiers.made import BY, NOW, made, pairing
 

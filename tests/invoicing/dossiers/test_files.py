@@ -17,9 +17,9 @@ import openpyxl
 import pytest
 from django.utils import translation
 
-from invoicing.dossiers.cells import EMPTY, Cell
 from invoicing.dossiers.files import reading
 from invoicing.dossiers.files.reading import LIMITS, SENTENCES, Limits, Unreadable
+from invoicing.dossiers.sheets.cells import EMPTY, Cell
 from tests.invoicing.admin.uploads import workbook
 
 HEADING = ("dossier", "tag", "priority")

@@ -10,7 +10,7 @@ from integrations.models import Entry
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.mappings import map_clients, map_tags, unmap_clients, unmap_tags
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from invoicing.rules.judging.mapping import ClientRule, TagRule, Treatment
 from tests.factories import ClientMappingFactory, TagMappingFactory, enterprise_number
 from tests.invoicing.dossiers.made import BY, LATER, NOW, made
 from tests.visitors import events

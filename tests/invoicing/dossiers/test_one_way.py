@@ -14,7 +14,7 @@ from integrations.mirror import writing
 from integrations.mirror.sync import sync_workspace
 from integrations.models import Workspace
 from invoicing.due.runs import reread_hours
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier, TagMapping
 from tests.invoicing.admin.test_dossiers import dossier_form
 from tests.invoicing.admin.uploads import imported

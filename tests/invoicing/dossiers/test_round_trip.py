@@ -16,15 +16,25 @@ from django.utils import translation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from invoicing.dossiers.cells import AgreementRow, Cell, ClientRow, DossierRow, Row, TagRow, plan, references, text_of
 from invoicing.dossiers.files import reader, reading, writing
 from invoicing.dossiers.files.columns import COLUMNS, headings
 from invoicing.dossiers.files.reading import LIMITS, Kind
 from invoicing.dossiers.rules import LIMITS as WHOLE
 from invoicing.dossiers.rules import WORDS
+from invoicing.dossiers.sheets.cells import (
+    AgreementRow,
+    Cell,
+    ClientRow,
+    DossierRow,
+    Row,
+    TagRow,
+    plan,
+    references,
+    text_of,
+)
 from invoicing.rules import days
 from invoicing.rules.cells import neutral, plain
-from invoicing.rules.mapping import Treatment
+from invoicing.rules.judging.mapping import Treatment
 from invoicing.rules.text import text_key
 
 AWKWARD = (

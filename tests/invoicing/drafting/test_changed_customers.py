@@ -11,10 +11,10 @@ from django.utils import timezone
 
 from invoicing.dossiers.mappings import map_clients
 from invoicing.drafting import runs
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import CustomerPin, Invoice
 from invoicing.posting import post as posting
-from invoicing.rules.mapping import ClientRule
+from invoicing.rules.judging.mapping import ClientRule
 from tests.factories import enterprise_number
 from tests.invoicing.after_billing import prove
 from tests.invoicing.scene import BY, Scene, ids

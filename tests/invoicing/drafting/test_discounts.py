@@ -10,8 +10,9 @@ import pytest
 from django.utils import timezone
 
 from invoicing.deciding.read import Read
-from invoicing.drafting import discounts, runs
-from invoicing.drafting.discounts import Wish
+from invoicing.drafting import runs
+from invoicing.drafting.changing import discounts
+from invoicing.drafting.changing.discounts import Wish
 from invoicing.management.invoice_json import as_json
 from invoicing.models import Invoice, InvoiceLine
 from tests.factories import MembershipFactory

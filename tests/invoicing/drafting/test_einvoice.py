@@ -14,7 +14,7 @@ from integrations.connections.credentials import take_company
 from integrations.mirror.sync import sync_company
 from integrations.models import Company, Customer
 from invoicing.due import posts, runs
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Invoice, LedgerRow
 from tests.invoicing.scene import BY, Scene
 from tests.visitors import signed_in, text

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from invoicing.deciding.read import Read
-from invoicing.drafting import prices
+from invoicing.drafting.changing import prices
 from invoicing.models import Claim, Invoice, LedgerRow
 from tests.invoicing.scene import BY, Scene, bill, ids
 from tests.visitors import read_of, signed_in

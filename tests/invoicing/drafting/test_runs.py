@@ -14,9 +14,10 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.ledger import derive, locks
+from invoicing.ledger import locks
+from invoicing.ledger.states import derive
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
-from invoicing.rules.mapping import Reason
+from invoicing.rules.judging.mapping import Reason
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, OCTOBER, Scene, bill, everything, ids
 from tests.worlds import (

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.deciding.read import Read
-from invoicing.drafting import take_out
-from invoicing.ledger import balance, decisions
+from invoicing.drafting.changing import take_out
+from invoicing.ledger import balance
+from invoicing.ledger.states import decisions
 from invoicing.models import Claim, Invoice, LedgerRow
 from tests.invoicing.agreements import agreed
 from tests.invoicing.scene import BY, Scene, bill, everything, ids

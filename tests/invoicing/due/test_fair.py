@@ -16,9 +16,9 @@ import pytest
 from django.db.models import F
 from pytest_django import Settings
 
-from integrations.clients.failures import Message
-from integrations.clients.transport import RetryLater
-from integrations.connections.turns import Lane, turn
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import RetryLater
+from integrations.connections.pacing.turns import Lane, turn
 from integrations.models import Company
 from invoicing import tasks
 from invoicing.due import posts

@@ -16,9 +16,9 @@ from integrations.models import Entry, Quota, Workspace
 from invoicing.dossiers import mappings, rules
 from invoicing.dossiers.rules import Pairing
 from invoicing.due import write_backs
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Correction, LedgerRow, WriteBack
-from invoicing.rules.mapping import TagRule
+from invoicing.rules.judging.mapping import TagRule
 from invoicing.tasks import tick_sync
 from tests.invoicing.corrections.crediting import credit, post, sent
 from tests.invoicing.scene import BY, Killed, Scene, ids

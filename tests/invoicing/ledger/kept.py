@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 
-from invoicing.ledger import invariants, months
+from invoicing.ledger import months
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Dossier, LedgerRow
 
 _Key = tuple[int, date, str, str, Decimal]

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.ledger import decisions, derive
+from invoicing.ledger.states import decisions, derive
 from invoicing.models import Dossier, Invoice, LedgerRow
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, ids, many

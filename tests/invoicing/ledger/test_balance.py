@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from integrations.connections.opening import open_toggl
 from integrations.models import Entry
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Claim, Dossier, LedgerRow
 from tests.invoicing.scene import Scene
 from tests.worlds import NOW, WORKSPACE, entry

@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import LedgerRow
 from tests.invoicing.after_billing import changed, ids, prove, the
 from tests.invoicing.scene import BY, Scene, in_thread

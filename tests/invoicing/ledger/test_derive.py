@@ -10,9 +10,9 @@ from django.utils import timezone
 from integrations.mirror import sync
 from integrations.models import Company, Entry
 from invoicing.dossiers.mappings import map_tags, unmap_tags
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import ClientMapping, Dossier, LedgerRow
-from invoicing.rules.mapping import Reason, TagRule
+from invoicing.rules.judging.mapping import Reason, TagRule
 from tests.factories import enterprise_number
 from tests.invoicing.ledger.derived import Load, edit, row, state
 from tests.invoicing.scene import Record

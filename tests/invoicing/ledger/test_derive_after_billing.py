@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry, Project
-from invoicing.ledger import derive, transitions
+from invoicing.ledger.states import derive, transitions
 from invoicing.models import Claim, ClientMapping, Invoice
 from tests.invoicing.ledger.derived import Load, edit, row, state
 from tests.invoicing.scene import Record, Scene

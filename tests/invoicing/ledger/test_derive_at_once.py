@@ -10,9 +10,10 @@ from django.db import connection, transaction
 from integrations.models import Client, Entry
 from invoicing.dossiers import firm as firms
 from invoicing.dossiers.mappings import map_tags
-from invoicing.ledger import derive, locks
+from invoicing.ledger import locks
+from invoicing.ledger.states import derive
 from invoicing.models import ClientMapping, LedgerRow
-from invoicing.rules.mapping import TagRule
+from invoicing.rules.judging.mapping import TagRule
 from tests.factories import enterprise_number
 from tests.invoicing.scene import BY, Scene, in_thread, somebody_waits, until
 from tests.worlds import NOW, entry

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integrations.models import Entry
-from invoicing.ledger import balance, invariants, months
+from invoicing.ledger import balance, months
+from invoicing.ledger.invariants import invariants
 from invoicing.models import ChangedMonth, Dossier, LedgerRow, MonthProof, MonthSum
 from tests.conftest import Outcome
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory, WorkspaceFactory

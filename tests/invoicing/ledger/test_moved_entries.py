@@ -8,7 +8,7 @@ from django.utils import timezone
 from integrations.models import Entry
 from invoicing.corrections import decide
 from invoicing.drafting import runs
-from invoicing.ledger import decisions, derive
+from invoicing.ledger.states import decisions, derive
 from invoicing.models import Claim, Correction, Dossier, Invoice, LedgerRow
 from tests.factories import (
     ClaimFactory,

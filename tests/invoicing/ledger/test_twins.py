@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing.ledger import decisions, derive
+from invoicing.ledger.states import decisions, derive
 from invoicing.models import LedgerRow
 from tests.factories import EntryFactory, WorkspaceFactory
 from tests.invoicing.after_billing import ids, the

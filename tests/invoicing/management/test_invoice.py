@@ -13,7 +13,7 @@ import pytest
 
 from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Dossier, Invoice, Run
 from invoicing.posting import post
 from tests.factories import enterprise_number

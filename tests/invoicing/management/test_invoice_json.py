@@ -11,7 +11,8 @@ from pytest_django import DjangoAssertNumQueries
 
 from invoicing.management.invoice_json import as_json, planned
 from invoicing.models import Claim, Invoice, InvoiceLine
-from invoicing.rules import mapping, planning
+from invoicing.rules import planning
+from invoicing.rules.judging import mapping
 from tests.factories import NOW, ClaimFactory, InvoiceFactory, InvoiceLineFactory
 
 pytestmark = pytest.mark.django_db

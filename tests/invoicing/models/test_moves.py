@@ -165,7 +165,7 @@ def test_row_begins_only_where_its_table_says() -> None:
 COLUMNS = frozenset(BY_NAME)
 WRITERS = {"update", "create", "get_or_create", "update_or_create", "save", "bulk_update", "bulk_create", "setattr"}
 # The ledger's rows are derived as a whole: what `derive` can make of them is declared, and the trigger sees to it.
-DERIVED = {"invoicing/ledger/derive.py"}
+DERIVED = {"invoicing/ledger/states/derive.py"}
 # Where a column of ours has the name of something of a library: of kombu, what it knows of bindings.
 NAMESAKES = {"toggbill/broker.py"}
 

@@ -11,8 +11,8 @@ from django.apps import apps
 from django.db import models
 from django.utils import translation
 
-from integrations.clients import failures
-from integrations.clients.failures import Message
+from integrations.clients.http import failures
+from integrations.clients.http.failures import Message
 from integrations.models.encryption import EncryptedTextField
 from invoicing.models import Invoice, problems
 from invoicing.models.problems import Code, Detail, columns, words, words_of

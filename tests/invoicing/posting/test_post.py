@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from pytest_django import Settings
 
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from integrations.models import Connection
 from invoicing.drafting import runs
 from invoicing.due import posts

@@ -13,8 +13,8 @@ from integrations.connections.opening import open_billit
 from invoicing.due import order_changes, posts
 from invoicing.models import Drift, Invoice
 from invoicing.posting import post, read_first
-from invoicing.posting import send as sending
-from invoicing.posting.way import choose
+from invoicing.posting.sending import send as sending
+from invoicing.posting.sending.way import choose
 from invoicing.reconciliation import acknowledge
 from tests.invoicing.after_billing import prove
 from tests.invoicing.scene import BY, Killed, Scene, many

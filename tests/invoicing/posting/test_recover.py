@@ -12,7 +12,7 @@ import pytest
 from django.utils import timezone
 from pytest_django import Settings
 
-from integrations.clients.transport import RetryLater
+from integrations.clients.http.transport import RetryLater
 from invoicing.models import Attempt, Invoice
 from invoicing.posting import post, recover
 from tests.factories import enterprise_number

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Any
 
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import Entry, Rules
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Entry, Rules
 from invoicing.rules.planning import Plan, PlannedInvoice, PlannedLine, plan
 from tests.invoicing.strategies import (
     a_product,

@@ -8,10 +8,10 @@ from decimal import Decimal
 
 import pytest
 
-from invoicing.rules.annex import Annex, AnnexEntry, AnnexLine, clock, plain, rounded
-from invoicing.rules.annex_words import WORDS, Words, number, rounding_in_words
-from invoicing.rules.differences import LANGUAGES
-from invoicing.rules.rating import Rounding
+from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, clock, plain, rounded
+from invoicing.rules.annexes.words import WORDS, Words, number, rounding_in_words
+from invoicing.rules.billing.differences import LANGUAGES
+from invoicing.rules.billing.rating import Rounding
 
 ENTRY = AnnexEntry(date(2026, 10, 5), "Odile Verkansel", "Work", 3600, 3600)
 LINE = AnnexLine(1, "Advice", Decimal("1.00"), 3600, (ENTRY,))

@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import ClientRule, Customer, Treatment
+from invoicing.rules.billing.rating import Rounding, vat_of
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import ClientRule, Customer, Treatment
 from invoicing.rules.planning import Difference, Plan, PlannedInvoice, PlannedLine, Skipped, period_title, plan
-from invoicing.rules.rating import Rounding, vat_of
 from tests.invoicing.rules.planned import BOTH, lines_of, only, planned
 from tests.invoicing.strategies import (
     a_buyer,

@@ -6,9 +6,9 @@ from datetime import date
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import Entry, State, TagRule
-from invoicing.rules.rating import Rounding, billed_seconds, hours, line_total, totals
+from invoicing.rules.billing.rating import Rounding, billed_seconds, hours, line_total, totals
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import Entry, State, TagRule
 from tests.invoicing.rules.planned import BOTH, lines_of, planned
 from tests.invoicing.strategies import (
     GROUPINGS,

@@ -12,7 +12,7 @@ import pytest
 import time_machine
 
 from invoicing.models import Dossier, LedgerRow
-from invoicing.web import charts
+from invoicing.web.dossiers import charts
 from tests.factories import (
     NOW,
     DossierFactory,

@@ -15,8 +15,8 @@ from integrations.models import Connection
 from invoicing.ledger import attention
 from invoicing.models import Claim, Dossier
 from invoicing.rules import planning
-from invoicing.rules.lines import Kept
-from invoicing.rules.mapping import Reason
+from invoicing.rules.billing.lines import Kept
+from invoicing.rules.judging.mapping import Reason
 from invoicing.templatetags import figures as books
 from tests.factories import (
     AttemptFactory,

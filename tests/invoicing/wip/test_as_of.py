@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from invoicing.corrections import decide
 from invoicing.drafting import runs
-from invoicing.ledger import balance, decisions
+from invoicing.ledger import balance
+from invoicing.ledger.states import decisions
 from invoicing.models import Claim, Invoice, LedgerRow
 from invoicing.wip import as_of
 from tests.invoicing.after_billing import the

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.drafting.sheet import Sheet
-from invoicing.ledger import decisions, derive
+from invoicing.ledger.states import decisions, derive
 from invoicing.ledger.window import uninvoiced_since
 from invoicing.models import Agreement, BroughtOrder, Claim, LedgerRow
 from tests.factories import BroughtOrderFactory

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Invoice
 from invoicing.rules.wip import LockUp
 from invoicing.wip import lock_up

@@ -7,26 +7,27 @@ from decimal import Decimal
 from typing import Any
 
 from integrations.clients import billit, billit_rows, toggl
-from integrations.clients.failures import Message
-from integrations.clients.transport import NoAnswer, Refused, RetryLater
+from integrations.clients.http.failures import Message
+from integrations.clients.http.transport import NoAnswer, Refused, RetryLater
 from integrations.models import Entry
 from invoicing.annexes import freeze
 from invoicing.annexes.content import contents
 from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.dossiers import rules
-from invoicing.drafting.discounts import Wish
+from invoicing.drafting.changing.discounts import Wish
 from invoicing.due import write_backs
 from invoicing.due.wrong_clocks import Bound
 from invoicing.evidence.pack import Pack
 from invoicing.models import Attempt, Dossier, Drift, Invoice
-from invoicing.posting import post, way
+from invoicing.posting import post
 from invoicing.posting.attempts import NOT_POSTED
 from invoicing.posting.post import fresh
 from invoicing.posting.read_first import Place, Seen
+from invoicing.posting.sending import way
 from invoicing.reconciliation.findings import Finding
 from invoicing.rules.agreement import Agreement
-from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.judging.mapping import ClientRule, TagRule
 from invoicing.wip.budgets import Budget
 from tests.factories import NOW
 from tests.proof.locks import answers
@@ -125,11 +126,11 @@ def _claimed(w: World) -> list[Any]:
 
 
 INVOICING: dict[str, Make] = {
-    "invoicing.ledger.derive.mark_company_changes": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
-    "invoicing.ledger.derive.propose_customers": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
-    "invoicing.ledger.derive._derive_chunk of free entries": lambda w: _chunk(w, "marked", billed=False),
-    "invoicing.ledger.derive._derive_chunk of billed entries": lambda w: _chunk(w, "marked", billed=True),
-    "invoicing.ledger.derive._pin": lambda w: {
+    "invoicing.ledger.states.customers.mark_company_changes": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.ledger.states.customers.propose_customers": lambda w: {"workspace": w.one("workspaces"), "now": NOW},
+    "invoicing.ledger.states.derive._derive_chunk of free entries": lambda w: _chunk(w, "marked", billed=False),
+    "invoicing.ledger.states.derive._derive_chunk of billed entries": lambda w: _chunk(w, "marked", billed=True),
+    "invoicing.ledger.states.customers.pin": lambda w: {
         "pins": {(w.one("companies").pk, "BE0999000030"): BUYER},
         "firm": w.one("firm"),
         "now": NOW,
@@ -161,13 +162,13 @@ INVOICING: dict[str, Make] = {
         "error": RetryLater(Message("not_reached")),
         "now": NOW,
     },
-    "invoicing.due.budget_mails._notice": lambda w: {"firm": w.one("firm"), "found": _budgets(w), "now": NOW},
+    "invoicing.due.mails.budget_mails._notice": lambda w: {"firm": w.one("firm"), "found": _budgets(w), "now": NOW},
     "invoicing.ledger.locks.mark": lambda w: {"entries": [*w.ids("elsewhere"), *w.ids("open")], "now": NOW},
-    "invoicing.ledger.decisions.hold": by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
-    "invoicing.ledger.decisions.write_off": by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),
-    "invoicing.ledger.decisions.release": by(lambda w: {"entries": w.all("held")}),
-    "invoicing.ledger.decisions.bill": by(lambda w: {"entries": w.all("doubtful")}),
-    "invoicing.ledger.decisions.reopen": by(lambda w: {"entries": w.all("written_off")}),
+    "invoicing.ledger.states.decisions.hold": by(lambda w: {"entries": w.all("open"), "reason": "Agreed"}),
+    "invoicing.ledger.states.decisions.write_off": by(lambda w: {"entries": w.all("held"), "reason": "Agreed"}),
+    "invoicing.ledger.states.decisions.release": by(lambda w: {"entries": w.all("held")}),
+    "invoicing.ledger.states.decisions.bill": by(lambda w: {"entries": w.all("doubtful")}),
+    "invoicing.ledger.states.decisions.reopen": by(lambda w: {"entries": w.all("written_off")}),
     "invoicing.attention.decide.decide on a tag": by(
         lambda w: _decision(w, "unknown_tag", Remedy("product", tag="Advise", product="ADV"))
     ),
@@ -217,15 +218,17 @@ INVOICING: dict[str, Make] = {
             "clients": w.one("dossiers").client_mappings.values_list("client_remote_id", flat=True),
         }
     ),
-    "invoicing.dossiers.agreements.agree": by(lambda w: {"dossier": w.one("dossiers"), "terms": _terms("new", 999)}),
-    "invoicing.dossiers.agreements.change": by(
+    "invoicing.dossiers.agreements.agreements.agree": by(
+        lambda w: {"dossier": w.one("dossiers"), "terms": _terms("new", 999)}
+    ),
+    "invoicing.dossiers.agreements.agreements.change": by(
         lambda w: {"agreement": w.one("agreements"), "terms": _terms("", w.one("agreements").client_remote_id)}
     ),
-    "invoicing.dossiers.agreements.end": by(lambda w: {"agreement": w.one("agreements"), "last_day": TODAY}),
-    "invoicing.dossiers.agreements.set_agreements": by(
+    "invoicing.dossiers.agreements.agreements.end": by(lambda w: {"agreement": w.one("agreements"), "last_day": TODAY}),
+    "invoicing.dossiers.agreements.agreements.set_agreements": by(
         lambda w: {"dossier": w.one("dossiers"), "agreements": [_terms("new", 999), _terms("newer", 998)]}
     ),
-    "invoicing.dossiers.brought._bring": by(
+    "invoicing.dossiers.agreements.brought._bring": by(
         lambda w: {
             "agreement": w.one("advances"),
             "orders": {9_500_001: None},
@@ -233,7 +236,7 @@ INVOICING: dict[str, Make] = {
             "read": None,
         }
     ),
-    "invoicing.dossiers.brought.let_go": by(lambda w: {"brought": w.one("brought")}),
+    "invoicing.dossiers.agreements.brought.let_go": by(lambda w: {"brought": w.one("brought")}),
     "invoicing.posting.brought.take_over": lambda w: {
         "seen": [(row, Seen(Place.DELETED)) for row in w.all("brought")],
         "now": NOW,
@@ -245,12 +248,12 @@ INVOICING: dict[str, Make] = {
         lambda w: {"agreement": w.one("advances"), "through": TODAY, "read": None}
     ),
     "invoicing.drafting.runs.draft_derived": by(lambda w: {"dossier": w.one("dossiers"), "cut_off": TODAY}),
-    "invoicing.drafting.discounts.write_line": by(
+    "invoicing.drafting.changing.discounts.write_line": by(
         lambda w: {"invoice": w.one("drafts"), "position": 1, "wish": Wish(per_cent=Decimal(5)), "reason": "As agreed"}
     ),
     "invoicing.drafting.blocks.order_block": by(lambda w: {"agreement": w.one("prepaid")}),
-    "invoicing.drafting.prices.bill_at_their_day": by(lambda w: {"invoice": w.one("earlier")}),
-    "invoicing.drafting.take_out.take_out": by(
+    "invoicing.drafting.changing.prices.bill_at_their_day": by(lambda w: {"invoice": w.one("earlier")}),
+    "invoicing.drafting.changing.take_out.take_out": by(
         lambda w: {"invoice": w.one("earlier"), "entries": _billed(w.one("earlier"))[:1], "reason": "Wait"}
     ),
     "invoicing.drafting.runs.approve": by(lambda w: {"invoice": w.one("drafts")}),
@@ -305,10 +308,10 @@ INVOICING: dict[str, Make] = {
     "invoicing.posting.recover._back_to_approved": by(
         lambda w: {"invoice": w.one("in doubt"), "attempt": w.one("in doubt's attempt")}
     ),
-    "invoicing.posting.send._claim": by(
+    "invoicing.posting.sending.send._claim": by(
         lambda w: {"invoice": w.one("unsent"), "way": way.Way(Invoice.Way.PEPPOL, "0208:1"), "asked_only": False}
     ),
-    "invoicing.posting.send._settle": by(
+    "invoicing.posting.sending.send._settle": by(
         lambda w: {
             "invoice": w.one("sending"),
             "attempt": w.one("sending's attempts"),
@@ -324,7 +327,7 @@ INVOICING: dict[str, Make] = {
         ],
         "now": NOW,
     },
-    "invoicing.posting.deliveries._note_news": lambda w: {
+    "invoicing.posting.sending.deliveries._note_news": lambda w: {
         "invoice": w.one("sent"),
         "details": billit_rows.DeliveryDetails(True, "Delivered", NOW, "", None, "", ""),
         "now": NOW,

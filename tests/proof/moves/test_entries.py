@@ -14,7 +14,7 @@ from integrations.mirror.sync import sync_workspace
 from integrations.models import Entry
 from invoicing.corrections import decide, replace
 from invoicing.drafting import blocks, runs, sheet
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Agreement, Correction, Invoice
 from invoicing.models.moves import STATE
 from tests.factories import AgreementFactory, PrepaidFactory, enterprise_number

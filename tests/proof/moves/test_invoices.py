@@ -11,7 +11,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.clients import billit
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import replace
 from invoicing.drafting import runs
 from invoicing.due import deliveries

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import planning
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import (
+from invoicing.rules.billing.rating import Rounding
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import (
     ClientRule,
     Customer,
     Entry,
@@ -25,8 +26,7 @@ from invoicing.rules.mapping import (
     customer_number,
     read_number,
 )
-from invoicing.rules.plausibility import twins
-from invoicing.rules.rating import Rounding
+from invoicing.rules.judging.plausibility import twins
 from invoicing.rules.text import xml_text
 from tests.proof.reckoning import planner
 from tests.proof.reckoning.worlds import Drawn

@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from integrations.models import Entry
 from invoicing.drafting import runs
-from invoicing.ledger import decisions
+from invoicing.ledger.states import decisions
 from invoicing.models import Claim, Dossier, Invoice, Run
 from invoicing.rules import planning
 from tests.invoicing.scene import BY, Scene

@@ -9,13 +9,13 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.transport import ServiceError
 from integrations.sandbox.remote import Remote
 from invoicing.corrections import decide, replace
 from invoicing.drafting import runs, settlement
 from invoicing.drafting.blocks import order_block
 from invoicing.due import posts
-from invoicing.ledger import blocks
+from invoicing.ledger.agreements import blocks
 from invoicing.models import Agreement, Correction, Invoice
 from invoicing.posting import recover
 from toggbill.firms.audit import Actor, Authority

@@ -61,7 +61,7 @@ STAYS = {
 # Part of other verbs, in whose transaction they are: those write the event, and are refused there.
 PARTS = {
     "invoicing.corrections.decide.draft_credit",
-    "invoicing.ledger.differences.decide",
+    "invoicing.ledger.states.differences.decide",
     "invoicing.posting.attachments.files_of",
     "invoicing.posting.attempts.never_left",
     "invoicing.posting.post.mark_in_doubt",

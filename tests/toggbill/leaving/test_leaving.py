@@ -27,7 +27,7 @@ from integrations.sandbox.process import Process
 from invoicing.dossiers import mappings, rules
 from invoicing.drafting import runs
 from invoicing.models import Annex, Dossier, Invoice, TagMapping
-from invoicing.rules.mapping import TagRule
+from invoicing.rules.judging.mapping import TagRule
 from tests.conftest import Outcome
 from tests.factories import (
     NOW,

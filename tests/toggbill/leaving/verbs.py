@@ -10,18 +10,18 @@ from typing import Any
 
 from integrations.clients import billit
 from integrations.clients.billit_sign_in import Pair
+from integrations.clients.http.transport import BadCredentials
 from integrations.clients.toggl import Workspace as TogglWorkspace
-from integrations.clients.transport import BadCredentials
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection, Entry
 from invoicing.attention import causes
 from invoicing.attention.decide import Remedy
 from invoicing.corrections import options, together
 from invoicing.dossiers import rules
-from invoicing.drafting.discounts import Wish
+from invoicing.drafting.changing.discounts import Wish
 from invoicing.models import Attempt, BroughtOrder, Claim, Correction, Dossier, Invoice, LedgerRow
 from invoicing.rules.agreement import Agreement
-from invoicing.rules.mapping import ClientRule, TagRule
+from invoicing.rules.judging.mapping import ClientRule, TagRule
 from tests.factories import (
     NOW,
     AgreementFactory,
@@ -268,16 +268,18 @@ def _agreed(dossier: Dossier) -> Made:
 
 CASES: dict[str, Case] = {
     "invoicing.annexes.freeze.freeze": Case(_without_annex, refusal=None),
-    "invoicing.dossiers.agreements.agree": Case(lambda dossier: {"dossier": dossier, "terms": _terms()}),
-    "invoicing.dossiers.agreements.change": Case(lambda dossier: _agreed(dossier) | {"terms": _terms()}),
-    "invoicing.dossiers.agreements.end": Case(lambda dossier: _agreed(dossier) | {"last_day": date(2026, 12, 31)}),
-    "invoicing.dossiers.agreements.set_agreements": Case(
+    "invoicing.dossiers.agreements.agreements.agree": Case(lambda dossier: {"dossier": dossier, "terms": _terms()}),
+    "invoicing.dossiers.agreements.agreements.change": Case(lambda dossier: _agreed(dossier) | {"terms": _terms()}),
+    "invoicing.dossiers.agreements.agreements.end": Case(
+        lambda dossier: _agreed(dossier) | {"last_day": date(2026, 12, 31)}
+    ),
+    "invoicing.dossiers.agreements.agreements.set_agreements": Case(
         lambda dossier: {"dossier": dossier, "agreements": [_terms()]}
     ),
-    "invoicing.dossiers.brought.bring_advance": Case(
+    "invoicing.dossiers.agreements.brought.bring_advance": Case(
         lambda dossier: {"agreement": _brought(dossier).agreement, "orders": {1: None}}, asks=True
     ),
-    "invoicing.dossiers.brought.let_go": Case(lambda dossier: {"brought": _brought(dossier)}),
+    "invoicing.dossiers.agreements.brought.let_go": Case(lambda dossier: {"brought": _brought(dossier)}),
     "invoicing.drafting.blocks.order_block": Case(_prepaid),
     "invoicing.corrections.fees.credit_lines": Case(_with_fee, asks=True),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
@@ -302,7 +304,7 @@ CASES: dict[str, Case] = {
         lambda dossier: {"target": dossier.workspace}, refusal=BadCredentials, asks=True
     ),
     "integrations.mirror.prices.correct_day": Case(_priced),
-    "invoicing.drafting.discounts.write_line": Case(
+    "invoicing.drafting.changing.discounts.write_line": Case(
         lambda dossier: {
             "invoice": InvoiceFactory(dossier=dossier),
             "position": 1,
@@ -310,8 +312,8 @@ CASES: dict[str, Case] = {
             "reason": "As agreed",
         }
     ),
-    "invoicing.drafting.prices.bill_at_their_day": Case(_earlier),
-    "invoicing.drafting.take_out.take_out": Case(lambda dossier: _earlier(dossier) | _its_entries(dossier)),
+    "invoicing.drafting.changing.prices.bill_at_their_day": Case(_earlier),
+    "invoicing.drafting.changing.take_out.take_out": Case(lambda dossier: _earlier(dossier) | _its_entries(dossier)),
     "invoicing.corrections.decide.accept": Case(_correction()),
     "invoicing.corrections.decide.bill_next": Case(_correction()),
     "invoicing.corrections.together.decide": Case(_alike),
@@ -329,14 +331,14 @@ CASES: dict[str, Case] = {
     "invoicing.posting.recover.post_anew": Case(_in_doubt, asks=True),
     "invoicing.due.posts.request": Case(lambda dossier: _invoice("approved")(dossier) | {"send": True}),
     "invoicing.due.posts.request_send": Case(_invoice("posted")),
-    "invoicing.ledger.decisions.bill": Case(
+    "invoicing.ledger.states.decisions.bill": Case(
         lambda dossier: {"entries": [LedgerRowFactory(dossier=dossier, reason="implausible").entry]}
     ),
     "invoicing.due.posts.request_sends": Case(lambda dossier: {"invoices": [_invoice("posted")(dossier)["invoice"]]}),
-    "invoicing.ledger.decisions.hold": Case(_reasoned("open")),
-    "invoicing.ledger.decisions.release": Case(_entries("held")),
-    "invoicing.ledger.decisions.reopen": Case(_entries("written_off")),
-    "invoicing.ledger.decisions.write_off": Case(_reasoned("open")),
+    "invoicing.ledger.states.decisions.hold": Case(_reasoned("open")),
+    "invoicing.ledger.states.decisions.release": Case(_entries("held")),
+    "invoicing.ledger.states.decisions.reopen": Case(_entries("written_off")),
+    "invoicing.ledger.states.decisions.write_off": Case(_reasoned("open")),
     "invoicing.corrections.replace.bill_anew": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
     "invoicing.corrections.replace.recover_replacement": Case(
         _replacing, refusal=BadCredentials, asks=True, since=_is_replaced
@@ -375,8 +377,8 @@ CASES: dict[str, Case] = {
     "invoicing.drafting.runs.draft": Case(_drafting),
     "invoicing.drafting.settlement.settle": Case(_to_settle),
     "invoicing.drafting.runs.void": Case(_invoice("draft")),
-    "invoicing.posting.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
-    "invoicing.posting.send.send_together": Case(_to_send, refusal=None, asks=True),
+    "invoicing.posting.sending.send.send": Case(_invoice("posted"), refusal=BadCredentials, asks=True),
+    "invoicing.posting.sending.send.send_together": Case(_to_send, refusal=None, asks=True),
     "toggbill.firms.audit.chain.record": Case(
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),

@@ -9,7 +9,7 @@ from decimal import Decimal
 from invoicing.dossiers.firm import Standing
 from invoicing.dossiers.rules import DossierRules
 from invoicing.rules.agreement import Agreement
-from invoicing.rules.mapping import ClientRule, TagRule, Treatment
+from invoicing.rules.judging.mapping import ClientRule, TagRule, Treatment
 from tests.toggbill.onboarding.files import ENVIRON, NUMBER, SMALL, WHOLE, faults_of, standing
 from toggbill.onboarding.file import (
     BillitSection,

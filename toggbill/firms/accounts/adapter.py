@@ -20,8 +20,8 @@ from django.utils.translation import gettext as _
 from toggbill.firms.accounts.bad_tries import record_lock
 from toggbill.firms.audit import Actor
 from toggbill.firms.identity import addresses, proof
+from toggbill.firms.identity.mfa import has_second_step
 from toggbill.firms.membership.signup import open_asked_firm
-from toggbill.firms.mfa import has_second_step
 from toggbill.firms.models import Membership, User
 from toggbill.firms.next_page import page_of_ours
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from toggbill.firms.access import address_of
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.identity import addresses, proof
-from toggbill.firms.mfa import SECOND_STEPS
+from toggbill.firms.identity.mfa import SECOND_STEPS
 from toggbill.firms.models import User
 
 _ONCE = "toggbill"

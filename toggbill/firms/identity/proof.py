@@ -21,7 +21,7 @@ from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from toggbill.firms.mfa import has_second_step
+from toggbill.firms.identity.mfa import has_second_step
 from toggbill.firms.models import User
 from toggbill.firms.next_page import page_of_ours
 

@@ -22,9 +22,9 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from toggbill.firms import mfa
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.identity import mfa
 from toggbill.firms.identity.addresses import subject
 from toggbill.firms.locks import lock_firm, lock_firms
 from toggbill.firms.models import Membership, User

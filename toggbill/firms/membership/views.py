@@ -16,9 +16,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from toggbill.firms import mails
-from toggbill.firms import mfa as second_step
 from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.identity import mfa as second_step
 from toggbill.firms.identity.addresses import has_address
 from toggbill.firms.membership import invitations, lost_step, members
 from toggbill.firms.membership.forms import InviteForm, JoinForm, ReachForm

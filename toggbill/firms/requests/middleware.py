@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 from toggbill import log_lines
 from toggbill.firms.errors import Changed, Unread
 from toggbill.firms.identity import proof
-from toggbill.firms.mfa import has_second_step, steps_of
+from toggbill.firms.identity.mfa import has_second_step, steps_of
 from toggbill.firms.models import Firm, Membership, User
 from toggbill.firms.next_page import page_of_ours
 from toggbill.firms.requests import addresses

@@ -15,7 +15,7 @@ from integrations.sandbox.process import start
 from integrations.sandbox.server import Sandbox
 from integrations.sandbox.worlds import files
 from integrations.sandbox.worlds.troubles import TROUBLES, counts
-from invoicing.rules.mapping import Reason
+from invoicing.rules.judging.mapping import Reason
 from tests.integrations.sandbox.worlds.test_worlds import judged
 
 NOW = datetime(2026, 11, 18, 9, 0, tzinfo=UTC)

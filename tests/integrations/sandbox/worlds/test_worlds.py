@@ -18,8 +18,9 @@ from integrations.sandbox.remote import Remote
 from integrations.sandbox.worlds import files
 from integrations.sandbox.worlds.numbers import belgian_vat, german_vat, luxembourg_vat, wrong_vat
 from integrations.sandbox.worlds.onboarding import onboarding_file
-from invoicing.rules.judge import Judge
-from invoicing.rules.mapping import (
+from invoicing.rules.billing.rating import Rounding
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import (
     ClientRule,
     Customer,
     Entry,
@@ -30,10 +31,9 @@ from invoicing.rules.mapping import (
     TagRule,
     Treatment,
 )
+from invoicing.rules.judging.plausibility import twins
+from invoicing.rules.judging.vat_numbers import customer_number
 from invoicing.rules.planning import Terms, plan
-from invoicing.rules.plausibility import twins
-from invoicing.rules.rating import Rounding
-from invoicing.rules.vat_numbers import customer_number
 from tests.integrations.sandbox.scene import Toggl
 
 BRUSSELS = ZoneInfo("Europe/Brussels")

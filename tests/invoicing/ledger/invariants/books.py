@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime
 from typing import Any
 
-from invoicing.ledger import invariants
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Dossier, Invoice, LedgerRow
 from tests.factories import (
     ClaimFactory,

@@ -12,7 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from integrations.models import Entry
-from invoicing.ledger import balance, invariants
+from invoicing.ledger import balance
+from invoicing.ledger.invariants import invariants
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from tests.factories import (
     DossierFactory,

@@ -11,7 +11,9 @@ from django.db import transaction
 from django.utils import translation
 
 from integrations.models import Entry, Workspace
-from invoicing.ledger import balance, derive, invariants
+from invoicing.ledger import balance
+from invoicing.ledger.invariants import invariants
+from invoicing.ledger.states import derive
 from invoicing.models import Correction, Dossier
 from tests.conftest import Outcome
 from tests.factories import (

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from integrations.clients import billit
 from integrations.sandbox.billit.rules import peppol, ubl
 from integrations.sandbox.billit.rules.amounts import rated, rounding
+from invoicing.rules.billing.rating import line_total
 from invoicing.rules.einvoice import Document, Line, Party, Writing
-from invoicing.rules.rating import line_total
 
 _MADE_BY_BILLIT = {"OrderNumber": "2026-0042", "PaymentReference": "+++000/0050/00042+++"}
 

@@ -9,7 +9,7 @@ from django.test import Client
 
 from integrations.models import Entry
 from invoicing.attention import causes
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier, LedgerRow
 from tests.factories import (
     NOW,

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from integrations.clients.failures import Code, Message
-from integrations.clients.transport import ServiceError
+from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import ServiceError
 from invoicing.attention import causes, choices
 from invoicing.models import ClientMapping, Dossier, DossierClient, LedgerRow, TagMapping
 from tests.factories import (

@@ -10,7 +10,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from integrations.models import Entry
 from invoicing.attention import causes
-from invoicing.ledger import derive
+from invoicing.ledger.states import derive
 from invoicing.models import Dossier, LedgerRow, TagMapping
 from tests.factories import (
     NOW,

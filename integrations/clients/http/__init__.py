@@ -1,0 +1,1 @@
+"""HTTP to both services: sessions, answers read without loss, failures by code."""

@@ -1,0 +1,1 @@
+"""How often, and how much at once, a service is asked (design sections 7 and 8)."""

@@ -1,0 +1,1 @@
+"""The only verbs that make, change and end fee agreements (design section 11)."""

@@ -1,0 +1,1 @@
+"""Dossiers, mappings and agreements as rows of a sheet (design section 12)."""

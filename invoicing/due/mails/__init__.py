@@ -1,0 +1,1 @@
+"""Who is told what by mail, each when its row says so."""

@@ -1,0 +1,1 @@
+"""The rows of a workspace as the pure rules want them. Reads only."""

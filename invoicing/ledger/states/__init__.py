@@ -1,0 +1,1 @@
+"""The one state of every entry: derived, decided by a person, moved with its invoice (design section 6)."""

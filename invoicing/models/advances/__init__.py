@@ -1,0 +1,1 @@
+"""Advances: those that Billit billed itself, and what is taken off each (design section 11)."""

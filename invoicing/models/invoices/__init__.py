@@ -1,0 +1,1 @@
+"""Invoices with their lines, claims, attempts and annexes."""

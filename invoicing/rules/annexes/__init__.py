@@ -1,0 +1,1 @@
+"""The annex of hours: what stands in it, and in which words. Pure."""

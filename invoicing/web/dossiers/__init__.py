@@ -1,0 +1,1 @@
+"""The page of a dossier, and the pages below it."""
