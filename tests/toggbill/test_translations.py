@@ -51,6 +51,14 @@ def test_every_text_is_translated_and_compiled(language: str) -> None:
             assert [compiled.ngettext(text, text, count) for count in (1, 2)] == translations
 
 
+def test_french_sign_never_begins_a_line_by_itself() -> None:
+    """Before : ; ? ! » and after « French has a blank that no line breaks at."""
+    folder = settings.LOCALE_PATHS[0] / "fr" / "LC_MESSAGES"
+    texts = [text for each in _texts(folder / "django.po").values() for text in each]
+    assert sum("\xa0" in text for text in texts) > 500
+    assert [text for text in texts if re.search(r"\S [:;?!»](?![)\w/])|« ", text)] == []
+
+
 def _asked_in_code() -> Iterator[tuple[str, str]]:
     """Where a text is asked for without a number, and the text."""
     for package in ("toggbill", "integrations", "invoicing"):

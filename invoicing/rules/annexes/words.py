@@ -82,7 +82,7 @@ WORDS: Mapping[str, Words] = {
         more="Surcharge: {amount} EUR instead of {value} EUR excl. VAT. {reason}",
     ),
     "fr": Words(
-        title="Annexe : relevé des prestations",
+        title="Annexe\xa0: relevé des prestations",
         file="annexe-prestations",
         customer="Client",
         period="Période",
@@ -113,8 +113,8 @@ WORDS: Mapping[str, Words] = {
             "nearest": "au multiple le plus proche de {n} minutes",
             "down": "au multiple inférieur de {n} minutes",
         },
-        less="Réduction : {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
-        more="Supplément : {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
+        less="Réduction\xa0: {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
+        more="Supplément\xa0: {amount} EUR au lieu de {value} EUR hors TVA. {reason}",
     ),
     "nl": Words(
         title="Bijlage: overzicht van de prestaties",

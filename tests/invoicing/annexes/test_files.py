@@ -104,7 +104,7 @@ def test_pdf_is_a4_names_firm_and_language_and_holds_its_own_fonts_only() -> Non
     assert [round(float(side)) for side in reader.pages[0].mediabox[2:]] == [595, 842]
     assert reader.metadata is not None
     assert (reader.metadata.title, reader.metadata.author) == (
-        "Annexe : relevé des prestations, Octobre 2026",
+        "Annexe\xa0: relevé des prestations, Octobre 2026",
         "Fiduciaire Exemple",
     )
     assert str(reader.root_object["/Lang"]) == "fr"
