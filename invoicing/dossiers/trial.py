@@ -1,14 +1,17 @@
-"""Trying changed rules or mappings on the hours of last month before they are saved: what would be billed otherwise.
+"""Trying changed rules, mappings or agreements before they are saved: what would be billed otherwise.
 
-Both sides are planned by the same pure rules, as if nothing of the month were billed yet; nothing is written.
+The admin tries them on the hours of last month, as if nothing of it were billed yet; the preview of a run on what that
+would draft (``Tried``). Both sides are planned by the same pure rules; nothing is written.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.db.models import Q
 
@@ -16,6 +19,16 @@ from integrations.models import Entry
 from invoicing.ledger.facts.books import Facts, terms
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import planning
+from invoicing.rules.agreement import Agreement
+from invoicing.rules.billing.lines import LineKind, PlannedLine
+from invoicing.rules.judging.judge import Judge
+from invoicing.rules.judging.mapping import ClientRule, TagRule
+
+_JUDGED_BY = ("billable", "default_product", "longest_hours", "price_day", "price_decimals")
+"""The rules of a dossier that judge its hours; the others say how their lines are made."""
+_HOURS = (LineKind.hours, LineKind.extra)
+TRIED = -1
+"""The id of an agreement that is tried: no row has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,3 +129,119 @@ def compare(dossier: Dossier, *, before: Side, after: Side, entries: int, now: d
     """Both sides beside each other."""
     first, last = last_month(dossier, now=now)
     return Trial(first, last, entries, before, after)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What is tried on a plan. ``rules``: by the columns of a dossier; ``without``: agreements (ids) that are left out;
+    ``agreement``: one that is added."""
+
+    rules: Mapping[str, Any] = field(default_factory=dict)
+    tags: tuple[TagRule, ...] = ()
+    clients: tuple[ClientRule, ...] = ()
+    without: frozenset[int] = frozenset()
+    agreement: Agreement | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is another than it stands."""
+        return bool(self.rules or self.tags or self.clients or self.without or self.agreement)
+
+    def apply(self, dossier: Dossier, judge: Judge) -> Judge:
+        """Change the rules of a dossier, which is not saved; gives the judge by all that is tried."""
+        for name, value in self.rules.items():
+            setattr(dossier, name, value)
+        added = () if self.agreement is None else (self.agreement,)
+        agreed = (*(each for each in judge.agreements if each.id not in self.without), *added)
+        judged = {name: value for name, value in self.rules.items() if name in _JUDGED_BY}
+        return judge.mapped(self.tags, self.clients).under(agreements=agreed, **judged)
+
+
+@dataclass(frozen=True, slots=True)
+class LineChange:
+    """A line by what it bills, before and after: hours and euro excl. VAT, zero where there is none."""
+
+    text: str
+    hours_before: Decimal
+    hours_after: Decimal
+    before: Decimal
+    after: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceChange:
+    """An invoice that differs, and its lines that do; its hours and euro as those of a line."""
+
+    name: str
+    lines: tuple[LineChange, ...]
+    is_new: bool
+    is_gone: bool
+    hours_before: Decimal
+    hours_after: Decimal
+    before: Decimal
+    after: Decimal
+
+    @property
+    def hours(self) -> Decimal:
+        """More hours, or fewer."""
+        return self.hours_after - self.hours_before
+
+    @property
+    def excl(self) -> Decimal:
+        """More euro excl. VAT, or less."""
+        return self.after - self.before
+
+
+def hours_of(lines: Iterable[PlannedLine]) -> Decimal:
+    """The hours that lines bill; the one piece of a fee, an advance or a block is none."""
+    return sum((line.quantity for line in lines if line.kind in _HOURS), Decimal(0))
+
+
+def named(planned: planning.PlannedInvoice) -> str:
+    """An invoice by its customer and references: what one invoice is made for (R7)."""
+    return " · ".join(text for text in (planned.buyer.name, planned.buyer.number, *planned.key[1:3]) if text)
+
+
+def changed_invoices(before: planning.Plan, after: planning.Plan) -> list[InvoiceChange]:
+    """The invoices of either plan that differ, by their names."""
+    old, new = _lines_by_invoice(before), _lines_by_invoice(after)
+    found = []
+    for name in sorted({*old, *new}, key=lambda each: (each[0].casefold(), *map(str, each[1:]))):
+        was, becomes = old.get(name, []), new.get(name, [])
+        if lines := _changed_lines(was, becomes):
+            sums = sum((line.total for line in was), Decimal(0)), sum((line.total for line in becomes), Decimal(0))
+            found.append(
+                InvoiceChange(name[0], lines, name not in old, name not in new, hours_of(was), hours_of(becomes), *sums)
+            )
+    return found
+
+
+_Name = tuple[str, bool, int | None]
+
+
+def _lines_by_invoice(plan: planning.Plan) -> dict[_Name, list[PlannedLine]]:
+    found = defaultdict[_Name, list[PlannedLine]](list)
+    for planned in plan.invoices:
+        found[named(planned), planned.outside_scope, planned.block].extend(planned.lines)
+    return dict(found)
+
+
+def _changed_lines(before: Iterable[PlannedLine], after: Iterable[PlannedLine]) -> tuple[LineChange, ...]:
+    sides = defaultdict[tuple[object, ...], tuple[list[PlannedLine], list[PlannedLine]]](lambda: ([], []))
+    for place, lines in enumerate((before, after)):
+        for line in lines:
+            sides[line.key, line.unit_price][place].append(line)
+    found = [
+        LineChange(
+            _text((was or becomes)[0]),
+            hours_of(was),
+            hours_of(becomes),
+            sum((line.total for line in was), Decimal(0)),
+            sum((line.total for line in becomes), Decimal(0)),
+        )
+        for was, becomes in sides.values()
+    ]
+    return tuple(each for each in found if (each.hours_before, each.before) != (each.hours_after, each.after))
+
+
+def _text(line: PlannedLine) -> str:
+    return " · ".join(text for text in (line.description, line.description_extended.split("\n")[0]) if text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,7 +18,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Figures, Read, check
 from invoicing.drafting import drafts, draws
 from invoicing.drafting.news import drafted_news, hung_news
-from invoicing.drafting.sheet import Sheet, WhatIf, late_through, unposted
+from invoicing.drafting.sheet import Sheet, Table, WhatIf, late_through, unposted
 from invoicing.ledger import locks
 from invoicing.ledger.agreements import agreements, blocks
 from invoicing.ledger.facts.books import Facts, known_customers, refusal, terms
@@ -72,14 +73,15 @@ def foresee(
     what_if: WhatIf | None = None,
     only: str | None = None,
     books: Facts | None = None,
+    table: Table | None = None,
 ) -> Drafting:
     """The same of the hours as the books have judged them, by other rules if ``what_if`` says so; nothing is written.
 
-    ``only``: of this customer (its key) alone; ``books``: where they were read. Raises ``NotPossible`` for a day after
-    today.
+    ``only``: of this customer (its key) alone; ``books``, ``table``: where they were read. Raises ``NotPossible`` for
+    a day after today.
     """
     refuse_future(dossier, cut_off, now)
-    sheet = Sheet.read(dossier, cut_off, now, what_if, only, books)
+    sheet = Sheet.read(dossier, cut_off, now, what_if, only, books, table)
     moved, left, matched = [], [], set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -88,7 +90,7 @@ def foresee(
             if drafts.says_the_same(standing, planned, sheet.known):
                 left.append(standing)
                 continue
-        moved.append((drafts.header(standing or drafts.new(dossier, now), planned, sheet.known), planned))
+        moved.append((drafts.header(copy.copy(standing or drafts.new(dossier, now)), planned, sheet.known), planned))
     return Drafting(sheet, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
@@ -301,8 +303,7 @@ def draft_again(
     rows = drafts.entry_rows(dossier, same)
     waiting = list(Invoice.objects.drafts().filter(dossier=dossier, kind=Invoice.Kind.INVOICE))
     known = books.known_customers(dossier.company, (planned.buyer.party_id for planned in same))
-    made = list[tuple[Invoice, planning.PlannedInvoice]]()
-    news, hours = list[News](), list[planning.PlannedLine]()
+    made, news, hours = list[tuple[Invoice, planning.PlannedInvoice]](), list[News](), list[planning.PlannedLine]()
     for planned in same:
         invoice = drafts.header(drafts.new(dossier, now), planned, known)
         is_approved = not invoice.attention and rights.may_approve(by, invoice)

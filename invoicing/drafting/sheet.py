@@ -21,6 +21,7 @@ from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.models.problems import Code
 from invoicing.rules import planning
 from invoicing.rules.agreement import Agreement
+from invoicing.rules.agreements.fees import Standing
 from invoicing.rules.agreements.settlement import settlements
 from invoicing.rules.billing.lines import AdvanceKey
 from invoicing.rules.judging.judge import Judge
@@ -33,6 +34,42 @@ _ON_ACCOUNT = Q(ledger_row__state=_State.ON_ACCOUNT)
 
 WhatIf = Callable[[Dossier, Judge], Judge]
 """Changes the rules of a dossier, which is not saved, and gives the judge by these rules."""
+
+
+@dataclass(slots=True)
+class Table:
+    """What a plan is made of besides its rules and hours: read once for all plans that are compared.
+
+    ``rows``: the invoices that a run may draw anew; ``standing``: by the invoices (row ids) that do not count, what
+    stands of the agreements.
+    """
+
+    rows: list[Invoice]
+    late_through: date | None
+    differences: list[planning.Difference]
+    standing: dict[frozenset[int], dict[int, Standing]]
+
+    @classmethod
+    def read(cls, dossier: Dossier) -> Table:
+        """As it is now."""
+        lines = (
+            InvoiceLine.objects.order_by("position")
+            .select_related("deduction")
+            .prefetch_related(
+                Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
+            )
+        )
+        rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
+        found = list(rows.prefetch_related(Prefetch("lines", lines)))
+        return cls(found, late_through(dossier), list(differences.to_bill(dossier)), {})
+
+    def standing_of(self, agreed: Iterable[Agreement], besides: Iterable[Invoice]) -> dict[int, Standing]:
+        """What stands of agreements; those of a later plan are among those of the first, or have billed nothing."""
+        without = {invoice.pk: invoice for invoice in besides}
+        key = frozenset(without)
+        if key not in self.standing:
+            self.standing[key] = agreements.standing(tuple(agreed), besides=without.values())
+        return self.standing[key]
 
 
 @dataclass(slots=True)
@@ -50,6 +87,7 @@ class Sheet:
     known: Mapping[int, Customer]
     judge: Judge
     seconds: Mapping[int, int]
+    table: Table
 
     @classmethod
     def read(
@@ -60,20 +98,14 @@ class Sheet:
         what_if: WhatIf | None = None,
         only: str | None = None,
         books: Facts | None = None,
+        table: Table | None = None,
     ) -> Sheet:
-        """``only``: what is this customer's (its key); drafts of others are left as they are. ``books``: where they
-        were read already, in the same transaction or for the same page. Raises ``NotPossible`` where such a draft holds
-        what is this customer's by now."""
+        """``only``: what is this customer's (its key); drafts of others are left as they are. ``books``, ``table``:
+        where they were read already, in the same transaction or for the same page. Raises ``NotPossible`` where such a
+        draft holds what is this customer's by now."""
         books = Facts.load(dossier.workspace) if books is None else books
-        lines = (
-            InvoiceLine.objects.order_by("position")
-            .select_related("deduction")
-            .prefetch_related(
-                Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
-            )
-        )
-        rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
-        found = list(rows.prefetch_related(Prefetch("lines", lines)))
+        table = Table.read(dossier) if table is None else table
+        found = table.rows
         waiting = [invoice for invoice in found if invoice.status == _Status.DRAFT]
         judge = books.judges[dossier.pk]
         states = [_State.OPEN, _State.ATTENTION, _State.HELD]
@@ -96,14 +128,14 @@ class Sheet:
             (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),
             judge=judge,
             agreed=planning.Agreed(
-                agreements.standing(judge.agreements, besides=[*waiting, *remapped]),
+                table.standing_of(judge.agreements, [*waiting, *remapped]),
                 stocks=blocks.stocks_of(
                     [each.id for each in judge.agreements], books.sold, besides=[*waiting, *remapped]
                 ),
             ),
-            terms=terms(dossier, cut_off=cut_off, late_through=late_through(dossier), now=now),
+            terms=terms(dossier, cut_off=cut_off, late_through=table.late_through, now=now),
             held=held,
-            differences=differences.to_bill(dossier),
+            differences=table.differences,
             at_their_day={key_of(row) for row in waiting if row.at_their_day},
             written={key_of(row): drafts.written(row.lines.all()) for row in waiting},
         )
@@ -116,7 +148,7 @@ class Sheet:
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         known = books.known_customers(dossier.company, parties)
         seconds = {row.remote_id: row.seconds for row in hours}
-        return cls(cut_off, waiting, remapped, plan, known, judge, seconds)
+        return cls(cut_off, waiting, remapped, plan, known, judge, seconds, table)
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:

@@ -75,6 +75,12 @@ def signed(hours: Decimal) -> str:
 
 
 @register.filter
+def signed_money(amount: Decimal) -> str:
+    """An amount more or less, with its sign: + € 12.50."""
+    return f"+{NO_BREAK}{money(amount)}" if amount > 0 else money(amount)
+
+
+@register.filter
 def difference(seconds: int) -> str:
     """Seconds more or less, as hours with their sign: + 0.50 h."""
     return signed((Decimal(seconds) / 3600).quantize(_CENT, ROUND_HALF_UP)) if seconds else "–"

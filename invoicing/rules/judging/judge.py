@@ -4,7 +4,7 @@ Pure, as ``mapping`` is: no clock, database or setting is read.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -100,10 +100,25 @@ class Judge:
         """A judge by the same rules but for these (fields of ``Rules``)."""
         return Judge(replace(self._rules, **changes))
 
-    def with_tag(self, rule: TagRule) -> "Judge":
-        """A judge by the same rules but for what this tag (of this person, if it names one) leads to."""
-        others = tuple(each for each in self._rules.tags if each.key != rule.key)
-        return self.under(tags=(*others, rule))
+    def mapped(self, tags: Iterable[TagRule] = (), clients: Iterable[ClientRule] = ()) -> "Judge":
+        """A judge by the same rules but for what these tags (of these persons, if they name one) lead to, and whom
+        these clients are billed to: treatment and references of a client stay as they are."""
+        leads = {rule.key: rule for rule in (*self._rules.tags, *tags)}
+        billed = dict(self._client_rules)
+        for rule in clients:
+            old = billed.get(rule.client_id, rule)
+            billed[rule.client_id] = replace(old, number=rule.number, party_id=rule.party_id, proposed=False)
+        return self.under(tags=tuple(leads.values()), clients_map=tuple(billed.values()))
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """Those that tags may lead to."""
+        return self._rules.products
+
+    @property
+    def customers(self) -> tuple[Customer, ...]:
+        """Those that the company has at Billit."""
+        return self._rules.customers
 
     def verdict(self, entry: Entry) -> Verdict:
         """The state of an entry, and the first reason met in the order of design section 5.

@@ -6,7 +6,7 @@ import copy
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,55 +15,27 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from integrations.models import Entry
 from invoicing.deciding import figures
 from invoicing.deciding.read import Read
+from invoicing.dossiers import trial
 from invoicing.drafting import runs
 from invoicing.ledger import attention
 from invoicing.ledger.facts.books import Facts
 from invoicing.models import Dossier, Invoice
 from invoicing.rules import planning
-from invoicing.rules.judging.judge import Judge
-from invoicing.rules.judging.mapping import TagRule
 from invoicing.rules.planning import NOT_OVER
 from invoicing.web.agreements import words
+from invoicing.web.dossiers.what_if import WhatIf
 from invoicing.web.lookup import dossier_of
-from toggbill.firms.access import FirmRequest, member_required
+from toggbill.firms.access import FirmRequest, member, member_required
 from toggbill.firms.errors import NotPossible
 
 _CHUNK = 1000
-
-
-class RulesForm(forms.Form):
-    """Rules to try: those of the dossier unless something else is said; ``tag`` leads to ``product``, or to nothing."""
-
-    rounding_minutes = forms.IntegerField(label=gettext_lazy("Round to minutes"), min_value=0, max_value=480)
-    rounding_direction = forms.ChoiceField(label=gettext_lazy("Direction"), choices=Dossier.Direction.choices)
-    rounding_level = forms.ChoiceField(label=gettext_lazy("Level"), choices=Dossier.Level.choices)
-    rounding_minimum = forms.IntegerField(label=gettext_lazy("Minimum minutes per entry"), min_value=0, max_value=480)
-    group_by = forms.ChoiceField(label=gettext_lazy("One line per"), choices=Dossier.GroupBy.choices)
-    billable = forms.ChoiceField(label=gettext_lazy("Bill"), choices=Dossier.Billable.choices)
-    tag = forms.CharField(label=gettext_lazy("Tag"), max_length=255, required=False)
-    product = forms.CharField(
-        label=gettext_lazy("leads to product (empty: not billed)"), max_length=200, required=False
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """Fields that look as all others do."""
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            is_choice = isinstance(field, forms.ChoiceField)
-            field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
-
-    def changes(self, dossier: Dossier) -> dict[str, Any]:
-        """The rules of the dossier that are another here; ``tag`` among them when one is given."""
-        said = dict(self.cleaned_data)
-        tag, product = said.pop("tag"), said.pop("product")
-        found = {name: value for name, value in said.items() if value != getattr(dossier, name)}
-        return found | ({"tag": (tag, product)} if tag else {})
+_CHANGED = 100
+"""Invoices that a trial changes and whose lines are shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +50,8 @@ class Planned:
 
     @property
     def hours(self) -> Decimal:
-        """The quantity of all lines."""
-        return sum((line.quantity for line in self.plan.lines), Decimal(0))
+        """Those of all lines."""
+        return trial.hours_of(self.plan.lines)
 
     @property
     def difference(self) -> Decimal:
@@ -104,19 +76,19 @@ class LeftOut:
 @member_required()
 @require_GET
 def preview(request: FirmRequest, key: str) -> HttpResponse:
-    """What drafting through a local day (`through`) would make; with rules to try (``RulesForm``), both side by side.
+    """What drafting through a local day (`through`) would make; with something to try (``WhatIf``), both side by side.
 
-    Its form drafts exactly what is shown, or says what changed since (409).
+    Its form drafts exactly what is shown of the rules as they stand, or says what changed since (409).
     """
     row, now = dossier_of(request, key), timezone.now()
     today = timezone.localdate(now)
     through = _day(request.GET.get("through", "")) or today.replace(day=1) - timedelta(days=1)
-    form = RulesForm(request.GET if "group_by" in request.GET else _rules_of(row))
-    changes = form.changes(row) if form.is_valid() else {}
+    books = Facts.load(row.workspace)
+    what_if = WhatIf(request.GET, row, books, named=not member(request).is_restricted)
+    tried = what_if.tried()
     try:
-        books = Facts.load(row.workspace)
         found = runs.foresee(dossier=row, cut_off=through, now=now, books=books)
-        other = _tried(row, through, changes, books) if changes else None
+        other = _by(tried, row, found, now, books) if tried else None
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:dossier", key=row.key)
@@ -140,11 +112,10 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "before": sum(before.values(), Decimal(0)),
             "month_before": through.replace(day=1) - timedelta(days=1),
             "read": Read.of([figures.of_plan(row, through, found.plan)]).pack(),
-            "form": form,
+            "what_if": what_if,
             "is_tried": other is not None,
-            "otherwise": None if other is None else _sum(other.plan),
             "gained": sorted(gained.items()),
-            "left_out_otherwise": [] if other is None else _left_out(row, other),
+            **({} if other is None else _otherwise(row, found, other)),
             "mirror_as_of": found.mirror_as_of,
         },
     )
@@ -158,27 +129,30 @@ def _day(text: str) -> date | None:
     return found
 
 
-def _rules_of(dossier: Dossier) -> dict[str, Any]:
-    names = [name for name in RulesForm.base_fields if name not in ("tag", "product")]
-    return {name: getattr(dossier, name) for name in names}
+def _by(tried: trial.Tried, dossier: Dossier, found: runs.Drafting, now: datetime, books: Facts) -> runs.Drafting:
+    """The same run by what is tried, on a copy of the dossier that is never saved."""
+    changed, sheet = copy.copy(dossier), found.sheet
+    return runs.foresee(
+        dossier=changed, cut_off=sheet.cut_off, now=now, what_if=tried.apply, books=books, table=sheet.table
+    )
 
 
-def _tried(dossier: Dossier, through: date, changes: dict[str, Any], books: Facts) -> runs.Drafting:
-    """The same run by other rules, on a copy of the dossier that is never saved."""
-
-    def what_if(changed: Dossier, judge: Judge) -> Judge:
-        for name, value in changes.items():
-            if name != "tag":
-                setattr(changed, name, value)
-        if "billable" in changes:
-            judge = judge.under(billable=changes["billable"])
-        if "tag" in changes:
-            tag, product = changes["tag"]
-            judge = judge.with_tag(TagRule(tag, product, bill=bool(product)))
-        return judge
-
-    changed = copy.copy(dossier)
-    return runs.foresee(dossier=changed, cut_off=through, now=timezone.now(), what_if=what_if, books=books)
+def _otherwise(dossier: Dossier, found: runs.Drafting, other: runs.Drafting) -> dict[str, Any]:
+    """What the page says of a trial: sums, what differs, and what is left out by it."""
+    changed = trial.changed_invoices(found.plan, other.plan)
+    hours = [
+        sum((trial.hours_of(each.lines) for each in plan.invoices), Decimal(0)) for plan in (found.plan, other.plan)
+    ]
+    return {
+        "otherwise": _sum(other.plan),
+        "more": _sum(other.plan) - _sum(found.plan),
+        "hours_otherwise": hours[1],
+        "more_hours": hours[1] - hours[0],
+        "changed": changed[:_CHANGED],
+        "changed_more": max(0, len(changed) - _CHANGED),
+        "left_out_otherwise": _left_out(dossier, other),
+        "withheld_otherwise": words.withheld(other.plan, other.sheet.agreements),
+    }
 
 
 def _listed(found: runs.Drafting, before: dict[str, Decimal], other: runs.Drafting | None) -> list[Planned]:
@@ -189,21 +163,17 @@ def _listed(found: runs.Drafting, before: dict[str, Decimal], other: runs.Drafti
             planned,
             what.get(id(planned), "stands"),
             before.get(planned.buyer.key, Decimal(0)),
-            others.get(_name(planned)),
+            others.get(trial.named(planned)),
         )
         for planned in found.plan.invoices
     ]
-
-
-def _name(planned: planning.PlannedInvoice) -> str:
-    return " · ".join(text for text in (planned.buyer.name, planned.buyer.number, *planned.key[1:3]) if text)
 
 
 def _totals(plan: planning.Plan) -> dict[str, Decimal]:
     """Excl. VAT, by customer and references."""
     found: defaultdict[str, Decimal] = defaultdict(Decimal)
     for planned in plan.invoices:
-        found[_name(planned)] += planned.total_excl
+        found[trial.named(planned)] += planned.total_excl
     return dict(found)
 
 
