@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Literal, NoReturn, TypeVar
 from urllib.parse import quote, urlencode, urljoin, urlsplit
+from zoneinfo import ZoneInfo
 
 from integrations.clients import billit_rows
 from integrations.clients.billit_orders import (
@@ -72,6 +73,7 @@ REFERENCES_AT_ONCE = 20
 and 100 nodes the most of its OData library; a reference has 79 of the ones and four of the others."""
 
 Found = TypeVar("Found")
+_BRUSSELS = ZoneInfo("Europe/Brussels")
 
 
 def account(
@@ -248,14 +250,22 @@ class Api:
         condition = f"CounterParty/PartyID eq {party_id:d} and OrderDirection eq 'Income' and OrderType eq 'Invoice'"
         return list(self._orders("/v1/orders", f"{condition} and OrderDate ge DateTime'{since:%Y-%m-%d}'"))
 
-    def orders_with_prefix(self, prefix: str) -> list[OrderSummary]:
-        """Orders whose reference begins with `prefix`, as far as the rows tell.
+    def orders_with_prefix(
+        self, prefix: str, *, dated: tuple[date, date] | None = None, changed_since: datetime | None = None
+    ) -> list[OrderSummary]:
+        """Orders whose reference begins with `prefix`, as far as the rows tell: all, those with a day from the first to
+        before the second of `dated`, or those that changed since a moment (Billit's time stamps are Brussels time).
 
         There is no documented startswith: the range from the prefix to its successor holds the same rows. A row
         without the field is kept, one with another reference is not, in case Billit sorts otherwise than by code.
         """
         successor = prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else ""
         condition = f"ExternalProviderID ge {_literal(prefix)} and ExternalProviderID lt {_literal(successor)}"
+        if dated is not None:
+            first, end = dated
+            condition += f" and OrderDate ge DateTime'{first:%Y-%m-%d}' and OrderDate lt DateTime'{end:%Y-%m-%d}'"
+        if changed_since is not None:
+            condition += f" and LastModified ge DateTime'{changed_since.astimezone(_BRUSSELS):%Y-%m-%dT%H:%M:%S}'"
         found = self._orders("/v1/orders", condition)
         return [order for order in found if not order.external_id or order.external_id.startswith(prefix)]
 

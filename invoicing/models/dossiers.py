@@ -185,6 +185,8 @@ class Dossier(FirmOwned):
     reconcile_at = models.DateTimeField(_("next comparison"), null=True, blank=True, editable=False, db_index=True)
     reconcile_asked_at = models.DateTimeField(null=True, blank=True, editable=False)
     reconciled_at = models.DateTimeField(_("latest comparison"), null=True, blank=True, editable=False)
+    # The closed month whose turn it was the latest night: the one after it is next.
+    reconciled_month = models.DateField(null=True, blank=True, editable=False)
     reconcile_problem = models.CharField(_("why the comparison waits"), max_length=40, blank=True, editable=False)
     reconcile_problem_facts = models.JSONField(default=dict, blank=True, editable=False)
     created_at = models.DateTimeField(_("created"), auto_now_add=True)

@@ -8,7 +8,7 @@ one stands the verb does nothing. It is read outside any transaction; the verb t
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum, auto
@@ -73,6 +73,13 @@ def read(*, invoices: Sequence[Invoice], api: billit.Api) -> list[tuple[Invoice,
         at_once = _listed(part, api) if len(part) > 1 else {}
         found += [(invoice, _seen(invoice, at_once.get(invoice.order_id or 0), api)) for invoice in part]
     return found
+
+
+def look_up(
+    *, invoices: Sequence[Invoice], listed: Mapping[int, billit.OrderSummary], api: billit.Api
+) -> list[tuple[Invoice, Seen]]:
+    """How Billit has the orders of posted invoices: from what was ``listed`` (by id), each of the others alone."""
+    return [(invoice, _seen(invoice, listed.get(invoice.order_id or 0), api)) for invoice in invoices]
 
 
 def portions(invoices: Sequence[Invoice], *, by_day: bool = True) -> Iterator[Sequence[Invoice]]:

@@ -6,7 +6,7 @@ of the hourly budget alone: what could not be read this time is first in line th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
@@ -49,18 +49,21 @@ def explained(difference: int, ages: Iterable[int]) -> bool:
     return some >> max(0, difference - _TOLERANCE) != 0
 
 
-def read(*, workspace: Workspace, dossiers: Sequence[Dossier], now: datetime) -> int:
+def read(
+    *, workspace: Workspace, dossiers: Sequence[Dossier], months: Collection[date] | None = None, now: datetime
+) -> int:
     """Ask Toggl for the total of each of the dossiers' months, the longest unread first; returns how many were read.
+    ``months``: of these alone (first days).
 
     A day is asked for once it is over in the firm's time zone. Raises the client's ``ServiceError``.
     """
     books = Facts.load(workspace)
     wanted = {dossier.pk for dossier in dossiers}
+    reported = ReportedMonth.objects.filter(dossier__in=wanted)
+    if months is not None:
+        reported = reported.filter(month__in=months)
     read_at = {
-        (dossier_id, month): at
-        for dossier_id, month, at in ReportedMonth.objects.filter(dossier__in=wanted).values_list(
-            "dossier_id", "month", "read_at"
-        )
+        (dossier_id, month): at for dossier_id, month, at in reported.values_list("dossier_id", "month", "read_at")
     }
     yesterday = now.astimezone(books.zone).date() - timedelta(days=1)
     periods = [
@@ -68,6 +71,7 @@ def read(*, workspace: Workspace, dossiers: Sequence[Dossier], now: datetime) ->
         for dossier in books.dossiers
         if dossier.pk in wanted
         for period in _periods(dossier.start_date, yesterday)
+        if months is None or period.month in months
     ]
     never = datetime.min.replace(tzinfo=UTC)
     # Newest first among those of one age; Python sorts stably.
