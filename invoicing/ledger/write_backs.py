@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from invoicing.ledger.locks import portions
-from invoicing.models import Claim, Dossier, WriteBack
-from invoicing.models.invoices.claims import on_live_line
+from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, WriteBack
 from toggbill.firms.locks import lock_rows
 
 _FIELDS = ["dossier", "wanted", "due_at", "tries", "failure", "said"]
@@ -27,18 +26,21 @@ def follow(*, entries: Iterable[int], now: datetime) -> None:
 
 
 def _follow(entries: list[int], now: datetime) -> None:
-    held = Claim.objects.live().holding().filter(on_live_line(), entry__in=entries)
-    tagging = held.exclude(line__invoice__dossier__billed_tag="")
-    named = "entry", "firm", "line__invoice__dossier", "line__invoice__dossier__billed_tag"
-    tags = {entry: (firm, dossier, tag) for entry, firm, dossier, tag in tagging.values_list(*named)}
+    claims = Claim.objects.live().holding().filter(entry__in=entries)
+    lines = dict(claims.values_list("entry", "line"))
+    # By the lines that are known: one question for all of it had the database walk all claims for each posted invoice.
+    billing = InvoiceLine.objects.live().filter(pk__in=set(lines.values()), invoice__status=Invoice.Status.POSTED)
+    named = "pk", "firm", "invoice__dossier", "invoice__dossier__billed_tag"
+    of_line = {pk: (firm, dossier, tag) for pk, firm, dossier, tag in billing.values_list(*named)}
+    held = {entry: of_line[line] for entry, line in lines.items() if line in of_line}
+    tags = {entry: (firm, dossier, tag) for entry, (firm, dossier, tag) in held.items() if tag}
     rows = WriteBack.objects.filter(entry__in=entries).order_by("pk").select_for_update(no_key=True)
     standing = {row.entry_id: row for row in rows}
-    # Those that were switched off since keep the tag that they have, as long as they are billed.
-    still = set(held.filter(entry__in=standing.keys() - tags.keys()).values_list("entry", flat=True))
     changed = []
     for entry, row in standing.items():
         _firm, dossier, tag = tags.get(entry, (0, row.dossier_id, ""))
-        wanted = (row.wanted or tag) if entry in tags or entry in still else ""
+        # One whose dossier names no tag any more keeps the tag that it has, as long as it is billed.
+        wanted = (row.wanted or tag) if entry in held else ""
         if wanted != row.wanted:
             changed.append(_wanting(row, wanted, dossier, now))
     WriteBack.objects.bulk_update(changed, _FIELDS, batch_size=500)

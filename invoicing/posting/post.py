@@ -52,7 +52,7 @@ _State = LedgerRow.State
 PAUSE = 60.0
 """Seconds until the next try when the service named none."""
 
-_SETTLED_WITHIN = 2.0
+_SETTLED_WITHIN = 3.0
 """Seconds after which answers are settled although more are awaited: a dead worker leaves little in doubt."""
 
 
@@ -72,7 +72,7 @@ def post_together(
 ) -> dict[int, ServiceError | NotPossible]:
     """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
 
-    They share one claim, and the settling of answers that come within two seconds. Each has an attempt of its own, on
+    They share one claim, and the settling of answers that come within three seconds. Each has an attempt of its own, on
     record before its request leaves, and its own outcome. When Billit is unwell, takes the credential no more, or the
     process is to end, the rest stays approved. In the background only what somebody asked for is posted, and nothing
     while the connection is left alone; else ``by`` asks for it herewith.
