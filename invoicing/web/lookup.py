@@ -61,6 +61,16 @@ def month_of(text: str) -> date | None:
         raise Http404 from None
 
 
+def day_of(text: str) -> date | None:
+    """A day written YYYY-MM-DD, None for an empty text. Raises ``Http404`` for another one."""
+    if not text:
+        return None
+    try:
+        return days.day(text)
+    except ValueError:
+        raise Http404 from None
+
+
 def months(dossiers: Iterable[Dossier], chosen: date | None) -> Iterator[date]:
     """The months to choose from, the newest first: from the first day of the books through this month."""
     last = timezone.localdate().replace(day=1)

@@ -11,6 +11,7 @@ from unittest.mock import patch
 import pytest
 import time_machine
 from celery import Task
+from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
@@ -82,6 +83,18 @@ def test_a_page_of_a_large_firm_reads_what_is_open(small: Firm) -> None:
     assert found == []
     for dossier in large[:2]:
         assert months.recount(dossiers=[dossier], now=NOW).changed == 0, "the firm is kept as it would be"
+
+
+def test_the_radar_of_a_large_firm_reads_its_latest_months(small: Firm) -> None:
+    large = Dossier.objects.select_related("firm").filter(firm__slug="large").order_by("pk")
+    client = signed_in(large[0].firm)
+    _page(client, "/")
+    cache.clear()
+    plans = [plan for plan in plans_of(partial(_page, client, "/")) if "invoicing_ledgerrow" in plan.sql]
+    assert len(plans) > 5
+    # The books are read by their days. Their entries may be read whole where a quarter of them is of these months.
+    assert [plan.sql for plan in plans if LedgerRow._meta.db_table in plan.whole] == []
+    assert [plan.sql for plan in plans if plan.read > 2 * ENTRIES] == []
 
 
 def _checked(dossier: Dossier) -> None:

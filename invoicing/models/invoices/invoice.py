@@ -80,6 +80,10 @@ class InvoiceQuerySet(FirmQuerySet["Invoice"]):
         """Those that left Billit for the customer, whatever became of them."""
         return self.filter(delivery__in=[Invoice.Delivery.SENT, Invoice.Delivery.DELIVERED, Invoice.Delivery.REFUSED])
 
+    def sent_elsewhere(self) -> Self:
+        """Those that were sent in Billit, and that toggbill never tried to send."""
+        return self.sent().exclude(attempts__intent="send")
+
     def delivery_due(self, now: datetime) -> Self:
         """Those of which it is to be read what became of them: due, or sent in Billit by hand and not looked at yet."""
         served = self.filter(served_through("company__connection__"), firm__closed_at__isnull=True)

@@ -14,10 +14,12 @@ from django.http import Http404, QueryDict
 from invoicing.models import NEEDS_PERSON, Invoice, InvoiceLine
 from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.rules import days
-from invoicing.web.lookup import month_of
+from invoicing.web.lookup import day_of, month_of
 
 ATTENTION = "attention"
 """A status of the page alone: what needs a person, whatever its own status is."""
+ELSEWHERE = "elsewhere"
+"""Sent in Billit, not by toggbill."""
 LONGEST = 200
 """Characters of a text to look for; what follows is left out."""
 _MOST = Decimal("999999999999.99")
@@ -29,6 +31,7 @@ class Filter:
 
     ``month``: those whose period touches it. ``least``, ``most``: amounts excl. VAT as they count legally. ``customer``
     (name or number) and ``q`` (number, reference, title, purchase order, text of a line) are found wherever they stand.
+    ``sent``: those that were sent ``ELSEWHERE``; ``since``: those with an invoice date from this day on.
     """
 
     status: str = ""
@@ -39,6 +42,8 @@ class Filter:
     least: Decimal | None = None
     most: Decimal | None = None
     q: str = ""
+    sent: str = ""
+    since: date | None = None
 
     @classmethod
     def of(cls, asked: QueryDict) -> Filter:
@@ -51,7 +56,10 @@ class Filter:
         if texts["delivery"] and texts["delivery"] not in Invoice.Delivery.values:
             raise Http404
         month = month_of(asked.get("month", ""))
-        return cls(month=month, least=_amount(asked.get("least", "")), most=_amount(asked.get("most", "")), **texts)
+        texts["sent"] = ELSEWHERE if asked.get("sent") == ELSEWHERE else ""
+        since = day_of(asked.get("since", ""))
+        least, most = _amount(asked.get("least", "")), _amount(asked.get("most", ""))
+        return cls(month=month, least=least, most=most, since=since, **texts)
 
     @property
     def query(self) -> str:
@@ -83,6 +91,10 @@ class Filter:
         if self.delivery:
             # Every invoice that is no order yet is not sent: who asks for that means orders.
             rows = rows.posted().filter(delivery=self.delivery)
+        if self.sent:
+            rows = rows.sent_elsewhere()
+        if self.since is not None:
+            rows = rows.filter(order_date__gte=self.since)
         if self.dossier:
             rows = rows.filter(dossier__key=self.dossier)
         if self.customer:

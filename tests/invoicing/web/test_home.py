@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import html
+import re
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -11,15 +13,18 @@ from django.test import Client
 from pytest_django import Settings
 
 from integrations.models import Connection, Workspace
-from invoicing.models import Dossier, LedgerRow
+from invoicing.models import Dossier
 from tests.factories import (
     NOW,
     AgreementFactory,
+    AttemptFactory,
+    ClientFactory,
     DossierFactory,
     FeeLineFactory,
     FirmFactory,
     InvoiceFactory,
     LedgerRowFactory,
+    ProjectFactory,
 )
 from tests.visitors import signed_in, text
 from toggbill.firms.models import Firm
@@ -156,40 +161,89 @@ def test_dossiers_are_found_by_a_part_of_their_name(firm: Firm, dossier: Dossier
     assert client.get("/?show=lost").status_code == 404
 
 
-def test_radar_shows_what_is_missed(firm: Firm, dossier: Dossier) -> None:
+def hours_of(dossier: Dossier, client: int, name: str, *ago: int, **row: Any) -> None:
+    """An hour for a client of Toggl so many days ago, each; the client and its project are mirrored."""
+    ClientFactory(workspace=dossier.workspace, remote_id=client, name=name)
+    ProjectFactory(workspace=dossier.workspace, remote_id=client + 1000, client_remote_id=client)
+    for days in ago:
+        of = {"entry__project_remote_id": client + 1000, "client_name": name, "started_at": NOW - timedelta(days=days)}
+        LedgerRowFactory(dossier=dossier, **of | row)
+
+
+def signs(firm: Firm) -> dict[str, str]:
+    """By its title each sign of the radar, and where it leads."""
+    with time_machine.travel(NOW, tick=False):
+        page = signed_in(firm).get("/").content.decode()
+    found = re.findall(r'<span class="status-dot[^>]*></span>\s*<a href="([^"]*)">([^<]*)</a>', page)
+    return {title.strip().replace("\xa0", " "): html.unescape(href).removeprefix("/f/ours") for href, title in found}
+
+
+def shown_at(firm: Firm, href: str) -> int:
+    """How many rows the page has that a sign leads to."""
+    with time_machine.travel(NOW, tick=False):
+        answer = signed_in(firm).get(f"/f/ours{href}")
+    assert answer.status_code == 200
+    return len(answer.context["page"].object_list)
+
+
+def test_radar_shows_what_is_missed_and_leads_to_just_that(firm: Firm, dossier: Dossier) -> None:
     # Friday 20 November 2026, 10:00 in Brussels.
-    LedgerRowFactory(
+    timer = LedgerRowFactory(
         dossier=dossier, state="running", started_at=NOW - timedelta(hours=19), duration=0, description="Site visit"
     )
-    for days in (20, 50, 81):
-        LedgerRowFactory(
-            dossier=dossier,
-            client_name="Imprimerie",
-            started_at=NOW - timedelta(days=days),
-            person_name="Bo",
-            duration=7200,
-        )
-    LedgerRowFactory(dossier=dossier, client_name="Fresh", tags=["New"], started_at=NOW - timedelta(days=2))
-    with time_machine.travel(NOW, tick=False):
-        words = text(signed_in(firm), "/")
-    assert "A timer runs for 19 hours in Bakery An Example · Site visit" in words
-    assert "1 entry of more than 60 days ago is not billed 2.00 h, the oldest of 31 Aug 2026" in words
-    assert "Fresh is a new client since 18 Nov 2026 · Bakery" in words
-    assert "New is a new tag" in words
+    LedgerRowFactory(dossier=dossier, state="running", started_at=NOW - timedelta(hours=2), duration=0)
+    hours_of(dossier, 501, "Imprimerie", 20, 50, 81, person_name="Bo", duration=7200)
+    hours_of(dossier, 502, "Fresh", 2, tags=["New"])
+    found = signs(firm)
+    assert (
+        found["A timer runs for 19 hours in Bakery"]
+        == f"/dossiers/bakery/hours/?state=running&q={timer.entry.remote_id}"
+    )
+    assert found["1 entry of more than 60 days ago is not billed"] == "/hours/?unbilled=1&until=2026-09-20"
+    assert found["Fresh is a new client"] == "/dossiers/bakery/hours/?client_id=502"
+    assert found["New is a new tag"] == "/dossiers/bakery/hours/?tag=New"
+    assert {title: shown_at(firm, href) for title, href in found.items()} == dict.fromkeys(found, 1)
 
 
 def test_radar_misses_a_client_and_a_person_with_habits(firm: Firm, dossier: Dossier) -> None:
-    for days in (28, 33, 62, 93):
-        LedgerRowFactory(dossier=dossier, client_name="Imprimerie", started_at=NOW - timedelta(days=days))
+    # A second one of the same name is another client.
+    hours_of(dossier, 501, "Imprimerie", 28, 33, 66, 93)
+    hours_of(dossier, 503, "Imprimerie", 1, entry__person_remote_id=302, person_name="Bo")
     for weeks in range(1, 5):
-        LedgerRowFactory(
-            dossier=dossier, client_name="Other", started_at=NOW - timedelta(weeks=weeks), person_name="An Example"
-        )
-    LedgerRow.objects.filter(client_name="Other").update(client_name="")
+        LedgerRowFactory(dossier=dossier, started_at=NOW - timedelta(weeks=weeks), person_name="An Example")
+    found = signs(firm)
+    assert found["Imprimerie has no hours this month"] == "/dossiers/bakery/hours/?client_id=501"
+    assert found["An Example has no hours this week"] == "/hours/?person_id=301"
+    assert shown_at(firm, found["Imprimerie has no hours this month"]) == 4
     with time_machine.travel(NOW, tick=False):
         words = text(signed_in(firm), "/")
     assert "An Example has no hours this week usually 1.25 h a week" in words
     assert "Imprimerie has no hours this month usually 1.33 h a month · Bakery" in words
+
+
+def test_radar_does_not_forget_a_client_at_the_turn_of_a_month(firm: Firm, dossier: Dossier) -> None:
+    hours_of(dossier, 501, "Imprimerie", 51, 100, 140)  # 30 September, 12 August, 3 July
+    hours_of(dossier, 502, "Other", 1, 29, 51, 100, 140)  # and 22 October, 19 November
+    with time_machine.travel("2026-10-31T09:00:00+00:00", tick=False):
+        assert "Imprimerie has no hours this month" in text(signed_in(firm), "/")
+    for day in (1, 2, 3, 30):
+        with time_machine.travel(f"2026-11-{day:02}T09:00:00+00:00", tick=False):
+            assert "Imprimerie has no hours since 30 Sep 2026" in text(signed_in(firm), "/")
+    with time_machine.travel("2026-12-01T09:00:00+00:00", tick=False):
+        assert "Imprimerie" not in text(signed_in(firm), "/")
+
+
+def test_radar_tells_of_what_billit_sent_by_itself(firm: Firm, dossier: Dossier) -> None:
+    sent = {"status": "posted", "delivery": "sent", "order_date": date(2026, 11, 18), "posted_at": NOW}
+    for number in range(2):
+        InvoiceFactory(dossier=dossier, order_id=4001 + number, **sent)
+    ours = InvoiceFactory(dossier=dossier, order_id=4003, **sent)
+    AttemptFactory(invoice=ours, intent="send")
+    InvoiceFactory(dossier=dossier, order_id=4004, **sent | {"order_date": date(2026, 10, 20)})
+    found = signs(firm)
+    href = found["2 invoices of Bakery were sent in Billit, not by toggbill"]
+    assert href == "/invoices/?dossier=bakery&sent=elsewhere&since=2026-10-21"
+    assert shown_at(firm, href) == 2
 
 
 def test_restricted_member_is_shown_nothing_of_other_dossiers(firm: Firm, dossier: Dossier) -> None:
