@@ -83,8 +83,9 @@ class Order:
     """An invoice or credit note to create; Billit numbers it (design R10).
 
     `external_id` is our reference, `reference` the buyer's purchase order, `title` that of the buyer or the period,
-    `about_number` the number of the invoice that a credit note takes back. Exactly one of `customer_id` (PartyID at
-    Billit) and `customer` is given. The days are local ones of the firm.
+    `about_number` the number of the invoice that a credit note takes back, `comments` a note to the buyer, on the PDF
+    and in the UBL (Billit docs: how-can-i-send-comments-notes-in-an-e-invoice). Exactly one of `customer_id` (PartyID
+    at Billit) and `customer` is given. The days are local ones of the firm.
     """
 
     external_id: str
@@ -100,6 +101,7 @@ class Order:
     order_type: Literal["Invoice", "CreditNote"] = "Invoice"
     about_number: str = ""
     files: tuple[File, ...] = ()
+    comments: str = ""
 
 
 def order_body(order: Order, *, named: bool = False) -> dict[str, Any]:
@@ -127,6 +129,7 @@ def order_body(order: Order, *, named: bool = False) -> dict[str, Any]:
             "PeriodFrom": order.period_from.isoformat(),
             "PeriodTill": order.period_till.isoformat(),
             "AboutInvoiceNumber": order.about_number,
+            "Comments": order.comments,
             "CustomerID": order.customer_id,
             "Customer": None if order.customer is None else _customer(order.customer),
             "OrderLines": [part for line in order.lines for part in _parts(line)],

@@ -49,9 +49,10 @@ def _content(invoice: Invoice, *, has_blocks: bool) -> Annex:
 
 
 def _left(invoice: Invoice) -> tuple[tuple[str, Decimal], ...]:
-    """What the customer has left of prepaid hours."""
-    balances = blocks.balances(blocks.of_customer(invoice))
-    return tuple((plain(each.agreement.title), each.left) for each in balances)
+    """What the customer has left of prepaid hours: as its order says it, once it is approved."""
+    kept = invoice.prepaid_left
+    pairs = blocks.left_of_customer(invoice) if kept is None else kept
+    return tuple((plain(title), Decimal(hours)) for title, hours in pairs)
 
 
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:

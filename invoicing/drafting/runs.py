@@ -208,9 +208,8 @@ def _note_run(dossier: Dossier, cut_off: date, by: Actor, now: datetime, invoice
 def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
     """A draft, or an invoice that Billit refused, may be posted: as ``read`` has it, up to what ``by`` may approve.
 
-    A draft whose hours changed in Toggl since is not approved: what would be billed is not what the mirror shows. Nor
-    is what Peppol would refuse (R11). Raises ``NotPossible``, ``NotAllowed`` (also above the dossier's limit),
-    ``Changed`` and ``Unread``.
+    A draft whose hours changed in Toggl since is not approved, nor is what Peppol would refuse (R11). Raises
+    ``NotPossible``, ``NotAllowed`` (also above the dossier's limit), ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
     invoice = locked(invoice)
@@ -234,8 +233,8 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
     if (refused := refusal(invoice, invoice.lines.order_by("position"), known)) is not None:
         raise NotPossible(words(refused))
     step, event = Step(invoice.status, _Status.APPROVED), STATUS.event(invoice.status, _Status.APPROVED)
-    cleared = columns("problem", None) | columns("attention", None)
-    changes = {"approved_at": now, "approved_by": by.name, "approved_by_user": by.user, "not_before": None, **cleared}
+    anew = columns("problem", None) | columns("attention", None) | {"prepaid_left": blocks.left_of_customer(invoice)}
+    changes = {"approved_at": now, "approved_by": by.name, "approved_by_user": by.user, "not_before": None, **anew}
     moves.move(Invoice.objects.filter(pk=invoice.pk), status=step, **changes)
     invoice.refresh_from_db(fields=["status", *changes])
     news = News(event, f"invoice {invoice.reference}", {"total_excl": str(invoice.total_excl)})
@@ -312,6 +311,7 @@ def draft_again(
         STATUS.begin(invoice, _Status.APPROVED if is_approved else _Status.DRAFT)
         if is_approved:
             invoice.approved_at, invoice.approved_by, invoice.approved_by_user = now, by.name, by.user
+            invoice.prepaid_left = blocks.left_of_customer(invoice)
         made.append((invoice, planned))
         hours += [line for line in planned.lines if line.difference is None]
         news.append(drafted_news(invoice, planned, today, redrawn=False, before=before))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import NoReturn
 
 from django.conf import settings
@@ -18,6 +19,9 @@ from invoicing.ledger.facts.books import known_customers, refusal
 from invoicing.models import CustomerPin, Invoice, InvoiceLine
 from invoicing.models.invoices.invoice import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
+from invoicing.rules.annexes.content import plain
+from invoicing.rules.annexes.words import WORDS, number
+from invoicing.rules.billing.lines import language_of
 from invoicing.rules.judging import mapping, vat_numbers
 from toggbill.firms.errors import NotPossible
 
@@ -34,13 +38,13 @@ def orders_of(
     if not invoices:
         return [], {}
     known = known_customers(invoices[0].company, (invoice.customer_party_id for invoice in invoices))
-    for number, invoice in enumerate(invoices):
+    for place, invoice in enumerate(invoices):
         try:
             orders.append((invoice, order_of(invoice, api, now, known, files.get(invoice.pk, ()))))
         except NotPossible as error:
             errors[invoice.pk] = error
         except ServiceError as error:
-            errors |= dict.fromkeys((unasked.pk for unasked in invoices[number:]), error)
+            errors |= dict.fromkeys((unasked.pk for unasked in invoices[place:]), error)
             break
     return orders, errors
 
@@ -91,7 +95,21 @@ def order_of(
         order_type="CreditNote" if is_credit else "Invoice",
         about_number=_number_of(invoice.about, api) if is_credit and invoice.about else "",
         files=files,
+        comments=_left(invoice),
     )
+
+
+def _left(invoice: Invoice) -> str:
+    """What the customer has left of prepaid hours (section 11), as it was at the approval; "" for none."""
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        return ""
+    language = language_of(invoice.customer_language, invoice.firm.language)
+    words = WORDS[language]
+    said = (
+        f"{words.left.format(title=plain(title))}: {number(Decimal(hours), language)} {words.unit}"
+        for title, hours in invoice.prepaid_left or ()
+    )
+    return " · ".join(said)
 
 
 def _discount(invoice: Invoice, line: InvoiceLine) -> billit.LineDiscount | None:

@@ -124,6 +124,17 @@ def of_customer(invoice: Invoice) -> QuerySet[Agreement]:
     return Agreement.objects.filter(pk__in=blocks.filter(block_of__isnull=False).values("block_of"))
 
 
+def left_of_customer(invoice: Invoice) -> list[list[str]]:
+    """What the customer of an invoice has left, as pairs of title and hours; with the block that it bills itself."""
+    return [
+        [
+            each.agreement.title,
+            str(each.left + (each.agreement.hours or 0) * (each.agreement.pk == invoice.block_of_id)),
+        ]
+        for each in balances(of_customer(invoice))
+    ]
+
+
 def left(agreement: Agreement) -> Decimal:
     """The hours left of the blocks of an agreement, below zero by less than one entry."""
     return hours_of(stocks([agreement.pk])[agreement.pk].left)

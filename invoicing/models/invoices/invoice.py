@@ -211,6 +211,9 @@ class Invoice(FirmOwned):
     send_requested_by_user = models.BigIntegerField(null=True, blank=True, editable=False)
     not_before = models.DateTimeField(_("not before"), null=True, blank=True)
     posting_since = models.DateTimeField(null=True, blank=True, editable=False)
+    # What its customer has left of prepaid hours, pairs of title and hours: frozen with the approval, since the order
+    # says it and is the same at each attempt. None: not approved yet, or before that was kept.
+    prepaid_left = models.JSONField(null=True, blank=True, editable=False)
     needs_person = models.BooleanField(_("a person decides"), default=False)
     posted_at = models.DateTimeField(_("posted"), null=True, blank=True)
     order_id = models.BigIntegerField(_("Billit order"), null=True, blank=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -16,13 +17,14 @@ from invoicing import tasks
 from invoicing.annexes.content import contents
 from invoicing.annexes.table import as_csv
 from invoicing.due.mails import draft_mails
+from invoicing.ledger.agreements import blocks
 from invoicing.models import Agreement, Dossier
 from tests.factories import MembershipFactory
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, order, post_all, prepaid
 from tests.invoicing.scene import Scene, ids
 from tests.queues import Queue
 from tests.visitors import signed_in, text
-from tests.worlds import entry
+from tests.worlds import GARAGE_NUMBER, GARAGE_PARTY, entry, party
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -76,8 +78,37 @@ def test_annex_says_what_is_left(scene: Make) -> None:
     _books, agreement = used(scene, 3 * HOUR)
     second = order(agreement)
     annex = contents([second.pk])[second.pk]
-    assert annex.left == (("Prepaid advice", Decimal("17.00")),)
-    assert "17" in as_csv(annex).decode().splitlines()[-1]
+    # 17 of the first block, and the 20 that this one bills.
+    assert annex.left == (("Prepaid advice", Decimal("37.00")),)
+    assert "37" in as_csv(annex).decode().splitlines()[-1]
+
+
+def test_order_and_annex_say_what_was_left_at_the_approval_at_each_attempt(scene: Make) -> None:
+    parties = [party(GARAGE_PARTY, "Garage Vonk", GARAGE_NUMBER, Language="NL")]
+    books = scene(entries=[entry(1, "2026-10-05", seconds=3 * HOUR)], products=PRODUCTS, parties=parties)
+    agreement = prepaid(books)
+    order(agreement)
+    (first,) = post_all(books)
+    assert json.loads(first.accepted_body)["Comments"] == "Resterende vooruitbetaalde uren, Prepaid advice: 20,00 u"
+    books.draft()
+    order(agreement)
+    (second,) = books.approve()
+    books.die_posting(second, done=False)
+    books.control.put_entries(entry(2, "2026-10-06", seconds=2 * HOUR))
+    books.sync()
+    books.draft()
+    assert blocks.left(agreement) == Decimal("15.00")
+    books.later(minutes=10)
+    second = books.post(books.recover(second))
+    assert (second.status, len({attempt.body_hash for attempt in books.attempts(second)})) == ("posted", 1)
+    said = json.loads(second.accepted_body)["Comments"]
+    assert said == "Resterende vooruitbetaalde uren, Prepaid advice: 37,00 u"
+    assert contents([second.pk])[second.pk].left == (("Prepaid advice", Decimal("37.00")),)
+
+
+def test_order_of_who_has_no_prepaid_hours_says_nothing_of_them(scene: Make) -> None:
+    books = scene(entries=[entry(1)], products=PRODUCTS)
+    assert "Comments" not in json.loads(books.posted().accepted_body)
 
 
 def test_pages_say_what_is_left(scene: Make) -> None:
