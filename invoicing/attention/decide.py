@@ -26,7 +26,6 @@ from invoicing.attention.choices import (
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.dossiers import mappings, rules
-from invoicing.ledger import locks
 from invoicing.ledger.states import decisions, derive
 from invoicing.models import Dossier, DossierClient, LedgerRow
 from invoicing.rules.billing.rating import worth
@@ -98,8 +97,9 @@ def decide(
     kind.apply(found, remedy, by, now)
     ids = concerned[:AT_ONCE]
     if kind.right != "hold":
-        locks.lock_entries(ids)
-        derive.derive_entries(entries=ids, now=now)
+        # What was marked here is locked already; the others are judged as before.
+        touched = Entry.objects.filter(pk__in=ids, marked_at=now).values_list("pk", flat=True)
+        derive.derive_entries(entries=list(touched), now=now)
     return _outcome(ids, len(concerned) - len(ids))
 
 

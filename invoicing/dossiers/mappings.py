@@ -13,9 +13,11 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.models import Entry, Workspace
+from integrations.models import Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated
+from invoicing.ledger.locks import lock_rules
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
+from invoicing.ledger.states import reach
 from invoicing.ledger.states.customers import forget_changed_pin
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from invoicing.rules.judging.mapping import ClientRule, TagRule, normalise_number
@@ -30,6 +32,7 @@ TagName = str | tuple[str, int | None]
 _LONGEST_TAG = 255
 _LONGEST = 200
 _BILLION = 10**9
+_ONLY_SAID = ("po", "buyer_reference")
 
 
 def check_tags(rules: Sequence[TagRule], *, written: Iterable[str] = ()) -> list[list[Fault]]:
@@ -88,6 +91,7 @@ def map_tags(
     """
     wanted = list(rules)
     lock_firm(dossier.firm)
+    lock_rules([dossier.workspace_id])
     written = Workspace.objects.values_list("own_tags", flat=True).get(pk=dossier.workspace_id)
     found = zip(wanted, check_tags(wanted, written=written), strict=True)
     refuse((rule.tag, fault) for rule, faults in found for fault in faults)
@@ -135,6 +139,7 @@ def map_clients(
         for fault in faults
     )
     lock_firm(dossier.firm)
+    lock_rules([dossier.workspace_id])
     rows = {row.client_remote_id: row for row in dossier.client_mappings.all()}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
@@ -180,6 +185,7 @@ def unmap_clients(*, dossier: Dossier, clients: Iterable[int], by: Actor, now: d
 @transaction.atomic
 def _unmap(dossier: Dossier, find: Callable[[], Sequence[TagMapping | ClientMapping]], by: Actor, now: datetime) -> int:
     lock_firm(dossier.firm)
+    lock_rules([dossier.workspace_id])
     rows = find()
     news = [mapping_changed(dossier, old=mapping_of(row), new=None) for row in rows]
     for row in rows:
@@ -202,10 +208,16 @@ def _write(dossier: Dossier, row: TagMapping | ClientMapping, values: Mapping[st
 
 
 def _told(dossier: Dossier, news: list[News], by: Actor, now: datetime) -> None:
-    """The entries of the dossier's workspace are to be judged again, and the audit log holds old and new."""
-    if news:
-        Entry.objects.filter(workspace=dossier.workspace_id).mark(now=now)
-        record(firm=dossier.firm, news=news, by=by, now=now)
+    """The entries that the mappings judge are to be judged again, and the audit log holds old and new."""
+    if not news:
+        return
+    judging = [one.data for one in news if reach.differs(one.data["old"], one.data["new"], besides=_ONLY_SAID)]
+    stated = [each for data in judging for each in (data["old"], data["new"]) if each is not None]
+    if tags := {(text_key(each["tag"]), each.get("person")) for each in stated if "tag" in each}:
+        reach.mark_tags(dossier=dossier, keys=tags, now=now)
+    if clients := {int(each["client"]) for each in stated if "client" in each}:
+        reach.mark_clients(dossier=dossier, clients=clients, now=now)
+    record(firm=dossier.firm, news=news, by=by, now=now)
 
 
 def _tag(rule: TagRule) -> list[Fault]:

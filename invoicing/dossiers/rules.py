@@ -2,8 +2,8 @@
 
 Page, admin, sheet and onboarding file all come here. A verb compares with what stands, writes only what differs, and
 leaves one audit event for each dossier that differs (``ledger.rule_events``); asked twice, it does nothing the second
-time. What a change may alter in the books is marked on the mirrored entries, and whoever calls lets the ledger
-re-derive them (design section 6).
+time. What a change may alter in the books is marked on the mirrored entries (``ledger.states.reach``), and whoever
+calls lets the ledger re-derive them (design section 6).
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from integrations.models import Company, Entry, Workspace
 from invoicing.dossiers.faults import Fault, between, line, refuse, repeated, short_name, word
 from invoicing.dossiers.firm import Standing, standing
 from invoicing.ledger import write_backs
+from invoicing.ledger.locks import lock_rules
 from invoicing.ledger.rule_events import rule_changed, rules_of
+from invoicing.ledger.states import reach
 from invoicing.models import Dossier, DossierClient
 from invoicing.models.dossiers import LONGEST_BILLED_TAG
 from invoicing.rules import days
@@ -33,6 +35,11 @@ from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm
+
+_IN_WHOSE_BOOKS = {"workspace", "company", "start", "clients", "billable", "billed_tag"}
+"""Rules, by the names of the event, with which any entry of the workspace may be judged otherwise, a billed one too."""
+_JUDGING = {"rounding", "default_product", "longest_hours", "price_decimals", "price_day"}
+"""Those with which what the dossier has not billed may be. The others judge no hour."""
 
 A_DAY = 24 * 60
 """Minutes: nothing is rounded to more."""
@@ -198,8 +205,10 @@ def _set(
     sets = _clients_of(rows.values())
     before = {key: rules_of(row, clients=sets[row.pk]) for key, row in rows.items()}
     touched = {row.workspace_id for row in rows.values()}
+    lock_rules(touched | {pairing.workspace.pk for pairing in pairings})
     results: list[tuple[Dossier, Outcome]] = []
     news: list[News] = []
+    changed: dict[int, set[str]] = {}
     for pairing in pairings:
         old = before.get(pairing.rules.key)
         row = _written(rows.get(pairing.rules.key), firm, pairing, now)
@@ -207,6 +216,7 @@ def _set(
         results.append((row, "created" if old is None else "unchanged" if old == new else "updated"))
         if old != new:
             news.append(rule_changed(row, old=old, new=new))
+            changed[row.pk] = {name for name in new if old is None or old[name] != new[name]}
     # All sets are taken away before one is given, so that no order of the dossiers makes them overlap.
     differ = [
         (row, pairing) for (row, outcome), pairing in zip(results, pairings, strict=True) if outcome != "unchanged"
@@ -218,8 +228,14 @@ def _set(
         for client in sorted(pairing.rules.clients)
     )
     if differ:
-        _reread(touched | {row.workspace_id for row, _pairing in differ}, now)
+        everywhere = {row.pk for row, _pairing in differ if changed[row.pk] & _IN_WHOSE_BOOKS}
+        moved = touched | {row.workspace_id for row, _pairing in differ}
+        _reread(moved, now)
+        if everywhere:
+            Entry.objects.filter(workspace__in=moved).mark(now=now)
         for row, pairing in differ:
+            if not everywhere and changed[row.pk] & _JUDGING:
+                reach.mark_all(dossier=row, now=now)
             if row.billed_tag:
                 own_tags.take_over(workspace=pairing.workspace, tag=row.billed_tag)
             write_backs.restate(dossier=row, tag=row.billed_tag, now=now)
@@ -273,10 +289,7 @@ def _due_at(schedule: Schedule, firm: Firm, now: datetime) -> datetime | None:
 
 
 def _reread(workspaces: Iterable[int], now: datetime) -> None:
-    """Workspaces are read from the earliest start of their dossiers; what lies further back is read anew, and soon.
-
-    Their entries are to be judged again.
-    """
+    """Workspaces are read from the earliest start of their dossiers; what lies further back is read anew, and soon."""
     for workspace in Workspace.objects.filter(pk__in=workspaces).order_by("pk"):
         earliest = workspace.dossiers.aggregate(Min("start_date"))["start_date__min"]
         if earliest is None:
@@ -285,7 +298,6 @@ def _reread(workspaces: Iterable[int], now: datetime) -> None:
         if workspace.read_from is None or earliest < workspace.read_from:
             values |= {"reread_at": None, "next_sync_at": now}
         amend(workspace, values)
-    Entry.objects.filter(workspace__in=workspaces).mark(now=now)
 
 
 def _own(rules: DossierRules) -> Iterator[Fault]:

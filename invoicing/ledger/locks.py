@@ -5,11 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from integrations.models import Entry, Workspace
 
 _CHUNK = 2000
+
+
+_RULES = 0x746F6767
+"""The first number of an advisory lock in PostgreSQL: that it is the one of a workspace's rules."""
+
+
+def lock_rules(workspaces: Iterable[int], *, shared: bool = False) -> None:
+    """Lock the rules by which the entries of workspaces (row ids) are judged: after the firm, before any entry.
+
+    Who changes one has them alone; who judges shares them, so that many judge at once and none by rules that are being
+    changed. SQLite lets one transaction write at a time.
+    """
+    if connection.vendor != "postgresql":
+        return
+    name = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+    with connection.cursor() as cursor:
+        for workspace in sorted(set(workspaces)):
+            cursor.execute(f"SELECT {name}(%s, %s)", [_RULES, workspace % 2**31])
 
 
 def lock_entries(entries: Iterable[int]) -> None:

@@ -18,14 +18,16 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext
 
-from integrations.models import Client, Entry
+from integrations.models import Client
 from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.dossiers.agreements import planned
 from invoicing.dossiers.faults import Fault, line, refuse, repeated, short_name, word
 from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.ledger.facts.books import Facts
+from invoicing.ledger.locks import lock_rules
 from invoicing.ledger.rule_events import agreement_changed, terms_of
+from invoicing.ledger.states import reach
 from invoicing.models import Agreement, Dossier, Invoice
 from invoicing.rules import agreement as rules
 from invoicing.rules import days
@@ -41,6 +43,7 @@ _LONGEST = 200
 _MOST = Decimal(10) ** 10
 _MOST_HOURS = Decimal(10) ** 6
 _OF_BLOCKS = ("hours", "price", "refill_at")
+_ONLY_SAID = ("title", "budget_hours", "budget_amount")
 _BUDGET = ("budget_hours", "budget_amount")
 # What a period that is billed rests on: with other ones a period could be billed twice, or a part of it never.
 _DAY_OF_YEAR = re.compile(r"(0[13578]|1[02])-(0[1-9]|[12]\d|3[01])|(0[469]|11)-(0[1-9]|[12]\d|30)|02-(0[1-9]|[12]\d)")
@@ -140,6 +143,7 @@ def _state(dossier: Dossier, wanted: Sequence[Terms], by: Actor, now: datetime) 
     """Under the firm's lock."""
     if not wanted:
         return Counter()
+    lock_rules([dossier.workspace_id])
     wanted = list(map(_normalised, wanted))
     found = zip(wanted, check_beside(dossier, wanted), strict=True)
     refuse([(each.key, fault) for each, faults in found for fault in faults])
@@ -147,12 +151,16 @@ def _state(dossier: Dossier, wanted: Sequence[Terms], by: Actor, now: datetime) 
     stand = {row.key: row for row in rows}
     outcomes: Counter[Outcome] = Counter()
     news: list[News] = []
+    customers = reach.customers_of(dossier, stand)
     for terms in wanted:
         row = stand.get(terms.key)
         old = None if row is None else terms_of(row)
         outcomes[_write(dossier, row, terms, old, news)] += 1
     if news:
-        Entry.objects.filter(workspace=dossier.workspace_id).mark(now=now)
+        judging = [one.data for one in news if reach.differs(one.data["old"], one.data["new"], besides=_ONLY_SAID)]
+        if keys := {data["new"]["key"] for data in judging}:
+            customers |= reach.customers_of(dossier, keys)
+            reach.mark_agreements(dossier=dossier, keys=keys, customers=customers, now=now)
         record(firm=dossier.firm, news=news, by=by, now=now)
     return outcomes
 

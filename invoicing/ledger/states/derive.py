@@ -17,7 +17,7 @@ from integrations.models import Company, Entry, Workspace
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import covered_by
 from invoicing.ledger.facts.books import Facts, Standing, stands_as
-from invoicing.ledger.locks import portions
+from invoicing.ledger.locks import lock_rules, portions
 from invoicing.ledger.states import differences, twins
 from invoicing.ledger.states.customers import Pins, mark_company_changes, pin, propose_customers
 from invoicing.models import Claim, ClientMapping, Dossier, Invoice, LedgerRow
@@ -111,14 +111,15 @@ def _derive_chunk(
 ) -> tuple[int, Pins]:
     """``firm``: the one to lock and to tell of corrections and of what leaves the books.
 
-    The facts are read once the entries are locked. Who changes one marks the entries that it touches, in the same
-    transaction: before this lock, and then the change is read here, or behind it, and then they are judged again. Facts
-    that were read before would judge by the old rules, and take off the mark that says so.
+    The facts are read once the entries are locked, and the rules. Who changes one marks the entries that it touches, in
+    the same transaction: before these locks, and then the change is read here, or behind them, and then they are judged
+    again. Facts that were read before would judge by the old rules, and take off the mark that says so.
 
     Raises ``_News`` when it would have been needed.
     """
     if firm is not None:
         lock_firm(firm)
+    lock_rules([workspace.pk], shared=True)
     rows = list(entries.order_by("remote_id").select_for_update(no_key=True))
     if not rows:
         return 0, {}

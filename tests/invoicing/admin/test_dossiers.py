@@ -19,6 +19,7 @@ from tests.factories import (
     EntryFactory,
     FirmFactory,
     InvoiceFactory,
+    LedgerRowFactory,
     TagMappingFactory,
     WorkspaceFactory,
     enterprise_number,
@@ -73,7 +74,7 @@ def marked(dossier: Dossier) -> int:
 
 
 def test_tag_mapping_added_is_audited_and_marks_the_entries(firm: Firm, dossier: Dossier) -> None:
-    EntryFactory(workspace=dossier.workspace)
+    LedgerRowFactory(dossier=dossier, tags=["Advies"], entry__marked_at=None)
     other = EntryFactory()
     form = {"dossier": dossier.pk, "tag": "  Advies ", "bill": "on", "product_reference": " ADV ", "priority": 10}
     assert staff(firm).post(address(TagMapping, "add"), form).status_code == 302
@@ -197,7 +198,7 @@ def test_dossier_added_gets_the_firm_and_is_read_from_its_start(firm: Firm) -> N
 
 
 def test_dossier_rules_changed_are_audited_and_mark_the_entries(firm: Firm, dossier: Dossier) -> None:
-    EntryFactory(workspace=dossier.workspace)
+    LedgerRowFactory(dossier=dossier, tags=["Advies"], entry__marked_at=None)
     form = dossier_form(dossier, rounding_minutes=15, every="weekly", day=1)
     assert staff(firm).post(address(Dossier, "change", dossier.pk), form).status_code == 302
     [(kind, subject, data)] = events(firm)

@@ -7,7 +7,7 @@ from typing import Any
 
 from invoicing.dossiers.rules import DossierRules, Pairing, set_dossiers
 from invoicing.models import Dossier
-from tests.factories import CompanyFactory, EntryFactory, FirmFactory, WorkspaceFactory
+from tests.factories import CompanyFactory, FirmFactory, LedgerRowFactory, ProjectFactory, WorkspaceFactory
 from toggbill.firms.audit import Actor
 from toggbill.firms.changes import Outcome
 
@@ -33,7 +33,10 @@ def made(**values: Any) -> Dossier:
     wanted = [Pairing(workspace, company, rules(**values))]
     ((dossier, outcome),) = set_dossiers(firm=firm, pairings=wanted, by=BY, now=NOW)
     assert outcome == "created"
-    EntryFactory.create(workspace=workspace, marked_at=None)
+    ProjectFactory.create(workspace=workspace, remote_id=601, client_remote_id=501)
+    LedgerRowFactory.create(
+        dossier=dossier, entry__marked_at=None, tags=["Advies", "Non facturable"], entry__project_remote_id=601
+    )
     return dossier
 
 

@@ -115,8 +115,8 @@ SITE: dict[str, Make] = {
     ),
     f"{_CONNECTIONS}.tokens._claimed": lambda w: {"connection": w.one("signed in"), "now": NOW},
     f"{_CONNECTIONS}.tokens._renew": lambda w: {"claimed": w.one("signed in"), "now": NOW},
-    f"{_CONNECTIONS}.quota._reserve": lambda w: {"connection": w.one("read"), "distance": timedelta(seconds=1)},
-    f"{_CONNECTIONS}.quota.note": lambda w: {
+    f"{_CONNECTIONS}.pacing.quota._reserve": lambda w: {"connection": w.one("read"), "distance": timedelta(seconds=1)},
+    f"{_CONNECTIONS}.pacing.quota.note": lambda w: {
         "connection": w.one("read"),
         "organization_id": 0,
         "remaining": 2,
