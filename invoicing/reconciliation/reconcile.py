@@ -14,7 +14,7 @@ from time import monotonic
 from django.db import transaction
 
 from integrations.clients.http.failures import Message
-from integrations.clients.http.transport import Refused
+from integrations.clients.http.transport import QuotaExhausted, Refused
 from integrations.models import Company, Workspace
 from invoicing.ledger import months
 from invoicing.ledger.invariants.invariants import Broken
@@ -31,21 +31,28 @@ _Kind = Drift.Kind
 @dataclass(slots=True)
 class Report:
     """What was compared (counts), what differs, what of that a person has acknowledged as it is, which rules do not
-    hold in the books, and why Toggl did not tell the total of some months."""
+    hold in the books, and why Toggl did not tell the total of some months.
+
+    ``left_out``: by dossier (row id) why it was not compared; ``unread``: by workspace of which not all totals could be
+    read, why.
+    """
 
     checked: dict[str, int]
     drift: list[Finding]
     acknowledged: list[Finding] = field(default_factory=list)
     broken: list[Broken] = field(default_factory=list)
     troubles: list[Message] = field(default_factory=list)
+    left_out: dict[int, Message] = field(default_factory=dict)
+    unread: list[Message] = field(default_factory=list)
 
 
-def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = False) -> Report:
+def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = False, partly: bool = False) -> Report:
     """Compare dossiers with both services. Re-reads what is not invoiced, and the months that hold invoiced entries or
     differed from Toggl's total the last time; then asks for the total of each month, as far as the budget allows.
 
     ``background``: by night. It leaves the reserve of Toggl's budget to people, and of dossiers that were compared
-    before it compares what is open, what changed, and a closed month of each (``extent``).
+    before it compares what is open, what changed, and a closed month of each (``extent``). ``partly``: a workspace for
+    which the budget is used up is left out, with its dossiers, rather than raised.
     Raises the clients' ``ServiceError`` (a used-up quota, too) and ``sync.Busy`` when a service cannot be asked; no
     difference is kept or closed before both were. What Billit says of numbers and payments is noted on the invoices on
     the way: that is news, not drift.
@@ -57,10 +64,17 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
     )
     is_bounded = background and len(workspaces) == 1 and all(dossier.reconciled_at for dossier in dossiers)
     extent = of_night(dossiers=dossiers, now=now) if is_bounded else None
-    for workspace in workspaces:
-        report.drift += entries.reread(
-            workspace=workspace, dossiers=dossiers, extent=extent, now=now, background=background
-        )
+    for workspace in list(workspaces):
+        try:
+            report.drift += entries.reread(
+                workspace=workspace, dossiers=dossiers, extent=extent, now=now, background=background
+            )
+        except QuotaExhausted as error:
+            if not partly:
+                raise
+            workspaces.remove(workspace)
+            report.left_out |= {row.pk: error.message for row in dossiers if row.workspace_id == workspace.pk}
+    dossiers = [dossier for dossier in dossiers if dossier.pk not in report.left_out]
     found, report.checked["entries"] = entries.compare(dossiers=dossiers, extent=extent)
     report.drift += found
     by_company: defaultdict[int, list[Dossier]] = defaultdict(list)
@@ -77,9 +91,12 @@ def reconcile(*, dossiers: Sequence[Dossier], now: datetime, background: bool = 
         # To a no there is no second try: entries and orders are compared all the same.
         try:
             read_at = now + timedelta(seconds=monotonic() - began)
-            report.checked["months"] += toggl_totals.read(
+            totals = toggl_totals.read(
                 workspace=workspace, dossiers=dossiers, months=None if extent is None else extent.months, now=read_at
             )
+            report.checked["months"] += totals.read
+            if totals.why is not None:
+                report.unread.append(totals.why)
         except Refused as error:
             report.troubles.append(error.message)
     months.renew(dossiers=dossiers, now=now)

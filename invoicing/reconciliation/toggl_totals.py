@@ -7,7 +7,6 @@ of the hourly budget alone: what could not be read this time is first in line th
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, available_timezones
@@ -15,6 +14,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from django.db.models import Sum
 
 from integrations.clients import toggl
+from integrations.clients.http.failures import Message
 from integrations.clients.http.transport import QuotaExhausted
 from integrations.connections.opening import open_toggl
 from integrations.connections.pacing import quota
@@ -28,7 +28,19 @@ _TOLERANCE = 120
 
 
 class _BudgetIsSpent(Exception):
-    """What is left of Toggl's hourly budget is for people."""
+    """What is left of Toggl's hourly budget is for people, until then."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__()
+        self.until = until
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """How many months were read, and why the others were not, if any was left."""
+
+    read: int
+    why: Message | None = None
 
 
 def explained(difference: int, ages: Iterable[int]) -> bool:
@@ -51,8 +63,8 @@ def explained(difference: int, ages: Iterable[int]) -> bool:
 
 def read(
     *, workspace: Workspace, dossiers: Sequence[Dossier], months: Collection[date] | None = None, now: datetime
-) -> int:
-    """Ask Toggl for the total of each of the dossiers' months, the longest unread first; returns how many were read.
+) -> Totals:
+    """Ask Toggl for the total of each of the dossiers' months, the longest unread first, as far as the budget allows.
     ``months``: of these alone (first days).
 
     A day is asked for once it is over in the firm's time zone. Raises the client's ``ServiceError``.
@@ -82,15 +94,17 @@ def read(
         for row in ReportedMonth.objects.filter(dossier__in=dossiers).differing()
     }
     done = 0
-    with (
-        open_toggl(workspace.connection, organization_id=workspace.organization_id, now=now) as api,
-        suppress(QuotaExhausted, _BudgetIsSpent),
-    ):
+    with open_toggl(workspace.connection, organization_id=workspace.organization_id, now=now) as api:
         reader = _Reader(workspace, books, api, now, unequal)
-        for dossier, period in periods:
-            reader.read(dossier, period)
-            done += 1
-    return done
+        try:
+            for dossier, period in periods:
+                reader.read(dossier, period)
+                done += 1
+        except _BudgetIsSpent as error:
+            return Totals(done, quota.used_up(workspace, until=error.until))
+        except QuotaExhausted as error:
+            return Totals(done, error.message)
+    return Totals(done)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,10 +173,11 @@ class _Reader:
         asked = (period.since, period.through, clients)
         if asked not in self.known:
             row = self.workspace
-            if quota.deferred_until(
+            until = quota.deferred_until(
                 connection=row.connection, organization_id=row.organization_id, background=True, now=self.now
-            ):
-                raise _BudgetIsSpent
+            )
+            if until is not None:
+                raise _BudgetIsSpent(until)
             self.known[asked] = self.api.total_seconds(
                 row.remote_id, start=period.since, end=period.through, client_ids=clients
             )

@@ -16,7 +16,11 @@ from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):
-    """Every difference has a kind, a sentence and an action; exit 1 when there is one, or a rule is broken."""
+    """Every difference has a kind, a sentence and an action; exit 1 when there is one, or a rule is broken.
+
+    What Toggl's budget does not allow yet is no failure: ``not_compared`` (there only if something was not) names
+    dossiers, or totals of months, and why: a code with its facts.
+    """
 
     help = "Compare the ledger with what Toggl and Billit say today."
 
@@ -29,7 +33,7 @@ class Command(JsonCommand):
         """Ask both services and compare."""
         dossiers = arguments.dossiers(arguments.firm(options["firm"]), options["dossier"])
         try:
-            report = reconciliation.reconcile(dossiers=dossiers, now=timezone.now())
+            report = reconciliation.reconcile(dossiers=dossiers, now=timezone.now(), partly=True)
         except (ServiceError, sync.Busy) as error:
             raise Fault(str(error), WRONG) from error
         for found in report.drift:
@@ -40,5 +44,13 @@ class Command(JsonCommand):
             self.say(f"{about}: {broken.sentence} {broken.action}")
         for trouble in report.troubles:
             self.say(f"Months were not compared with Toggl's totals: {english(trouble)}")
-        drift = [found.told() for found in report.drift]
-        return {"checked": report.checked, "drift": drift}, WRONG if drift or report.broken else DONE
+        for why in report.unread:
+            self.say(f"Some months were not compared with Toggl's totals: {english(why)}")
+        for pk, why in report.left_out.items():
+            self.say(f"Dossier {keys[pk]} was not compared: {english(why)}")
+        left_out = [{"dossier": keys[pk], **why.data()} for pk, why in report.left_out.items()]
+        left_out += [{"what": "months", **why.data()} for why in [*report.troubles, *report.unread]]
+        told: dict[str, Any] = {"checked": report.checked, "drift": [found.told() for found in report.drift]}
+        if left_out:
+            told["not_compared"] = left_out
+        return told, WRONG if told["drift"] or report.broken else DONE

@@ -338,11 +338,34 @@ def test_nothing_is_said_to_agree_when_toggls_quota_is_used_up(billed: Scene) ->
     billed.control.delete_entries(FIRST_ENTRY + 2)
     billed.control.quota(ORGANIZATION, remaining=0, resets_in=1800)
     done = reconciled(billed)
-    assert (done.code, done.answer) == (1, None)
+    why = {"code": "quota_used_up", "facts": {"workspace": "Small", "at": "2026-11-20T10:30:00+00:00"}}
+    assert (done.code, done.answer) == (
+        0,
+        {
+            "checked": {"entries": 0, "invoices": 0, "orders": 0, "months": 0},
+            "drift": [],
+            "not_compared": [{"dossier": "small", **why}],
+        },
+    ), "what the quota put off is no failure (design section 10)"
     said = "Toggl takes no more requests for workspace Small until 10:30 UTC. It is not read before then."
-    assert done.words.strip() == said
+    assert done.words.strip() == f"Dossier small was not compared: {said}"
+    assert billed.dossier.reconciled_at is None
     billed.later(minutes=30)
     assert [row["kind"] for row in drift(billed)] == ["entry_deleted"]
+
+
+def test_totals_that_the_budget_does_not_allow_are_named(billed: Scene) -> None:
+    billed.control.quota(ORGANIZATION, remaining=10, resets_in=1800)
+    done = reconciled(billed)
+    why = {"code": "quota_used_up", "facts": {"workspace": "Small", "at": "2026-11-20T10:30:00+00:00"}}
+    assert (done.code, done.answer) == (
+        0,
+        {
+            "checked": {"entries": 2, "invoices": 1, "orders": 1, "months": 1},
+            "drift": [],
+            "not_compared": [{"what": "months", **why}],
+        },
+    ), "the rest is left to people"
 
 
 @pytest.mark.parametrize("service", ["toggl", "billit"])
