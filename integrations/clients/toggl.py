@@ -86,7 +86,11 @@ class Tagged:
 
 
 class Api:
-    """One Toggl token. `url` is the host (TOGGL_URL); `observe` learns the quota from every answer that tells it."""
+    """One Toggl token. `url` is the host (TOGGL_URL); `observe` learns the quota from every answer that tells it.
+
+    `owners_wait`: asked before a call on the owner's own budget, for how many seconds that lets nothing through; then
+    the call is not made, and `QuotaExhausted` is raised. The organisation's budget is asked by whoever reads.
+    """
 
     def __init__(
         self,
@@ -95,10 +99,11 @@ class Api:
         token: str,
         pace: Callable[[], None] | None = None,
         observe: Callable[[Quota], None] | None = None,
+        owners_wait: Callable[[], float | None] | None = None,
         timeout: tuple[float, float] = TIMEOUT,
     ) -> None:
         secret = token.strip()
-        self._observe = observe
+        self._observe, self._owners_wait = observe, owners_wait
         # Toggl docs: authentication (the password is the literal word api_token).
         self._transport = Transport(
             service="Toggl",
@@ -301,6 +306,8 @@ class Api:
             page += 1
 
     def _get(self, path: str, purpose: Purpose) -> tuple[Any, Answer]:
+        if self._owners_wait is not None and _about_me(_TRACK + path) and (wait := self._owners_wait()) is not None:
+            raise _spent(purpose, wait, is_owners=True)
         answer = self._transport.send("GET", _TRACK + path, purpose=purpose)
         return self._transport.read(answer, purpose=purpose), answer
 
@@ -317,7 +324,7 @@ class Api:
         remaining = answer.header_number("X-Toggl-Quota-Remaining")
         resets_in = answer.header_number("X-Toggl-Quota-Resets-In")
         if self._observe is not None and remaining is not None and resets_in is not None:
-            self._observe(Quota("user" if _about_me(call) else "organization", remaining, resets_in))
+            self._observe(Quota("user" if _about_me(call.path) else "organization", remaining, resets_in))
 
     def _refusal(self, call: Call, answer: Answer) -> ServiceError:
         """Toggl docs: authentication (403), index (402). A call without credentials is answered 401 (observed)."""
@@ -325,7 +332,7 @@ class Api:
         if answer.status == 402:
             return self._payment_required(call, answer, reason)
         bad_password = "incorrect username and/or password" in reason.lower()
-        if answer.status == 401 or (answer.status == 403 and (bad_password or _about_me(call))):
+        if answer.status == 401 or (answer.status == 403 and (bad_password or _about_me(call.path))):
             return BadCredentials(Message(Code.TOKEN_REFUSED, {"status": answer.status}))
         return self._transport.refused(call, answer, code=code, reason=reason)
 
@@ -335,17 +342,21 @@ class Api:
             resets_in = answer.header_number("X-Toggl-Quota-Resets-In")
             told = re.search(r"reset in (\d{1,6}) second", reason, re.I)
             wait = float(resets_in) if resets_in is not None else float(told[1]) if told else _QUOTA_UNKNOWN
-            whose = Message(Detail.OWNERS_BUDGET if _about_me(call) else Detail.ORGANISATIONS_BUDGET)
-            facts = {"whose": whose, "what": call.purpose, "n": round(wait)}
-            return QuotaExhausted(Message(Code.BUDGET_SPENT, facts), after=max(0.0, wait))
+            return _spent(call.purpose, max(0.0, wait), is_owners=_about_me(call.path))
         refused = self._transport.refused(call, answer, reason=reason)
         facts = {"what": call.purpose, "said": refused.message.facts["said"]}
         return PlanFeature(Message(Code.PLAN_FEATURE, facts), status=402, reason=refused.reason)
 
 
-def _about_me(call: Call) -> bool:
+def _about_me(path: str) -> bool:
     """Whether Toggl counts the call in the user's bucket, and judges only the token by it (Toggl docs: index)."""
-    return re.match(rf"{_TRACK}/me(?:[/?]|$)", call.path) is not None
+    return re.match(rf"{_TRACK}/me(?:[/?]|$)", path) is not None
+
+
+def _spent(purpose: Purpose, wait: float, *, is_owners: bool) -> QuotaExhausted:
+    whose = Message(Detail.OWNERS_BUDGET if is_owners else Detail.ORGANISATIONS_BUDGET)
+    facts = {"whose": whose, "what": purpose, "n": round(wait)}
+    return QuotaExhausted(Message(Code.BUDGET_SPENT, facts), after=wait, is_owners=is_owners)
 
 
 def _check_span(start: date, end: date) -> None:

@@ -1,12 +1,12 @@
 """Connecting a firm to Toggl and Billit: ask the service what a credential opens, then write what is used of it.
 
-Asking (``ask_toggl``, ``ask_billit``) goes over the network and belongs outside any transaction; the verbs that write
-take what the asking brought back.
+Asking (``ask_toggl``, ``ask_billit``) goes over the network, outside any transaction; verbs take what it brought back.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from integrations.clients import billit, toggl
 from integrations.clients.billit_sign_in import Pair
 from integrations.connections import tokens, webhook_addresses
+from integrations.connections.opening import open_toggl
 from integrations.models import Company, Connection, Workspace
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
@@ -47,14 +48,13 @@ class BillitAccess:
 
 def ask_toggl(*, token: str, with_plans: bool = False, pace: Callable[[], None] | None = None) -> TogglAccess:
     """Two calls: whose token it is and its workspaces; a third for the plans. Raises ``transport.ServiceError``."""
-    api = toggl.Api(url=settings.TOGGL_URL, token=token, pace=pace)
-    try:
-        me = api.me()
-        workspaces = {row.id: row for row in api.workspaces()}
-        plans = api.plans() if with_plans else {}
-        return TogglAccess(me.fullname or me.email, workspaces, me.timezone, plans)
-    finally:
-        api.close()
+    with closing(toggl.Api(url=settings.TOGGL_URL, token=token, pace=pace)) as api:
+        return _ask_toggl(api, with_plans=with_plans)
+
+
+def _ask_toggl(api: toggl.Api, *, with_plans: bool) -> TogglAccess:
+    me, workspaces = api.me(), {row.id: row for row in api.workspaces()}
+    return TogglAccess(me.fullname or me.email, workspaces, me.timezone, api.plans() if with_plans else {})
 
 
 def ask_billit(*, api_key: str, pace: Callable[[], None] | None = None) -> BillitAccess:
@@ -70,8 +70,8 @@ def ask_billit_signed_in(*, pair: Pair) -> BillitAccess:
 def ask_again(*, connection: Connection, now: datetime) -> TogglAccess | BillitAccess:
     """What a connection that stands opens today. Raises ``transport.ServiceError``."""
     if connection.service == Connection.Service.TOGGL:
-        tokens.check(connection)
-        return ask_toggl(token=tokens.secret_of(connection), with_plans=True)
+        with open_toggl(connection, now=now) as api:
+            return _ask_toggl(api, with_plans=True)
     return _ask_billit(tokens.credential(connection, now=now), None)
 
 

@@ -29,11 +29,14 @@ def _before_each(connection: Connection, requests_per_second: float) -> Callable
 
 
 @contextmanager
-def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetime) -> Iterator[toggl.Api]:
+def open_toggl(
+    connection: Connection, *, organization_id: int = 0, background: bool = False, now: datetime
+) -> Iterator[toggl.Api]:
     """A client for a Toggl connection that spaces its calls and keeps what is said of the quota.
 
-    Raises ``tokens.Resting`` for a paused connection and ``BadCredentials`` for a removed one, and for one whose secret
-    cannot be read.
+    Calls about the token's owner are not made while his own budget is used up; ``background`` leaves its reserve to
+    people. Raises ``tokens.Resting`` for a paused connection and ``BadCredentials`` for a removed one, and for one
+    whose secret cannot be read.
     """
     tokens.check(connection)
 
@@ -43,11 +46,18 @@ def open_toggl(connection: Connection, *, organization_id: int = 0, now: datetim
             connection=connection, organization_id=bucket, remaining=said.remaining, resets_in=said.resets_in, now=now
         )
 
+    def owners_wait() -> float | None:
+        until = quota.deferred_until(
+            connection=connection, organization_id=quota.USER_BUDGET, background=background, now=now
+        )
+        return None if until is None else (until - now).total_seconds()
+
     api = toggl.Api(
         url=settings.TOGGL_URL,
         token=tokens.secret_of(connection),
         pace=_before_each(connection, settings.TOGGL_REQUESTS_PER_SECOND),
         observe=observe,
+        owners_wait=owners_wait,
     )
     api.transport.sleep = stopping.sleep
     try:

@@ -53,15 +53,7 @@ class Reading:
         except TooManyRequests as error:
             self.deferred_until = asked_again(error, began, self.now)
         except QuotaExhausted as error:
-            wait = error.after or 3600
-            self.deferred_until = self.now + min(timedelta(seconds=wait), quota.LONGEST_WINDOW)
-            connection, organization = row.connection, row.organization_id
-            if not quota.deferred_until(
-                connection=connection, organization_id=organization, background=False, now=self.now
-            ):
-                quota.note(
-                    connection=connection, organization_id=organization, remaining=0, resets_in=wait, now=self.now
-                )
+            self.deferred_until = quota.note_spent(row, error, now=self.now)
 
     def read(self, *, full: bool, since: date | None, months: Collection[date]) -> None:
         row = self.workspace

@@ -105,7 +105,7 @@ def sync_workspace(
         workspace.refresh_from_db(fields=["read_from", "reread_at", *WHOLE])
         since = None if workspace.reread_at is None else since
         full = full or workspace.reread_at is None or now - workspace.reread_at > REREAD_AFTER
-        with open_toggl(workspace.connection, organization_id=organization, now=now) as api:
+        with open_toggl(workspace.connection, organization_id=organization, background=background, now=now) as api:
             reading = Reading(workspace, api, now, background, writing.Changes())
             reading.read_or_defer(full=full, since=since, months=months)
         Workspace.objects.filter(pk=workspace.pk).update(next_sync_at=reading.deferred_until or now + INTERVAL)

@@ -186,12 +186,8 @@ def _failed(row: WriteBack, failure: WriteBack.Failure, said: str, now: datetime
 def _put_off(workspace: Workspace, asked: _Asked, error: ServiceError, now: datetime) -> datetime:
     """The request did not do its work: everything that is due in the workspace waits; gives until when."""
     until = now + timedelta(seconds=_wait(error))
-    if isinstance(error, QuotaExhausted) and _deferred(workspace, now) is None:
-        seconds = (until - now).total_seconds()
-        organization = workspace.organization_id
-        quota.note(
-            connection=workspace.connection, organization_id=organization, remaining=0, resets_in=seconds, now=now
-        )
+    if isinstance(error, QuotaExhausted):
+        quota.note_spent(workspace, error, now=now)
     # Toggl said no, or nothing left: the rows are as they were. Else nobody knows, and they are asked again.
     was_sent = not isinstance(
         error, (BadCredentials, QuotaExhausted, TooManyRequests, tokens.Resting, stopping.Stopping)

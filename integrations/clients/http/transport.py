@@ -72,7 +72,14 @@ class TooManyRequests(RetryLater):
 
 
 class QuotaExhausted(RetryLater):
-    """Toggl's hourly budget of requests is used up (402; Toggl docs: index, API limits); `after` is always known."""
+    """Toggl's hourly budget of requests is used up (402; Toggl docs: index, API limits); `after` is always known.
+
+    `is_owners`: the one of the token's owner, not the organisation's.
+    """
+
+    def __init__(self, message: Message, *, after: float | None = None, is_owners: bool = False) -> None:
+        super().__init__(message, after=after)
+        self.is_owners = is_owners
 
 
 class NoAnswer(ServiceError):

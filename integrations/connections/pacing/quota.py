@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.db import transaction
 
 from integrations.clients.http.failures import Code, Message
+from integrations.clients.http.transport import QuotaExhausted
 from integrations.connections import stopping
 from integrations.models import Connection, Quota, Workspace
 from toggbill.database import clock
@@ -43,6 +44,17 @@ def note(*, connection: Connection, organization_id: int, remaining: int, resets
             "resets_at": now + min(timedelta(seconds=resets_in), LONGEST_WINDOW),
         },
     )
+
+
+def note_spent(workspace: Workspace, error: QuotaExhausted, *, now: datetime) -> datetime:
+    """Keep that a budget is used up, of the two the one that Toggl said no for, where its answer's headers did not say
+    so already; gives until when."""
+    wait = error.after or LONGEST_WINDOW.total_seconds()
+    connection = workspace.connection
+    budget = USER_BUDGET if error.is_owners else workspace.organization_id
+    if not deferred_until(connection=connection, organization_id=budget, background=False, now=now):
+        note(connection=connection, organization_id=budget, remaining=0, resets_in=wait, now=now)
+    return now + min(timedelta(seconds=wait), LONGEST_WINDOW)
 
 
 def used_up(workspace: Workspace, *, until: datetime) -> Message:

@@ -12,6 +12,7 @@ import pytest
 import time_machine
 from django.db import connection as database
 
+from integrations.clients.http.transport import QuotaExhausted
 from integrations.connections import stopping
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.connections.pacing import quota
@@ -98,6 +99,25 @@ def test_both_budgets_are_fed_by_the_headers_of_the_answers(sandbox: Process) ->
     rows = {row.organization_id: (row.remaining, row.resets_at) for row in Quota.objects.all()}
     reset = NOW + timedelta(hours=1)
     assert rows == {quota.USER_BUDGET: (29, reset), ORGANIZATION: (238, reset)}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("remaining", "background", "waits"), [(0, False, True), (5, True, True), (5, False, False)])
+def test_owners_budget_is_asked_before_a_call_on_it(
+    sandbox: Process, remaining: int, background: bool, waits: bool
+) -> None:
+    sandbox.control.load(small_world(plan="starter"))
+    connection = ConnectionFactory(secret=TOKEN)
+    noted(connection, remaining, organization=quota.USER_BUDGET)
+    with open_toggl(connection, organization_id=ORGANIZATION, background=background, now=NOW) as api:
+        if waits:
+            with pytest.raises(QuotaExhausted, match="owner") as refused:
+                api.workspaces()
+            assert (refused.value.is_owners, refused.value.after) == (True, 600)
+            assert api.calls == 0
+        else:
+            assert api.workspaces()
+        assert api.clients(WORKSPACE), "those of the organisation go on"
 
 
 @pytest.mark.django_db

@@ -9,7 +9,8 @@ import pytest
 from django.utils import timezone
 
 from integrations.clients.http.transport import BadCredentials, PlanFeature
-from integrations.models import Connection, Entry, Workspace
+from integrations.connections.pacing import quota
+from integrations.models import Connection, Entry, Quota, Workspace
 from tests.integrations.mirrored import REPORT, Mirror
 from tests.worlds import (
     FIRST_ENTRY,
@@ -86,6 +87,26 @@ def test_background_work_leaves_five_calls_to_people(mirror: Callable[..., Mirro
     done = small.read()
     assert (done.calls, done.quota_remaining, done.deferred_until) == (0, 0, until)
     assert small.requests() == []
+
+
+def test_a_refusal_on_the_owners_budget_is_his_and_not_the_organisations(mirror: Callable[..., Mirror]) -> None:
+    small = mirror(plan="starter")
+    small.read()
+    small.sandbox.control.delete_entries(FIRST_ENTRY + 1)
+    small.sandbox.control.quota(None, remaining=0, resets_in=1200)
+    done = small.read(full=True)
+    until = timezone.now() + timedelta(seconds=1200)
+    # Whether the token is still an admin's could not be asked: nothing counts as deleted.
+    assert (done.deleted, done.deferred_until) == (0, until)
+    left = dict(Quota.objects.values_list("organization_id", "remaining"))
+    assert left[quota.USER_BUDGET] == 0
+    assert left[ORGANIZATION] > 0
+    small.sandbox.control.clear_log()
+    again = small.read(full=True)
+    assert (again.deleted, again.deferred_until) == (0, until)
+    asked = [row["path"] for row in small.sandbox.control.log("toggl")]
+    assert asked
+    assert not [path for path in asked if path.startswith("/api/v9/me")], "nothing is asked that is known to be refused"
 
 
 def test_an_exhausted_quota_is_over_when_the_hour_is(mirror: Callable[..., Mirror]) -> None:
