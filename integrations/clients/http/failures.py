@@ -164,9 +164,7 @@ SENTENCES: dict[str, str] = {
         "%(service)s did not clearly answer %(what)s: %(detail)s. It may have been done all the same: "
         "look in %(service)s before it is tried again."
     ),
-    Code.REFUSED: gettext_noop(
-        "%(service)s refused %(what)s (HTTP %(status)s): %(said)s. Mend what it names, then try again."
-    ),
+    Code.REFUSED: gettext_noop("%(service)s refused %(what)s: %(said)s. Mend what it names, then try again."),
     Code.MALFORMED_CREDENTIAL: gettext_noop(
         "The %(service)s credential holds blanks or characters that no credential has. "
         "Copy it again and enter it anew for this connection."
@@ -176,11 +174,12 @@ SENTENCES: dict[str, str] = {
         "If this stays, tell the maintainers of toggbill."
     ),
     Code.TOO_MANY_REQUESTS: gettext_noop(
-        "%(service)s asks for fewer requests (HTTP 429) and did not take %(what)s. "
+        "%(service)s was asked too often in a short time and did not take %(what)s. "
         "Nothing was changed; it will be tried again later."
     ),
     Code.SERVER_ERROR: gettext_noop(
-        "%(service)s could not answer %(what)s (HTTP %(status)s). Nothing was changed; it will be tried again later."
+        "%(service)s has a fault of its own and did not answer %(what)s. Nothing was changed; it will be tried again "
+        "later. If this stays, ask %(service)s."
     ),
     Code.NOT_REACHED: gettext_noop(
         "%(service)s could not be reached for %(what)s. Nothing was sent; it will be tried again later. "
@@ -190,7 +189,7 @@ SENTENCES: dict[str, str] = {
         "%(service)s was asked for %(what)s, but %(detail)s. Nothing was changed; it will be tried again later."
     ),
     Code.TOKEN_REFUSED: gettext_noop(
-        "Toggl does not accept the API token (HTTP %(status)s). Copy the token from the Toggl profile page again "
+        "Toggl does not accept the API token. Copy the token from the Toggl profile page again "
         "and enter it for this connection."
     ),
     Code.BUDGET_SPENT: gettext_noop(
@@ -198,24 +197,21 @@ SENTENCES: dict[str, str] = {
         "It opens again in %(n)s seconds; toggbill goes on then."
     ),
     Code.PLAN_FEATURE: gettext_noop(
-        "Toggl's plan does not include what is needed for %(what)s (HTTP 402): %(said)s. "
-        "Upgrade the plan at Toggl, or do without."
+        "Toggl's plan does not include what is needed for %(what)s: %(said)s. Upgrade the plan at Toggl, or do without."
     ),
     Code.TOKEN_EXPIRED: gettext_noop(
         "Billit's access token ended before %(what)s was asked. Nothing was changed; it is renewed and asked again."
     ),
     Code.CREDENTIAL_REFUSED: gettext_noop(
-        "Billit does not accept the credential of this connection (HTTP 401). "
-        "Enter a new key, or sign in to Billit again."
+        "Billit does not accept the credential of this connection. Enter a new key, or sign in to Billit again."
     ),
     Code.SIGN_IN_REFUSED: gettext_noop(
-        "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again. "
-        "(HTTP %(status)s)"
+        "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again."
     ),
     Code.SIGN_IN_NOT_RENEWED: gettext_noop(
-        "Billit no longer accepts the sign-in of this connection. Sign in to Billit again. (HTTP %(status)s)"
+        "Billit no longer accepts the sign-in of this connection. Sign in to Billit again."
     ),
-    Code.SIGN_IN_NOT_ENDED: gettext_noop("Billit did not end the sign-in: it had ended already. (HTTP %(status)s)"),
+    Code.SIGN_IN_NOT_ENDED: gettext_noop("Billit did not end the sign-in: it had ended already."),
     Code.SECRET_UNREADABLE: gettext_noop(
         "The stored credential of %(connection)s cannot be read: its key is not among FIELD_ENCRYPTION_KEYS, or it was "
         "written for another row. Enter it anew on the page Connections."
@@ -232,7 +228,7 @@ SENTENCES: dict[str, str] = {
         "if it stays, sign in to Billit again on the page Connections."
     ),
     Code.CLIENT_REFUSED: gettext_noop(
-        "Billit did not renew the sign-in, and it is not the sign-in that is wrong (HTTP %(status)s). Whoever runs "
+        "Billit did not renew the sign-in, and it is not the sign-in that is wrong. Whoever runs "
         "toggbill checks BILLIT_CLIENT_ID and BILLIT_CLIENT_SECRET; it is tried again."
     ),
     Code.SIGN_IN_LOST: gettext_noop(
@@ -285,22 +281,22 @@ SENTENCES: dict[str, str] = {
     Asked.END_OF_BILLIT_WEBHOOK: gettext_noop("the end of a webhook"),
     Detail.TOO_LATE: gettext_noop("no answer came in time"),
     Detail.CUT: gettext_noop("the connection broke before the answer was complete"),
-    Detail.USED_BEFORE: gettext_noop("HTTP 409, this was asked before"),
-    Detail.STATUS: "HTTP %(status)s",
+    Detail.USED_BEFORE: gettext_noop("the same was asked before"),
+    Detail.STATUS: gettext_noop("it reported a fault of its own"),
     Detail.NO_REASON: gettext_noop("no reason given"),
     Detail.NOT_YOURS: gettext_noop("the id does not exist or belongs to another company"),
     Detail.OWNERS_BUDGET: gettext_noop("the token's owner"),
     Detail.ORGANISATIONS_BUDGET: gettext_noop("the organisation"),
-    Detail.NOT_JSON: gettext_noop("it is not JSON"),
+    Detail.NOT_JSON: gettext_noop("it is a text or a page in the place of data"),
     Detail.MISSING: gettext_noop("%(field)s is missing"),
-    Detail.NOT_OBJECT: gettext_noop("%(field)s is not an object"),
+    Detail.NOT_OBJECT: gettext_noop("%(field)s does not hold what belongs there"),
     Detail.NOT_LIST: gettext_noop("%(field)s is not a list"),
     Detail.NOT_WHOLE: gettext_noop("%(field)s is not a whole number"),
     Detail.NOT_NUMBER: gettext_noop("%(field)s is not a number"),
     Detail.TOO_LARGE: gettext_noop("%(field)s is beyond all amounts"),
     Detail.NOT_TEXT: gettext_noop("%(field)s is not a text"),
-    Detail.NOT_FLAG: gettext_noop("%(field)s is not true or false"),
-    Detail.NOT_MOMENT: gettext_noop("%(field)s is not a timestamp"),
+    Detail.NOT_FLAG: gettext_noop("%(field)s is neither yes nor no"),
+    Detail.NOT_MOMENT: gettext_noop("%(field)s is not a day with a time"),
     Detail.NOT_DAY: gettext_noop("%(field)s is not a date"),
     Detail.NOT_TEXTS: gettext_noop("%(field)s is not a list of texts"),
     Detail.NOT_WHOLE_NUMBERS: gettext_noop("%(field)s is not a list of whole numbers"),
@@ -309,7 +305,7 @@ SENTENCES: dict[str, str] = {
     Detail.OTHER_HOST: gettext_noop("the next page leads to %(there)s, not to %(here)s"),
     Detail.NO_ORDER_ID: gettext_noop("the answer holds no order id"),
     Detail.NO_CONFIRMATION: gettext_noop("the answer is no confirmation"),
-    Detail.NO_TOKENS: gettext_noop("the answer holds no usable tokens"),
+    Detail.NO_TOKENS: gettext_noop("the answer does not hold the new access"),
     Detail.NO_SUBSCRIPTION: gettext_noop("the answer holds no webhook"),
     Detail.NO_SECRET: gettext_noop("the answer holds no secret"),
 }
@@ -317,8 +313,17 @@ SENTENCES: dict[str, str] = {
 
 
 def english(message: Message) -> str:
-    """The sentence of a failure for logs and commands."""
-    return sentence(message.code, message.facts, SENTENCES)
+    """The sentence of a failure for logs and commands, with the status of the answer, which says nothing to who reads a
+    page."""
+    status = _status(message.facts)
+    return sentence(message.code, message.facts, SENTENCES) + (f" [HTTP {status}]" if status else "")
+
+
+def _status(facts: Facts) -> Any:
+    """Of an answer, or of what came instead of one."""
+    if "status" in facts:
+        return facts["status"]
+    return next((found for fact in facts.values() if isinstance(fact, Mapping) and (found := _status(fact))), None)
 
 
 def sentence(

@@ -90,9 +90,9 @@ def test_get_server_error_gives_up_after_three_requests(server: Server) -> None:
     error = failure(transport, "GET")
     assert isinstance(error, RetryLater)
     assert error.after is None
-    assert (
-        str(error)
-        == "Vendor could not answer the things (HTTP 502). Nothing was changed; it will be tried again later."
+    assert str(error) == (
+        "Vendor has a fault of its own and did not answer the things. Nothing was changed; it will be tried again "
+        "later. If this stays, ask Vendor. [HTTP 502]"
     )
     assert (len(server.asked), transport.calls) == (3, 3)
 

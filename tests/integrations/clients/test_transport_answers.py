@@ -80,7 +80,7 @@ def test_certain_no_is_refused(server: Server, method: str, status: int) -> None
     assert isinstance(error, Refused)
     assert (error.status, error.code, error.reason) == (status, "", "This is not allowed.")
     assert str(error) == (
-        f"Vendor refused the things (HTTP {status}): This is not allowed. Mend what it names, then try again."
+        f"Vendor refused the things: This is not allowed. Mend what it names, then try again. [HTTP {status}]"
     )
     assert len(server.asked) == 1
 
@@ -172,14 +172,14 @@ def test_said_long_text_is_capped_at_500_characters() -> None:
 def test_refused_without_reason_says_so(server: Server) -> None:
     server.will_answer(Scripted(404, b"<html>IIS</html>"))
     assert str(failure(make(server.url), "GET")) == (
-        "Vendor refused the things (HTTP 404): no reason given. Mend what it names, then try again."
+        "Vendor refused the things: no reason given. Mend what it names, then try again. [HTTP 404]"
     )
 
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a":', b"NaN", b"[Infinity]", b"\xff", b"[" * 100_000])
 def test_read_body_that_is_not_json_is_later(body: bytes) -> None:
     transport = make(refusing_url())
-    with pytest.raises(RetryLater, match="cannot read: it is not JSON"):
+    with pytest.raises(RetryLater, match="cannot read: it is a text or a page in the place of data"):
         transport.read(Answer(200, {}, body), purpose="the things")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_error_reads_in_english_whatever_the_language_of_the_reader() -> None:
     with translation.override("fr"):
         error = _transport().refused(READ, Answer(404, {}, b""))
     assert str(error) == (
-        "Billit refused the list of products (HTTP 404): no reason given. Mend what it names, then try again."
+        "Billit refused the list of products: no reason given. Mend what it names, then try again. [HTTP 404]"
     )
 
 
@@ -142,3 +143,24 @@ def test_what_connections_report(settings: Settings) -> None:
     with translation.override("nl"):
         sentences = [failures.words(message) for message in found]
     assert [sentence for sentence in sentences if sentence in map(codes.english, found)] == []
+
+
+def test_no_sentence_has_a_word_of_the_web_or_a_status() -> None:
+    """An accountant reads them; the status is in what the log says (``english``)."""
+    for language in ("en", "fr", "nl"):
+        with translation.override(language):
+            for code, text in codes.SENTENCES.items():
+                said = translation.gettext(text)
+                found = re.search(r"HTTP|JSON|timestamp|\btrue\b|\bfalse\b|%\(status\)s", said)
+                assert found is None, (language, code, said)
+
+
+def test_log_has_the_status_of_an_answer_and_of_what_came_instead_of_one() -> None:
+    unclear = Message(
+        codes.Code.UNCLEAR,
+        {"service": "Billit", "what": PRODUCTS, "detail": Message(Detail.STATUS, {"status": 503})},
+    )
+    assert codes.english(unclear) == (
+        "Billit did not clearly answer the list of products: it reported a fault of its own. It may have been done all "
+        "the same: look in Billit before it is tried again. [HTTP 503]"
+    )

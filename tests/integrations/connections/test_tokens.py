@@ -51,7 +51,7 @@ def test_a_code_is_good_once_and_no_error_shows_it(signed: Callable[[], Connecti
     assert code not in str(refused.value)
     assert str(refused.value) == (
         "Billit did not accept the sign-in: it took more than ten minutes, or was used already. Sign in again. "
-        "(HTTP 400)"
+        "[HTTP 400]"
     )
 
 

@@ -90,9 +90,7 @@ def test_words_of_a_vendor_stay_as_they_came() -> None:
 
 
 def test_message_within_a_message_is_worded_too() -> None:
-    assert in_language("en", REFUSED) == (
-        "Billit refused the new order tb-1 (HTTP 400): No. Mend what it names, then try again."
-    )
+    assert in_language("en", REFUSED) == ("Billit refused the new order tb-1: No. Mend what it names, then try again.")
     french = in_language("fr", REFUSED)
     assert "new order" not in french
     assert "tb-1" in french

@@ -361,7 +361,7 @@ def test_webhook_that_cannot_be_opened_says_why(firm: Firm, sandbox: Process, se
     WorkspaceFactory(firm=firm, connection=row, remote_id=4001)
     browser = signed_in(firm)
     page = browser.post("/connections/toggl/main/webhook/4001/", {"do": "open"}, follow=True).content.decode()
-    assert "Toggl refused the new webhook of workspace 4001 (HTTP 400)" in page
+    assert "Toggl refused the new webhook of workspace 4001:" in page
     assert not Webhook.objects.exists()
     assert browser.post("/connections/toggl/main/webhook/4002/", {"do": "open"}).status_code == 404
     assert browser.post("/connections/toggl/main/webhook/4001/").status_code == 302

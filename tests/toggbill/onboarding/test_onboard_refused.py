@@ -61,8 +61,8 @@ LAST = "Nothing was changed. Run this again when that is mended."
             TOKEN,
             WRONG_TOKEN,
             (
-                "Toggl connection main: Toggl does not accept the API token (HTTP 403). "
-                "Copy the token from the Toggl profile page again and enter it for this connection."
+                "Toggl connection main: Toggl does not accept the API token. "
+                "Copy the token from the Toggl profile page again and enter it for this connection. [HTTP 403]"
             ),
         ),
         (

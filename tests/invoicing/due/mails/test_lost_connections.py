@@ -138,7 +138,7 @@ def test_refused_token_of_toggl_is_told_as_well(clock: object, queue: Queue) -> 
     ticks(queue)
     assert len(mail.outbox) == 2
     assert "Until then no hours are read through it." in mail.outbox[0].body
-    assert "Toggl does not accept the API token (HTTP 403)." in mail.outbox[0].body
+    assert "Toggl does not accept the API token." in mail.outbox[0].body
 
 
 class Down(EmailBackend):
