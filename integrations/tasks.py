@@ -38,6 +38,11 @@ class InTurn(Task):  # type: ignore[type-arg]  # the class takes no arguments wh
     }
     """By the argument that names a row: its model, and what leads from there to the connection."""
 
+    def once(self, **row: int) -> None:
+        """Enqueue it for this row, unless the same waits already."""
+        if not turns.is_queued(self._what(row)):
+            self.delay(**row)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         owner = None if self.request.called_directly else self._owner(kwargs)
         if owner is None:
@@ -46,16 +51,19 @@ class InTurn(Task):  # type: ignore[type-arg]  # the class takes no arguments wh
         is_wish = (self.request.delivery_info or {}).get("priority") == PEOPLE
         with turns.turn(self.lane, connection=connection, firm=firm, always=is_wish) as has_room:
             if has_room:
+                turns.taken_up(self._what(kwargs))
                 done = self.run(*args, **kwargs)
         if has_room:
             # What it gave back as it ends is for another one, which is not to wait for this one's message.
             if not stopping.asked():
                 self.follow(**kwargs)
             return done
-        what = sha256(f"{self.name} {sorted(kwargs.items())}".encode()).hexdigest()
-        if not turns.is_next(what, seconds=AGAIN_SECONDS - 1):
+        if not turns.is_next(self._what(kwargs), seconds=AGAIN_SECONDS - 1):
             raise Ignore
         raise self.retry(countdown=AGAIN_SECONDS)
+
+    def _what(self, arguments: Mapping[str, Any]) -> str:
+        return sha256(f"{self.name} {sorted(arguments.items())}".encode()).hexdigest()
 
     def follow(self, **arguments: Any) -> None:
         """What is enqueued once the turn has ended."""

@@ -117,13 +117,13 @@ def tick_delivery(**_: object) -> None:
     for invoice_id in replace.due_replacements(now=now).values_list("pk", flat=True):
         recover_replacement.delay(invoice_id=invoice_id)
     for company_id in reading_back.unread(now=now):
-        read_back.delay(company_id=company_id)
+        read_back.once(company_id=company_id)
     for company_id in order_changes.due(now=now):
         read_order_changes.delay(company_id=company_id)
     for company_id in deliveries.due(now=now):
         read_deliveries.delay(company_id=company_id)
     for company_id in way.unasked(now=now):
-        ask_ways.delay(company_id=company_id)
+        ask_ways.once(company_id=company_id)
     for firm_id in delivery_mails.untold():
         tell_deliveries.delay(firm_id=firm_id)
     for firm_id in draft_mails.untold():

@@ -116,6 +116,25 @@ def test_lost_message_heals_at_a_later_tick(scene: Make, queue: Queue) -> None:
     assert (post.fresh(invoice).status, len(books.control.orders())) == ("posted", 1)
 
 
+def test_totals_and_ways_are_asked_for_once_until_a_worker_takes_it_up(scene: Make, queue: Queue) -> None:
+    books, invoice = asked_for(scene)
+    tasks.post_invoices(invoice_ids=[invoice.pk])
+
+    def waits() -> list[str]:
+        tasks.tick_delivery()
+        return [message[1].rpartition(".")[2] for message in queue.waiting()]
+
+    assert waits() == ["read_back", "ask_ways"]
+    assert waits() == [], "the first ones wait in the queue"
+    books.later(seconds=300)
+    assert waits() == ["read_back", "ask_ways"], "they were lost"
+    books.later(seconds=300)
+    tasks.tick_delivery()
+    assert queue.work() == ["read_back", "ask_ways"]
+    Invoice.objects.update(legal_excl=None, legal_vat=None, legal_incl=None, way_asked_at=None)
+    assert waits() == ["read_back", "ask_ways"], "what comes after it is another one"
+
+
 def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene, send=True)
     tasks.post_invoices(invoice_ids=[invoice.pk])

@@ -14,14 +14,20 @@ from django.conf import settings
 from django.contrib.staticfiles.storage import staticfiles_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Min
 from django.utils import timezone
 
 from integrations.connections import key_rotation
 from toggbill.database import clock
+from toggbill.firms.audit import anchors
+from toggbill.firms.models import Firm
 from toggbill.watching import broker, durations, waiting
 
 APART = timedelta(seconds=5)
 """The clocks of this machine and of the database may differ by so much."""
+
+DAYS_UNSIGNED = 2
+"""Each night the audit log is signed."""
 
 TICKS_MISSED = 5
 """So many ticks in a row do not come when beat and workers are well."""
@@ -69,9 +75,31 @@ def _keys() -> tuple[bool, str]:
     if lost := key_rotation.unreadable():
         more = f" And {len(lost) - 10} more." if len(lost) > 10 else ""
         return False, f"Secrets that cannot be read: {' '.join(lost[:10])}{more}"
+    return True, "Every stored secret can be read."
+
+
+def _anchors() -> tuple[bool, str]:
     if not settings.AUDIT_SIGNING_KEYS:
-        return True, "Every stored secret can be read. AUDIT_SIGNING_KEY is not set: the audit log has no anchors."
-    return True, "Every stored secret can be read, and the audit log is signed."
+        told = "AUDIT_SIGNING_KEY is not set: the audit log has no anchors, and an end that was cut off is not found."
+        return bool(settings.DEBUG), f"{told} Set a key, and keep it outside the database."
+    file = settings.ANCHORS_FILE
+    try:
+        found = anchors.read(file=file, keys=settings.AUDIT_SIGNING_KEYS)
+    except OSError as error:
+        return False, f"{file} cannot be read ({type(error).__name__}): give the site's user the right to it."
+    if found.faults:
+        more = f" And {len(found.faults) - 1} more." if len(found.faults) > 1 else ""
+        return False, f"{found.faults[0]}{more} Run verify_audit, and look for who changed the file or the key."
+    latest = found.latest or Firm.objects.filter(audit_number__gt=0).aggregate(at=Min("created_at"))["at"]
+    if latest is None:
+        return True, "There is no audit log to sign yet."
+    days = (timezone.now() - latest).days
+    told = (
+        f"{found.lines} signed anchors, the latest of {latest:%Y-%m-%d}." if found.latest else "No anchor was written."
+    )
+    if days < DAYS_UNSIGNED:
+        return True, told
+    return False, f"{told} For {days} days nothing was signed: do beat and the ticks run, and is VAR_DIR writable?"
 
 
 def _clock() -> tuple[bool, str]:
@@ -157,6 +185,7 @@ _CHECKS: dict[str, Callable[[], tuple[bool, str]]] = {
     "migrations": _migrations,
     "clock": _clock,
     "keys": _keys,
+    "audit anchors": _anchors,
     "broker": _broker,
     "static files": _static_files,
     "connections": _connections,

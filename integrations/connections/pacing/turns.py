@@ -89,6 +89,17 @@ def is_next(what: str, *, seconds: float) -> bool:
     return bool(cache.add(f"again:{what}", 1, seconds))
 
 
+def is_queued(what: str) -> bool:
+    """Whether a message that says this waits already, as far as is known; from now on one does. Until it is taken up
+    (``taken_up``), or for the length of a lease: it may have been lost."""
+    return not cache.add(f"queued:{what}", 1, settings.POSTING_LEASE_SECONDS)
+
+
+def taken_up(what: str) -> None:
+    """What it says is being done: the next one may be sent."""
+    cache.delete(f"queued:{what}")
+
+
 def _scopes(lane: Lane, connection: int, firm: int) -> Sequence[Sequence[str]]:
     return (
         [f"turn:{lane}:connection:{connection}:{n}" for n in range(of_connection(lane))],

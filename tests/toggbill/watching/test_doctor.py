@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from tests.conftest import Outcome
-from tests.factories import ConnectionFactory, WorkspaceFactory
+from tests.factories import ConnectionFactory, FirmFactory, WorkspaceFactory
 from tests.queues import broker
+from toggbill.firms.audit import anchors
+from toggbill.firms.models import Firm
 from toggbill.models import TaskDuration
 from toggbill.watching import doctor, durations
 
@@ -23,6 +26,7 @@ NAMES = [
     "migrations",
     "clock",
     "keys",
+    "audit anchors",
     "broker",
     "static files",
     "connections",
@@ -109,3 +113,26 @@ def test_static_files_that_were_not_collected(settings: Settings) -> None:
     settings.DEBUG, settings.PUBLIC_URL = False, "https://toggbill.example"
     check = found("static files")
     assert (check.ok, "collectstatic" in check.text) == (False, True)
+
+
+def test_anchors_that_are_missing_old_or_signed_by_nobody_known(settings: Settings, tmp_path: Path) -> None:
+    assert found("audit anchors").ok, "a first look needs none"
+    settings.DEBUG = False
+    check = found("audit anchors")
+    assert (check.ok, check.text[:28]) == (False, "AUDIT_SIGNING_KEY is not set")
+    settings.AUDIT_SIGNING_KEYS, settings.ANCHORS_FILE = [bytes(32)], tmp_path / "anchors.jsonl"
+    assert found("audit anchors") == doctor.Check("audit anchors", True, "There is no audit log to sign yet.")
+    long_ago = timezone.now() - timedelta(days=3)
+    FirmFactory(audit_number=1)
+    Firm.objects.update(created_at=long_ago)
+    assert found("audit anchors").text.startswith("No anchor was written. For 3 days nothing was signed")
+    file, keys = settings.ANCHORS_FILE, settings.AUDIT_SIGNING_KEYS
+    anchors.append(file=file, keys=keys, timestamp_url="", now=long_ago)
+    check = found("audit anchors")
+    assert (check.ok, check.text.partition(".")[0]) == (False, f"1 signed anchors, the latest of {long_ago:%Y-%m-%d}")
+    anchors.append(file=file, keys=keys, timestamp_url="", now=timezone.now())
+    assert found("audit anchors").ok
+    settings.AUDIT_SIGNING_KEYS = [bytes(31) + b"x"]
+    check = found("audit anchors")
+    assert (check.ok, check.text.partition(".jsonl")[0]) == (False, "Line 1 of anchors")
+    assert "was not signed by this site. And 1 more." in check.text

@@ -139,11 +139,13 @@ def _day_of_last(lines: BinaryIO) -> str:
 
 @dataclass(slots=True)
 class Anchors:
-    """What the file says: ``heads``: by firm, the hash by number. ``faults``: what does not hold of the file itself."""
+    """What the file says: ``heads``: by firm, the hash by number. ``faults``: what does not hold of the file itself.
+    ``latest``: when its latest good line was signed."""
 
     heads: Mapping[str, dict[int, str]] = field(default_factory=lambda: defaultdict(dict))
     faults: list[str] = field(default_factory=list)
     lines: int = 0
+    latest: datetime | None = None
 
     def witness(self, firm: Firm) -> Anchored:
         """Testifies what the firm's head was."""
@@ -170,6 +172,7 @@ def read(*, file: Path, keys: Sequence[bytes], roots: bytes = b"") -> Anchors:
                 _check(line, previous, known, roots)
                 for head in line["heads"]:
                     found.heads[head["firm"]][head["number"]] = head["hash"]
+                found.latest = datetime.fromisoformat(line["at"])
             except InvalidSignature:
                 found.faults.append(f"Line {number} of {file.name} was not signed by this site.")
             except stamps.BadStamp as fault:
