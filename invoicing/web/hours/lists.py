@@ -14,8 +14,12 @@ from invoicing.models import Dossier, LedgerRow, SavedView
 from invoicing.web import figures
 from invoicing.web.hours import places, sums
 from invoicing.web.hours.filters import REASONS, Filter
-from invoicing.web.lookup import dossier_of, months, paged
+from invoicing.web.lookup import PER_PAGE, dossier_of, months, paged
 from toggbill.firms.access import FirmRequest, may, member, member_required, visible
+
+MOST_AT_ONCE = 1000
+"""Rows of a page that is asked for whole, to be printed (`rows=all`); who has more narrows them, or turns its pages."""
+_ALL = "all"
 
 
 @member_required()
@@ -39,7 +43,10 @@ def hours(request: FirmRequest, key: str) -> HttpResponse:
 def _page(request: FirmRequest, asked: Filter, dossier: Dossier | None) -> HttpResponse:
     rows = asked.rows(member(request))
     states = sums.by_state(rows)
-    shown = paged(request, rows)
+    is_whole = request.GET.get("rows") == _ALL
+    shown = paged(request, rows, per_page=MOST_AT_ONCE if is_whole else PER_PAGE)
+    # The month of the first look stands in no address yet.
+    query = f"{asked.address}&"
     listed = places.hours(shown["page"].object_list, member=member(request))
     entries = [hour.row for hour in listed]
     dossiers = list(visible(request.membership, Dossier.objects.all()).order_by("name", "pk"))
@@ -48,8 +55,10 @@ def _page(request: FirmRequest, asked: Filter, dossier: Dossier | None) -> HttpR
         "invoicing/hours.html",
         {
             **shown,
-            # The month of the first look stands in no address yet.
-            "query": f"{asked.query}&" if asked.query else "",
+            "query": f"{query}rows={_ALL}&" if is_whole else query,
+            "in_pages": query,
+            "is_whole": is_whole,
+            "most_at_once": MOST_AT_ONCE,
             "asked": asked,
             "hours": listed,
             "rows": entries,
@@ -64,7 +73,7 @@ def _page(request: FirmRequest, asked: Filter, dossier: Dossier | None) -> HttpR
             "states": states,
             "sums": sums.together(states),
             "without_state": asked.without("state"),
-            "decisions": figures.decisions_for(entries) if may(request.membership, "hold") else (),
+            "decisions": figures.decisions_for(entries) if may(request.membership, "hold") and not is_whole else (),
             "choosable": figures.DECIDABLE,
             "views": SavedView.objects.filter(membership=request.membership).order_by("name"),
         },
