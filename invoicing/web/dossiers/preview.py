@@ -146,7 +146,6 @@ def _otherwise(dossier: Dossier, found: runs.Drafting, other: runs.Drafting) -> 
     return {
         "otherwise": _sum(other.plan),
         "more": _sum(other.plan) - _sum(found.plan),
-        "hours_otherwise": hours[1],
         "more_hours": hours[1] - hours[0],
         "changed": changed[:_CHANGED],
         "changed_more": max(0, len(changed) - _CHANGED),

@@ -46,8 +46,9 @@ class _Form(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for field in self.fields.values():
-            is_choice = isinstance(field, forms.ChoiceField)
-            field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
+            if not isinstance(field.widget, forms.CheckboxSelectMultiple):
+                is_choice = isinstance(field, forms.ChoiceField)
+                field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
 
 
 class ProductField(forms.CharField):
@@ -162,10 +163,10 @@ class AgreementForm(_Form):
         cleaned = super().clean() or {}
         if self.errors or cleaned["customer"] is None:
             return cleaned
-        for name in ("product", "amount", "start"):
-            if not cleaned[name]:
-                self.add_error(name, self.fields[name].error_messages["required"])
+        # What is at fault is no longer among what was cleaned.
         start = cleaned["start"]
+        for name in [name for name in ("product", "amount", "start") if not cleaned[name]]:
+            self.add_error(name, self.fields[name].error_messages["required"])
         if start and not self.dossier.start_date <= start <= days.LAST:
             self.add_error("start", gettext("Give a day from the start of the dossier on."))
         if not self.errors:

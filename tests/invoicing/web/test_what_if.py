@@ -147,6 +147,9 @@ def test_drafts_by_the_saved_rules_beside_a_trial(books: Scene) -> None:
         (AGREED | {"agreed-start": "0001-01-01"}, "Give a day from the start of the dossier on."),
         (AGREED | {"agreed-start": "soon"}, "Enter a valid date."),
         (AGREED | {"agreed-product": ""}, "This field is required."),
+        ({"agreed-customer": GARAGE_NUMBER, "agreed-amount": "-1"}, "This field is required."),
+        ({"agreed-customer": "Nobody"}, "Nothing known is called “Nobody”"),
+        (AGREED | {"agreed-amount": "NaN", "agreed-start": "2026-13-45"}, "Enter a valid date."),
     ],
 )
 def test_what_cannot_be_tried_is_said_at_its_field(asked: Asked, said: str, books: Scene) -> None:
