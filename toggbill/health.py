@@ -41,5 +41,5 @@ def _database_answers() -> bool:
 def _workers_keep_up() -> bool:
     now = timezone.now()
     # A credential that was refused waits for a person, not for a worker; and what Billit does not take now for Billit.
-    dues = [moment for work, moment in waiting.oldest(now).items() if waiting.WORK[work] == "sync" and moment]
+    dues = [moment for moment in waiting.oldest(now, of=waiting.READINGS).values() if moment]
     return not dues or (now - min(dues)).total_seconds() < waiting.LATE_SECONDS

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import count
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from integrations.clients import toggl
 from integrations.clients.http.failures import english
@@ -70,6 +70,12 @@ class _Asked:
 
 def due(*, now: datetime) -> list[int]:
     """The workspaces (row ids) in which something is due and whose budget allows it; one query."""
+    found = rows_due(now=now).order_by()
+    return sorted(found.values_list("entry__workspace", flat=True).distinct())
+
+
+def rows_due(*, now: datetime) -> QuerySet[WriteBack]:
+    """What is due in workspaces whose budget allows it."""
     spent = Quota.objects.filter(
         connection=OuterRef("entry__workspace__connection"),
         organization_id=OuterRef("entry__workspace__organization_id"),
@@ -77,8 +83,7 @@ def due(*, now: datetime) -> list[int]:
         resets_at__gt=now,
         resets_at__lte=now + quota.LONGEST_WINDOW,
     )
-    found = WriteBack.objects.due(now).filter(~Exists(spent)).order_by()
-    return sorted(found.values_list("entry__workspace", flat=True).distinct())
+    return WriteBack.objects.due(now).filter(~Exists(spent))
 
 
 def try_again(*, workspace: Workspace, now: datetime) -> int:

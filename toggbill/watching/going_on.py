@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db.models import BooleanField, Count, ExpressionWrapper, F, Min, Model, Q, QuerySet
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, Min, Model, OuterRef, Q, QuerySet, Subquery
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from integrations.connections import failures, hindrances
 from integrations.mirror.sync import LEASE
-from integrations.models import Company, Connection, Quota, Workspace
+from integrations.models import Company, Connection, Entry, Quota, Workspace
 from invoicing.models import Dossier, Invoice, WriteBack
 from invoicing.models.problems import words_of
 from toggbill.firms.access import visible
@@ -108,8 +108,10 @@ class _Seen:
             *_lines(_RUN, self.rows(Dossier).filter(due_at__lte=self.now, waiting=""), "due_at"),
             *_lines(_COMPARE, asked, "reconcile_at"),
             *_lines(_TAG, self._tagging(WriteBack.objects.due(self.now)), "tags_due_at"),
+            *_lines(_JUDGE, self._marked(), "first_marked_at"),
             *_of_kinds(
                 invoices,
+                _Kind(_ANNEX, Q(pk__in=waiting.annexes_alone(self.now).values("pk")), "approved_at"),
                 _Kind(_POST, Q(pk__in=waiting.posts_asked().values("pk")), "post_requested_at"),
                 _Kind(_SEND, Q(pk__in=waiting.sends_asked().values("pk")), "send_requested_at"),
                 _Kind(_LOOK_UP, doubts, "not_before"),
@@ -158,6 +160,12 @@ class _Seen:
         with_some = self.rows(Dossier).filter(pk__in=rows.values("dossier"))
         return with_some.annotate(tags_due_at=tags_due_at, tags=tags)
 
+    def _marked(self) -> QuerySet[Workspace]:
+        """The workspaces with hours that are to be judged, with since when."""
+        marked = Entry.objects.marked().filter(firm=self.membership.firm_id)
+        first = marked.filter(workspace=OuterRef("pk")).order_by("marked_at").values("marked_at")[:1]
+        return self.rows(Workspace).filter(pk__in=marked.values("workspace")).annotate(first_marked_at=Subquery(first))
+
     def _served(self, model: Any) -> Any:
         return visible(self.membership, model.objects.served())
 
@@ -171,6 +179,8 @@ _RUN = gettext_lazy("Draft")
 _COMPARE = gettext_lazy("Compare with Toggl and Billit")
 _TAG = gettext_lazy("Tag billed hours in Toggl")
 _TAGS_REFUSED = gettext_lazy("Tags that Toggl refused")
+_JUDGE = gettext_lazy("Judge hours by the rules")
+_ANNEX = gettext_lazy("Make the annex of hours")
 _POST = gettext_lazy("Post")
 _SEND = gettext_lazy("Send")
 _LOOK_UP = gettext_lazy("Look up in Billit")

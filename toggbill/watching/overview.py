@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q, QuerySet
 
 from integrations.mirror.sync import LEASE
-from integrations.models import Company, Connection, Workspace
+from integrations.models import Company, Connection, Entry, Workspace
 from integrations.models.connections import NOT_PAUSED, served_through
 from invoicing.models import Dossier, Invoice
 from toggbill.firms.models import Firm
@@ -82,6 +82,9 @@ def _firms(now: datetime) -> list[FirmRow]:
         ("waits", Company.objects.due(now, since), "next_sync_at"),
         ("waits", waiting.runs_due(now), "due_at"),
         ("waits", Dossier.objects.comparison_due(now), "reconcile_at"),
+        ("waits", waiting.write_backs_due(now), "due_at"),
+        ("waits", Entry.objects.marked(), "marked_at"),
+        ("waits", waiting.annexes_alone(now), "approved_at"),
         ("waits", waiting.posts_asked().filter(can_be), "post_requested_at"),
         ("waits", waiting.sends_asked().filter(can_be), "send_requested_at"),
         ("failed", Connection.objects.standing().filter(broken, NOT_PAUSED), None),

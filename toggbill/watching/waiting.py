@@ -1,21 +1,25 @@
 """What waits, in the rows: since when the oldest of each kind of work is due, what is in doubt, what is behind.
 
 Right with any number of processes and machines, since it is the database that says so. Each figure is one query that an
-index bounds to the rows that wait, or one over a row for each workspace, company, connection or quota.
+index bounds to the rows that wait, or one over a row for each firm, dossier, workspace, company, connection or quota.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Count, Min, Q, QuerySet
 
 from integrations.connections.pacing.quota import RESERVE
-from integrations.models import Company, Connection, Quota, Workspace
+from integrations.models import Company, Connection, Entry, Quota, Workspace
 from integrations.models.connections import NOT_PAUSED, served_through
-from invoicing.models import Attempt, Dossier, Drift, Invoice
+from invoicing.annexes.freeze import lacking
+from invoicing.due import write_backs
+from invoicing.models import Agreement, Attempt, Dossier, Drift, Invoice, WriteBack
 from invoicing.models.invoices.waiting import SEND_ASKED
+from toggbill.firms.models import Firm
 
 LATE_SECONDS = 15 * 60
 """A row that waits longer than this for a worker means that no worker is at work."""
@@ -28,12 +32,19 @@ WORK = {
     "sync_company": "sync",
     "run": "sync",
     "compare": "sync",
+    "write_back": "sync",
+    "derive": "ticks",
+    "annex": "post",
     "post": "post",
     "read_orders": "post",
     "read_deliveries": "post",
     "send": "send",
+    "mail": "send",
 }
 """Kinds of work, and the queue that each waits in."""
+
+READINGS = ("sync_workspace", "sync_company", "run", "compare")
+"""Those that wait for a worker alone: late ones mean that none is at work."""
 
 
 def posts_asked() -> QuerySet[Invoice]:
@@ -51,23 +62,65 @@ def runs_due(now: datetime) -> QuerySet[Dossier]:
     return Dossier.objects.due(now).filter(waiting="")
 
 
-def oldest(now: datetime) -> Mapping[str, datetime | None]:
-    """Since when the oldest row of each kind of ``WORK`` waits; what waits on purpose, or for a person, does not.
+def write_backs_due(now: datetime) -> QuerySet[WriteBack]:
+    """Entries that are to get their tag in Toggl, or to lose it, and whose budget allows it."""
+    return write_backs.rows_due(now=now)
 
-    A post or a send counts from the moment at which it was asked for.
+
+def annexes_to_make(now: datetime) -> QuerySet[Invoice]:
+    """Approved invoices that wait for their annex, and for nothing but a worker: not for a while after one failed."""
+    return lacking().filter(Q(not_before__isnull=True) | Q(not_before__lte=now))
+
+
+def annexes_alone(now: datetime) -> QuerySet[Invoice]:
+    """Those of them that nobody has asked to post yet: where somebody has, the post waits with its annex."""
+    return annexes_to_make(now).filter(post_requested_at__isnull=True)
+
+
+def oldest(now: datetime, *, of: Collection[str] = tuple(WORK)) -> Mapping[str, datetime | None]:
+    """Since when the oldest row of each kind of ``WORK``, or of some, waits; what waits on purpose, or for a person,
+    does not.
+
+    A post or a send counts from the moment at which it was asked for, an annex from that of the approval.
     """
     served = Connection.objects.served()
     can_be = served_through("company__connection__")
-    return {
-        "sync_workspace": _first(served, "workspaces__next_sync_at", now),
-        "sync_company": _first(served, "companies__next_sync_at", now),
-        "run": runs_due(now).aggregate(at=Min("due_at"))["at"],
-        "compare": Dossier.objects.comparison_due(now).aggregate(at=Min("reconcile_at"))["at"],
-        "post": posts_asked().filter(can_be).aggregate(at=Min("post_requested_at"))["at"],
-        "read_orders": Company.objects.orders_due(now).aggregate(at=Min("orders_due_at"))["at"],
-        "read_deliveries": Invoice.objects.posted().delivery_due(now).aggregate(at=Min("delivery_due_at"))["at"],
-        "send": sends_asked().filter(can_be).aggregate(at=Min("send_requested_at"))["at"],
+    asked: dict[str, Callable[[], datetime | None]] = {
+        "sync_workspace": lambda: _first(served, "workspaces__next_sync_at", now),
+        "sync_company": lambda: _first(served, "companies__next_sync_at", now),
+        "run": lambda: _least(runs_due(now), "due_at"),
+        "compare": lambda: _least(Dossier.objects.comparison_due(now), "reconcile_at"),
+        "write_back": lambda: _least(write_backs_due(now), "due_at"),
+        "derive": lambda: _least(Entry.objects.marked(), "marked_at"),
+        "annex": lambda: _least(annexes_to_make(now), "approved_at"),
+        "post": lambda: _least(posts_asked().filter(can_be), "post_requested_at"),
+        "read_orders": lambda: _least(Company.objects.orders_due(now), "orders_due_at"),
+        "read_deliveries": lambda: _least(Invoice.objects.posted().delivery_due(now), "delivery_due_at"),
+        "send": lambda: _least(sends_asked().filter(can_be), "send_requested_at"),
+        "mail": lambda: _mails(now),
     }
+    return {work: asked[work]() for work in of}
+
+
+def _mails(now: datetime) -> datetime | None:
+    """The oldest of the mails that are due: on drafts, blocks and deliveries, on the week, on budgets. Four queries."""
+    at_work = Firm.objects.filter(closed_at__isnull=True)
+    of_firms = at_work.aggregate(
+        week=Min("digest_due_at", filter=Q(digest_due_at__lte=now)),
+        budgets=Min("budgets_due_at", filter=Q(budgets_due_at__lte=now)),
+    )
+    found = [
+        _least(Dossier.objects.filter(firm__closed_at__isnull=True), "tell_drafts_at"),
+        _least(Agreement.objects.filter(firm__closed_at__isnull=True), "tell_left_at"),
+        _least(Invoice.objects.delivery_to_tell(), "tell_delivery_at"),
+        *of_firms.values(),
+    ]
+    return min((moment for moment in found if moment is not None), default=None)
+
+
+def _least(rows: QuerySet[Any], column: str) -> datetime | None:
+    moment: datetime | None = rows.order_by().aggregate(at=Min(column))["at"]
+    return moment
 
 
 def _first(rows: QuerySet[Connection], path: str, now: datetime) -> datetime | None:
@@ -92,11 +145,13 @@ def attempts(now: datetime) -> Mapping[tuple[str, str], int]:
 
 
 def lag(now: datetime) -> Mapping[str, float]:
-    """Seconds since the reading that is the longest ago, of workspaces and of companies that workers may read."""
+    """Seconds since the reading that is the longest ago, of workspaces and of companies that workers may read. One that
+    was never read, and has a dossier, counts from when that was made."""
     found = {}
     for name, rows in (("workspace", Workspace.objects.served()), ("company", Company.objects.served())):
-        read = rows.filter(synced_at__isnull=False).aggregate(at=Min("synced_at"))["at"]
-        found[name] = 0.0 if read is None else (now - read).total_seconds()
+        never = Min("dossiers__created_at", filter=Q(synced_at__isnull=True))
+        moments = [moment for moment in rows.aggregate(read=Min("synced_at"), never=never).values() if moment]
+        found[name] = (now - min(moments)).total_seconds() if moments else 0.0
     return found
 
 
