@@ -33,7 +33,7 @@ from toggbill.firms.locks import lock_firm, lock_rows
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery
-TOGETHER = 40
+TOGETHER = 80
 """Invoices that one worker posts one after the other: as many as share the wait for the firm's log."""
 
 

@@ -37,7 +37,7 @@ def lock_entries(entries: Iterable[int]) -> None:
     at once: those of a second call lie before some of the first.
     """
     for part in portions(entries):
-        Entry.objects.filter(pk__in=part).lock()
+        Entry.objects.filter(pk__one_of=part).lock()
 
 
 @transaction.atomic

@@ -26,7 +26,7 @@ def follow(*, entries: Iterable[int], now: datetime) -> None:
 
 
 def _follow(entries: list[int], now: datetime) -> None:
-    claims = Claim.objects.live().holding().filter(entry__in=entries)
+    claims = Claim.objects.live().holding().filter(entry__pk__one_of=entries)
     lines = dict(claims.values_list("entry", "line"))
     # By the lines that are known: one question for all of it had the database walk all claims for each posted invoice.
     billing = InvoiceLine.objects.live().filter(pk__in=set(lines.values()), invoice__status=Invoice.Status.POSTED)
@@ -34,7 +34,7 @@ def _follow(entries: list[int], now: datetime) -> None:
     of_line = {pk: (firm, dossier, tag) for pk, firm, dossier, tag in billing.values_list(*named)}
     held = {entry: of_line[line] for entry, line in lines.items() if line in of_line}
     tags = {entry: (firm, dossier, tag) for entry, (firm, dossier, tag) in held.items() if tag}
-    rows = WriteBack.objects.filter(entry__in=entries).order_by("pk").select_for_update(no_key=True)
+    rows = WriteBack.objects.filter(entry__pk__one_of=entries).order_by("pk").select_for_update(no_key=True)
     standing = {row.entry_id: row for row in rows}
     changed = []
     for entry, row in standing.items():

@@ -35,10 +35,14 @@ def claimed(*, entries: Sequence[int]) -> None:
 def lock(*, invoices: Sequence[Invoice]) -> None:
     """Lock the entries on invoices and, of credit notes, those that are free when a fee that covers them is taken
     back."""
-    on = [invoice.pk for invoice in invoices]
-    claims = Claim.objects.live().filter(Q(line__invoice__in=on) | Q(line__taken_back_by__invoice__in=on))
-    noted = InvoiceLine.objects.filter(taken_back_by__invoice__in=on, kind=InvoiceLine.Kind.BLOCK)
-    lock_entries([*claims.values_list("entry", flat=True), *_reached(noted)])
+    holding = Q(line__invoice__in=[invoice.pk for invoice in invoices])
+    noted = [invoice.pk for invoice in invoices if invoice.kind == Invoice.Kind.CREDIT_NOTE]
+    reached: list[int] = []
+    if noted:
+        holding |= Q(line__taken_back_by__invoice__in=noted)
+        blocks_of = InvoiceLine.objects.filter(taken_back_by__invoice__in=noted, kind=InvoiceLine.Kind.BLOCK)
+        reached = _reached(blocks_of)
+    lock_entries([*Claim.objects.live().filter(holding).values_list("entry", flat=True), *reached])
 
 
 def _reached(lines: QuerySet[InvoiceLine]) -> list[int]:
@@ -62,7 +66,7 @@ def invoiced(*, invoices: Sequence[Invoice], now: datetime) -> None:
     )
     client = Subquery(project.values("client_remote_id")[:1])
     billed = [_Billed(*row) for row in live.annotate(client_now=client).values_list(*_Billed._fields)]
-    rows = LedgerRow.objects.filter(entry__in=[row.entry for row in billed])
+    rows = LedgerRow.objects.filter(entry__pk__one_of=[row.entry for row in billed])
     moves.move(rows, state=Step(_State.DRAFTED, _State.INVOICED))
     write_backs.follow(entries=[row.entry for row in billed if row.kind != Claim.Kind.DIFFERENCE], now=now)
     derive_entries(entries=[row.entry for row in billed if row.is_to_judge()], now=now)
