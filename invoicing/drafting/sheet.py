@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from typing import Any
 
 from django.db.models import Prefetch, Q
 from django.utils.translation import gettext
@@ -41,16 +42,19 @@ class Table:
     """What a plan is made of besides its rules and hours: read once for all plans that are compared.
 
     ``rows``: the invoices that a run may draw anew; ``standing``: by the invoices (row ids) that do not count, what
-    stands of the agreements.
+    stands of the agreements; ``hours``: by the invoices whose hours are another customer's by now, what is planned, and
+    which of it is billed elsewhere. ``tries``: by other rules it is planned too, so that what these bill is read.
     """
 
     rows: list[Invoice]
     late_through: date | None
     differences: list[planning.Difference]
-    standing: dict[frozenset[int], dict[int, Standing]]
+    tries: bool
+    standing: dict[frozenset[int], dict[int, Standing]] = field(default_factory=dict)
+    hours: dict[frozenset[int], tuple[list[Any], frozenset[int]]] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, dossier: Dossier) -> Table:
+    def read(cls, dossier: Dossier, *, tries: bool = False) -> Table:
         """As it is now."""
         lines = (
             InvoiceLine.objects.order_by("position")
@@ -61,7 +65,7 @@ class Table:
         )
         rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
         found = list(rows.prefetch_related(Prefetch("lines", lines)))
-        return cls(found, late_through(dossier), list(differences.to_bill(dossier)), {})
+        return cls(found, late_through(dossier), list(differences.to_bill(dossier)), tries)
 
     def standing_of(self, agreed: Iterable[Agreement], besides: Iterable[Invoice]) -> dict[int, Standing]:
         """What stands of agreements; those of a later plan are among those of the first, or have billed nothing."""
@@ -108,20 +112,15 @@ class Sheet:
         found = table.rows
         waiting = [invoice for invoice in found if invoice.status == _Status.DRAFT]
         judge = books.judges[dossier.pk]
-        states = [_State.OPEN, _State.ATTENTION, _State.HELD]
         if what_if is not None:
             judge = what_if(dossier, judge)
-            # By other rules these might be billed.
-            states += [_State.NOT_BILLABLE, _State.ON_ACCOUNT]
         remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
-        free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states) | _to_cover(dossier)
-        for settled in settlements(judge.agreements, cut_off):
-            free |= Q(ledger_row__agreement=settled.agreement, ledger_row__day__lte=settled.through) & _ON_ACCOUNT
-        claims = Claim.objects.live().of_entries().filter(line__invoice__in=[*waiting, *remapped])
-        rows_of_hours = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
-        hours = agreements.with_cover(rows_of_hours)
-        # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
-        elsewhere = books.billed_elsewhere(hours)
+        key = frozenset(each.pk for each in remapped)
+        if key not in table.hours:
+            hours = _hours(dossier, judge, cut_off, [*waiting, *remapped], tries=table.tries or what_if is not None)
+            # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
+            table.hours[key] = hours, books.billed_elsewhere(hours)
+        hours, elsewhere = table.hours[key]
         covering = {row.pk: row.covered_by for row in hours if row.covered_by is not None}
         held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
         plan = planning.plan(
@@ -171,6 +170,18 @@ class Sheet:
         it is left to a later run."""
         days = [day for line in invoice.lines.all() for day in (line.due_on, *(each.day for each in line.claims.all()))]
         return any(day is not None and day <= self.cut_off for day in days)
+
+
+def _hours(dossier: Dossier, judge: Judge, cut_off: date, drawn: Sequence[Invoice], *, tries: bool) -> list[Any]:
+    """The entries that may be billed, with their rows and what covers them; those of the invoices that are ``drawn``
+    anew included, and with ``tries`` what other rules might bill."""
+    states = [_State.OPEN, _State.ATTENTION, _State.HELD, *([_State.NOT_BILLABLE, _State.ON_ACCOUNT] if tries else [])]
+    free = Q(ledger_row__dossier=dossier, ledger_row__state__in=states) | _to_cover(dossier)
+    for settled in settlements(judge.agreements, cut_off):
+        free |= Q(ledger_row__agreement=settled.agreement, ledger_row__day__lte=settled.through) & _ON_ACCOUNT
+    claims = Claim.objects.live().of_entries().filter(line__invoice__in=drawn)
+    found = Entry.objects.filter(free | Q(pk__in=claims.values("entry"))).select_related("ledger_row")
+    return agreements.with_cover(found)
 
 
 def unposted(dossier: Dossier) -> InvoiceQuerySet:

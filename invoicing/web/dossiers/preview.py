@@ -22,6 +22,7 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import trial
 from invoicing.drafting import runs
+from invoicing.drafting.sheet import Table
 from invoicing.ledger import attention
 from invoicing.ledger.facts.books import Facts
 from invoicing.models import Dossier, Invoice
@@ -87,12 +88,14 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
     what_if = WhatIf(request.GET, row, books, named=not member(request).is_restricted)
     tried = what_if.tried()
     try:
-        found = runs.foresee(dossier=row, cut_off=through, now=now, books=books)
+        table = Table.read(row, tries=bool(tried))
+        found = runs.foresee(dossier=row, cut_off=through, now=now, books=books, table=table)
         other = _by(tried, row, found, now, books) if tried else None
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:dossier", key=row.key)
-    before = _month_before(row, through)
+    # Beside a trial the page compares with that alone.
+    before = _month_before(row, through) if other is None else {}
     listed = _listed(found, before, other)
     others = {} if other is None else _totals(other.plan)
     gained = {name: total for name, total in others.items() if name not in _totals(found.plan)}

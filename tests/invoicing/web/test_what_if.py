@@ -109,6 +109,21 @@ def test_agreement_is_left_out(books: Scene) -> None:
 
 
 @pytest.mark.slow
+def test_trial_beside_drafts_and_agreements_reads_what_lies_on_the_table_once(books: Scene) -> None:
+    october(books)
+    books.draft()
+    client = signed_in(books.firm)
+    asked: Asked = AGREED | {"without": "garage", "agreed-amount": "300.00", "rounding_minutes": "15"}
+    shown(client, books, asked)
+    with CaptureQueriesContext(connection) as queries:
+        page = shown(client, books, asked)
+    assert len(queries) <= 25
+    # The drafts stand as they are: 250.00 and the bakery's hour. By the trial the fee is 300.00.
+    assert SAYS.format(now="€ 350.00", then="€ 400.00") in page
+    assert page.count("stays as it is") == 2
+
+
+@pytest.mark.slow
 def test_advances_are_tried(books: Scene) -> None:
     advances = AGREED | {"agreed-kind": "advance", "agreed-amount": "120"}
     page = shown(signed_in(books.firm), books, advances)
