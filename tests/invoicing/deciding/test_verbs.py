@@ -22,8 +22,8 @@ OTHERS = {
     "corrections.decide.draft_credit",
     "corrections.replace.recover_replacement",
     "drafting.runs.draft_again",
-    "dossiers.agreements.agree",
-    "dossiers.agreements.set_agreements",
+    "dossiers.agreements.agreements.agree",
+    "dossiers.agreements.agreements.set_agreements",
     "dossiers.firm.set_firm",
     "dossiers.mappings.map_clients",
     "dossiers.mappings.map_tags",
@@ -37,7 +37,7 @@ OTHERS = {
     # What a pack tells is what it has read itself.
     "evidence.pack.make",
     "evidence.pack.note",
-    "ledger.differences.decide",
+    "ledger.states.differences.decide",
     "posting.attachments.files_of",
     "posting.attempts.never_left",
     "posting.post.mark_in_doubt",
@@ -46,8 +46,8 @@ OTHERS = {
     "posting.post.settle",
     "posting.recover.recover",
     "posting.recover.recover_together",
-    "posting.send.send",
-    "posting.send.send_together",
+    "posting.sending.send.send",
+    "posting.sending.send.send_together",
 }
 
 
