@@ -52,6 +52,20 @@ def test_tag_that_is_mapped_while_the_ledger_is_derived_counts(scene: Make) -> N
     assert (LedgerRow.objects.get().state, LedgerRow.objects.get().product_reference) == ("open", "ADV")
 
 
+def test_tag_that_an_entry_gets_while_it_is_mapped_is_judged_by_the_mapping(scene: Make) -> None:
+    """The mapping marks the entries that have its tag: this one has it a moment later, and is judged a moment later."""
+    books = scene(entries=[entry(1)])
+    workspace = books.dossier.workspace
+    with transaction.atomic():
+        map_tags(dossier=books.dossier, rules=[TagRule("New", product="FIS")], by=BY, now=NOW)
+        assert not Entry.objects.marked().exists()
+        in_thread(lambda: Entry.objects.update(tags=["New"], marked_at=NOW))()
+        finish = in_thread(lambda: derive.derive(workspace=workspace, now=NOW))
+        until(somebody_waits)
+    assert finish() == 1
+    assert (LedgerRow.objects.get().state, LedgerRow.objects.get().product_reference) == ("open", "FIS")
+
+
 def test_time_zone_that_is_changed_while_the_ledger_is_derived_counts(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-10-05T22:30:00+00:00")])
     assert LedgerRow.objects.get().day.isoformat() == "2026-10-06"
