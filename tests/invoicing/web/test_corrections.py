@@ -216,7 +216,7 @@ def test_billit_that_does_not_answer_changes_nothing_and_says_so(scene: Make) ->
     books = longer(scene)
     with books.fault("unavailable", method="GET", path="^/v1/orders"):
         said = decide(reader(books), "replace")
-    assert said.startswith("danger: Nothing was changed. Billit could not answer")
+    assert said.startswith("danger: Nothing was changed. Billit has a fault of its own")
     assert correction().decision == "open"
 
 
