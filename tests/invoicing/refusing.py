@@ -22,7 +22,7 @@ def refuses(
 ) -> Callable[[Callable[[], object]], Callable[[], None]]:
     """The test must end in the database's refusal by exactly this constraint (or unique field) of the model.
 
-    `trigger`: what SQLite says instead where a trigger stands before the constraint.
+    `trigger`: what SQLite says instead where a trigger, or another constraint, stands before this one.
     """
     label = f"{model._meta.label}.{name}"
 

@@ -67,7 +67,7 @@ def test_a_preview_writes_nothing_and_shows_what_would_come(firm: Firm, dossier:
 
 
 def test_tag_mappings_come_in_through_the_verb(firm: Firm, dossier: Dossier) -> None:
-    EntryFactory(workspace=dossier.workspace)
+    EntryFactory(workspace=dossier.workspace, tags=["Advies"])
     browser = staff(firm)
     page = imported(
         browser, TagMapping, "dossier;tag;bill;product;priority\nbakery;Advies;oui;ADV;10\nbakery;intern;non;;\n"

@@ -277,7 +277,7 @@ def test_line_rounded_half_up_is_taken() -> None:
     assert row.total == Decimal("3.71")
 
 
-@refuses(Claim, "claim_once")
+@refuses(Claim, "claim_once", trigger="invoicing_claim.firm_id, invoicing_claim.entry_remote_id")
 def test_entry_billed_twice() -> None:
     first = ClaimFactory()
     Claim.objects.filter(pk=first.pk).update(released_at=NOW)
