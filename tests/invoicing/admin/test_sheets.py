@@ -22,9 +22,9 @@ from invoicing.models import Agreement, ClientMapping, Dossier, TagMapping
 from tests.factories import (
     CompanyFactory,
     DossierFactory,
-    EntryFactory,
     FirmFactory,
     InvoiceFactory,
+    LedgerRowFactory,
     MembershipFactory,
     TagMappingFactory,
     WorkspaceFactory,
@@ -67,7 +67,7 @@ def test_a_preview_writes_nothing_and_shows_what_would_come(firm: Firm, dossier:
 
 
 def test_tag_mappings_come_in_through_the_verb(firm: Firm, dossier: Dossier) -> None:
-    EntryFactory(workspace=dossier.workspace, tags=["Advies"])
+    LedgerRowFactory(dossier=dossier, tags=["Advies"])
     browser = staff(firm)
     page = imported(
         browser, TagMapping, "dossier;tag;bill;product;priority\nbakery;Advies;oui;ADV;10\nbakery;intern;non;;\n"
