@@ -128,7 +128,7 @@ def _closed(slug: str, at: datetime) -> Closed:
     return Closed(gettext("Firm %(firm)s was closed on %(day)s: its books are only read.") % told)
 
 
-@transaction.atomic(savepoint=False)
+@transaction.atomic
 def record(*, firm: Firm, news: Iterable[News], by: Actor, now: datetime) -> None:
     """Append events to the firm's log, in the caller's transaction. The firm's row is locked: numbers have no gap.
 
