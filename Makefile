@@ -106,7 +106,7 @@ fairness: $(DEV) ## what large neighbours cost a small firm that posts (ARGS="--
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.fairness $(ARGS)
 
 guarantee: $(DEV) ## what posting exactly once costs, against a bare loop that only posts
-	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.guarantee $(ARGS)
+	$(BIN)/python tests/services.py --durable -- $(BIN)/python -m tests.benchmarks.guarantee $(ARGS)
 
 soak: $(DEV) ## 50 firms under faults, killed workers and restarts of Redis (ARGS="--minutes 10")
 	$(BIN)/python tests/services.py -- $(BIN)/python -m tests.benchmarks.soak $(ARGS)

@@ -227,8 +227,11 @@ def redis_answers(port: int) -> bool:
 
 
 @contextlib.contextmanager
-def services() -> Iterator[dict[str, str]]:
-    """Both services; gives DATABASE_URL and REDIS_URL. The folder goes with them."""
+def services(*, durable: bool = False) -> Iterator[dict[str, str]]:
+    """Both services; gives DATABASE_URL and REDIS_URL. The folder goes with them.
+
+    ``durable``: PostgreSQL as in production: what is committed is on the disk, and statistics are taken.
+    """
     programs = postgresql_folder()
     redis_server = shutil.which("redis-server")
     if programs is None or redis_server is None:
@@ -261,6 +264,8 @@ def services() -> Iterator[dict[str, str]]:
                 "jit": "off",
                 "max_connections": "100",
             }
+            if durable:
+                options |= dict.fromkeys(("fsync", "synchronous_commit", "full_page_writes", "autovacuum"), "on")
             flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
             return [str(programs / "postgres"), "-D", str(data), *flags]
 
@@ -325,6 +330,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--sqlite", action="store_true", help="neither PostgreSQL nor Redis: SQLite and a broker of files"
     )
+    parser.add_argument("--durable", action="store_true", help="PostgreSQL as in production: fsync and autovacuum on")
     parser.add_argument(
         "command", nargs=argparse.REMAINDER, metavar="-- COMMAND", help="what to run, with its arguments"
     )
@@ -349,7 +355,7 @@ def main(arguments: list[str]) -> int:
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with contextlib.ExitStack() as stack:
             if not options.sqlite:
-                environment |= stack.enter_context(services())
+                environment |= stack.enter_context(services(durable=options.durable))
             return run_command(command, environment)
     except ServiceMissing as error:
         say(str(error))
