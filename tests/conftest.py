@@ -16,7 +16,7 @@ import time_machine
 from django.core.cache import cache
 from django.core.management import call_command
 from django.db import connection
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from django.utils import timezone, translation
 from pytest_django import Settings
 
@@ -70,6 +70,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def static_files_from_the_source() -> Iterator[None]:
+    """Without ``collectstatic`` there is no folder to serve from; in force before a server of the tests starts."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(autouse=True)

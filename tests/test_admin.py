@@ -8,7 +8,6 @@ import pytest
 from django.apps import apps
 from django.contrib import admin
 from django.db import models
-from pytest_django import Settings
 
 from invoicing.models import Dossier, TagMapping
 from tests.factories import (
@@ -28,12 +27,6 @@ OWNED = [model for model in apps.get_models() if issubclass(model, FirmOwned)]
 CHANGED_HERE = {"connection", "dossier", "tagmapping", "clientmapping", "membership", "productprice"}
 READ_ONLY = [model for model in OWNED if model._meta.model_name not in CHANGED_HERE]
 NAMES = {model: str(model._meta.model_name) for model in OWNED}
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

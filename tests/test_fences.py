@@ -31,12 +31,6 @@ MODELS = [model for model in apps.get_models() if model._meta.app_label in OURS]
 OWNED = [model for model in MODELS if issubclass(model, FirmOwned)]
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 # --- models ---------------------------------------------------------------------------------------------------------
 
 

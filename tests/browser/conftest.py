@@ -9,19 +9,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.test import override_settings
 from playwright.sync_api import ConsoleMessage, Page
 from pytest_django.live_server_helper import LiveServer
 
 from tests.factories import PASSWORD
 from toggbill.firms.models import User
-
-
-@pytest.fixture(scope="session", autouse=True)
-def static_files_from_the_source() -> Iterator[None]:
-    """Without ``collectstatic`` there is no folder to serve from; in force before the server of the tests starts."""
-    with override_settings(WHITENOISE_AUTOREFRESH=True):
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -55,12 +55,6 @@ REFRESH = "planted-refre5h-0123456789abcdef"
 SECRETS = (TOKEN, API_KEY, PLANTED, REFRESH)
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 def shown(text: object) -> set[str]:
     """The secrets that stand in a text."""
     return {secret for secret in SECRETS if secret in str(text)}

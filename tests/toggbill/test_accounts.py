@@ -7,18 +7,11 @@ import re
 import pytest
 from django.core import mail
 from django.test import Client
-from pytest_django import Settings
 
 from tests.factories import PASSWORD, MembershipFactory, UserFactory
 from tests.visitors import prove
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def test_login_leads_to_the_dossiers() -> None:

@@ -34,12 +34,6 @@ from toggbill.firms.models import Firm, Membership, User
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 SIGN_UP = {"firm_name": "Fiduciaire Été", "email": "new@example.com", "password1": PASSWORD, "password2": PASSWORD}
 
 

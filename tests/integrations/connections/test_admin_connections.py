@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import Settings
 
 from integrations.models import Company, Connection
 from integrations.sandbox.process import Process
@@ -17,12 +16,6 @@ from toggbill.firms.models import Firm
 pytestmark = pytest.mark.django_db
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from integrations.models import Entry, Workspace
 from invoicing.models import ClientMapping, Dossier, DossierClient, TagMapping
@@ -28,12 +27,6 @@ from tests.visitors import address, events, inputs, managed, staff
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
 from invoicing.models import ClientMapping, Dossier, DossierClient
 from tests.factories import (
@@ -23,12 +22,6 @@ from tests.visitors import address, events, managed, staff, superuser
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 import openpyxl
 import pytest
 from django.db import models
-from pytest_django import Settings
 
 from integrations.models import Company, Workspace
 from invoicing.models import ClientMapping, Dossier, TagMapping
@@ -30,12 +29,6 @@ from toggbill.firms.models import Firm
 pytestmark = pytest.mark.django_db
 
 CLIENTS = ("dossier", "client", "vat", "customer", "vat_treatment", "po", "buyer_reference")
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

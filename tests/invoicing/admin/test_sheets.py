@@ -12,7 +12,6 @@ from pathlib import Path
 
 import openpyxl
 import pytest
-from pytest_django import Settings
 
 from integrations.models import Company, Entry, Workspace
 from invoicing.dossiers.files import reading
@@ -36,12 +35,6 @@ from toggbill.firms.models import Firm, User
 from toggbill.firms.requests.addresses import MADE_FOR
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.utils import translation
-from pytest_django import Settings
 
 from invoicing.ledger.rule_events import terms_of
 from invoicing.models import Agreement, Dossier
@@ -33,12 +32,6 @@ from toggbill.firms.models import Firm
 pytestmark = pytest.mark.django_db
 HEADING = ("dossier", "key", "client", "title", "from", "product", "amount")
 NUMBER = enterprise_number(9)
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

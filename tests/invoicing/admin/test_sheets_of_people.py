@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import Settings
 
 from invoicing.models import Dossier, TagMapping
 from tests.factories import DossierFactory, EntryFactory, FirmFactory, TagMappingFactory
@@ -12,12 +11,6 @@ from tests.visitors import events, staff
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ import pytest
 import time_machine
 from django.contrib.admin.models import LogEntry
 from django.test import Client
-from pytest_django import Settings
 
 from integrations.models import Connection
 from invoicing.dossiers import trial
@@ -36,12 +35,6 @@ from tests.visitors import address, events, inputs, staff
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)

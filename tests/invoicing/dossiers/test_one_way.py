@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from integrations.mirror import writing
 from integrations.mirror.sync import sync_workspace
@@ -23,12 +22,6 @@ from tests.visitors import address, managed, staff
 from tests.worlds import entry
 
 Load = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def by_form(made: Scene, _folder: Path) -> None:

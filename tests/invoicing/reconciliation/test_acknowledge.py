@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from pytest_django import Settings
 
 from invoicing.models import Correction, Drift, Invoice
 from tests.factories import DossierFactory, DriftFactory, FirmFactory
@@ -15,12 +14,6 @@ from tests.worlds import FIRST_ENTRY, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from invoicing.models import Annex, Dossier, Invoice
 from tests.factories import (
@@ -19,12 +19,6 @@ from tests.visitors import Tab, browser_of, read_of, signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.attention import causes
 from invoicing.models import LedgerRow
@@ -19,12 +18,6 @@ from tests.visitors import Tab, signed_in, text
 pytestmark = pytest.mark.django_db
 MOST_QUERIES = 25
 MOST_BYTES = 150_000
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def _asked(client: Tab, path: str) -> tuple[int, int]:

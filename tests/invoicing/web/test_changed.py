@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from integrations.models import Entry
 from invoicing.attention import causes
@@ -30,12 +29,6 @@ from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = pytest.mark.django_db
 Change = Callable[[Any], object]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

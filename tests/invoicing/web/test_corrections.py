@@ -7,7 +7,6 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from invoicing.corrections import decide as corrections
 from invoicing.corrections import options
@@ -22,12 +21,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def reader(books: Scene, role: str = "manager") -> Client:

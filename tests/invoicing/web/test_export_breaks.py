@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
 from urllib.parse import urlsplit
 
 import pytest
-from django.test import Client, override_settings
+from django.test import Client
 from pytest_django.live_server_helper import LiveServer
 
 from invoicing.web.exports import hours as of_hours
@@ -17,13 +16,6 @@ from tests.visitors import signed_in
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROWS = 12
-
-
-@pytest.fixture(scope="module", autouse=True)
-def static_files_from_the_source() -> Iterator[None]:
-    """Without ``collectstatic`` there is no folder to serve from; in force before the server starts."""
-    with override_settings(WHITENOISE_AUTOREFRESH=True):
-        yield
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 from openpyxl import load_workbook
-from pytest_django import Settings
 
 from invoicing.models import Correction, Dossier, LedgerRow
 from invoicing.web.exports import tables
@@ -41,12 +40,6 @@ PATHS = [
     "/wip/export.csv",
     "/realisation/export.csv",
 ]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

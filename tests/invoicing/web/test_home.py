@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import time_machine
 from django.test import Client
-from pytest_django import Settings
 
 from integrations.models import Connection, Workspace
 from invoicing.models import Dossier
@@ -30,12 +29,6 @@ from tests.visitors import signed_in, text
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import re
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from invoicing.attention import causes
 from invoicing.models import Dossier, LedgerRow
@@ -16,12 +15,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 PAGE = "/dossiers/bakery/hours/"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

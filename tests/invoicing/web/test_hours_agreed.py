@@ -10,7 +10,6 @@ from decimal import Decimal
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from tests.factories import BroughtOrderFactory
 from tests.invoicing.agreements.agreed import PRODUCTS, agree, order, post_all, prepaid
@@ -20,11 +19,6 @@ from tests.worlds import BAKERY, BAKERY_PROJECT, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def reasons(client: Client) -> dict[int, str]:

@@ -15,7 +15,6 @@ import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import Claim, Dossier, LedgerRow, SavedView
 from invoicing.web.hours import sums
@@ -37,12 +36,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 AT = datetime(2026, 11, 5, 9, tzinfo=UTC)
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(autouse=True)

@@ -12,7 +12,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import Dossier, Invoice, LedgerRow
 from tests.factories import (
@@ -29,12 +28,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 PEPPOL = {"way": "peppol", "way_to": "0208:0563846944", "way_asked_at": NOW}
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import Invoice
 from tests.factories import FirmFactory
@@ -20,12 +19,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

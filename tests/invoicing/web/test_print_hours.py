@@ -8,7 +8,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import Dossier
 from invoicing.web.hours import lists
@@ -20,12 +19,6 @@ from toggbill.firms.models import Firm
 pytestmark = pytest.mark.django_db
 PAGE = "/dossiers/bakery/hours/"
 ROWS = 60
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 import time_machine
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from integrations.mirror import on_demand
 from integrations.models import Workspace
@@ -17,12 +17,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 READ = "/dossiers/bakery/read/"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

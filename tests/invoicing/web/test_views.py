@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from invoicing.models import Claim, Dossier, Invoice
 from tests.factories import (
@@ -27,12 +27,6 @@ from toggbill.firms.models import AuditEvent, Firm
 pytestmark = pytest.mark.django_db
 
 ROLES = ["owner", "manager", "bookkeeper", "viewer"]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import Dossier, Invoice
 from tests.invoicing.agreements.agreed import october
@@ -24,12 +23,6 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 Asked = dict[str, str | list[str]]
 SAYS = "By the rules as they are {now} excl. VAT, by those that are tried {then}."
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

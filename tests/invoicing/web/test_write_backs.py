@@ -7,7 +7,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from pytest_django import Settings
 
 from invoicing.models import Dossier, WriteBack
 from tests.conftest import Outcome
@@ -19,12 +18,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 TAG = "facturé"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -36,12 +36,6 @@ TOKEN = "0123456789abcdef0123456789abcdef"
 API_KEY = "5ad1c0de-0000-4000-8000-000000000001"
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 @pytest.fixture
 def firm() -> Firm:
     return FirmFactory(slug="ours", name="Our Firm")

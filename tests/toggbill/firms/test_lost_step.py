@@ -21,12 +21,6 @@ from toggbill.firms.models import Firm, Membership, User
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 @pytest.fixture
 def no_mail(settings: Settings) -> None:
     """A mail server that nobody answers for."""

@@ -11,7 +11,6 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from tests.factories import (
     NOW,
@@ -31,12 +30,6 @@ from toggbill.firms.models import Firm, Invitation, Membership, User
 
 pytestmark = pytest.mark.django_db
 BY = Actor("owner@example.com", "web")
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from django.core import mail
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 from django.utils import timezone
-from pytest_django import Settings
 
 from integrations.sandbox.process import Process
 from tests.conftest import Outcome
@@ -24,12 +23,6 @@ from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
 BY = Actor("owner@example.com", "web")
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ import pytest
 from django.conf import settings as site
 from django.db import models
 from django.utils import translation
-from pytest_django import Settings
 
 from integrations.models import Connection
 from integrations.sandbox.process import Process
@@ -49,12 +48,6 @@ pytestmark = pytest.mark.django_db
 
 BY = Actor("owner@example.com", "page", Authority.COMMAND)
 PLANTED = "planted-secret-0123456789"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -33,12 +33,6 @@ from toggbill.setting_up import steps
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
-
-
 @pytest.fixture
 def firm() -> Firm:
     return FirmFactory(slug="ours", name="Our Firm", language="en")

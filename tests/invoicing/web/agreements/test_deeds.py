@@ -11,7 +11,6 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.models import BroughtOrder, Invoice
 from tests.invoicing.agreements.agreed import ADVANCES, HOUR, agree, bill, post_all, prepaid
@@ -23,11 +22,6 @@ from tests.worlds import BAKERY, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def read_on(visitor: Client, address: str, place: int = 0) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from pytest_django import Settings
 
 from invoicing.corrections import options
 from invoicing.models import Agreement, Invoice
@@ -22,12 +21,6 @@ from tests.worlds import BAKERY_NUMBER, GARAGE, GARAGE_PROJECT, entry
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 MOST_QUERIES = 25
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from pytest_django import Settings
 
 from invoicing.models import Agreement
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, order, post_all, prepaid
@@ -16,11 +15,6 @@ from tests.worlds import GARAGE, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 def test_block_is_agreed_on_a_page(scene: Make) -> None:

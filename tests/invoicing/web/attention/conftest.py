@@ -5,7 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from pytest_django import Settings
 
 from invoicing.models import Dossier
 from tests.factories import (
@@ -17,12 +16,6 @@ from tests.factories import (
 )
 from tests.invoicing.web.attention.deciding import NUMBER
 from toggbill.firms.models import Firm
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from invoicing.deciding.configured import RULES
 from invoicing.dossiers import rules as rules_of_dossiers
@@ -33,12 +32,6 @@ from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 NUMBER = enterprise_number(77)
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

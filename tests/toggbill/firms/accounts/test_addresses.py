@@ -14,7 +14,7 @@ from django.db import connection
 from django.db.models.signals import pre_save
 from django.test import Client
 from django.utils import timezone
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.toggbill.test_second_step import code_of
@@ -27,12 +27,6 @@ from toggbill.firms.models import Firm, Invitation, Membership, User
 
 pytestmark = pytest.mark.django_db
 BY = Actor("owner@example.com", "web")
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from django.conf import settings as site
 from django.http import HttpResponse
 from django.test import Client
 from django.urls import get_resolver, reverse
-from pytest_django import Settings
 
 from integrations.models import Connection
 from tests.addresses import addresses
@@ -37,12 +36,6 @@ pytestmark = pytest.mark.django_db
 
 PASSWORD_PAGE = "/accounts/reauthenticate/"
 STEP_PAGE = "/accounts/2fa/reauthenticate/"
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

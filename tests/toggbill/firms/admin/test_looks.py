@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from invoicing.models import Dossier, Invoice
 from tests.factories import NOW, DossierFactory, FirmFactory, InvoiceFactory, MembershipFactory
@@ -17,12 +16,6 @@ from toggbill.firms.audit import Actor
 from toggbill.firms.models import AuditEvent, Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

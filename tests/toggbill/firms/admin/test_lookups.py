@@ -10,7 +10,6 @@ import pytest
 from django.contrib import admin
 from django.db import models
 from django.test import Client, RequestFactory
-from pytest_django import Settings
 
 from integrations.models import Entry
 from invoicing.models import Dossier, LedgerRow, TagMapping
@@ -22,12 +21,6 @@ from toggbill.firms.models import AuditEvent, Firm, Membership, User
 pytestmark = pytest.mark.django_db
 
 SECRET = re.compile(r"password|secret|token|hash|key$|seed|data$|email|session")
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from pytest_django import DjangoCaptureOnCommitCallbacks, Settings
+from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from tests.factories import (
     NOW,
@@ -19,12 +19,6 @@ from toggbill.firms.audit import Actor, News, record, verify
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from pytest_django import Settings
 
 from tests.factories import (
     DossierFactory,
@@ -14,12 +13,6 @@ from tests.factories import (
 from tests.furniture import furnish
 from tests.toggbill.firms.requests.tabs import Two, an_hour_to_draft
 from tests.visitors import Tab, browser_of
-
-
-@pytest.fixture(autouse=True)
-def static_files_from_the_source(settings: Settings) -> None:
-    """Without ``collectstatic`` there is no folder to serve from, and whitenoise would warn of it."""
-    settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture
