@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, JSONField, OuterRef, Prefetch, Subquery, Value, When
+from django.db.models import OuterRef, Prefetch, Subquery
+from django.db.models.functions import JSONObject
 
 from integrations.clients import billit
 from integrations.clients.http.failures import Message
@@ -40,6 +41,7 @@ from invoicing.posting import credited
 from invoicing.posting.attachments import files_of
 from invoicing.posting.attempts import NOT_POSTED, GivenUp, asked, finish, leaves, never_left, running, tell_of
 from invoicing.posting.orders import orders_of
+from toggbill.database.lookups import NumberByKey
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
@@ -52,7 +54,7 @@ _State = LedgerRow.State
 PAUSE = 60.0
 """Seconds until the next try when the service named none."""
 
-_SETTLED_WITHIN = 3.0
+_SETTLED_WITHIN = 5.0
 """Seconds after which answers are settled although more are awaited: a dead worker leaves little in doubt."""
 
 
@@ -72,7 +74,7 @@ def post_together(
 ) -> dict[int, ServiceError | NotPossible]:
     """Post approved invoices of one company, one after the other; returns by row id why some could not be asked for.
 
-    They share one claim, and the settling of answers that come within three seconds. Each has an attempt of its own, on
+    They share one claim, and the settling of answers that come within five seconds. Each has an attempt of its own, on
     record before its request leaves, and its own outcome. When Billit is unwell, takes the credential no more, or the
     process is to end, the rest stays approved. In the background only what somebody asked for is posted, and nothing
     while the connection is left alone; else ``by`` asks for it herewith.
@@ -288,19 +290,14 @@ def settle(
         status=Step(open_states, _Status.POSTED),
         posting_since=None,
         posted_at=now,
-        order_id=Case(*(When(pk=invoice.pk, then=Value(order_id)) for invoice, _, order_id in settled)),
+        order_id=NumberByKey({invoice.pk: order_id for invoice, _, order_id in settled}),
         accepted_body=Subquery(attempts.filter(invoice=OuterRef("pk")).values("body")),
         **columns("problem", None),
         needs_person=False,
         not_before=None,
     )
-    taken = [
-        When(pk=attempt.pk, then=Value({"order": order_id}, output_field=JSONField()))
-        for _, attempt, order_id in settled
-    ]
-    attempts.update(
-        outcome=outcome, http_status=200, answer=Code.TAKEN_AS_ORDER, answer_facts=Case(*taken), finished_at=now
-    )
+    taken = JSONObject(order=NumberByKey({attempt.pk: order_id for _, attempt, order_id in settled}))
+    attempts.update(outcome=outcome, http_status=200, answer=Code.TAKEN_AS_ORDER, answer_facts=taken, finished_at=now)
     transitions.lock(invoices=[invoice for invoice, _, _ in settled])
     billed = [invoice for invoice, _, _ in settled if invoice.kind == Invoice.Kind.INVOICE]
     transitions.invoiced(invoices=billed, now=now)

@@ -93,13 +93,14 @@ def measure(*, invoices: int, rounds: int, annexes: bool = False) -> list[str]:
 
 def _by_worker(invoices: Sequence[Invoice], place: Place) -> float:
     """Seconds from the first message to the last invoice that is posted."""
-    ids = [invoice.pk for invoice in invoices]
     now = timezone.now()
     for invoice in invoices:
         delivery.request(invoice=invoice, send=False, by=BY, now=now)
     begun = time.perf_counter()
     tick_delivery.delay()
-    place.until(lambda: not Invoice.objects.filter(pk__in=ids).exclude(status="posted").exists())
+    # Few rows: who asks must not take the processor from those who work.
+    asked = Invoice.objects.filter(post_requested_at__isnull=False).exclude(status="posted")
+    place.until(lambda: not asked.exists())
     return time.perf_counter() - begun
 
 

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from integrations.models import Entry
 from invoicing.models import LedgerRow
 from tests.factories import NOW, EntryFactory, LedgerRowFactory
+from toggbill.database.lookups import NumberByKey
 
 pytestmark = pytest.mark.django_db
 
@@ -34,3 +35,15 @@ def test_one_of_sends_a_single_array_and_joins_nothing() -> None:
     _, _, condition = query["sql"].partition(" WHERE ")
     assert condition.startswith('"invoicing_ledgerrow"."entry_id" = ANY(\'{7,8}\'')
     assert "JOIN" not in query["sql"]
+
+
+def test_each_row_gets_the_number_of_its_key() -> None:
+    first, second, third = LedgerRowFactory(), LedgerRowFactory(), LedgerRowFactory()
+    most = 2**63 - 1
+    numbers = NumberByKey({first.pk: 7, third.pk: most, 999_999: 1})
+    found = LedgerRow.objects.annotate(number=numbers).order_by("pk").values_list("pk", "number")
+    assert list(found) == [(first.pk, 7), (second.pk, None), (third.pk, most)]
+    assert LedgerRow.objects.filter(pk__in=[first.pk, second.pk]).update(
+        seconds=NumberByKey({first.pk: 61, second.pk: 62})
+    )
+    assert [LedgerRow.objects.get(pk=row.pk).seconds for row in (first, second)] == [61, 62]
