@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ from integrations.models import Entry
 from invoicing.ledger.facts.books import Facts, terms
 from invoicing.models import Dossier, LedgerRow
 from invoicing.rules import planning
-from invoicing.rules.agreement import Agreement
+from invoicing.rules.agreement import Agreement, Kind
 from invoicing.rules.billing.lines import LineKind, PlannedLine
 from invoicing.rules.judging.judge import Judge
 from invoicing.rules.judging.mapping import ClientRule, TagRule
@@ -133,26 +133,42 @@ def compare(dossier: Dossier, *, before: Side, after: Side, entries: int, now: d
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What is tried on a plan. ``rules``: by the columns of a dossier; ``without``: agreements (ids) that are left out;
-    ``agreement``: one that is added."""
+    """What is tried on a plan. ``rules``: by the columns of a dossier; ``start``: its first day; ``named``: the Toggl
+    clients that it names, none for what no dossier names; ``without``: agreements (ids) that are left out;
+    ``agreement``: one that is added, and of one with prepaid hours the first block is sold."""
 
     rules: Mapping[str, Any] = field(default_factory=dict)
     tags: tuple[TagRule, ...] = ()
     clients: tuple[ClientRule, ...] = ()
     without: frozenset[int] = frozenset()
     agreement: Agreement | None = None
+    start: date | None = None
+    named: frozenset[int] | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is another than it stands."""
-        return bool(self.rules or self.tags or self.clients or self.without or self.agreement)
+        is_other = self.rules or self.tags or self.clients or self.without or self.agreement
+        return bool(is_other or self.start or self.named is not None)
 
-    def apply(self, dossier: Dossier, judge: Judge) -> Judge:
-        """Change the rules of a dossier, which is not saved; gives the judge by all that is tried."""
+    @property
+    def block(self) -> int | None:
+        """The agreement (id) of which a block is sold."""
+        is_prepaid = self.agreement is not None and self.agreement.kind == Kind.prepaid
+        return self.agreement.id if self.agreement is not None and is_prepaid else None
+
+    def apply(self, dossier: Dossier, judge: Judge, *, is_alone: bool) -> Judge:
+        """Change the rules of a dossier, which is not saved; gives the judge by all that is tried. ``is_alone``: no
+        other dossier has its workspace, so that without named clients it bills all of it (R1)."""
         for name, value in self.rules.items():
             setattr(dossier, name, value)
         added = () if self.agreement is None else (self.agreement,)
         agreed = (*(each for each in judge.agreements if each.id not in self.without), *added)
         judged = {name: value for name, value in self.rules.items() if name in _JUDGED_BY}
+        if self.start is not None:
+            dossier.start_date = judged["start"] = self.start
+            agreed = tuple(replace(each, books_from=self.start) for each in agreed)
+        if self.named is not None:
+            judged["clients"] = None if is_alone and not self.named else self.named
         return judge.mapped(self.tags, self.clients).under(agreements=agreed, **judged)
 
 

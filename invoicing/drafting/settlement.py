@@ -13,6 +13,7 @@ from invoicing.deciding import figures, rights
 from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.drafting.runs import Drafting
+from invoicing.drafting.trying import WhatIf
 from invoicing.ledger.facts.books import Facts
 from invoicing.ledger.states import derive
 from invoicing.models import Agreement, Dossier, Invoice, InvoiceLine
@@ -62,7 +63,8 @@ def foresee(*, agreement: Agreement, through: date, now: datetime) -> Drafting:
         ]
         return judge.under(agreements=tuple(agreed))
 
-    return runs.foresee(dossier=agreement.dossier, cut_off=cut_off, now=now, what_if=settled, only=only, books=books)
+    tried = WhatIf(settled)
+    return runs.foresee(dossier=agreement.dossier, cut_off=cut_off, now=now, what_if=tried, only=only, books=books)
 
 
 @transaction.atomic

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -11,8 +11,9 @@ from django.db.models import Prefetch, Q
 from django.utils.translation import gettext
 
 from integrations.models import Customer, Entry
-from invoicing.drafting import drafts
+from invoicing.drafting import drafts, trying
 from invoicing.drafting.drafts import key_of
+from invoicing.drafting.trying import WhatIf as WhatIf
 from invoicing.ledger.agreements import agreements, blocks
 from invoicing.ledger.agreements.fee_periods import unlisted
 from invoicing.ledger.facts.books import Facts, terms
@@ -31,10 +32,6 @@ from toggbill.firms.errors import NotPossible
 _Status = Invoice.Status
 _State = LedgerRow.State
 _ON_ACCOUNT = Q(ledger_row__state=_State.ON_ACCOUNT)
-
-
-WhatIf = Callable[[Dossier, Judge], Judge]
-"""Changes the rules of a dossier, which is not saved, and gives the judge by these rules."""
 
 
 @dataclass(slots=True)
@@ -113,7 +110,7 @@ class Sheet:
         waiting = [invoice for invoice in found if invoice.status == _Status.DRAFT]
         judge = books.judges[dossier.pk]
         if what_if is not None:
-            judge = what_if(dossier, judge)
+            judge = what_if.judge(dossier, judge)
         remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
         key = frozenset(each.pk for each in remapped)
         if key not in table.hours:
@@ -121,23 +118,33 @@ class Sheet:
             # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
             table.hours[key] = hours, books.billed_elsewhere(hours)
         hours, elsewhere = table.hours[key]
+        of_run = terms(dossier, cut_off=cut_off, late_through=table.late_through, now=now)
+        standing = table.standing_of(judge.agreements, [*waiting, *remapped])
+        stocks = blocks.stocks_of([each.id for each in judge.agreements], books.sold, besides=[*waiting, *remapped])
+        twins, block = None, None
+        if what_if is not None:
+            more = trying.reached(dossier, books, what_if)
+            hours = list({row.pk: row for row in (*more, *hours)}.values())
+            elsewhere |= books.billed_elsewhere(more)
+            twins = trying.twins_of(dossier, books, judge, what_if, hours)
+            judge, in_stock, block = trying.sold(judge, of_run, what_if)
+            stocks |= in_stock
         covering = {row.pk: row.covered_by for row in hours if row.covered_by is not None}
-        held = {row.remote_id for row in hours if row.ledger_row.state == _State.HELD}
+        held = {row.remote_id for row in hours if hasattr(row, "ledger_row") and row.ledger_row.state == _State.HELD}
+        entries = [books.entry(row, trying.kept_of(row, twins), elsewhere, covering) for row in hours]
+        if what_if is not None:
+            standing = trying.counted(standing, judge, zip(hours, entries, strict=True))
         plan = planning.plan(
-            (books.entry(row, row.ledger_row, elsewhere, covering) for row in hours),
+            entries,
             judge=judge,
-            agreed=planning.Agreed(
-                table.standing_of(judge.agreements, [*waiting, *remapped]),
-                stocks=blocks.stocks_of(
-                    [each.id for each in judge.agreements], books.sold, besides=[*waiting, *remapped]
-                ),
-            ),
-            terms=terms(dossier, cut_off=cut_off, late_through=table.late_through, now=now),
+            agreed=planning.Agreed(standing, stocks=stocks),
+            terms=of_run,
             held=held,
             differences=table.differences,
             at_their_day={key_of(row) for row in waiting if row.at_their_day},
             written={key_of(row): drafts.written(row.lines.all()) for row in waiting},
         )
+        plan = trying.with_block(plan, block, of_run)
         if only is not None:
             own = tuple(each for each in plan.invoices if each.buyer.key == only and each.block is None)
             plan = replace(plan, invoices=own, hung=(), drawn=())

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -31,11 +31,12 @@ def paged(request: HttpRequest, rows: QuerySet[Any] | Sequence[Any], *, per_page
     }
 
 
-def dossier_of(request: FirmRequest, key: str) -> Dossier:
-    """The dossier of that short name. Raises ``Http404``."""
+def dossier_of(request: FirmRequest, key: str, **asked: Exists) -> Dossier:
+    """The dossier of that short name; ``asked``: expressions that are read with it. Raises ``Http404``."""
     rows = visible(request.membership, Dossier.objects.all())
     rows = rows.select_related("firm", "workspace__connection", "company__connection")
-    return get_object_or_404(rows, key=key)
+    found: Dossier = get_object_or_404(rows.annotate(**asked), key=key)
+    return found
 
 
 def invoice_of(request: FirmRequest, reference: str) -> Invoice:

@@ -28,16 +28,18 @@ class _Found(NamedTuple):
 
 def of(books: Facts, *, workspace: Workspace, rows: Collection[Entry]) -> dict[int, int]:
     """By row id: the entry (row id) that says the same and has a lower id, for those of ``rows`` that have one."""
-    own = {row.pk for row in rows}
+    own = {row.pk: row for row in rows}
     alike = [
         each.pk
         for group in _alike(workspace, {row.started_at for row in rows})
-        if own.intersection(each.pk for each in group[1:])
+        if any(each.pk in own for each in group[1:])
         for each in group
     ]
     if not alike:
         return {}
-    found = list(Entry.objects.filter(pk__in=alike))
+    found = [own[pk] for pk in alike if pk in own]
+    if others := [pk for pk in alike if pk not in own]:
+        found += Entry.objects.filter(pk__in=others)
     pks = {row.remote_id: row.pk for row in found}
     twins = plausibility.twins(map(books.entry, found), books.lets_through)
     return {pks[higher]: pks[lower] for higher, lower in twins.items() if pks[higher] in own}

@@ -8,10 +8,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.db.models import Exists, OuterRef
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -22,14 +24,14 @@ from invoicing.deciding import figures
 from invoicing.deciding.read import Read
 from invoicing.dossiers import trial
 from invoicing.drafting import runs
-from invoicing.drafting.sheet import Table
+from invoicing.drafting.sheet import Table, WhatIf
 from invoicing.ledger import attention
 from invoicing.ledger.facts.books import Facts
 from invoicing.models import Dossier, Invoice
 from invoicing.rules import planning
 from invoicing.rules.planning import NOT_OVER
 from invoicing.web.agreements import words
-from invoicing.web.dossiers.what_if import WhatIf
+from invoicing.web.dossiers.what_if import Asked
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, member, member_required
 from toggbill.firms.errors import NotPossible
@@ -77,16 +79,17 @@ class LeftOut:
 @member_required()
 @require_GET
 def preview(request: FirmRequest, key: str) -> HttpResponse:
-    """What drafting through a local day (`through`) would make; with something to try (``WhatIf``), both side by side.
+    """What drafting through a local day (`through`) would make; with something to try (``Asked``), both side by side.
 
     Its form drafts exactly what is shown of the rules as they stand, or says what changed since (409).
     """
-    row, now = dossier_of(request, key), timezone.now()
+    invoiced = Exists(Invoice.objects.standing().filter(dossier=OuterRef("pk")))
+    row, now = dossier_of(request, key, has_invoiced=invoiced), timezone.now()
     today = timezone.localdate(now)
     through = _day(request.GET.get("through", "")) or today.replace(day=1) - timedelta(days=1)
     books = Facts.load(row.workspace)
-    what_if = WhatIf(request.GET, row, books, named=not member(request).is_restricted)
-    tried = what_if.tried()
+    asked = Asked(request.GET, row, books, sees_all=not member(request).is_restricted)
+    tried = asked.tried()
     try:
         table = Table.read(row, tries=bool(tried))
         found = runs.foresee(dossier=row, cut_off=through, now=now, books=books, table=table)
@@ -115,9 +118,10 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "before": sum(before.values(), Decimal(0)),
             "month_before": through.replace(day=1) - timedelta(days=1),
             "read": Read.of([figures.of_plan(row, through, found.plan)]).pack(),
-            "what_if": what_if,
+            "what_if": asked,
             "is_tried": other is not None,
             "gained": sorted(gained.items()),
+            "unread": _unread(row, tried),
             **({} if other is None else _otherwise(row, found, other)),
             "mirror_as_of": found.mirror_as_of,
         },
@@ -132,11 +136,19 @@ def _day(text: str) -> date | None:
     return found
 
 
+def _unread(dossier: Dossier, tried: trial.Tried) -> date | None:
+    """Since which day Toggl was read, where the start that is tried lies before it."""
+    since = dossier.workspace.read_from
+    return since if since is not None and tried.start is not None and tried.start < since else None
+
+
 def _by(tried: trial.Tried, dossier: Dossier, found: runs.Drafting, now: datetime, books: Facts) -> runs.Drafting:
     """The same run by what is tried, on a copy of the dossier that is never saved."""
     changed, sheet = copy.copy(dossier), found.sheet
+    judge = partial(tried.apply, is_alone=len(books.dossiers) == 1)
+    what_if = WhatIf(judge, start=tried.start, clients=tried.named, block=tried.block, twins=True)
     return runs.foresee(
-        dossier=changed, cut_off=sheet.cut_off, now=now, what_if=tried.apply, books=books, table=sheet.table
+        dossier=changed, cut_off=sheet.cut_off, now=now, what_if=what_if, books=books, table=sheet.table
     )
 
 

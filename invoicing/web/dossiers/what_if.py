@@ -1,4 +1,4 @@
-"""What a preview may try without saving it: rules of the dossier, mappings of tags and clients, and agreements.
+"""What a preview may try without saving it: rules of the dossier, its start and named clients, mappings, agreements.
 
 All of it comes with the address: a trial is kept as a bookmark, sent to a colleague, and read without a script.
 """
@@ -6,6 +6,7 @@ All of it comes with the address: a trial is kept as a bookmark, sent to a colle
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any, cast
 
@@ -26,6 +27,7 @@ from invoicing.rules.text import text_key
 from invoicing.web.agreements.forms import PayerField
 from invoicing.web.amounts import AmountField
 from invoicing.web.configuring.forms import CustomerField, customer_of, note
+from invoicing.web.dossiers.tried_books import BooksForm, ClientsField, TriedForm, column, named_by
 
 MOST_MAPPINGS = 10
 """Of tags, and of clients, that are tried at once."""
@@ -33,22 +35,6 @@ _OFFERED = 200
 """Lines of a list: who has more types a name or a number."""
 _AGREED = "agreed"
 """Before the names of the fields of an agreement that is tried."""
-
-
-def _column(name: str) -> Any:
-    """The name of a rule as everywhere else."""
-    return Dossier._meta.get_field(name).verbose_name  # type: ignore[union-attr]  # a column has one
-
-
-class _Form(forms.Form):
-    """Fields that look as all others do."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            if not isinstance(field.widget, forms.CheckboxSelectMultiple):
-                is_choice = isinstance(field, forms.ChoiceField)
-                field.widget.attrs["class"] = "form-select" if is_choice else "form-control"
 
 
 class ProductField(forms.CharField):
@@ -72,7 +58,7 @@ class ProductField(forms.CharField):
         return reference
 
 
-class RulesForm(_Form):
+class RulesForm(TriedForm):
     """The rules of a dossier that change what is drafted, or how."""
 
     billable = forms.ChoiceField(label=gettext_lazy("Bill"), choices=Dossier.Billable.choices)
@@ -81,17 +67,17 @@ class RulesForm(_Form):
     rounding_direction = forms.ChoiceField(label=gettext_lazy("Direction"), choices=Dossier.Direction.choices)
     rounding_level = forms.ChoiceField(label=gettext_lazy("Level"), choices=Dossier.Level.choices)
     rounding_minimum = forms.IntegerField(label=gettext_lazy("Minimum minutes per entry"), min_value=0, max_value=480)
-    price_day = forms.ChoiceField(label=_column("price_day"), choices=Dossier.PriceDay.choices)
-    price_decimals = forms.IntegerField(label=_column("price_decimals"), min_value=2, max_value=5)
-    default_product = ProductField(label=_column("default_product"), required=False)
-    longest_hours = forms.IntegerField(label=_column("longest_hours"), min_value=0, max_value=1000)
+    price_day = forms.ChoiceField(label=column("price_day"), choices=Dossier.PriceDay.choices)
+    price_decimals = forms.IntegerField(label=column("price_decimals"), min_value=2, max_value=5)
+    default_product = ProductField(label=column("default_product"), required=False)
+    longest_hours = forms.IntegerField(label=column("longest_hours"), min_value=0, max_value=1000)
 
     def changes(self, dossier: Dossier) -> dict[str, Any]:
         """Those that are another than the dossier's."""
         return {name: value for name, value in self.cleaned_data.items() if value != getattr(dossier, name)}
 
 
-class TagRow(_Form):
+class TagRow(TriedForm):
     """A tag that leads to a product, or is not billed."""
 
     tag = forms.CharField(label=gettext_lazy("Tag"), max_length=255, required=False)
@@ -105,7 +91,7 @@ class TagRow(_Form):
         return cleaned
 
 
-class ClientRow(_Form):
+class ClientRow(TriedForm):
     """A Toggl client that is billed to a customer."""
 
     client = PayerField(label=gettext_lazy("Client of Toggl"), required=False)
@@ -126,15 +112,16 @@ class ClientRow(_Form):
         return cleaned
 
 
-class AgreementForm(_Form):
-    """A fee or advances of a customer, in simple terms; agreements that stand are left out beside it (``without``)."""
+class AgreementForm(TriedForm):
+    """A fee, advances or a block of hours of a customer, in simple terms; agreements that stand are left out beside it
+    (``without``)."""
 
     title = gettext_lazy("Agreement that is tried")
 
     customer = PayerField(label=gettext_lazy("Agreement with (client, or number)"), required=False)
     kind = forms.ChoiceField(
         label=gettext_lazy("kind"),
-        choices=[(each.value, each.label) for each in (Agreement.Kind.FIXED, Agreement.Kind.ADVANCE)],
+        choices=Agreement.Kind.choices,
         required=False,
     )
     product = ProductField(label=gettext_lazy("billed as product"), required=False)
@@ -153,6 +140,9 @@ class AgreementForm(_Form):
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         required=False,
     )
+    hours = AmountField(label=gettext_lazy("hours of a block"), required=False)
+    price = AmountField(label=gettext_lazy("price of an hour excl. VAT"), required=False)
+    refill_at = AmountField(label=gettext_lazy("a new block when fewer hours are left than"), required=False)
 
     def __init__(self, *args: Any, dossier: Dossier, **kwargs: Any) -> None:
         super().__init__(*args, prefix=_AGREED, **kwargs)
@@ -165,7 +155,9 @@ class AgreementForm(_Form):
             return cleaned
         # What is at fault is no longer among what was cleaned.
         start = cleaned["start"]
-        for name in [name for name in ("product", "amount", "start") if not cleaned[name]]:
+        is_prepaid = cleaned["kind"] == agreed.Kind.prepaid
+        needed = ("product", "start", *(("hours", "price") if is_prepaid else ("amount",)))
+        for name in [name for name in needed if not cleaned[name]]:
             self.add_error(name, self.fields[name].error_messages["required"])
         if start and not self.dossier.start_date <= start <= days.LAST:
             self.add_error("start", gettext("Give a day from the start of the dossier on."))
@@ -179,26 +171,31 @@ class AgreementForm(_Form):
         payer = given["customer"]
         if payer is None:
             return None
-        is_fixed = (given["kind"] or agreed.Kind.fixed) == agreed.Kind.fixed
+        kind = agreed.Kind(given["kind"] or agreed.Kind.fixed)
         client = payer if isinstance(payer, int) else None
-        return agreed.Agreement(
+        stated = agreed.Agreement(
             key="tried",
             title=str(self.title),
             id=TRIED,
-            kind=(agreed.Kind.fixed if is_fixed else agreed.Kind.advance).value,
+            kind=kind.value,
             client_id=client,
             client_name=cast(PayerField, self.fields["customer"]).names.get(client or 0, ""),
             number=payer if isinstance(payer, str) else "",
             start=given["start"],
             product=given["product"],
+            books_from=self.dossier.start_date,
+        )
+        if kind is agreed.Kind.prepaid:
+            return replace(stated, hours=given["hours"], price=given["price"], refill_at=given["refill_at"])
+        return replace(
+            stated,
             amount=given["amount"],
             every=given["every"] or agreed.Every.month.value,
-            in_advance=is_fixed and given["due"] == "advance",
-            books_from=self.dossier.start_date,
+            in_advance=kind is agreed.Kind.fixed and given["due"] == "advance",
         )
 
 
-class WithoutForm(_Form):
+class WithoutForm(TriedForm):
     """Agreements that stand and are left out."""
 
     without = forms.MultipleChoiceField(
@@ -208,20 +205,28 @@ class WithoutForm(_Form):
     )
 
 
-class WhatIf:
+class Asked:
     """Everything that an address asks to be tried on a dossier, in forms that say what is wrong with it.
 
-    ``books``: as they were read for the preview; ``named``: whether who asks sees all customers of the firm, so that
-    they are offered by name.
+    ``dossier``: a row that says whether it ``has_invoiced``; ``books``: as they were read for the preview;
+    ``sees_all``: whether who asks sees all customers of the firm, so that they are offered by name.
     """
 
-    def __init__(self, given: QueryDict, dossier: Dossier, books: Facts, *, named: bool) -> None:
+    def __init__(self, given: QueryDict, dossier: Any, books: Facts, *, sees_all: bool) -> None:
         judge = books.judges[dossier.pk]
         clients = dict(in_scope(dossier, books))
-        customers = {each.party_id: each.name for each in judge.customers} if named else {}
+        customers = {each.party_id: each.name for each in judge.customers} if sees_all else {}
         self._dossier = dossier
         standing = {name: getattr(dossier, name) for name in RulesForm.base_fields}
         self.rules = RulesForm(standing | {name: given[name] for name in standing if name in given})
+        named = named_by(dossier, books)
+        # Who does not see all customers tries those that the dossier bills.
+        offered = books.clients if sees_all else clients
+        shown = "\n".join(line(client, offered[client]) for client in sorted(named & offered.keys()))
+        standing = {"start_date": dossier.start_date, "named": shown}
+        stated = standing | {name: given[name] for name in standing if name in given}
+        self.books = BooksForm(stated, dossier=dossier, books=books, unseen=named - offered.keys())
+        cast(ClientsField, self.books.fields["named"]).names = offered
         self.tags = _rows(TagRow, given)
         self.clients = _rows(ClientRow, given)
         # Nothing of it is wrong before something is said of it.
@@ -243,7 +248,7 @@ class WhatIf:
     @property
     def forms(self) -> list[forms.Form]:
         """All of them."""
-        return [self.rules, *self.tags, *self.clients, self.agreement, self.without]
+        return [self.rules, self.books, *self.tags, *self.clients, self.agreement, self.without]
 
     @property
     def is_faulty(self) -> bool:
@@ -262,10 +267,11 @@ class WhatIf:
             clients=tuple(ClientRule(each["client"], *customer_of(each["customer"])) for each in clients),
             without=frozenset(self._agreements[key] for key in self.without.cleaned_data["without"]),
             agreement=self.agreement.terms() if self.agreement.is_bound else None,
+            **self.books.changes(),
         )
 
 
-def _rows(form: type[_Form], given: QueryDict) -> list[_Form]:
+def _rows(form: type[TriedForm], given: QueryDict) -> list[TriedForm]:
     """A form for each mapping that an address states, and an empty one while another may be added."""
     names = list(form.base_fields)
     stated = list(zip_longest(*(given.getlist(name)[:MOST_MAPPINGS] for name in names), fillvalue=""))

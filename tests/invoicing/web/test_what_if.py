@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -11,12 +12,28 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
-from invoicing.models import Dossier, Invoice
-from tests.invoicing.agreements.agreed import october
-from tests.invoicing.scene import Scene, everything
+from invoicing.drafting import runs
+from invoicing.models import ClientMapping, Dossier, DossierClient, Invoice
+from tests.invoicing.agreements.agreed import october, order, post_all, prepaid
+from tests.invoicing.scene import BY, Scene, everything
 from tests.visitors import inputs, signed_in, words
-from tests.worlds import BAKERY, BAKERY_PROJECT, GARAGE_NUMBER, GARAGE_PARTY, entry, product
+from tests.worlds import (
+    BAKERY,
+    BAKERY_NUMBER,
+    BAKERY_PROJECT,
+    COMPANY,
+    GARAGE,
+    GARAGE_NUMBER,
+    GARAGE_PARTY,
+    GARAGE_PROJECT,
+    WORKSPACE,
+    client,
+    entry,
+    product,
+    project,
+)
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +65,9 @@ def books(scene: Make) -> Scene:
     return made
 
 
-def shown(client: Client, books: Scene, asked: Asked) -> str:
+def shown(client: Client, books: Scene, asked: Asked, dossier: Dossier | None = None) -> str:
     query = urlencode({"through": "2026-10-31"} | asked, doseq=True)
-    answer = client.get(f"/dossiers/{books.dossier.key}/preview/?{query}")
+    answer = client.get(f"/dossiers/{(dossier or books.dossier).key}/preview/?{query}")
     assert answer.status_code == 200
     return words(answer.content)
 
@@ -169,3 +186,129 @@ def test_what_cannot_be_tried_is_said_at_its_field(asked: Asked, said: str, book
 def test_default_product_that_billit_lost_is_no_fault(books: Scene) -> None:
     Dossier.objects.filter(pk=books.dossier.pk).update(default_product="GONE", start_date=date(2026, 1, 1))
     assert "Nothing is tried" not in shown(signed_in(books.firm), books, {})
+
+
+# --- as it would be once it were saved --------------------------------------------------------------------------------
+
+
+def tried(books: Scene, asked: Asked, dossier: Dossier | None = None) -> Decimal:
+    """What a trial comes to in euro excl. VAT; it writes nothing."""
+    dossier = dossier or books.dossier
+    client, before = signed_in(books.firm), everything()
+    with CaptureQueriesContext(connection) as queries:
+        page = shown(client, books, asked, dossier)
+    assert len(queries) <= 25
+    assert everything() == before
+    found = re.search(r"by those that are tried € ([0-9,.]+)\.", page)
+    assert found, page
+    return Decimal(found[1].replace(",", ""))
+
+
+def billed(dossier: Dossier) -> Decimal:
+    """What a run drafts beside what was billed already, in euro excl. VAT."""
+    runs.draft(dossier=dossier, cut_off=date(2026, 10, 31), by=BY, now=timezone.now())
+    return sum(Invoice.objects.standing().filter(dossier=dossier).values_list("total_excl", flat=True), Decimal(0))
+
+
+@pytest.mark.parametrize(("start", "comes_to"), [("2026-10-06", "350.00"), ("2026-10-02", "700.00")])
+def test_another_start_bills_as_drafting_does_once_it_is_saved(start: str, comes_to: str, books: Scene) -> None:
+    twice = {"project_id": BAKERY_PROJECT, "description": "Said twice"}
+    books.control.put_entries(
+        entry(6, "2026-10-02T07:00:00+00:00", seconds=7200),
+        *(entry(serial, "2026-10-02", seconds=5400, **twice) for serial in (7, 8)),
+    )
+    october(books, included_hours=Decimal("2.00"), extra_product="ADV")
+    books.rules(start_date=date(2026, 10, 5))
+    books.sync()
+    assert tried(books, {"start_date": start}) == Decimal(comes_to)
+    books.rules(start_date=date.fromisoformat(start))
+    books.sync()
+    assert billed(books.dossier) == Decimal(comes_to)
+
+
+@pytest.mark.slow
+def test_start_stays_once_something_is_invoiced_and_days_before_the_reading_are_said(books: Scene) -> None:
+    assert "Toggl has been read from 1 Sep 2026 on" in shown(signed_in(books.firm), books, {"start_date": "2026-08-01"})
+    books.draft()
+    page = shown(signed_in(books.firm), books, {"start_date": "2026-10-06"})
+    assert "Stays 2026-09-01, since dossier small has invoiced" in page
+    assert "by those that are tried" not in page
+
+
+@pytest.mark.parametrize(
+    ("named", "saved", "comes_to"),
+    [(f"{GARAGE}\nNobody's books", [GARAGE, 503], "400.00"), ("Nobody's books", [503], "200.00"), ("", [], "0.00")],
+)
+def test_other_clients_bill_as_drafting_does_once_they_are_saved(
+    named: str, saved: list[int], comes_to: str, scene: Make
+) -> None:
+    table = {"toggl": "main", "billit": "main", "workspace": WORKSPACE, "company": COMPANY, "start": "2026-09-01"}
+    table["tags"] = [{"tag": "Advice", "product": "ADV"}]
+    books = scene(
+        dossiers=[
+            {"key": "whole", **table, "clients": [BAKERY]},
+            {"key": "second", **table, "clients": [GARAGE]},
+        ],
+        clients=[
+            client(GARAGE, f"Garage {GARAGE_NUMBER}"),
+            client(BAKERY, f"Bakery {BAKERY_NUMBER}"),
+            client(503, "Nobody's books"),
+        ],
+        projects=[
+            project(GARAGE_PROJECT, "Garage", GARAGE),
+            project(BAKERY_PROJECT, "Bakery", BAKERY),
+            project(603, "Nobody's", 503),
+        ],
+        entries=[
+            entry(1, seconds=7200),
+            entry(2, project_id=BAKERY_PROJECT),
+            *(entry(serial, f"2026-10-{serial}", project_id=603) for serial in (10, 11)),
+            entry(12, "2026-10-10", project_id=603, description="Work 10"),
+        ],
+        products=[product(0, "ADV", "Advice", "100.00")],
+    )
+    dossier = Dossier.objects.select_related("firm", "workspace__firm", "company").get(key="second")
+    ClientMapping.objects.create(
+        firm=books.firm, dossier=dossier, client_remote_id=503, customer_party_id=GARAGE_PARTY, number=""
+    )
+    runs.draft(dossier=dossier, cut_off=date(2026, 10, 31), by=BY, now=timezone.now())
+    assert tried(books, {"named": named}, dossier) == Decimal(comes_to)
+    dossier.named_clients.all().delete()
+    for number in saved:
+        DossierClient.objects.create(
+            firm=books.firm, dossier=dossier, workspace=dossier.workspace, client_remote_id=number
+        )
+    books.rules(group_by="product")
+    books.sync()
+    assert billed(dossier) == Decimal(comes_to)
+
+
+@pytest.mark.parametrize(
+    ("hours", "refill", "comes_to"),
+    [
+        # 1:10 crosses the end of the block; 0:50 is billed by the hour, and the bakery's hour as before.
+        ("1", "", "268.00"),
+        # Nothing is left: the next block is due, and 0:50 waits for it.
+        ("1", "1", "270.00"),
+        # Both draw the block.
+        ("5,5", "2", "567.50"),
+        # One that begins after the run is not sold.
+        (None, "", "300.00"),
+    ],
+)
+def test_prepaid_hours_bill_as_drafting_does_once_a_block_is_sold(
+    hours: str | None, refill: str, comes_to: str, books: Scene
+) -> None:
+    asked: Asked = AGREED | {"agreed-kind": "prepaid", "agreed-product": "ADV", "agreed-amount": ""}
+    asked |= {"agreed-hours": hours or "1", "agreed-price": "85.00", "agreed-refill_at": refill}
+    if hours is None:
+        asked["agreed-start"] = "2026-11-01"
+    assert tried(books, asked) == Decimal(comes_to)
+    if hours is None:
+        return
+    refill_at = Decimal(refill) if refill else None
+    made = prepaid(books, start=date(2026, 10, 1), hours=Decimal(hours.replace(",", ".")), refill_at=refill_at)
+    order(made)
+    post_all(books)
+    books.sync()
+    assert billed(books.dossier) == Decimal(comes_to)
