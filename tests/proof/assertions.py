@@ -25,6 +25,7 @@ _DIFFERENCE = "Correction of invoice"
 _WORK = re.compile(r"Work \d+")
 # A fee and its period, an advance and its day. Extra hours come in parts, and a settlement names its advances again.
 _PERIOD = re.compile(r"(Flat fee|Advance) · Agreed \d+")
+_CREDITED = re.compile(r" · Credit for invoice .*")
 _OF_ANOTHER = re.compile(r"beyond the|advance of invoice")
 
 
@@ -185,7 +186,7 @@ def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) 
                 continue
             shown.update(dict.fromkeys(((order["CompanyID"], work) for work in _WORK.findall(text)), sign))
             if _PERIOD.match(text) and not _OF_ANOTHER.search(text):
-                shown[order["CompanyID"], text] += sign
+                shown[order["CompanyID"], _CREDITED.sub("", text).strip()] += sign
     on_orders: defaultdict[int, set[str]] = defaultdict(set)
     claims = Claim.objects.filter(kind=Claim.Kind.ENTRY, line__invoice__reference__in=references)
     for claim in claims.select_related("line__invoice"):

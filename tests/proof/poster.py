@@ -33,6 +33,7 @@ from invoicing.tasks import (
     send_invoices,
 )
 from tests.invoicing.scene import BY
+from tests.proof import agreed_deeds
 from tests.proof.processes import LEASE, PATIENCE, ROOT, Place
 from tests.proof.steps import FAULTS, STEPS
 from tests.proof.world import COMPANY, SLUG, yesterday
@@ -101,6 +102,19 @@ def _by_command(dossier: Dossier) -> None:
         call_command("invoice", *asked)
 
 
+def _in_the_office(dossier: Dossier) -> None:
+    """The command drafts; a person writes a draft down; the command does the rest."""
+    call_command("invoice", "--firm", SLUG, "--dossier", dossier.key, "--through", yesterday())
+    agreed_deeds.write_down(dossier)
+    _by_command(dossier)
+
+
+def _taking_back(dossier: Dossier) -> None:
+    """A person drafts credit notes of what was sent; the command posts them, and bills again what they freed."""
+    agreed_deeds.take_back(dossier)
+    _by_command(dossier)
+
+
 def _by_tasks(dossier: Dossier) -> None:
     """What a worker does, task after task, without a broker between them."""
     sync_workspace(workspace_id=dossier.workspace_id)
@@ -132,4 +146,10 @@ def decide_and_look_up(dossier: Dossier) -> None:
         recover_replacement(invoice_id=invoice.pk)
 
 
-WAYS = {"command": _by_command, "workers": _by_tasks, "person": decide_and_look_up}
+WAYS = {
+    "command": _by_command,
+    "workers": _by_tasks,
+    "person": decide_and_look_up,
+    "office": _in_the_office,
+    "taking back": _taking_back,
+}

@@ -19,7 +19,7 @@ from integrations.mirror import writing
 from integrations.models import Entry
 from invoicing.annexes import freeze
 from invoicing.corrections import replace
-from invoicing.drafting import runs
+from invoicing.drafting import drafts, draws, runs
 from invoicing.ledger.states import transitions
 from invoicing.models import Attempt, Claim, Deduction, LedgerRow
 from invoicing.posting import post, read_first, recover
@@ -134,6 +134,12 @@ FREEZING = {
 SETTLING = {
     "inside the settling of advances": _wrap(QuerySet, "bulk_create", when="after", only=_rows_of(Deduction)),
 }
+# What only agreements have: claims of covered and of prepaid hours, a line that a person writes down.
+BY_AGREEMENT = {
+    "inside the listing of covered hours": _wrap(drafts, "hang", when="after", only=lambda hung, *_: bool(hung)),
+    "inside the drawing of a block": _wrap(draws, "write", when="after", only=lambda drawn, *_: bool(drawn)),
+    "inside the writing down of a line": _wrap(audit, "record", when="before", only=_news("line_written")),
+}
 POSTING = {
     "after the claim": _wrap(post, "_claim", when="after"),
     "before the request": _wrap(requests.Session, "send", when="before", nth=2, only=_order),
@@ -207,6 +213,10 @@ CREDITING = {
     "after the answer to a credit note": _wrap(billit.Api, "create_order", when="after", nth=2),
     "inside the settling of a credit note": _wrap(transitions, "credited", when="after", nth=2),
 }
+# The second of the credit notes that a person drafts: its lines and what they take back are written.
+DRAFTING_A_CREDIT_NOTE = {
+    "inside the drafting of a credit note": _wrap(audit, "record", when="before", nth=2, only=_news("invoice_drafted")),
+}
 FINDING_A_CREDIT_NOTE = {
     "inside the adoption of a credit note": _wrap(audit, "record", when="before", only=_news("invoice_adopted")),
 }
@@ -230,6 +240,7 @@ STEPS: dict[str, Arm] = {
     **READING,
     **DRAFTING,
     **SETTLING,
+    **BY_AGREEMENT,
     **FREEZING,
     **POSTING,
     **LOOKING_UP,
@@ -241,6 +252,7 @@ STEPS: dict[str, Arm] = {
     **DELETING,
     **FINDING_A_DELETION,
     **MISSING_A_DELETION,
+    **DRAFTING_A_CREDIT_NOTE,
     **CREDITING,
     **FINDING_A_CREDIT_NOTE,
 }

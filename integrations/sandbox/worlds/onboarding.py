@@ -8,7 +8,7 @@ from typing import Any
 
 from integrations.sandbox.http.wire import Record
 
-_DAYS = frozenset({"start", "from", "until"})
+_DAYS = frozenset({"start", "from", "until", "day"})
 _BARE_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 
 
