@@ -108,7 +108,7 @@ def scene(settings: Settings, monkeypatch: pytest.MonkeyPatch, db: None) -> Scen
         " elsewhere": (third, "third"),
     }
     things = {name: {"firm": firm, "mark": mark, "named": named_of(firm, mark)} for name, (firm, mark) in whose.items()}
-    _invitation, token = invite(firm=ours, email="somebody@example.com", role="viewer", by=Actor("x", ""), now=NOW)
+    _invitation, token = invite(firm=ours, email="somebody@example.com", role="viewer", by=Actor.command(), now=NOW)
     Invitation.objects.filter(email="somebody@example.com").update(expires_at="2999-01-01T00:00Z")
     return Scene(clients, things, token)
 

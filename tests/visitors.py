@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 import time
+from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
@@ -18,10 +19,12 @@ from django.urls import reverse
 from invoicing.admin import as_read
 from invoicing.corrections import options, together
 from invoicing.deciding import figures
-from invoicing.deciding.read import Figures, Read
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from tests.factories import MembershipFactory, UserFactory
-from toggbill.firms.models import AuditEvent, Firm, User
+from toggbill.firms.changes import firm_as_read
+from toggbill.firms.membership import invitations, members
+from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, User
+from toggbill.firms.read import Figures, Read
 from toggbill.firms.requests.addresses import in_firm
 from toggbill.firms.requests.charset import without_charset
 
@@ -30,7 +33,11 @@ _OUTSIDE = re.compile(
     r"/(?:f|accounts|connections/signed-in|csp-report|healthz|hooks|i18n|invitations|nowhere|operator|readyz|static)\b"
 )
 
-_ADMIN_FORM = re.compile(r"/invoicing/(dossier|tagmapping|clientmapping)/([0-9]+)/change/$")
+_ADMIN_FORM = re.compile(
+    r"/(invoicing|firms)/(dossier|tagmapping|clientmapping|firm|membership)/([0-9]+)/(?:change|delete)/$"
+)
+_MEMBERS: dict[str, Callable[[Any], Figures]] = {"firm": firm_as_read, "membership": members.as_read}
+_MEMBER_FORM = re.compile(r"^/members/(invitations/)?([0-9]+)/(?:(?:again|revoke|remove|second-step)/)?$")
 
 
 class Tab(Client):
@@ -49,12 +56,32 @@ class Tab(Client):
         return super().generic(method, self.at(str(path)), *args, **more)
 
     def post(self, path: Any, data: Any = None, *args: Any, **more: Any) -> Any:
-        """A form of the admin carries what it showed: it was opened just now, unless the test says what was read."""
-        if (found := _ADMIN_FORM.search(str(path))) and isinstance(data, dict) and as_read.FIELD not in data:
-            row = apps.get_model("invoicing", found[1]).objects.filter(pk=found[2]).first()
-            if row is not None:
-                data = {**data, as_read.FIELD: Read.of(as_read.standing(row)).pack()}
+        """A form carries what it showed: it was opened just now, unless the test says what was read."""
+        given = {} if data is None else data
+        if isinstance(given, dict) and as_read.FIELD not in given and (read := self._opened(str(path))):
+            data = {**given, as_read.FIELD: read.pack()}
         return super().post(path, data, *args, **more)
+
+    def _opened(self, path: str) -> Read | None:
+        """What the form at a path shows now; None for one that carries nothing, and where there is no such row."""
+        if found := _ADMIN_FORM.search(path):
+            row = apps.get_model(found[1], found[2]).objects.filter(pk=found[3]).first()
+            if row is None:
+                return None
+            return Read.of([_MEMBERS[found[2]](row)] if found[1] == "firms" else as_read.standing(row))
+        if found := _MEMBER_FORM.search(path):
+            member = Membership.objects.filter(pk=found[2]) if found[1] is None else None
+            return Read.of(map(members.as_read, member)) if member is not None else _invitation(found[2])
+        if path == "/members/two-steps/":
+            return Read.of([firm_as_read(Firm.objects.get(pk=self.firm.pk))])
+        if path in {"/members/heads/", "/mails/"}:
+            rows = Membership.objects.filter(firm=self.firm, user=self.session.get("_auth_user_id"))
+            return Read.of(map(members.mails_as_read, rows))
+        return None
+
+
+def _invitation(pk: str) -> Read:
+    return Read.of(map(invitations.as_read, Invitation.objects.filter(pk=pk)))
 
 
 def signed_in(firm: Firm | None, role: str = "owner", **fields: Any) -> Client:

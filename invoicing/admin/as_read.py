@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from django.http import HttpRequest
 
-from invoicing.deciding.read import Figures, Read, check
 from invoicing.dossiers import decide
 from invoicing.models import ClientMapping, Dossier, TagMapping
 from toggbill.firms.audit import Actor
+from toggbill.firms.read import Figures, Read, check
 
 FIELD = "read"
 

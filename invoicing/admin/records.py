@@ -16,7 +16,6 @@ from django.utils.translation import gettext_lazy as _
 
 from invoicing.admin.sheets import Agreements, FilesMixin
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.ledger import attention
 from invoicing.models import (
@@ -48,6 +47,7 @@ from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firms
+from toggbill.firms.read import Read, check
 
 _LEFT_ALONE = _(
     "Invoice %(invoice)s is %(status)s: only one that Billit does not have can be approved or dropped here."

@@ -15,7 +15,6 @@ from django.db.models.functions import RowNumber
 from django.utils.translation import gettext
 
 from integrations.models import Project
-from invoicing.deciding.read import Figures, Read, digest_of
 from invoicing.ledger import attention
 from invoicing.ledger.attention import Words
 from invoicing.models import Dossier, LedgerRow
@@ -23,6 +22,7 @@ from invoicing.models.ledger import LedgerRowQuerySet
 from invoicing.rules.billing.rating import worth
 from invoicing.rules.judging.mapping import DOUBTS, Reason
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Figures, Read, digest_of
 
 EXAMPLES = 3
 """Entries that a page shows of each decision."""

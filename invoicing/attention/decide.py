@@ -24,7 +24,6 @@ from invoicing.attention.choices import (
     product_by,
 )
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.dossiers import mappings, rules
 from invoicing.ledger.states import decisions, derive
 from invoicing.models import Dossier, DossierClient, LedgerRow
@@ -34,6 +33,7 @@ from invoicing.rules.text import text_key
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 AT_ONCE = 2000
 """Entries that are judged in the request; a worker judges the rest."""

@@ -17,7 +17,6 @@ from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.corrections import credit_notes
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Figures, Read, check
 from invoicing.ledger import locks
 from invoicing.ledger.facts.books import frozen_rounding
 from invoicing.ledger.states import derive, differences
@@ -30,6 +29,7 @@ from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Figures, Read, check
 
 _Decision = Correction.Decision
 

@@ -12,7 +12,6 @@ from django.utils.translation import gettext
 from invoicing.corrections import credit_notes
 from invoicing.corrections.decide import read_order
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.models import Deduction, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
@@ -24,6 +23,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 _TAKEN_BACK = [InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.BLOCK]
 

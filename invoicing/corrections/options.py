@@ -18,12 +18,12 @@ from django.utils.translation import gettext as _
 
 from invoicing.corrections import credit_notes, decide, replace
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.ledger.states import differences
 from invoicing.models import Claim, Correction, Deduction, Invoice
 from invoicing.rules.billing import rating
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
+from toggbill.firms.read import Read
 
 LONGEST_NOTE = 500
 

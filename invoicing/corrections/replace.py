@@ -25,7 +25,6 @@ from integrations.clients.http.transport import BadCredentials, NoAnswer, Refuse
 from integrations.connections.opening import open_billit
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.ledger.states import derive, differences, transitions
 from invoicing.models import Attempt, Claim, Correction, Deduction, Drift, Invoice, moves
@@ -43,6 +42,7 @@ from toggbill.firms.audit import Actor, Authority, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import AuditEvent
+from toggbill.firms.read import Read, check
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery

@@ -23,7 +23,6 @@ from invoicing.corrections.decide import draft_credit, next_invoice, read_order
 from invoicing.corrections.options import BEHIND
 from invoicing.deciding import rights
 from invoicing.deciding.figures import of_correction
-from invoicing.deciding.read import Figures, Read, check, digest_of
 from invoicing.ledger import locks
 from invoicing.ledger.facts.books import frozen_rounding
 from invoicing.ledger.states import derive, differences
@@ -33,6 +32,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.firms.read import Figures, Read, check, digest_of
 
 _Decision = Correction.Decision
 REMEDIES = ("accept", "next-invoice", "credit", "credit-and-bill")

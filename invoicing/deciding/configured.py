@@ -7,9 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from invoicing.deciding.read import Figures
 from invoicing.models import ClientMapping, Dossier, TagMapping
-from toggbill.firms.models import Firm
+from toggbill.firms.read import Figures
 
 RULES = (
     "name",
@@ -69,12 +68,6 @@ def of_customer(client: int, name: str, row: ClientMapping | None) -> Figures:
             "buyer_reference": row.buyer_reference,
         }
     return Figures.of(f"customer {client}", {"description": name or str(client), **mapped})
-
-
-def of_firm(firm: Firm) -> Figures:
-    """The firm's name, time zone and language."""
-    shown = {"description": firm.name, "firm_name": firm.name, "timezone": firm.timezone, "language": firm.language}
-    return Figures.of(f"firm {firm.slug}", shown)
 
 
 def _plain(value: Any) -> Any:

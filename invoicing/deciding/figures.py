@@ -10,9 +10,9 @@ from typing import Any
 from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 
 from integrations.clients import billit
-from invoicing.deciding.read import Figures, digest_of
 from invoicing.models import Agreement, BroughtOrder, Claim, Correction, Dossier, Drift, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import planning
+from toggbill.firms.read import Figures, digest_of
 
 DROPPABLE = (Invoice.Status.DRAFT, Invoice.Status.APPROVED, Invoice.Status.REFUSED)
 """Invoices that Billit does not have, and that no worker is about to post."""

@@ -13,7 +13,6 @@ from django.db import transaction
 
 from integrations.models import Client
 from invoicing.deciding import configured, rights
-from invoicing.deciding.read import Figures, Read, check
 from invoicing.dossiers import firm as firms
 from invoicing.dossiers import mappings, rules
 from invoicing.dossiers.mappings import TagName
@@ -22,9 +21,10 @@ from invoicing.models import Dossier
 from invoicing.rules.judging.mapping import ClientRule, TagRule
 from toggbill.firms.access import demand_of_firm
 from toggbill.firms.audit import Actor
-from toggbill.firms.changes import Outcome
+from toggbill.firms.changes import Outcome, firm_as_read
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Figures, Read, check
 
 
 @transaction.atomic
@@ -112,7 +112,7 @@ def change_firm(
     lock_firm(firm)
     demand_of_firm(by, "firm", firm)
     row = Firm.objects.get(pk=firm.pk)
-    check(read, lambda: [configured.of_firm(row)], by=by)
+    check(read, lambda: [firm_as_read(row)], by=by)
     _row, outcome = firms.set_firm(slug=row.slug, name=name, timezone=timezone, language=language, by=by, now=now)
     return outcome
 

@@ -15,7 +15,6 @@ from integrations.clients.http.failures import Message
 from integrations.models import Entry, Project
 from invoicing.annexes import freeze
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Figures, Read, check
 from invoicing.drafting import drafts, draws
 from invoicing.drafting.news import drafted_news, hung_news
 from invoicing.drafting.sheet import Sheet, Table, WhatIf, late_through, unposted
@@ -32,6 +31,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.firms.read import Figures, Read, check
 
 _Status = Invoice.Status
 _State = LedgerRow.State

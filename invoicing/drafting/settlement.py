@@ -10,7 +10,6 @@ from django.db.models import Max
 from django.utils.translation import gettext
 
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import runs
 from invoicing.drafting.runs import Drafting
 from invoicing.drafting.trying import WhatIf
@@ -22,6 +21,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 _INVOICE = Invoice.Kind.INVOICE
 

@@ -18,7 +18,6 @@ from integrations.connections.pacing import turns
 from integrations.connections.stopping import Stopping
 from invoicing.annexes.freeze import lacking
 from invoicing.deciding import figures, guards, rights
-from invoicing.deciding.read import Read, check
 from invoicing.models import Invoice
 from invoicing.models.invoices.invoice import InvoiceQuerySet
 from invoicing.models.invoices.waiting import SEND_ASKED
@@ -30,6 +29,7 @@ from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.firms.read import Read, check
 
 _Status = Invoice.Status
 _Delivery = Invoice.Delivery

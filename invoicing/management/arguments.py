@@ -7,7 +7,7 @@ from datetime import date
 
 from invoicing.models import Agreement, Dossier
 from invoicing.rules import days
-from toggbill.firms.command import BAD_ARGUMENTS, Fault
+from toggbill.firms.management.command import BAD_ARGUMENTS, Fault
 from toggbill.firms.models import Firm
 
 

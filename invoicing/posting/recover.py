@@ -17,7 +17,6 @@ from integrations.clients.http.transport import ServiceError
 from integrations.connections import stopping
 from integrations.connections.opening import open_billit
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.models import Attempt, Invoice, moves
 from invoicing.models.moves import STATUS, Step, Who
 from invoicing.models.problems import Code, Detail, columns, words
@@ -30,6 +29,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.firms.read import Read, check
 from toggbill.log_lines import about
 
 _Status = Invoice.Status

@@ -12,12 +12,12 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.models import Dossier, Drift
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm, lock_rows
+from toggbill.firms.read import Read, check
 
 LONGEST_REASON = 500
 

@@ -12,7 +12,6 @@ from django.utils import formats
 from django.utils.translation import gettext as _
 
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.ledger.invariants import invariants
 from invoicing.ledger.invariants.broken import Broken, month_action
 from invoicing.ledger.invariants.invariants import Scope
@@ -20,6 +19,7 @@ from invoicing.models import Dossier, Drift, Invoice, ReportedMonth
 from invoicing.reconciliation import findings
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
+from toggbill.firms.read import Read
 
 
 class Shown(NamedTuple):

@@ -15,12 +15,15 @@ from django.utils.translation import gettext_lazy
 
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.configured import RULES
-from invoicing.deciding.read import Figures, Read
 from invoicing.ledger import attention
 from invoicing.models import Agreement, ClientMapping, Correction, Dossier, Drift, Invoice, LedgerRow, problems
 from invoicing.reconciliation import findings
 from invoicing.templatetags.figures import clock, decimal, difference, money, rate, short, signed
 from invoicing.web import descriptions, figures
+from toggbill.firms import mails
+from toggbill.firms.membership import members
+from toggbill.firms.models import Membership
+from toggbill.firms.read import Figures, Read
 
 register = template.Library()
 
@@ -171,6 +174,14 @@ def _all(values: Iterable[Any]) -> str:
     return ", ".join(map(str, values))
 
 
+def _dossiers(keys: Sequence[str]) -> str:
+    return _("all") if keys == members.ALL else _all(keys)
+
+
+def _mails(kinds: Sequence[str]) -> str:
+    return _all(name for kind, (name, _when) in mails.CHOOSABLE.items() if kind in kinds)
+
+
 def _corrections(rows: Iterable[Mapping[str, Any]]) -> str:
     return _all(f"{_('entry')} {row['entry']}: {difference(row['seconds'])}" for row in rows)
 
@@ -265,6 +276,12 @@ _WORDS |= {
     "bill": (gettext_lazy("bill"), _yes),
     "priority": (gettext_lazy("priority"), str),
     "treatment": (gettext_lazy("VAT treatment"), lambda value: ClientMapping.Treatment(value).label if value else ""),
+    "role": (gettext_lazy("Role"), lambda value: Membership.Role(value).label),
+    "dossiers": (gettext_lazy("Dossiers"), _dossiers),
+    "valid_until": (gettext_lazy("Valid until"), _moment),
+    "mails": (gettext_lazy("Mails that you get"), _mails),
+    "audit_heads": (gettext_lazy("Audit log by mail"), _yes),
+    "requires_mfa": (gettext_lazy("Two steps for everybody"), _yes),
     "firm_name": (gettext_lazy("name"), str),
     "timezone": (gettext_lazy("time zone"), str),
     "language": (gettext_lazy("language"), str),

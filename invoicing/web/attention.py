@@ -23,7 +23,6 @@ from invoicing.attention import causes, choices
 from invoicing.attention.causes import Decision
 from invoicing.attention.choices import Choices
 from invoicing.attention.decide import KINDS, Decided, Remedy, decide
-from invoicing.deciding.read import Read
 from invoicing.ledger import attention as reasons
 from invoicing.models import LedgerRow
 from invoicing.models.problems import words
@@ -35,6 +34,7 @@ from invoicing.web.lookup import dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.read import Read
 
 PER_PAGE = 15
 """Decisions on one page: each has its forms."""

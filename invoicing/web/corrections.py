@@ -19,7 +19,6 @@ from django.views.decorators.http import require_GET, require_POST
 from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import decide as verbs
 from invoicing.corrections import options, replace, together
-from invoicing.deciding.read import Read
 from invoicing.models import Correction, Dossier, Invoice
 from invoicing.models.problems import words
 from invoicing.web import descriptions
@@ -28,6 +27,7 @@ from toggbill.firms.access import FirmRequest, actor, may, member, member_requir
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.next_page import leave
+from toggbill.firms.read import Read
 
 STATES = ("open", "waiting", "decided")
 

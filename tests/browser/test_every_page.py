@@ -137,7 +137,7 @@ def _pages(firm: Firm) -> Iterator[tuple[Client, str, str]]:
     """Who looks, the name of the address and its path: what the owner opens (every_url.txt), of the admin what is of
     every day, and what others meet alone."""
     named = named_of(firm, "bakery")
-    _invitation, token = invite(firm=firm, email="somebody@example.com", role="viewer", by=Actor("x", ""), now=NOW)
+    _invitation, token = invite(firm=firm, email="somebody@example.com", role="viewer", by=Actor.command(), now=NOW)
     Invitation.objects.update(expires_at="2999-01-01T00:00Z")
     opened = {name for name, letters in expected_of("owner").items() if letters.startswith("a")}
     owner, *others = _visitors(firm)

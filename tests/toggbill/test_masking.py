@@ -103,7 +103,7 @@ def test_real_links_stand_in_no_log(lines: Any) -> None:
         firm=FirmFactory(),
         email="new@example.com",
         role="viewer",
-        by=Actor("owner@example.com", "page"),
+        by=Actor.command(),
         now=timezone.now(),
     )
     hook: Webhook = WebhookFactory()

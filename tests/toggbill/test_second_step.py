@@ -94,7 +94,7 @@ def test_account_that_is_invited_before_it_is_proven_opens_no_firm(settings: Set
     settings.SIGNUP_OPEN = True
     Client().post("/accounts/signup/", SIGN_UP)
     firm = FirmFactory(slug="ours")
-    add_member(firm=firm, email="new@example.com", role="viewer", by=Actor("x", ""), now=timezone.now())
+    add_member(firm=firm, email="new@example.com", role="viewer", by=Actor.command(), now=timezone.now())
     assert User.objects.get().asked_firm == ""
     assert Firm.objects.count() == 1
 

@@ -14,6 +14,7 @@ from toggbill.database.encryption import Unreadable
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Figures, Read, check
 
 Outcome = Literal["created", "updated", "unchanged"]
 
@@ -59,6 +60,23 @@ def plain(value: Any) -> Any:
 
 
 _OF_A_FIRM = ("name", "timezone", "language", "requires_mfa")
+
+
+def firm_as_read(firm: Firm) -> Figures:
+    """What a page shows of what the firm sets for itself (design D12)."""
+    values = {name: getattr(firm, name) for name in _OF_A_FIRM if name != "name"}
+    return Figures.of(f"firm {firm.slug}", {"description": firm.name, "firm_name": firm.name, **values})
+
+
+@transaction.atomic
+def change_firm_as_read(
+    *, firm: Firm, values: Mapping[str, Any], by: Actor, now: datetime, read: Read | None = None
+) -> Amended:
+    """The same as ``change_firm`` of a firm that still is as it was read. Raises ``Changed`` and ``Unread``."""
+    lock_firm(firm)
+    row = Firm.objects.get(pk=firm.pk)
+    check(read, lambda: [firm_as_read(row)], by=by)
+    return change_firm(firm=firm, values=values, by=by, now=now)
 
 
 @transaction.atomic

@@ -15,7 +15,7 @@ from django.utils import timezone
 from integrations.clients.http.transport import ServiceError
 from integrations.probing import billit, toggl
 from integrations.probing.asking import Asker
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.connections import key_rotation
-from toggbill.firms.command import DONE, WRONG, JsonCommand
 from toggbill.firms.identity import mfa
+from toggbill.firms.management.command import DONE, WRONG, JsonCommand
 
 
 class Command(JsonCommand):

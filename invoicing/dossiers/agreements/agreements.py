@@ -20,7 +20,6 @@ from django.utils.translation import gettext
 
 from integrations.models import Client
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.dossiers.agreements import planned
 from invoicing.dossiers.faults import Fault, line, refuse, repeated, short_name, word
 from invoicing.ledger.agreements.agreements import agreement_of
@@ -37,6 +36,7 @@ from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 Terms = rules.Agreement
 _LONGEST = 200

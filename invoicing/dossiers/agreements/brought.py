@@ -21,7 +21,6 @@ from integrations.clients.http.transport import Refused
 from integrations.connections.opening import open_billit
 from integrations.models import Customer
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.ledger.facts.books import Facts
 from invoicing.models import Agreement, BroughtOrder, Invoice, InvoiceLine
 from invoicing.rules import agreement as rules
@@ -32,6 +31,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 MOST = 12
 """Orders that are brought in at once: each is read before, and Billit is asked once a second."""

@@ -12,7 +12,6 @@ from django.utils import formats
 from django.utils.translation import gettext
 
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import deductions
 from invoicing.drafting.runs import locked
 from invoicing.ledger.facts.books import known_customers, refusal
@@ -24,6 +23,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 LONGEST_REASON = 200
 _LARGEST = Decimal(10) ** 9

@@ -9,7 +9,6 @@ from django.db import transaction
 from django.utils.translation import gettext
 
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts, redraw
 from invoicing.drafting.news import drafted_news
 from invoicing.drafting.runs import changed_since, locked
@@ -22,6 +21,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 
 @transaction.atomic

@@ -11,7 +11,6 @@ from django.utils.translation import gettext
 
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.drafting import drafts, redraw
 from invoicing.drafting.news import drafted_news
 from invoicing.drafting.runs import changed_since, drop, locked, void_news
@@ -26,6 +25,7 @@ from toggbill.firms import audit
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
+from toggbill.firms.read import Read, check
 
 _STAYS_OPEN = frozenset({planning.ROUNDS_TO_ZERO, planning.CORRECTION_WAITS})
 """Why something else leaves the draft with them: without them it comes to nothing, or takes off more than is left."""

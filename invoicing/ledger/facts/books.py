@@ -15,7 +15,6 @@ from django.db.models import BigIntegerField, Exists, OuterRef, Value
 
 from integrations.clients.http.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Project, Workspace
-from invoicing.deciding.read import digest_of
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import agreements_of
 from invoicing.ledger.facts.customers import Customers
@@ -25,6 +24,7 @@ from invoicing.models.problems import Code, Detail
 from invoicing.rules import einvoice, planning, schedule
 from invoicing.rules.billing import rating
 from invoicing.rules.judging import judge, mapping
+from toggbill.firms.read import digest_of
 
 _CHUNK = 2000
 

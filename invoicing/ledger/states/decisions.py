@@ -10,7 +10,6 @@ from django.utils.translation import gettext, ngettext
 
 from integrations.models import Entry
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read, check
 from invoicing.ledger import locks, write_backs
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.facts.books import stands_as
@@ -23,6 +22,7 @@ from toggbill.firms.audit import Actor, News
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Read, check
 
 _State = LedgerRow.State
 _Decision = LedgerRow.Decision

@@ -11,8 +11,8 @@ from invoicing.management import arguments
 from invoicing.models import Drift
 from invoicing.reconciliation import acknowledge, findings
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 
 
 class Command(JsonCommand):

@@ -16,8 +16,8 @@ from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json, planned, skipped_json
 from invoicing.models import Agreement, Invoice
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 
 
 class Command(JsonCommand):

@@ -13,8 +13,8 @@ from invoicing.management import arguments
 from invoicing.management.invoice_json import as_json
 from invoicing.models import Correction, Invoice
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):

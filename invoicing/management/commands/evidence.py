@@ -11,7 +11,7 @@ from django.utils import timezone
 from invoicing.evidence import pack
 from invoicing.management import arguments
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):

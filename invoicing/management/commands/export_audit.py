@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand
 
 from invoicing.management import arguments
 from toggbill.firms import audit
-from toggbill.firms.command import Fault
+from toggbill.firms.management.command import Fault
 
 
 class Command(BaseCommand):

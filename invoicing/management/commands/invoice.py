@@ -26,8 +26,8 @@ from invoicing.posting.sending import send as sending
 from invoicing.tasks import enqueue_posts, enqueue_sends
 from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 _Status = Invoice.Status
 

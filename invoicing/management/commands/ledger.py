@@ -8,7 +8,7 @@ from typing import Any
 
 from invoicing.ledger import balance
 from invoicing.management import arguments
-from toggbill.firms.command import DONE, JsonCommand
+from toggbill.firms.management.command import DONE, JsonCommand
 
 
 class Command(JsonCommand):

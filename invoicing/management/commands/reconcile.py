@@ -12,7 +12,7 @@ from integrations.clients.http.transport import ServiceError
 from integrations.mirror import sync
 from invoicing.management import arguments
 from invoicing.reconciliation import reconcile as reconciliation
-from toggbill.firms.command import DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import DONE, WRONG, Fault, JsonCommand
 
 
 class Command(JsonCommand):

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from invoicing.ledger import months
 from invoicing.management import arguments
-from toggbill.firms.command import DONE, JsonCommand
+from toggbill.firms.management.command import DONE, JsonCommand
 
 
 class Command(JsonCommand):

@@ -17,7 +17,7 @@ from integrations.mirror import sync
 from integrations.models import Company, Workspace
 from invoicing.ledger.states import derive
 from invoicing.management import arguments
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 
 _Done = TypeVar("_Done")
 PATIENCE = 60.0

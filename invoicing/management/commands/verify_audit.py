@@ -12,7 +12,7 @@ from django.conf import settings
 from invoicing.ledger import audit_trail
 from invoicing.management import arguments
 from toggbill.firms.audit import Verification, anchors
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.models import Firm
 
 _TOLD = 20

@@ -11,7 +11,7 @@ from django.utils import timezone
 from invoicing.management import arguments
 from invoicing.rules.wip import BANDS
 from invoicing.wip import as_of
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 
 _NAMES = ("dossier", "customer_vat", "customer_name", "product", "person")
 

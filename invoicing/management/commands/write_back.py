@@ -12,7 +12,7 @@ from integrations.models import Workspace
 from invoicing.due import write_backs
 from invoicing.management import arguments
 from invoicing.models import WriteBack
-from toggbill.firms.command import DONE, JsonCommand
+from toggbill.firms.management.command import DONE, JsonCommand
 
 
 class Command(JsonCommand):

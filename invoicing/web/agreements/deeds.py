@@ -20,7 +20,6 @@ from integrations.clients.http.transport import ServiceError
 from integrations.connections import failures
 from invoicing.corrections import credit_notes, fees
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.drafting import blocks as ordering
 from invoicing.drafting import settlement
 from invoicing.ledger.agreements import blocks
@@ -31,6 +30,7 @@ from invoicing.rules.planning import PlannedInvoice
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 
 @dataclass(frozen=True, slots=True)

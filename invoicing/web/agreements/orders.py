@@ -20,7 +20,6 @@ from integrations.clients.billit import OrderSummary
 from integrations.clients.http.transport import ServiceError
 from integrations.connections import failures
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.dossiers.agreements import brought
 from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.ledger.agreements.brought import findings_on, left_of
@@ -32,6 +31,7 @@ from invoicing.web.agreements import words
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 _BACK = timedelta(days=400)
 NO_PERIOD = "-"

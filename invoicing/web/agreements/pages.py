@@ -16,7 +16,6 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from invoicing.admin.forms import says
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.dossiers.agreements import agreements
 from invoicing.dossiers.faults import Refused
 from invoicing.ledger import attention
@@ -34,6 +33,7 @@ from invoicing.web.enqueue import judge
 from invoicing.web.lookup import dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 LOOK = "look"
 """The field of a form that asks what would come of it; nothing is saved."""

@@ -18,7 +18,6 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from integrations.models import Client
 from invoicing.admin.choices import line
-from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
 from invoicing.models import ClientMapping, Dossier
@@ -30,6 +29,7 @@ from invoicing.web.enqueue import judge
 from invoicing.web.lookup import dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required
 from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.read import Read
 from toggbill.firms.requests.numbers import row_ids
 
 

@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from invoicing import tasks
-from invoicing.deciding import configured
-from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.web.configuring.forms import FirmForm
 from invoicing.web.enqueue import hasten
 from toggbill.firms.access import FirmRequest, actor, member_required
+from toggbill.firms.changes import firm_as_read
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Read
 
 
 @member_required("firm")
@@ -40,5 +40,5 @@ def change(request: FirmRequest) -> HttpResponse:
             hasten(tasks.derive_marked)
         messages.success(request, _("The firm is saved."))
         return redirect("firm:firm_rules")
-    context = {"form": form, "read": Read.of([configured.of_firm(row)]).pack()}
+    context = {"form": form, "read": Read.of([firm_as_read(row)]).pack()}
     return render(request, "configuring/firm.html", context, status=422 if form.is_bound else 200)

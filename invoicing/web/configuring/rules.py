@@ -9,7 +9,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
-from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
 from invoicing.web.configuring import offers
@@ -17,6 +16,7 @@ from invoicing.web.configuring.forms import RulesForm, rules_form
 from invoicing.web.enqueue import judge
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
+from toggbill.firms.read import Read
 
 _SECTIONS = (
     ("dossier", ("name", "start_date", "clients")),

@@ -17,7 +17,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from invoicing.admin.choices import PEOPLE
-from invoicing.deciding.read import Read
 from invoicing.dossiers import decide
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.people import people_of
@@ -30,6 +29,7 @@ from invoicing.web.enqueue import judge
 from invoicing.web.lookup import dossier_of, paged
 from toggbill.firms.access import FirmRequest, actor, may, member_required
 from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.read import Read
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from invoicing.deciding.read import Read
 from invoicing.due import comparisons
 from invoicing.models import Drift
 from invoicing.reconciliation import acknowledge as verbs
@@ -19,6 +18,7 @@ from invoicing.web.enqueue import hasten
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 
 @member_required("draft")

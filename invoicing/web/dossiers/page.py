@@ -21,7 +21,6 @@ from integrations.mirror import on_demand
 from integrations.tasks import sync_workspace
 from invoicing.attention import causes
 from invoicing.corrections import options
-from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import comparisons
 from invoicing.ledger import attention, balance
@@ -38,6 +37,7 @@ from invoicing.web.hours import write_backs
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 _BROKEN_SHOWN = 5
 

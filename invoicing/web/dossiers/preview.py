@@ -21,7 +21,6 @@ from django.views.decorators.http import require_GET
 
 from integrations.models import Entry
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.dossiers import trial
 from invoicing.drafting import runs
 from invoicing.drafting.sheet import Table, WhatIf
@@ -35,6 +34,7 @@ from invoicing.web.dossiers.what_if import Asked
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, member, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 _CHUNK = 1000
 _CHANGED = 100

@@ -19,7 +19,6 @@ from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 
 from integrations.models import Client, Project
-from invoicing.deciding.read import digest_of
 from invoicing.models import Dossier, Invoice, LedgerRow
 from invoicing.rules import radar
 from invoicing.rules.radar import NOBODY, Missing, Worked
@@ -28,6 +27,7 @@ from invoicing.web.hours.filters import UNBILLED
 from invoicing.web.invoices.filters import ELSEWHERE
 from toggbill.firms.access import visible
 from toggbill.firms.models import Membership
+from toggbill.firms.read import digest_of
 
 KEPT = timedelta(minutes=10)
 SHOWN = 3

@@ -15,13 +15,13 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from integrations.models import Entry
-from invoicing.deciding.read import Read
 from invoicing.ledger.states import decisions
 from invoicing.models import LedgerRow
 from invoicing.web.lookup import dossier_of
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.read import Read
 from toggbill.firms.requests.numbers import row_ids
 
 _MOST_AT_ONCE = 1000

@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from invoicing.deciding.read import Read
 from invoicing.drafting.changing import discounts
 from invoicing.drafting.changing.discounts import Wish
 from invoicing.web.amounts import typed
 from invoicing.web.lookup import invoice_of
 from toggbill.firms.access import FirmRequest, actor, member_required
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 
 @member_required("draft")

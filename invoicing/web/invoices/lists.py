@@ -12,12 +12,12 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from invoicing.deciding import figures, rights
-from invoicing.deciding.read import Read
 from invoicing.models import NEEDS_PERSON, Dossier, Invoice, InvoiceLine
 from invoicing.web.invoices import progress, together
 from invoicing.web.invoices.filters import Filter
 from invoicing.web.lookup import PER_PAGE, months, paged
 from toggbill.firms.access import FirmRequest, may, member_required, visible
+from toggbill.firms.read import Read
 
 _APPROVABLE = (Invoice.Status.DRAFT, Invoice.Status.REFUSED)
 _UNSENT = (Invoice.Delivery.NOT_SENT, Invoice.Delivery.FAILED)

@@ -18,7 +18,6 @@ from integrations.models import Entry
 from invoicing.corrections import credit_notes, decide, fees, options, replace
 from invoicing.deciding import figures as deciding
 from invoicing.deciding import guards, rights
-from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.drafting.changing import prices, take_out
 from invoicing.due import posts
@@ -36,6 +35,7 @@ from invoicing.web.lookup import invoice_of
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import AuditEvent
+from toggbill.firms.read import Read
 from toggbill.firms.requests.numbers import row_ids
 
 

@@ -14,7 +14,6 @@ from django.views.decorators.http import require_http_methods
 
 from integrations.clients.http.failures import Message
 from invoicing.deciding import figures, guards
-from invoicing.deciding.read import Read
 from invoicing.due import posts
 from invoicing.models import Invoice
 from invoicing.models.problems import Code, words
@@ -25,6 +24,7 @@ from invoicing.web.invoices import together
 from invoicing.web.lookup import PER_PAGE, paged
 from toggbill.firms.access import FirmRequest, actor, member_required, visible
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.read import Read
 
 
 @dataclass(frozen=True, slots=True)

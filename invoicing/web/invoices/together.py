@@ -23,7 +23,6 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_POST
 
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.due import posts
 from invoicing.models import Invoice
@@ -33,6 +32,7 @@ from toggbill.firms.access import FirmRequest, NotAllowed, actor, may, member_re
 from toggbill.firms.audit import Actor
 from toggbill.firms.errors import Changed, NotPossible, Unread
 from toggbill.firms.next_page import page_of_ours
+from toggbill.firms.read import Read
 
 MOST = 200
 """Invoices that one page shows, and one form decides on."""

@@ -10,7 +10,6 @@ import pytest
 from django.utils import timezone
 
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.dossiers.agreements import agreements, brought
 from invoicing.dossiers.faults import Refused
 from invoicing.drafting import runs, settlement
@@ -22,6 +21,7 @@ from tests.invoicing.scene import BY, Scene, everything
 from tests.worlds import BAKERY, BAKERY_PARTY, entry
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import Changed, NotPossible, Unread
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invoicing.deciding import figures
-from invoicing.deciding.read import LINES_CARRIED, Figures, Read, check
 from invoicing.models import Claim, Invoice, InvoiceLine, LedgerRow
 from tests.factories import CorrectionFactory, InvoiceFactory, InvoiceLineFactory, LedgerRowFactory
 from tests.visitors import read_of
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import Changed, Unread
+from toggbill.firms.read import LINES_CARRIED, Figures, Read, check
 
 MEMBER = Actor("member@example.com", "web 127.0.0.1", Authority.MEMBER, 1)
 

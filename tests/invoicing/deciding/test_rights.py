@@ -14,8 +14,7 @@ from pytest_django import Settings
 import toggbill.urls  # noqa: F401 - registers the converters of addresses before every module is imported
 from integrations.clients.http.transport import ServiceError
 from invoicing.corrections import options, replace
-from invoicing.deciding import configured, guards, rights
-from invoicing.deciding.read import Read
+from invoicing.deciding import guards, rights
 from invoicing.dossiers import decide
 from invoicing.drafting import runs
 from invoicing.models import Correction, Dossier, Invoice
@@ -32,8 +31,10 @@ from tests.invoicing.scene import BY, Scene, everything
 from tests.worlds import BAKERY_PROJECT, NOW, entry
 from toggbill.firms.access import RIGHTS, NotAllowed, may
 from toggbill.firms.audit import Actor, Authority
+from toggbill.firms.changes import firm_as_read
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.models import Membership, User
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -234,7 +235,7 @@ def test_rights_of_the_schedule_are_rights_of_the_table() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_the_firm_is_changed_by_its_owners(role: str) -> None:
     membership = MembershipFactory(role=role)
-    firm, read = membership.firm, Read.of([configured.of_firm(membership.firm)])
+    firm, read = membership.firm, Read.of([firm_as_read(membership.firm)])
     told: dict[str, Any] = {
         "firm": firm,
         "name": "Another",

@@ -15,7 +15,6 @@ from invoicing.attention import causes
 from invoicing.attention import decide as attention
 from invoicing.corrections import decide, fees, options, replace, together
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.dossiers import decide as changing
 from invoicing.dossiers import rules
 from invoicing.dossiers.agreements import agreements, brought
@@ -49,6 +48,7 @@ from tests.invoicing.scene import Scene
 from tests.visitors import read_of
 from tests.worlds import NOW
 from toggbill.firms.audit import Actor
+from toggbill.firms.read import Read
 
 Make = Callable[..., Scene]
 

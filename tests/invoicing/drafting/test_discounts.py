@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing.deciding.read import Read
 from invoicing.drafting import runs
 from invoicing.drafting.changing import discounts
 from invoicing.drafting.changing.discounts import Wish
@@ -24,6 +23,7 @@ from tests.worlds import entry
 from toggbill.firms.access import NotAllowed
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import Changed, NotPossible
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]

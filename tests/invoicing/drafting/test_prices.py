@@ -8,13 +8,13 @@ from decimal import Decimal
 import pytest
 from django.utils import timezone
 
-from invoicing.deciding.read import Read
 from invoicing.drafting.changing import prices
 from invoicing.models import Claim, Invoice, LedgerRow
 from tests.invoicing.scene import BY, Scene, bill, ids
 from tests.visitors import read_of, signed_in
 from tests.worlds import entry
 from toggbill.firms.errors import Changed, NotPossible
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]

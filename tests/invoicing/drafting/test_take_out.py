@@ -9,7 +9,6 @@ import pytest
 from django.utils import timezone
 
 from integrations.models import Entry
-from invoicing.deciding.read import Read
 from invoicing.drafting.changing import take_out
 from invoicing.ledger import balance
 from invoicing.ledger.states import decisions
@@ -20,6 +19,7 @@ from tests.visitors import alerts, inputs, read_of, signed_in, words
 from tests.worlds import entry
 from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import Changed, NotPossible
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from invoicing.deciding import figures
-from invoicing.deciding.read import Read
 from invoicing.due import deliveries
 from invoicing.models import Invoice
 from tests.factories import DossierFactory, FirmFactory, InvoiceFactory, MembershipFactory, UserFactory
@@ -17,6 +16,7 @@ from tests.invoicing.scene import Scene
 from tests.visitors import browser_of, inputs, signed_in, text, words
 from tests.worlds import GARAGE_NUMBER, NOW, entry
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Read
 
 pytestmark = pytest.mark.django_db
 PEPPOL = {"way": "peppol", "way_to": "0208:0563846944", "way_asked_at": NOW}

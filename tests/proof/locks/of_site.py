@@ -68,6 +68,7 @@ SITE: dict[str, Make] = {
     "toggbill.firms.accounts.bad_tries.record_lock": by(lambda w: {"member": w.one("viewer")}),
     "toggbill.firms.admin.looks.record_look": by(lambda w: {"operator": w.one("guest"), "shown": [w.one("firm")]}),
     "toggbill.firms.changes.change_firm": by(lambda w: {"firm": w.one("firm"), "values": {"name": "Other"}}),
+    "toggbill.firms.changes.change_firm_as_read": by(lambda w: {"firm": w.one("firm"), "values": {"name": "Other"}}),
     "toggbill.leaving.closing.close": by(lambda w: {"firm": w.one("firm")}),
     f"{_CONNECTIONS}.credentials.connect_toggl": by(
         lambda w: {

@@ -23,13 +23,13 @@ from tests.factories import (
     UserFactory,
 )
 from tests.visitors import Tab, browser_of, events, read_of, signed_in, text
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import Firm, Invitation, Membership, User
 
 pytestmark = pytest.mark.django_db
-BY = Actor("owner@example.com", "web")
+BY = Actor("owner@example.com", "web", Authority.COMMAND)
 
 
 @pytest.fixture

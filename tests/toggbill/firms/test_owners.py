@@ -16,13 +16,13 @@ from integrations.sandbox.process import Process
 from tests.conftest import Outcome
 from tests.factories import FirmFactory, MembershipFactory
 from tests.visitors import events, of_operator, staff, superuser
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import Firm, Membership, User
 
 pytestmark = pytest.mark.django_db
-BY = Actor("owner@example.com", "web")
+BY = Actor("owner@example.com", "web", Authority.COMMAND)
 
 
 @pytest.fixture

@@ -383,6 +383,9 @@ CASES: dict[str, Case] = {
         lambda dossier: {"firm": dossier.firm, "news": [News("connection_added", "connection toggl x", {})]}
     ),
     "toggbill.firms.changes.change_firm": Case(lambda dossier: {"firm": dossier.firm, "values": {"name": "Another"}}),
+    "toggbill.firms.changes.change_firm_as_read": Case(
+        lambda dossier: {"firm": dossier.firm, "values": {"name": "Another"}}
+    ),
     "toggbill.leaving.closing.close": Case(lambda dossier: {"firm": dossier.firm}, refusal=closing.CannotClose),
     "toggbill.firms.membership.members.require_mfa": Case(lambda dossier: {"firm": dossier.firm, "wanted": True}),
 }

@@ -13,12 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from toggbill.firms.access import FirmRequest, actor
+from toggbill.firms.access import FirmRequest, actor, dossiers_of
+from toggbill.firms.admin.as_read import AsReadMixin, read_of
 from toggbill.firms.admin.fence import FirmModelAdmin, Found, ReadOnlyAdmin, allowed, firm_of
-from toggbill.firms.changes import change_firm
+from toggbill.firms.changes import change_firm_as_read, firm_as_read
 from toggbill.firms.identity.addresses import account_with, change_address
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, MembershipDossier, User
+from toggbill.firms.read import Figures
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ def _invite(request: HttpRequest, firm: Firm, user: User) -> None:
 
 
 @admin.register(Firm)
-class FirmAdmin(Found):
+class FirmAdmin(AsReadMixin, Found):
     """The firm of the page. Its short name stands in the hashes of the audit log, so it never changes."""
 
     asks_for_proof = True
@@ -69,10 +71,15 @@ class FirmAdmin(Found):
         once = () if obj is None else ("slug", "timezone")
         return (*once, "created_at", "audit_number")
 
+    def standing(self, row: Firm) -> Figures:
+        """What it sets for itself."""
+        return firm_as_read(Firm.objects.get(pk=row.pk))
+
     def save_model(self, request: HttpRequest, obj: Firm, form: Any, change: bool) -> None:
         """Through the verb."""
         values = {name: form.cleaned_data[name] for name in form.changed_data}
-        change_firm(firm=obj, values=values, by=actor(cast(FirmRequest, request)), now=timezone.now())
+        by, now = actor(cast(FirmRequest, request)), timezone.now()
+        change_firm_as_read(firm=obj, values=values, by=by, now=now, read=read_of(request))
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Staff who may see something."""
@@ -114,7 +121,7 @@ class MembershipForm(_MembershipForm):
 
 
 @admin.register(Membership)
-class MembershipAdmin(FirmModelAdmin):
+class MembershipAdmin(AsReadMixin, FirmModelAdmin):
     """Members of the firm: owners invite, change roles and remove, and each step stands in the audit log."""
 
     to_change = "members"
@@ -142,18 +149,26 @@ class MembershipAdmin(FirmModelAdmin):
             form.base_fields.pop("email", None)
         return form
 
+    def standing(self, row: Membership) -> Figures:
+        """Role and dossiers."""
+        return members.as_read(Membership.objects.select_related("user", "firm").get(pk=row.pk))
+
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Through the verb: audited, and invited by mail when there is no password yet."""
-        firm = obj.firm if change else firm_of(request)
-        if firm is None:  # not reachable: adding asks for a firm
-            return
-        email = obj.user.email if change else form.cleaned_data["email"]
-        row = add_member(request, firm, email, form.cleaned_data["role"])
-        obj.pk, obj.firm, obj.user = row.pk, firm, row.user
+        role = form.cleaned_data["role"]
+        if change:
+            named = dossiers_of(obj.firm).filter(pk__in=obj.named.values("dossier"))
+            wanted = {"role": role, "dossiers": named if obj.is_restricted and role != Membership.Role.OWNER else None}
+            by, now = actor(cast(FirmRequest, request)), timezone.now()
+            members.change_reach(membership=obj, **wanted, by=by, now=now, read=read_of(request))
+        elif (firm := firm_of(request)) is not None:  # adding asks for a firm
+            row = add_member(request, firm, form.cleaned_data["email"], role)
+            obj.pk, obj.firm, obj.user = row.pk, firm, row.user
 
     def delete_model(self, request: HttpRequest, obj: Membership) -> None:
         """Remove the member; the account stays, and loses the admin when no other firm gives it."""
-        members.remove(membership=obj, by=actor(cast(FirmRequest, request)), now=timezone.now())
+        by, now = actor(cast(FirmRequest, request)), timezone.now()
+        members.remove(membership=obj, by=by, now=now, read=read_of(request))
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Owners, but a firm keeps an owner."""

@@ -21,7 +21,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from toggbill.firms import mails
-from toggbill.firms.access import dossiers_of
+from toggbill.firms.access import demand_of_firm, dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome
 from toggbill.firms.errors import NotPossible
@@ -29,6 +29,7 @@ from toggbill.firms.identity.addresses import account_with, further_addresses, h
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.membership import members
 from toggbill.firms.models import Firm, Invitation, Membership, MembershipDossier, User
+from toggbill.firms.read import Figures, Read, check
 
 VALID = timedelta(days=7)
 
@@ -49,10 +50,11 @@ def add_member(*, firm: Firm, email: str, role: str, password: str | None = None
     An account is made when the address has none: with the password, or without one, and then the caller sends
     ``mail_invitation`` after the commit. The password of an account that exists is never touched, since it may serve
     other firms too; except when nobody ever proved that the address is theirs (``forget_unproven``). Raises NotPossible
-    as ``members.change_role`` does: a firm keeps an owner.
+    as ``members.change_role`` does: a firm keeps an owner; NotAllowed for whoever is no owner.
     """
     email = email.strip().lower()
     lock_firm(firm)
+    demand_of_firm(by, "members", firm)
     user = account_with(email)
     if user is None:
         user = User.objects.create_user(email, password)
@@ -131,10 +133,12 @@ def invite(
     """Invite a person; returns the invitation and the token of its link, which is stored nowhere.
 
     ``dossiers``: those that the member will see; None: all. Raises NotPossible when the person is a member already,
-    or is invited already (resend that invitation, or revoke it), or for an owner who would see only some dossiers.
+    or is invited already (resend that invitation, or revoke it), or for an owner who would see only some dossiers;
+    NotAllowed for whoever is no owner.
     """
     email = email.strip().lower()
     lock_firm(firm)
+    demand_of_firm(by, "members", firm)
     known = account_with(email)
     if known is not None and Membership.objects.filter(firm=firm, user=known).exists():
         raise NotPossible(_("%(email)s is a member already.") % {"email": email})
@@ -163,9 +167,10 @@ def invite(
 
 
 @transaction.atomic
-def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
-    """A new link for an open invitation; the old one is dead. Returns its token. Raises NotPossible once it is gone."""
-    row = _locked(invitation)
+def renew(*, invitation: Invitation, by: Actor, now: datetime, read: Read | None = None) -> str:
+    """A new link for an open invitation; the old one is dead. Returns its token. Raises NotPossible once it is gone,
+    and as the verbs of ``members`` do."""
+    row = _as_read(invitation, by, read)
     token = secrets.token_urlsafe(32)
     row.token_hash, row.invited_at, row.expires_at = _hash(token), now, now + VALID
     row.save(update_fields=["token_hash", "invited_at", "expires_at"])
@@ -175,12 +180,30 @@ def renew(*, invitation: Invitation, by: Actor, now: datetime) -> str:
 
 
 @transaction.atomic
-def revoke(*, invitation: Invitation, by: Actor, now: datetime) -> None:
-    """Take an open invitation back. Raises NotPossible once it is gone."""
-    row = _locked(invitation)
+def revoke(*, invitation: Invitation, by: Actor, now: datetime, read: Read | None = None) -> None:
+    """Take an open invitation back. Raises NotPossible once it is gone, and as the verbs of ``members`` do."""
+    row = _as_read(invitation, by, read)
     news = News("member_invitation_revoked", subject(row.email), {"role": row.role})
     row.delete()
     record(firm=row.firm, news=[news], by=by, now=now)
+
+
+def as_read(row: Invitation) -> Figures:
+    """What the page of members shows of an invitation: role, dossiers by their short names, its end."""
+    shown = {
+        "description": row.email,
+        "role": row.role,
+        "dossiers": row.dossiers if row.is_restricted else members.ALL,
+        "valid_until": row.expires_at.isoformat(),
+    }
+    return Figures.of(f"invitation {row.email}", shown)
+
+
+def _as_read(invitation: Invitation, by: Actor, read: Read | None) -> Invitation:
+    row = _locked(invitation)
+    demand_of_firm(by, "members", row.firm)
+    check(read, lambda: [as_read(row)], by=by)
+    return row
 
 
 def _locked(invitation: Invitation) -> Invitation:

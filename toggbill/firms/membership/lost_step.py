@@ -22,12 +22,15 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from toggbill.firms.access import demand_of_firm
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity import mfa
 from toggbill.firms.identity.addresses import subject
 from toggbill.firms.locks import lock_firm, lock_firms
+from toggbill.firms.membership.members import as_read
 from toggbill.firms.models import Membership, User
+from toggbill.firms.read import Read, check
 
 
 def hindrance(*, membership: Membership, by: User) -> str:
@@ -45,10 +48,13 @@ def hindrance(*, membership: Membership, by: User) -> str:
 
 
 @transaction.atomic
-def reset_by_owner(*, membership: Membership, owner: User, by: Actor, now: datetime) -> None:
-    """Take the second step of a member away. Raises NotPossible when only the operator may, or there is none."""
+def reset_by_owner(*, membership: Membership, owner: User, by: Actor, now: datetime, read: Read | None = None) -> None:
+    """Take the second step of a member away. Raises NotPossible when only the operator may, or there is none, and as
+    the verbs of ``members`` do."""
     lock_firm(membership.firm)
+    demand_of_firm(by, "members", membership.firm)
     row = Membership.objects.select_related("user", "firm").get(pk=membership.pk)
+    check(read, lambda: [as_read(row)], by=by)
     # With its key: whoever makes it a member of another firm at this very moment waits, or is seen.
     User.objects.select_for_update().get(pk=row.user_id)
     if why := hindrance(membership=row, by=owner):

@@ -1,4 +1,8 @@
-"""What an owner does with the members of a firm. Every step stands in the audit log; a firm keeps an owner."""
+"""What an owner does with the members of a firm. Every step stands in the audit log; a firm keeps an owner.
+
+What a person decides on is what was read (design D12): these verbs raise ``Changed`` where it is another by now,
+``Unread`` where the form does not say what it showed, and ``NotAllowed`` for whoever is no owner when it is done.
+"""
 
 from __future__ import annotations
 
@@ -10,16 +14,19 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from toggbill.firms.access import RIGHTS, dossiers_of
+from toggbill.firms.access import RIGHTS, demand_of_firm, dossiers_of
 from toggbill.firms.audit import Actor, News, record
-from toggbill.firms.changes import amend, change_firm
+from toggbill.firms.changes import amend, change_firm_as_read
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity.addresses import further_addresses, subject
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.mails import CHOOSABLE
 from toggbill.firms.models import Firm, Invitation, InvitationQuerySet, Membership, MembershipDossier, User
+from toggbill.firms.read import Figures, Read, check
 
 _Role = Membership.Role
+ALL = ["*"]
+"""In figures, in place of the short names of dossiers: every one, also those to come."""
 
 
 def is_only_owner(row: Membership) -> bool:
@@ -36,10 +43,27 @@ def refresh_staff(user: User) -> None:
     amend(user, {"is_staff": maps or user.is_superuser})
 
 
+def as_read(row: Membership) -> Figures:
+    """What the page of a member shows: the role, and the dossiers by their short names (``ALL``: every one)."""
+    named = restriction(row)
+    shown = {"description": row.user.email, "role": row.role, "dossiers": ALL if named is None else named}
+    return Figures.of(subject(row.user.email), shown)
+
+
+def mails_as_read(row: Membership) -> Figures:
+    """Which mails a member gets, and whether the head of the audit log is one."""
+    wanted = [kind for kind in CHOOSABLE if getattr(row, f"mails_{kind}")]
+    shown = {"description": row.user.email, "mails": wanted, "audit_heads": row.wants_heads}
+    return Figures.of(f"mails {row.user.email}", shown)
+
+
 def _locked(row: Membership) -> Membership:
     # Two owners who demote each other at once are taken one after the other.
     lock_firm(row.firm)
-    return Membership.objects.select_related("user", "firm").get(pk=row.pk)
+    found = Membership.objects.select_related("user", "firm").filter(pk=row.pk).first()
+    if found is None:
+        raise NotPossible(_("%(email)s is no member any more.") % {"email": row.user.email})
+    return found
 
 
 @transaction.atomic
@@ -99,17 +123,27 @@ def restriction(row: Membership) -> list[str] | None:
 
 @transaction.atomic
 def change_reach(
-    *, membership: Membership, role: str, dossiers: Iterable[Any] | None, by: Actor, now: datetime
+    *,
+    membership: Membership,
+    role: str,
+    dossiers: Iterable[Any] | None,
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
 ) -> None:
     """Role and dossiers at once, or neither. Raises NotPossible as ``change_role`` and ``restrict`` do."""
+    row = _locked(membership)
+    demand_of_firm(by, "members", row.firm)
+    check(read, lambda: [as_read(row)], by=by)
     change_role(membership=membership, role=role, by=by, now=now)
     restrict(membership=membership, dossiers=dossiers, by=by, now=now)
 
 
 @transaction.atomic
-def want_heads(*, membership: Membership, wanted: bool, by: Actor, now: datetime) -> None:
+def want_heads(*, membership: Membership, wanted: bool, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Have the head of the audit log mailed to an owner each night, or no more. Raises NotPossible for other roles."""
     row = _locked(membership)
+    check(read, lambda: [mails_as_read(row)], by=by)
     if row.role != _Role.OWNER:
         raise NotPossible(_("The head of the audit log is mailed to owners only."))
     if amend(row, {"wants_heads": wanted}):
@@ -118,9 +152,12 @@ def want_heads(*, membership: Membership, wanted: bool, by: Actor, now: datetime
 
 
 @transaction.atomic
-def choose_mails(*, membership: Membership, wanted: Collection[str], by: Actor, now: datetime) -> None:
+def choose_mails(
+    *, membership: Membership, wanted: Collection[str], by: Actor, now: datetime, read: Read | None = None
+) -> None:
     """Which mails (``mails.Kind``) a member gets: these, and no other of those that can be switched off."""
     row = _locked(membership)
+    check(read, lambda: [mails_as_read(row)], by=by)
     changed = amend(row, {f"mails_{kind}": kind in wanted for kind in CHOOSABLE}).new
     if changed:
         told = {name.removeprefix("mails_"): value for name, value in changed.items()}
@@ -128,12 +165,14 @@ def choose_mails(*, membership: Membership, wanted: Collection[str], by: Actor, 
 
 
 @transaction.atomic
-def remove(*, membership: Membership, by: Actor, now: datetime) -> None:
+def remove(*, membership: Membership, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Take a member out of the firm; the account stays. Raises NotPossible for the only owner.
 
     The open invitations that the member sent end, and so do those to an address of theirs.
     """
     row = _locked(membership)
+    demand_of_firm(by, "members", row.firm)
+    check(read, lambda: [as_read(row)], by=by)
     if is_only_owner(row):
         raise NotPossible(_("The firm needs an owner: make another member owner first."))
     firm, user, role = row.firm, row.user, row.role
@@ -152,6 +191,9 @@ def _end_invitations(row: Membership, which: InvitationQuerySet, by: Actor, now:
         record(firm=row.firm, news=[news], by=by, now=now)
 
 
-def require_mfa(*, firm: Firm, wanted: bool, by: Actor, now: datetime) -> None:
+@transaction.atomic
+def require_mfa(*, firm: Firm, wanted: bool, by: Actor, now: datetime, read: Read | None = None) -> None:
     """Whether every member of the firm signs in in two steps."""
-    change_firm(firm=firm, values={"requires_mfa": wanted}, by=by, now=now)
+    lock_firm(firm)
+    demand_of_firm(by, "members", firm)
+    change_firm_as_read(firm=firm, values={"requires_mfa": wanted}, by=by, now=now, read=read)

@@ -17,13 +17,20 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from toggbill.firms import mails
 from toggbill.firms.access import RIGHTS, FirmRequest, actor, address_of, member, member_required
+from toggbill.firms.changes import firm_as_read
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity import mfa as second_step
 from toggbill.firms.identity.addresses import has_address
 from toggbill.firms.membership import invitations, lost_step, members
 from toggbill.firms.membership.forms import InviteForm, JoinForm, ReachForm
 from toggbill.firms.models import Firm, Invitation, Membership, User
+from toggbill.firms.read import Read
 from toggbill.firms.requests.addresses import first_page
+
+
+def _read(request: FirmRequest) -> Read:
+    """What the form says that its page showed."""
+    return Read.unpack(request.POST.get("read", ""))
 
 
 def _rows(firm: Firm) -> list[Membership]:
@@ -41,7 +48,12 @@ def _page(request: FirmRequest, form: InviteForm, status: int = 200) -> HttpResp
             "firm": firm,
             "form": form,
             "rows": [(row, row.user_id in secured, members.restriction(row)) for row in rows],
-            "invitations": Invitation.objects.for_firm(firm).waiting().order_by("email"),
+            "invitations": [
+                (row, Read.of([invitations.as_read(row)]).pack())
+                for row in Invitation.objects.for_firm(firm).waiting().order_by("email")
+            ],
+            "firm_read": Read.of([firm_as_read(firm)]).pack(),
+            "mails_read": Read.of([members.mails_as_read(member(request))]).pack(),
             "rights": [(right.label, [role in right.roles for role in Membership.Role]) for right in RIGHTS.values()],
             "roles": Membership.Role.labels,
             "now": now,
@@ -114,7 +126,7 @@ def invite_again(request: FirmRequest, pk: int) -> HttpResponse:
     if not _may_mail(request):
         return redirect("firm:members")
     try:
-        token = invitations.renew(invitation=row, by=actor(request), now=timezone.now())
+        token = invitations.renew(invitation=row, by=actor(request), now=timezone.now(), read=_read(request))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     else:
@@ -128,7 +140,7 @@ def revoke(request: FirmRequest, pk: int) -> HttpResponse:
     """Take an invitation back."""
     row = _invitation(request, pk)
     try:
-        invitations.revoke(invitation=row, by=actor(request), now=timezone.now())
+        invitations.revoke(invitation=row, by=actor(request), now=timezone.now(), read=_read(request))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     else:
@@ -150,7 +162,8 @@ def member_page(request: FirmRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         by, now = actor(request), timezone.now()
         try:
-            members.change_reach(membership=row, role=form.cleaned_data["role"], dossiers=form.chosen, by=by, now=now)
+            wanted = {"role": form.cleaned_data["role"], "dossiers": form.chosen}
+            members.change_reach(membership=row, **wanted, by=by, now=now, read=_read(request))
         except NotPossible as refusal:
             form.add_error("role", str(refusal))
         else:
@@ -159,6 +172,7 @@ def member_page(request: FirmRequest, pk: int) -> HttpResponse:
     status = 422 if form.is_bound else 200
     context = {
         "row": row,
+        "read": request.POST.get("read") or Read.of([members.as_read(row)]).pack(),
         "form": form,
         "is_only_owner": members.is_only_owner(row),
         "has_second_step": second_step.has_second_step(row.user),
@@ -173,7 +187,7 @@ def remove(request: FirmRequest, pk: int) -> HttpResponse:
     """Take a member out of the firm."""
     row = _member(request, pk)
     try:
-        members.remove(membership=row, by=actor(request), now=timezone.now())
+        members.remove(membership=row, by=actor(request), now=timezone.now(), read=_read(request))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     else:
@@ -187,7 +201,8 @@ def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
     """Take the second step of a member away who lost it; they are told by mail."""
     row = _member(request, pk)
     try:
-        lost_step.reset_by_owner(membership=row, owner=request.user, by=actor(request), now=timezone.now())
+        by, now = actor(request), timezone.now()
+        lost_step.reset_by_owner(membership=row, owner=request.user, by=by, now=now, read=_read(request))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:member", pk=pk)
@@ -205,7 +220,7 @@ def reset_mfa(request: FirmRequest, pk: int) -> HttpResponse:
 def require_mfa(request: FirmRequest) -> HttpResponse:
     """Demand two steps of every member (field `wanted`: yes), or no more."""
     wanted = request.POST.get("wanted") == "yes"
-    members.require_mfa(firm=request.firm, wanted=wanted, by=actor(request), now=timezone.now())
+    members.require_mfa(firm=request.firm, wanted=wanted, by=actor(request), now=timezone.now(), read=_read(request))
     if wanted:
         messages.success(request, _("From now on every member signs in in two steps."))
     else:
@@ -220,7 +235,7 @@ def want_heads(request: FirmRequest) -> HttpResponse:
     row = get_object_or_404(Membership.objects.for_firm(request.firm), user=request.user)
     wanted = request.POST.get("wanted") == "yes"
     try:
-        members.want_heads(membership=row, wanted=wanted, by=actor(request), now=timezone.now())
+        members.want_heads(membership=row, wanted=wanted, by=actor(request), now=timezone.now(), read=_read(request))
     except NotPossible as refusal:
         messages.error(request, str(refusal))
     else:
@@ -236,11 +251,13 @@ def choose_mails(request: FirmRequest) -> HttpResponse:
     row = member(request)
     if request.method == "POST":
         wanted = request.POST.getlist("kind")
-        members.choose_mails(membership=row, wanted=wanted, by=actor(request), now=timezone.now())
+        by, now = actor(request), timezone.now()
+        members.choose_mails(membership=row, wanted=wanted, by=by, now=now, read=_read(request))
         messages.success(request, _("Your choice of mails is saved."))
         return redirect("firm:mails")
     kinds = [(kind, *words, getattr(row, f"mails_{kind}")) for kind, words in mails.CHOOSABLE.items()]
-    return render(request, "firms/mails.html", {"kinds": kinds, "language": mails.language_of(row)})
+    read = Read.of([members.mails_as_read(row)]).pack()
+    return render(request, "firms/mails.html", {"kinds": kinds, "language": mails.language_of(row), "read": read})
 
 
 @never_cache

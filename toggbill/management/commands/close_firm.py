@@ -10,7 +10,7 @@ from django.utils import timezone
 from integrations.connections import tokens
 from invoicing.management import arguments
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.leaving.closing import CannotClose, close
 
 

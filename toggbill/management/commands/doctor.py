@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from toggbill.firms.command import DONE, WRONG, JsonCommand
+from toggbill.firms.management.command import DONE, WRONG, JsonCommand
 from toggbill.watching import doctor
 
 

@@ -13,8 +13,8 @@ from django.utils import timezone
 from invoicing.dossiers.faults import Refused
 from invoicing.dossiers.firm import standing
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.errors import NotPossible
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, WRONG, Fault, JsonCommand
 from toggbill.firms.membership.invitations import forgotten_password_url, mail_invitation
 from toggbill.onboarding.asking import Hindered, ask
 from toggbill.onboarding.file import FileFaults, firm_slug, load, read

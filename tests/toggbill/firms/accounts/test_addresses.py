@@ -19,14 +19,14 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 from tests.factories import PASSWORD, FirmFactory, MembershipFactory, UserFactory
 from tests.toggbill.test_second_step import code_of
 from tests.visitors import browser_of, events, of_operator, prove, superuser, text
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.identity import addresses
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import Firm, Invitation, Membership, User
 
 pytestmark = pytest.mark.django_db
-BY = Actor("owner@example.com", "web")
+BY = Actor("owner@example.com", "web", Authority.COMMAND)
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def invited(firm: Firm, email: str, role: str = "viewer", by: Actor = BY) -> str
 
 def test_change_of_the_address_is_told_to_the_old_one_and_to_every_firm(firm: Firm, member: Membership) -> None:
     other = MembershipFactory(user=member.user, firm=FirmFactory(slug="theirs"), role="viewer").firm
-    invited(firm, "friend@example.com", by=Actor.person(member.user, "web"))
+    invited(firm, "friend@example.com", by=Actor(member.user.email, "web", Authority.COMMAND))
     browser = browser_of(member.user, None)
     form = {"action_primary": "", "email": "new@example.com"}
     assert browser.post("/accounts/email/", form).status_code == 302
@@ -236,9 +236,9 @@ def test_open_invitations_end_with_the_right_to_send_them(
     go: Callable[[Membership], None], firm: Firm, member: Membership
 ) -> None:
     MembershipFactory(firm=firm, user__email="owner@example.com")
-    theirs = invited(firm, "accomplice@example.com", "owner", by=Actor.person(member.user, "web"))
+    theirs = invited(firm, "accomplice@example.com", "owner", by=Actor(member.user.email, "web", Authority.COMMAND))
     kept = invited(firm, "friend@example.com")
-    elsewhere = invited(FirmFactory(), "accomplice@example.com", by=Actor.person(member.user, "web"))
+    elsewhere = invited(FirmFactory(), "accomplice@example.com", by=Actor(member.user.email, "web", Authority.COMMAND))
     go(member)
     assert Client().get(theirs).status_code == 404
     assert Client().get(kept).status_code == 200

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from toggbill.firms.audit import anchors, nightly
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 
 
 class Command(JsonCommand):

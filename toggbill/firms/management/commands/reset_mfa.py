@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 from django.utils import timezone
 
 from toggbill.firms.audit import Actor
-from toggbill.firms.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, DONE, Fault, JsonCommand
 from toggbill.firms.membership import lost_step
 from toggbill.firms.models import Membership, User
 

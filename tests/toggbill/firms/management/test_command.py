@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from toggbill.firms.command import BAD_ARGUMENTS, Fault, JsonCommand
+from toggbill.firms.management.command import BAD_ARGUMENTS, Fault, JsonCommand
 
 
 class Chatty(JsonCommand):
