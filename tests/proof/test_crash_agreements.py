@@ -29,7 +29,7 @@ from tests.invoicing.scene import BY, Killed, everything
 from tests.proof import agreed_deeds, steps
 from tests.proof.agreed_world import CUSTOMERS, ENTRIES, agreed_world
 from tests.proof.assertions import prove
-from tests.proof.conftest import lapse
+from tests.proof.conftest import hasten, lapse
 from tests.proof.poster import decide_and_look_up, kill_at
 from tests.proof.processes import LEASE, Place
 from tests.proof.world import SLUG, before_the_entries, yesterday
@@ -44,6 +44,7 @@ POSTING = (*steps.POSTING, *steps.LOOKING_UP, *steps.MISSING)
 SENDING = (*steps.SENDING, *steps.FINDING_A_SENDING, *steps.MISSING_A_SENDING)
 REPLACING = (*steps.DELETING, *steps.FINDING_A_DELETION, *steps.MISSING_A_DELETION)
 TAKING_BACK = (*steps.DRAFTING_A_CREDIT_NOTE, *steps.CREDITING, *steps.FINDING_A_CREDIT_NOTE)
+WRITING_DOWN = "inside the writing down of a line"
 EARLIER, LATER = 3, 4
 """Invoices of a dossier before its hours (advances, a fee in advance, the first block), and with them."""
 # By kind the amounts of a dossier's live lines at Billit, the smallest first: what each customer agreed on, once.
@@ -56,6 +57,7 @@ BILLED = {
     # An hour and one of the colleague: settled, and by the hour, where 4 % are off the first one.
     "hours": ["91.20", "95.00", "120.00", "120.00"],
 }
+AT_RATE = ["95.00", "95.00", "120.00", "120.00"]
 # As it is once an hour of each customer but that of the fee in advance has become half an hour longer.
 LONGER = BILLED | {
     "extra": ["47.50", "95.00"],
@@ -140,10 +142,10 @@ def test_death_inside_a_run_leaves_nothing_of_it(
                 patch.setattr(owner, name, getattr(owner, name))  # it is as it was behind the block
             steps.STEPS[step]()
             runs.draft(dossier=Dossier.objects.get(), cut_off=through, by=BY, now=timezone.now())
-            assert step == "inside the writing down of a line", f"never met: {step}"
+            assert step == WRITING_DOWN, f"never met: {step}"
             agreed_deeds.write_down(Dossier.objects.get())
             raise AssertionError(f"never met: {step}")
-        if step != "inside the writing down of a line":
+        if step != WRITING_DOWN:
             assert everything() == before, step
     _take_up(firm, command, agreed_deeds.write_down, times=1)
     _holds(firm, sandbox, BILLED, left="1.00", orders=EARLIER + LATER)
@@ -153,7 +155,6 @@ def _killed() -> NoReturn:
     raise Killed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("met", [DRAFTING, POSTING], ids=["drafting", "posting"])
 def test_kill_while_all_that_is_agreed_is_billed(
     met: Collection[str], agreed: Callable[..., Firm], place: Place, command: Run
@@ -165,7 +166,29 @@ def test_kill_while_all_that_is_agreed_is_billed(
     _holds(firm, place.sandbox, BILLED, left="1.00", orders=EARLIER + LATER)
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("met", [DRAFTING, POSTING], ids=["drafting", "posting"])
+def test_kill_while_all_that_is_agreed_is_billed_is_taken_up_by_worker_and_beat(
+    met: Collection[str], agreed: Callable[..., Firm], place: Place
+) -> None:
+    """The schedule bills by itself: no person writes anything down."""
+    met = [step for step in met if step != WRITING_DOWN]
+    firm = agreed(len(met), annex=True)
+    Dossier.objects.filter(firm=firm).update(due_at=timezone.now(), scheduled_through=None)
+    kill_at(met, place, "workers")
+    lapse(firm)
+
+    def done() -> bool:
+        hasten(firm)
+        served = not Dossier.objects.filter(firm=firm, scheduled_through__isnull=True).exists()
+        read = Invoice.objects.posted().filter(legal_excl__isnull=False).count()
+        return served and read == len(met) * (EARLIER + LATER)
+
+    with place.at_work():
+        place.until(done)
+    as_worked = BILLED | {"hours": AT_RATE}
+    _holds(firm, place.sandbox, as_worked, left="1.00", orders=EARLIER + LATER)
+
+
 def test_kill_while_all_that_is_agreed_is_sent(agreed: Callable[..., Firm], place: Place, command: Run) -> None:
     firm = agreed(len(SENDING), "--send", mode="send")
     kill_at(SENDING, place, "office")
@@ -177,7 +200,6 @@ def test_kill_while_all_that_is_agreed_is_sent(agreed: Callable[..., Firm], plac
     assert Counter(row["order_id"] for row in place.sandbox.control.outbox()) == orders
 
 
-@pytest.mark.slow
 def test_kill_while_what_was_agreed_is_replaced(agreed: Callable[..., Firm], place: Place, command: Run) -> None:
     """A settlement, with the advance beside it, and an invoice that was written down."""
     firm = agreed(len(REPLACING))
@@ -198,7 +220,6 @@ def test_kill_while_what_was_agreed_is_replaced(agreed: Callable[..., Firm], pla
     assert len(deleted) == 2 * len(REPLACING)
 
 
-@pytest.mark.slow
 def test_kill_while_what_was_agreed_is_taken_back(agreed: Callable[..., Firm], place: Place, command: Run) -> None:
     """A fee with its extra hour, a block that was drawn, an advance, a settlement, an invoice that was written down."""
     firm = agreed(len(TAKING_BACK), "--send", mode="send")
@@ -207,6 +228,6 @@ def test_kill_while_what_was_agreed_is_taken_back(agreed: Callable[..., Firm], p
     kill_at(TAKING_BACK, place, "taking back")
     _wait(firm)
     _take_up(firm, command, agreed_deeds.take_back, "--send", times=3)
-    again = BILLED | {"hours": ["95.00", "95.00", "120.00", "120.00"]}
+    again = BILLED | {"hours": AT_RATE}
     # Five credit notes, and four invoices of what they freed.
     _holds(firm, place.sandbox, again, left="1.00", orders=EARLIER + LATER + 5 + 4)

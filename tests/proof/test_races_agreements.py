@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from invoicing.corrections import fees
@@ -42,18 +42,16 @@ from tests.worlds import entry
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firm
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
+# SQLite has one writer at a time: nobody reads and writes in between.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.postgresql]
 Make = Callable[..., Scene]
 Verb = Callable[[], Any]
-NOBODY_WAITS = "SQLite has one writer at a time: nobody reads and writes in between"
 SEPTEMBER = date(2026, 9, 30)
 BOTH_WAYS = pytest.mark.parametrize("turned", [False, True], ids=["as named", "the other way round"])
 
 
 def _race(books: Scene, first: Verb, second: Verb, *, turned: bool) -> list[Any]:
     """What both came to, as they are named here: what they gave, or the sentence why they could not."""
-    if connection.vendor != "postgresql":
-        pytest.skip(NOBODY_WAITS)
     verbs = [second, first] if turned else [first, second]
     finish: list[Callable[[], Any]] = []
     with transaction.atomic():
@@ -127,8 +125,6 @@ def test_run_and_person_who_settle_deduct_each_advance_once(scene: Make, turned:
 
 def test_two_that_write_a_deduction_take_no_more_than_the_advance_is(scene: Make) -> None:
     """Past every verb: the database lets the second wait, and refuses it when the first is there."""
-    if connection.vendor != "postgresql":
-        pytest.skip(NOBODY_WAITS)
     books = scene(entries=[entry(1, seconds=5 * HOUR)], products=ADVANCES, start="2026-09-01")
     _advances(books, 9)
     books.draft()
