@@ -17,12 +17,13 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from invoicing.corrections import fees
+from invoicing.corrections import replace as replacing
 from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import blocks, runs, settlement
 from invoicing.ledger.agreements import blocks as stocks
 from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.ledger.states import derive
-from invoicing.models import Agreement, Deduction, Invoice, InvoiceLine
+from invoicing.models import Agreement, Correction, Deduction, Invoice, InvoiceLine
 from tests.invoicing.agreements.agreed import (
     ADVANCES,
     HOUR,
@@ -277,4 +278,94 @@ def test_agreement_that_moves_beside_the_approval_of_its_draft(scene: Make, verb
     ((kind, _, _, amount),) = bill(posted)
     assert (kind, amount, covers(books)) == stands
     assert books.draft(date(2026, 11, 15)).moved == ()
+    _proved(books, 2)
+
+
+@BOTH_WAYS
+def test_block_that_is_credited_beside_a_run_that_draws_it_holds_no_hour(scene: Make, turned: bool) -> None:
+    """The run comes between the claim and the answer of the credit note, or before both."""
+    books = scene(entries=[entry(1)], products=ADVANCES)
+    order(prepaid(books, hours=Decimal(3)))
+    (block,) = post_all(books)
+    books.read_back()
+    sent = books.send(block)
+    books.draft()
+    books.control.put_entries(entry(2, "2026-10-06"))
+    books.sync()
+    note = fees.credit_lines(invoice=sent, lines=[sent.lines.get().pk], by=BY, now=timezone.now())
+    books.approve(note)
+    posted, _ = _race(books, lambda: books.post(note), books.draft, turned=turned)
+    assert posted.status == "posted"
+    assert draws() == []
+    books.draft()
+    (hours,) = post_all(books)
+    assert bill(hours) == [("hours", "Advice", "2.00", "190.00")]
+    _proved(books, 3)
+
+
+@BOTH_WAYS
+def test_fee_that_is_credited_beside_a_run_that_lists_a_late_hour_on_it(scene: Make, turned: bool) -> None:
+    books = scene(entries=[entry(1)], products=ADVANCES)
+    october(books)
+    books.draft()
+    (fee,) = post_all(books)
+    books.read_back()
+    sent = books.send(fee)
+    books.control.put_entries(entry(2, "2026-10-06"))
+    books.sync()
+    note = fees.credit_lines(invoice=sent, lines=[sent.lines.get().pk], by=BY, now=timezone.now())
+    books.approve(note)
+    posted, _ = _race(books, lambda: books.post(note), books.draft, turned=turned)
+    assert posted.status == "posted"
+    books.draft()
+    (again,) = post_all(books)
+    assert bill(again) == [("fee", "Flat fee · Keeping the books · October 2026", "1.00", "250.00")]
+    assert covers(books) == {"2026-10": [1, 2]}
+    _proved(books, 3)
+
+
+def test_run_while_a_settlement_is_deleted_at_billit_deducts_none_of_its_advances(scene: Make) -> None:
+    """The settlement bills later advances beside its hours; a late hour would take one of these off."""
+    books = scene(entries=[entry(1, seconds=5 * HOUR)], products=ADVANCES, start="2026-09-01")
+    _advances(books, 9)
+    settled = books.posted()
+    assert [line[0] for line in bill(settled)] == ["advance", "advance", "hours", "deduction"]
+    books.control.put_entries(entry(1, seconds=6 * HOUR), entry(2, "2026-10-06"))
+    books.sync()
+    (correction,) = Correction.objects.filter(decision="open")
+    with books.fault("slow", method="DELETE", path=r"^/v1/orders/\d+$", seconds=1.0, times=1):
+        finish = in_thread(lambda: replacing.replace(correction=correction, by=BY, now=timezone.now()))
+        until(lambda: Invoice.objects.being_replaced().exists())
+        books.draft()
+        assert not Deduction.objects.live().filter(advance__invoice=settled).exists()
+        (anew,) = finish()
+    settled.refresh_from_db()
+    assert (settled.status, anew.status) == ("void", "approved")
+    books.post(anew)
+    books.draft()
+    post_all(books)
+    hours = InvoiceLine.objects.filter(kind="hours", invoice__status="posted")
+    assert sorted(str(line.total) for line in hours) == ["570.00", "95.00"]
+    assert sorted(str(row.amount) for row in Deduction.objects.live()) == ["250.00", "95.00"]
+    _proved(books, 3)
+
+
+@BOTH_WAYS
+def test_two_people_take_back_a_fee_once(scene: Make, turned: bool) -> None:
+    books = scene(entries=[entry(1)], products=ADVANCES)
+    october(books)
+    books.draft()
+    (fee,) = post_all(books)
+    books.read_back()
+    sent = books.send(fee)
+    line = sent.lines.get().pk
+
+    def take_back() -> Invoice:
+        return fees.credit_lines(invoice=sent, lines=[line], by=BY, now=timezone.now())
+
+    one, other = _race(books, take_back, take_back, turned=turned)
+    winner, late = (other, one) if turned else (one, other)
+    assert (winner.kind, str(winner.total_excl)) == ("credit_note", "250.00")
+    assert "waits already" in late
+    post_all(books)
     _proved(books, 2)
