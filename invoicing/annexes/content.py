@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch
+from django.db.models import F, Prefetch, Q
 
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import vat_apart
 from invoicing.ledger.facts.books import rounding_of
-from invoicing.models import Agreement, Claim, Invoice, InvoiceLine
+from invoicing.models import Agreement, Claim, Invoice, InvoiceLine, LedgerRow
 from invoicing.rules import planning
-from invoicing.rules.annexes.content import NOTHING, Annex, AnnexEntry, AnnexLine, plain, rounded
+from invoicing.rules.annexes.content import NOTHING, Annex, AnnexEntry, AnnexLine, EarlierFee, plain, rounded
 from invoicing.rules.billing.rating import Rounding
 
 
@@ -21,14 +22,44 @@ def contents(invoices: Iterable[int]) -> dict[int, Annex]:
     """The annexes of invoices (row ids), by row id. Reads only."""
     claims = Claim.objects.order_by("started_at", "pk").select_related("takes_back")
     lines = InvoiceLine.objects.order_by("position").prefetch_related(Prefetch("claims", claims))
-    rows = Invoice.objects.filter(pk__in=list(invoices)).select_related("firm", "dossier", "about")
+    ids = list(invoices)
+    rows = Invoice.objects.filter(pk__in=ids).select_related("firm", "dossier", "about")
     found = list(rows.prefetch_related(Prefetch("lines", lines)))
     agreed = Agreement.objects.filter(kind=Agreement.Kind.PREPAID, dossier__in={row.dossier_id for row in found})
     prepaid = set(agreed.values_list("dossier", flat=True))
-    return {row.pk: _content(row, has_blocks=row.dossier_id in prepaid) for row in found}
+    earlier = of_earlier_fees(ids)
+    return {row.pk: _content(row, earlier.get(row.pk, ()), has_blocks=row.dossier_id in prepaid) for row in found}
 
 
-def _content(invoice: Invoice, *, has_blocks: bool) -> Annex:
+def of_earlier_fees(invoices: Collection[int]) -> dict[int, list[Claim]]:
+    """By invoice (row id): the hours that fees on earlier invoices cover and that its annex lists.
+
+    A fee in advance is billed before its hours are worked, and late hours come after any. They are listed on the next
+    invoice with a line of their agreement: what it lists already, and what no annex lists yet. Reads what is not listed
+    alone, however many periods were billed.
+    """
+    kinds = [InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA]
+    lines = InvoiceLine.objects.live().filter(invoice__in=invoices, kind__in=kinds, takes_back__isnull=True)
+    of_agreement = dict[int | None, int]()
+    for agreement, invoice in lines.order_by("invoice").values_list("agreement_id", "invoice_id"):
+        of_agreement.setdefault(agreement, invoice)
+    if not of_agreement:
+        return {}
+    # What another invoice is still to list itself is left to it.
+    is_past = Q(line__invoice__status=Invoice.Status.POSTED) | Q(line__invoice__annex__isnull=False)
+    still = Q(entry__ledger_row__state=LedgerRow.State.COVERED)
+    new = Q(is_past, still, listed_on__isnull=True, line__agreement__in=of_agreement)
+    listed = Q(listed_on__in=invoices) & ~Q(line__invoice=F("listed_on"))
+    found = defaultdict[int, list[Claim]](list)
+    claims = Claim.objects.live().covered().filter(new | listed).select_related("line__invoice")
+    for claim in claims.order_by("line__period", "line", "started_at", "pk"):
+        invoice = claim.listed_on_id or of_agreement[claim.line.agreement_id]
+        if invoice != claim.line.invoice_id:
+            found[invoice].append(claim)
+    return dict(found)
+
+
+def _content(invoice: Invoice, earlier: Sequence[Claim], *, has_blocks: bool) -> Annex:
     rounding = Rounding(**invoice.rounding) if invoice.rounding else rounding_of(invoice.dossier)
     return Annex(
         language=planning.language_of(invoice.customer_language, invoice.firm.language),
@@ -45,6 +76,23 @@ def _content(invoice: Invoice, *, has_blocks: bool) -> Annex:
         lines=tuple(_line(line, rounding) for line in invoice.lines.all()),
         left=_left(invoice) if has_blocks else (),
         vat_apart=vat_apart(invoice.lines.all()),
+        earlier=tuple(_earlier(line, claims, rounding) for line, claims in _by_line(earlier).items()),
+    )
+
+
+def _by_line(claims: Iterable[Claim]) -> dict[InvoiceLine, list[Claim]]:
+    found = defaultdict[InvoiceLine, list[Claim]](list)
+    for claim in claims:
+        found[claim.line].append(claim)
+    return dict(found)
+
+
+def _earlier(line: InvoiceLine, claims: Sequence[Claim], rounding: Rounding) -> EarlierFee:
+    return EarlierFee(
+        description=plain(line.description + line.description_extended),
+        invoice=plain(str(line.invoice)),
+        seconds=sum(claim.seconds for claim in claims),
+        entries=tuple(_entry(claim, rounding) for claim in claims),
     )
 
 
@@ -58,12 +106,13 @@ def _left(invoice: Invoice) -> tuple[tuple[str, Decimal], ...]:
 def _line(line: InvoiceLine, rounding: Rounding) -> AnnexLine:
     if line.kind in (InvoiceLine.Kind.FEE, InvoiceLine.Kind.ADVANCE, InvoiceLine.Kind.DEDUCTION):
         # The hours that a fee covers are listed, and none of them is billed as such.
+        claims = [claim for claim in line.claims.all() if claim.listed_on_id in (None, line.invoice_id)]
         return AnnexLine(
             position=line.position,
             description=plain(line.description + line.description_extended),
             quantity=NOTHING,
-            seconds=sum(claim.seconds for claim in line.claims.all()),
-            entries=tuple(_entry(claim, rounding) for claim in line.claims.all()),
+            seconds=sum(claim.seconds for claim in claims),
+            entries=tuple(_entry(claim, rounding) for claim in claims),
             **_discount(line),
         )
     return AnnexLine(

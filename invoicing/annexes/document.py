@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, clock
+from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, EarlierFee, clock
 from invoicing.rules.annexes.words import WORDS, Words, discount_in_words, number, rounding_in_words
 
 _SHORT = 60
@@ -30,7 +30,7 @@ def html(annex: Annex) -> str:
         f"{''.join(_line(line, annex, words) for line in annex.lines)}"
         f'<tbody><tr class="total"><td colspan="3">{escape(words.total)}</td>'
         f'<td class="figure">{_time(annex.seconds)}</td><td class="figure">{_hours(annex, annex)}</td></tr></tbody>'
-        f"</table>{note}</body></html>"
+        f"{''.join(_earlier(fee, annex, words) for fee in annex.earlier)}</table>{note}</body></html>"
     )
 
 
@@ -75,6 +75,18 @@ def _line(line: AnnexLine, annex: Annex, words: Words) -> str:
         f'<tr class="subtotal"><td colspan="3">{escape(words.subtotal.format(n=line.position))}</td>'
         f'<td class="figure">{_time(line.seconds)}</td><td class="figure">{_hours(line, annex)}</td></tr>'
         f"{_discount(line, annex)}</tbody>"
+    )
+
+
+def _earlier(fee: EarlierFee, annex: Annex, words: Words) -> str:
+    """Behind the total: what an earlier invoice billed has no hours of this one."""
+    brief = bool(annex.rounding.minutes)
+    name = words.earlier.format(line=fee.description, number=fee.invoice)
+    return (
+        f'<tbody><tr class="name"><td colspan="5"{_short(name)}>{escape(name)}</td></tr>'
+        f"{''.join(_entry(entry, brief=brief) for entry in fee.entries)}"
+        f'<tr class="subtotal"><td colspan="3">{escape(words.earlier_total)}</td>'
+        f'<td class="figure">{_time(fee.seconds)}</td><td class="figure"></td></tr></tbody>'
     )
 
 

@@ -14,14 +14,14 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from integrations.clients.http.failures import Message
-from invoicing.annexes.content import contents
+from invoicing.annexes.content import contents, of_earlier_fees
 from invoicing.annexes.document import html
 from invoicing.annexes.rendering import Document, rendered
 from invoicing.annexes.table import as_csv
-from invoicing.models import Annex, Invoice
+from invoicing.models import Annex, Claim, Invoice, InvoiceLine
 from invoicing.models.problems import Code, columns
 from invoicing.rules.annexes.content import Annex as Content
 from invoicing.rules.annexes.words import WORDS
@@ -85,6 +85,7 @@ def drop_stale(*, invoice: Invoice) -> list[News]:
     if found is None or (invoice.dossier.annex and found == contents([invoice.pk])[invoice.pk].digest()):
         return []
     drop(invoice=invoice)
+    Claim.objects.live().covered().filter(listed_on=invoice).update(listed_on=None)
     return [News("annex_dropped", f"invoice {invoice.reference}", {"content": found})]
 
 
@@ -128,6 +129,7 @@ def _store(firm: Firm, made: dict[int, _Made], failed: dict[int, Message], by: A
         if content.digest() == made[pk].digest
     ]
     Annex.objects.bulk_create(annexes)
+    _note_listed([annex.invoice_id for annex in annexes])
     # What was noted of an earlier try is over, and so is the lease of who made them: they may be posted.
     over = Invoice.objects.filter(pk__in=[annex.invoice_id for annex in annexes])
     over.filter(not_before__isnull=False).update(not_before=None)
@@ -145,6 +147,16 @@ def _store(firm: Firm, made: dict[int, _Made], failed: dict[int, Message], by: A
     ]
     if news:
         audit.record(firm=firm, news=news, by=by, now=now)
+
+
+def _note_listed(invoices: Sequence[int]) -> None:
+    """The covered hours that these annexes list are listed, and on no other: those of their own lines, and those of
+    earlier fees."""
+    for invoice, claims in of_earlier_fees(invoices).items():
+        Claim.objects.filter(pk__in=[claim.pk for claim in claims]).update(listed_on=invoice)
+    own = InvoiceLine.objects.filter(pk=OuterRef("line")).values("invoice")
+    unlisted = Claim.objects.live().covered().filter(line__invoice__in=invoices, listed_on__isnull=True)
+    unlisted.update(listed_on=Subquery(own))
 
 
 def _name(content: Content) -> str:

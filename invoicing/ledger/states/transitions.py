@@ -156,6 +156,8 @@ def release(*, invoice: Invoice, now: datetime) -> list[int]:
     claims = Claim.objects.live().filter(line__invoice=invoice)
     entries = list(claims.values_list("entry_id", flat=True))
     claims.update(released_at=now)
+    # What its annex listed of earlier fees is listed by the next.
+    Claim.objects.live().covered().filter(listed_on=invoice).update(listed_on=None)
     _free_periods(InvoiceLine.objects.filter(invoice=invoice), now)
     write_backs.follow(entries=entries, now=now)
     if invoice.block_of_id is not None:

@@ -291,6 +291,10 @@ class Claim(FirmOwned):
     tags = models.JSONField(_("tags"), default=list, blank=True)
     billable = models.BooleanField(_("billable"), default=False)
     released_at = models.DateTimeField(_("released"), null=True, blank=True)
+    # Of a covered hour: the invoice whose annex lists it; None while none does.
+    listed_on = models.ForeignKey(
+        Invoice, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", editable=False, db_index=False
+    )
 
     objects: ClassVar[ClaimManager[Claim]] = ClaimManager()
 
@@ -330,6 +334,17 @@ class Claim(FirmOwned):
                 condition=Q(kind="prepaid", drawn__isnull=False) | ~Q(kind="prepaid") & Q(drawn__isnull=True),
                 name="claim_draws_a_block",
             ),
+            models.CheckConstraint(
+                condition=Q(listed_on__isnull=True) | Q(kind="covered"), name="claim_listed_is_covered"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(
+                fields=["line"],
+                condition=Q(kind="covered", listed_on__isnull=True, released_at__isnull=True),
+                name="claim_not_listed",
+            ),
+            models.Index(fields=["listed_on"], condition=Q(listed_on__isnull=False), name="claim_by_annex"),
         ]
 
     def __str__(self) -> str:

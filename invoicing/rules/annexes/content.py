@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -50,11 +51,23 @@ class AnnexLine:
 
 
 @dataclass(frozen=True, slots=True)
+class EarlierFee:
+    """A fee on an earlier invoice (its number) with hours that it covers and that its own annex does not list: they
+    were worked after that. They are in no sum of the annex."""
+
+    description: str
+    invoice: str
+    seconds: int
+    entries: tuple[AnnexEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Annex:
     """All that an annex says. `about`: the number of the invoice that a credit note takes back, "" of an invoice.
 
     `language`: one of en, fr, nl, de. `left`: title and hours left of each prepaid agreement of theirs. `vat_apart`:
-    of a settlement, by how many euro the VAT of it and of what it deducts differs from that of one invoice for all."""
+    of a settlement, by how many euro the VAT of it and of what it deducts differs from that of one invoice for all.
+    `earlier`: fees of earlier invoices with the hours that they cover and no annex listed yet."""
 
     language: str
     firm: str
@@ -70,6 +83,7 @@ class Annex:
     lines: tuple[AnnexLine, ...]
     left: tuple[tuple[str, Decimal], ...] = ()
     vat_apart: Decimal = NOTHING
+    earlier: tuple[EarlierFee, ...] = ()
 
     @property
     def seconds(self) -> int:
@@ -84,7 +98,7 @@ class Annex:
     @property
     def entries(self) -> int:
         """How many entries it lists."""
-        return sum(len(line.entries) for line in self.lines)
+        return sum(len(line.entries) for line in self.lines) + sum(len(fee.entries) for fee in self.earlier)
 
     def digest(self) -> str:
         """SHA-256 of all that it says: equal for equal content, whatever the files look like."""
@@ -94,7 +108,7 @@ class Annex:
                 line.description,
                 str(line.quantity),
                 line.seconds,
-                [[f"{e.day}", e.person, e.text, e.seconds, e.rounded] for e in line.entries],
+                _said(line.entries),
                 *([str(line.value), str(line.amount), line.reason] if line.reason else []),
             ]
             for line in self.lines
@@ -113,8 +127,17 @@ class Annex:
             # An annex of before says the same as it did.
             **({"left": [[title, str(hours)] for title, hours in self.left]} if self.left else {}),
             **({"vat_apart": str(self.vat_apart)} if self.vat_apart else {}),
+            **(
+                {"earlier": [[e.description, e.invoice, _said(e.entries)] for e in self.earlier]}
+                if self.earlier
+                else {}
+            ),
         }
         return hashlib.sha256(json.dumps(said, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _said(entries: Iterable[AnnexEntry]) -> list[list[str | int | None]]:
+    return [[f"{e.day}", e.person, e.text, e.seconds, e.rounded] for e in entries]
 
 
 def rounded(seconds: int, rounding: Rounding) -> int | None:

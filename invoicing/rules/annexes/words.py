@@ -12,7 +12,7 @@ from invoicing.rules.billing.rating import Rounding
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words of one language. `page`, `about`, `left` and the sentences of rounding have places in braces."""
+    """The words of one language. `page`, `about`, `left`, `earlier` and the sentences of rounding have places."""
 
     title: str
     file: str
@@ -35,6 +35,8 @@ class Words:
     unit: str
     left: str
     vat_apart: str
+    earlier: str
+    earlier_total: str
     page: str
     each: str
     whole: str
@@ -68,6 +70,8 @@ WORDS: Mapping[str, Words] = {
         unit="h",
         left="Prepaid hours left, {title}",
         vat_apart="VAT on the advances and this settlement, against one invoice for all",
+        earlier="Hours covered by an earlier fee: {line} (invoice {number})",
+        earlier_total="Total, billed with that fee",
         page="Page {page} of {pages}",
         each="The time of each entry is rounded {how}",
         whole="The time of each line is rounded as a whole, {how}",
@@ -103,6 +107,8 @@ WORDS: Mapping[str, Words] = {
         unit="h",
         left="Heures prépayées restantes, {title}",
         vat_apart="TVA sur les provisions et ce décompte, par rapport à une seule facture",
+        earlier="Heures couvertes par un forfait antérieur : {line} (facture {number})",
+        earlier_total="Total, facturé avec ce forfait",
         page="Page {page} sur {pages}",
         each="La durée de chaque prestation est arrondie {how}",
         whole="La durée de chaque ligne est arrondie dans son ensemble, {how}",
@@ -138,6 +144,8 @@ WORDS: Mapping[str, Words] = {
         unit="u",
         left="Resterende vooruitbetaalde uren, {title}",
         vat_apart="Btw op de voorschotten en deze afrekening, tegenover één factuur voor alles",
+        earlier="Uren gedekt door een eerder forfait: {line} (factuur {number})",
+        earlier_total="Totaal, gefactureerd met dat forfait",
         page="Pagina {page} van {pages}",
         each="De tijd van elke prestatie wordt afgerond {how}",
         whole="De tijd van elke regel wordt in haar geheel afgerond {how}",
@@ -173,6 +181,8 @@ WORDS: Mapping[str, Words] = {
         unit="Std.",
         left="Verbleibende vorausbezahlte Stunden, {title}",
         vat_apart="USt. auf die Vorschüsse und diese Abrechnung, gegenüber einer einzigen Rechnung",
+        earlier="Stunden, die eine frühere Pauschale abdeckt: {line} (Rechnung {number})",
+        earlier_total="Summe, mit dieser Pauschale berechnet",
         page="Seite {page} von {pages}",
         each="Die Zeit jeder Leistung wird {how} gerundet",
         whole="Die Zeit jeder Zeile wird als Ganzes {how} gerundet",
