@@ -14,6 +14,7 @@ from django.utils.translation import ngettext
 
 from integrations.clients.http.transport import ServiceError
 from integrations.connections import credentials, failures
+from integrations.connections.choosing import take_company, take_workspace
 from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
@@ -22,8 +23,6 @@ from integrations.connections.credentials import (
     billit_hindrances,
     connect_billit,
     connect_toggl,
-    take_company,
-    take_workspace,
     toggl_hindrances,
 )
 from integrations.models import (

@@ -16,6 +16,8 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
+from integrations.connections import credentials
+from integrations.models import Connection
 from invoicing.admin import as_read
 from invoicing.corrections import options, together
 from invoicing.deciding import figures
@@ -27,6 +29,7 @@ from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, User
 from toggbill.firms.read import Figures, Read
 from toggbill.firms.requests.addresses import in_firm
 from toggbill.firms.requests.charset import without_charset
+from toggbill.leaving import closing
 
 # What is no firm's; every other address of a test is one of a firm's pages.
 _OUTSIDE = re.compile(
@@ -37,6 +40,7 @@ _ADMIN_FORM = re.compile(
     r"/(invoicing|firms)/(dossier|tagmapping|clientmapping|firm|membership)/([0-9]+)/(?:change|delete)/$"
 )
 _MEMBERS: dict[str, Callable[[Any], Figures]] = {"firm": firm_as_read, "membership": members.as_read}
+_CONNECTION_FORM = re.compile(r"^/connections/([a-z]+)/([-a-z0-9_]+)/(?:remove|choose)/$")
 _MEMBER_FORM = re.compile(r"^/members/(invitations/)?([0-9]+)/(?:(?:again|revoke|remove|second-step)/)?$")
 
 
@@ -74,6 +78,11 @@ class Tab(Client):
             return Read.of(map(members.as_read, member)) if member is not None else _invitation(found[2])
         if path == "/members/two-steps/":
             return Read.of([firm_as_read(Firm.objects.get(pk=self.firm.pk))])
+        if path == "/leaving/close/":
+            return Read.of([closing.as_read(self.firm)])
+        if found := _CONNECTION_FORM.match(path):
+            named = Connection.objects.filter(firm=self.firm, service=found[1], key=found[2])
+            return Read.of(map(credentials.as_read, named))
         if path in {"/members/heads/", "/mails/"}:
             rows = Membership.objects.filter(firm=self.firm, user=self.session.get("_auth_user_id"))
             return Read.of(map(members.mails_as_read, rows))

@@ -1,6 +1,7 @@
 """Connecting a firm to Toggl and Billit: ask the service what a credential opens, then write what is used of it.
 
 Asking (``ask_toggl``, ``ask_billit``) goes over the network, outside any transaction; verbs take what it brought back.
+Verbs raise ``NotAllowed`` for who may not connect the firm. What a connection is used for is in ``choosing``.
 """
 
 from __future__ import annotations
@@ -13,18 +14,20 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import ProtectedError, Q
+from django.db.models import Q
 from django.utils.translation import gettext
 
 from integrations.clients import billit, toggl
 from integrations.clients.billit_sign_in import Pair
 from integrations.connections import tokens, webhook_addresses
 from integrations.connections.opening import open_toggl
-from integrations.models import Company, Connection, Workspace
+from integrations.models import Connection
+from toggbill.firms.access import demand_of_firm, dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm
+from toggbill.firms.read import Figures, Read, check
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,10 +167,34 @@ def connect_billit_signed_in(
     return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
 
 
+def subject(row: Connection) -> str:
+    """What an event about a connection is about."""
+    return f"connection {row.service} {row.key}"
+
+
+def as_read(row: Connection) -> Figures:
+    """What a page shows of a connection: what it opens, by name and id, and the dossiers that hang on it."""
+    opens = [*row.workspaces.values_list("name", "remote_id"), *row.companies.values_list("name", "party_id")]
+    depend = dossiers_of(row.firm).filter(Q(workspace__connection=row) | Q(company__connection=row))
+    shown = {
+        "description": str(row),
+        "opens": sorted(f"{name} ({number})" for name, number in opens),
+        "dossiers": sorted(depend.values_list("key", flat=True)),
+        "is_removed": row.removed_at is not None,
+    }
+    return Figures.of(subject(row), shown)
+
+
+@transaction.atomic
+def check_read(*, connection: Connection, by: Actor, read: Read | None) -> None:
+    """Raises as ``remove`` does, before anything is done at the service that cannot be taken back."""
+    check(read, lambda: [as_read(locked(connection, by))], by=by)
+
+
 @transaction.atomic
 def accept_partial(*, connection: Connection, accepted: bool, by: Actor, now: datetime) -> Connection:
     """Whether the firm accepts a token that is not an admin's, which reads only part (design section 8)."""
-    row = _locked(connection)
+    row = locked(connection, by)
     changed = amend(row, {"accept_partial": accepted})
     if changed:
         _tell(row, "connection_changed", {"old": changed.old, "new": changed.new}, by, now)
@@ -177,7 +204,7 @@ def accept_partial(*, connection: Connection, accepted: bool, by: Actor, now: da
 @transaction.atomic
 def pause(*, connection: Connection, by: Actor, now: datetime) -> Connection:
     """Nothing is read or posted through it until it is resumed; its dossiers wait. Twice is once."""
-    row = _locked(connection)
+    row = locked(connection, by)
     if row.paused_at is None:
         amend(row, {"paused_at": now})
         _tell(row, "connection_paused", {}, by, now)
@@ -187,7 +214,7 @@ def pause(*, connection: Connection, by: Actor, now: datetime) -> Connection:
 @transaction.atomic
 def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
     """Let it work again, and soon. A removed one stays removed: it has no credential."""
-    row = _locked(connection)
+    row = locked(connection, by)
     if row.paused_at is not None and row.removed_at is None:
         amend(row, {"paused_at": None})
         read_soon(row, now)
@@ -196,11 +223,13 @@ def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
 
 
 @transaction.atomic
-def remove(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+def remove(*, connection: Connection, by: Actor, now: datetime, read: Read | None = None) -> Connection:
     """Destroy its secrets at once. What was read or billed through it is kept, and waits for another connection.
 
-    A sign-in at Billit is ended there by ``tokens.revoke``, after the commit and with the token read before."""
-    row = _locked(connection)
+    A sign-in at Billit is ended there by ``tokens.revoke``, after the commit and with the token read before. Raises
+    ``Changed`` where another dossier hangs on it than was read, or it opens something else, and ``Unread``."""
+    row = locked(connection, by)
+    check(read, lambda: [as_read(row)], by=by)
     if row.removed_at is None:
         amend(row, _WITHOUT_SECRETS | {"paused_at": row.paused_at or now, "removed_at": now})
         webhook_addresses.forget(connection=row)
@@ -210,96 +239,6 @@ def remove(*, connection: Connection, by: Actor, now: datetime) -> Connection:
         }
         _tell(row, "connection_removed", depends, by, now)
     return row
-
-
-@transaction.atomic
-def choose(
-    *, connection: Connection, access: TogglAccess | BillitAccess, ids: Iterable[int], by: Actor, now: datetime
-) -> list[str]:
-    """Read these workspaces, or bill for these companies, by the ids of the services, and no others.
-
-    Gives the names of those that stay although they were not chosen, since a dossier or hours hang on them."""
-    wanted = set(ids)
-    row = _locked(connection)
-    if isinstance(access, TogglAccess):
-        lock_rows(Workspace.objects.filter(Q(connection=row) | Q(firm=row.firm, remote_id__in=wanted)))
-    else:
-        lock_rows(Company.objects.filter(Q(connection=row) | Q(firm=row.firm, party_id__in=wanted)))
-    kept, before = [], _chosen(connection)
-    if isinstance(access, TogglAccess):
-        for remote_id in sorted(wanted & access.workspaces.keys()):
-            found = access.workspaces[remote_id]
-            plan = access.plans.get(found.organization_id)
-            take_workspace(connection=connection, found=found, plan=plan, now=now)
-        for workspace in connection.workspaces.exclude(remote_id__in=wanted).order_by("pk"):
-            kept += [] if _drop(workspace) else [workspace.name]
-    else:
-        for party_id in sorted(wanted & access.companies.keys()):
-            take_company(connection=connection, found=access.companies[party_id], by=by, now=now)
-        for company in connection.companies.exclude(party_id__in=wanted).order_by("pk"):
-            kept += [] if _drop(company) else [company.name]
-    after = _chosen(connection)
-    if before != after:
-        _tell(connection, "connection_changed", {"old": {"opens": before}, "new": {"opens": after}}, by, now)
-    return kept
-
-
-def take_workspace(
-    *, connection: Connection, found: toggl.Workspace, plan: str | None = None, now: datetime
-) -> tuple[Workspace, Outcome]:
-    """Write a workspace that the connection reads; a new one is due for its first sync at once."""
-    values: dict[str, Any] = {
-        "connection": connection,
-        "organization_id": found.organization_id,
-        "name": found.name[:250],
-        "is_admin": found.admin,
-    }
-    if plan is not None:
-        values["plan"] = plan[:40]
-    row, is_new = Workspace.objects.get_or_create(
-        firm_id=connection.firm_id, remote_id=found.id, defaults={**values, "next_sync_at": now}
-    )
-    return row, "created" if is_new else "updated" if amend(row, values) else "unchanged"
-
-
-def take_company(*, connection: Connection, found: billit.Company, by: Actor, now: datetime) -> tuple[Company, Outcome]:
-    """Write a company that the connection bills for; a new one is due for its first sync at once."""
-    values = {"connection": connection, **_said_of(found), "next_sync_at": now}
-    row, is_new = Company.objects.get_or_create(firm_id=connection.firm_id, party_id=found.party_id, defaults=values)
-    if is_new:
-        return row, "created"
-    is_changed = note_company(company=row, found=found, by=by, now=now)
-    return row, "updated" if amend(row, {"connection": connection}) or is_changed else "unchanged"
-
-
-@transaction.atomic
-def note_company(*, company: Company, found: billit.Company, by: Actor, now: datetime) -> bool:
-    """Keep what Billit says of a company itself; what changed is an event, ``company_changed``, and gives True.
-
-    One that charges VAT no more, or again, is marked: its hours are judged anew.
-    """
-    said = _said_of(found)
-    if not any(getattr(company, name) != value for name, value in said.items()):
-        return False
-    lock_firm(company.firm)
-    lock_rows(Company.objects.filter(pk=company.pk))
-    company.refresh_from_db(fields=list(said))
-    changed = amend(company, said)
-    amend(company, {"marked_at": now} if "small_enterprise" in changed.new else {})
-    if changed:
-        news = News("company_changed", f"company {company.party_id}", {"old": changed.old, "new": changed.new})
-        record(firm=company.firm, news=[news], by=by, now=now)
-    return bool(changed)
-
-
-def _said_of(found: billit.Company) -> dict[str, Any]:
-    return {
-        "name": found.name[:250],
-        "vat_number": found.vat_number[:30],
-        "api_allowed": found.api_allowed,
-        "small_enterprise": found.small_enterprise,
-        "sending_open": found.sending_open,
-    }
 
 
 # What stands in columns of its own and in no audit event: secrets, and what becomes of them.
@@ -320,6 +259,7 @@ def _connect(
     *, firm: Firm, service: Connection.Service, key: str, values: dict[str, Any], by: Actor, now: datetime
 ) -> tuple[Connection, Outcome]:
     lock_firm(firm)
+    demand_of_firm(by, "connect", firm)
     row, is_new = Connection.objects.select_for_update(no_key=True).get_or_create(
         firm=firm, service=service, key=key, defaults={**values, "latest_ok_at": now}
     )
@@ -356,11 +296,13 @@ def _told(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tell(row: Connection, kind: str, data: dict[str, Any], by: Actor, now: datetime) -> None:
-    record(firm=row.firm, news=[News(kind, f"connection {row.service} {row.key}", data)], by=by, now=now)
+    record(firm=row.firm, news=[News(kind, subject(row), data)], by=by, now=now)
 
 
-def _locked(connection: Connection) -> Connection:
+def locked(connection: Connection, by: Actor) -> Connection:
+    """The connection, locked after its firm, for who may connect the firm. Raises ``NotAllowed``."""
     lock_firm(connection.firm)
+    demand_of_firm(by, "connect", connection.firm)
     rows = Connection.objects.select_for_update(of=("self",), no_key=True).select_related("firm")
     return rows.get(pk=connection.pk)
 
@@ -371,24 +313,6 @@ def read_soon(row: Connection, now: datetime) -> None:
     lock_rows(row.companies.all())
     row.workspaces.update(next_sync_at=now)
     row.companies.update(next_sync_at=now)
-
-
-def _chosen(connection: Connection) -> list[int]:
-    rows = connection.workspaces if connection.service == Connection.Service.TOGGL else connection.companies
-    field_name = "remote_id" if connection.service == Connection.Service.TOGGL else "party_id"
-    return sorted(rows.values_list(field_name, flat=True))
-
-
-def _drop(row: Workspace | Company) -> bool:
-    """Take a mirror away on which nothing hangs; False when something does."""
-    try:
-        with transaction.atomic():
-            # With its key, before what hangs on it is deleted: a sync locks it first, too.
-            type(row)._default_manager.select_for_update().get(pk=row.pk)
-            row.delete()
-    except ProtectedError:
-        return False
-    return True
 
 
 def _open(things: Mapping[int, Any]) -> str:

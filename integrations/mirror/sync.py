@@ -21,7 +21,7 @@ from integrations.clients.http.transport import (
     ServiceError,
     TooManyRequests,
 )
-from integrations.connections import credentials, stopping, tokens
+from integrations.connections import choosing, stopping, tokens
 from integrations.connections.opening import open_billit, open_toggl
 from integrations.connections.pacing import quota
 from integrations.mirror import writing
@@ -134,7 +134,7 @@ def sync_company(*, company: Company, now: datetime) -> CompanySync:
         with open_billit(company) as api:
             try:
                 if _is_first_of_day(company, now) and (found := api.company()) is not None:
-                    credentials.note_company(company=company, found=found, by=Actor("Billit", "read back"), now=now)
+                    choosing.note_company(company=company, found=found, by=Actor("Billit", "read back"), now=now)
                 products = writing.products(company=company, read=api.products(), now=now)
                 customers = writing.customers(company=company, read=api.customers(), now=now)
             except TooManyRequests as error:

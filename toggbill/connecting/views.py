@@ -18,12 +18,13 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from integrations.clients import billit
 from integrations.clients.http.transport import ServiceError
-from integrations.connections import credentials, failures, tokens
+from integrations.connections import choosing, credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection
 from toggbill.connecting import health, hooks
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, RotateForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member_required, visible
+from toggbill.firms.read import Read
 from toggbill.firms.requests.numbers import row_ids
 
 
@@ -129,7 +130,12 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
     return render(
         request,
         "connections/choose.html",
-        {"connection": row, "offers": offers(row, access), "plans": getattr(access, "plans", {})},
+        {
+            "connection": row,
+            "offers": offers(row, access),
+            "plans": getattr(access, "plans", {}),
+            "read": request.POST.get("read") or Read.of([credentials.as_read(row)]).pack(),
+        },
     )
 
 
@@ -144,8 +150,10 @@ def _chosen(
     request: FirmRequest, row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]
 ) -> HttpResponse:
     dropped = [target for target in hooks.targets(row) if hooks.number(target) not in chosen]
+    by, now, read = actor(request), timezone.now(), Read.unpack(request.POST.get("read", ""))
+    credentials.check_read(connection=row, by=by, read=read)
     hooks.close(request, dropped)
-    kept = credentials.choose(connection=row, access=access, ids=chosen, by=actor(request), now=timezone.now())
+    kept = choosing.choose(connection=row, access=access, ids=chosen, by=by, now=now, read=read)
     for name in kept:
         messages.warning(request, _("“%(name)s” stays: a dossier or hours hang on it.") % {"name": name})
     text = ngettext(
@@ -266,10 +274,14 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
     row = _row(request, service, key)
     if request.method == "GET":
         found = health.of(row, firm=request.firm, now=timezone.now())
-        return render(request, "connections/remove.html", {"health": found, "connection": row})
+        shown = Read.of([credentials.as_read(row)]).pack()
+        return render(request, "connections/remove.html", {"health": found, "connection": row, "read": shown})
     access = tokens.readable(row) if row.method == Connection.Method.SIGN_IN else ""
-    hooks.close(request, hooks.targets(row))
-    credentials.remove(connection=row, by=actor(request), now=timezone.now())
+    targets = hooks.targets(row)
+    read = Read.unpack(request.POST.get("read", ""))
+    credentials.check_read(connection=row, by=actor(request), read=read)
+    hooks.close(request, targets)
+    credentials.remove(connection=row, by=actor(request), now=timezone.now(), read=read)
     trouble = tokens.revoke(access=access) if access else None
     messages.success(request, _("Removed: its secrets are destroyed. What was read and billed through it is kept."))
     if trouble:

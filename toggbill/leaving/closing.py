@@ -18,9 +18,11 @@ from invoicing.models import Dossier, Invoice
 from invoicing.models.invoices.invoice import NO_POST_ASKED, NO_SEND_ASKED
 from invoicing.models.problems import columns
 from toggbill.firms import audit
+from toggbill.firms.access import demand_of_firm
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.locks import lock_firm, lock_rows
 from toggbill.firms.models import Firm, FirmOwned
+from toggbill.firms.read import Figures, Read, check
 
 
 class CannotClose(Exception):
@@ -48,14 +50,23 @@ def unfinished(firm: Firm) -> dict[str, int]:
     }
 
 
+def as_read(firm: Firm) -> Figures:
+    """What the page shows before the firm is closed (design D12)."""
+    connections = Connection.objects.for_firm(firm).standing().order_by("service", "key")
+    shown = {"description": firm.name, **unfinished(firm), "connections": [str(row) for row in connections]}
+    return Figures.of(f"closing {firm.slug}", shown)
+
+
 @transaction.atomic
-def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
+def close(*, firm: Firm, by: Actor, now: datetime, read: Read | None = None) -> Closing:
     """Destroy every secret of the firm, pause its connections, end its schedules, and put the books under lock.
 
-    Raises ``CannotClose`` when it is closed already, or while one of its invoices is being posted, sent or replaced.
+    Raises ``CannotClose`` when it is closed already, or while one of its invoices is being posted, sent or replaced;
+    ``NotAllowed``, ``Changed`` where other work would stay unfinished than was read, and ``Unread``.
     The caller ends the sign-ins at Billit after the commit (``tokens.revoke``).
     """
     lock_firm(firm)
+    demand_of_firm(by, "firm", firm)
     firm = Firm.objects.get(pk=firm.pk)
     if firm.closed_at is not None:
         closed = {"firm": firm.slug, "day": f"{firm.closed_at.astimezone(firm.zone):%d/%m/%Y}"}
@@ -72,11 +83,12 @@ def close(*, firm: Firm, by: Actor, now: datetime) -> Closing:
             % {"n": busy}
         )
     _lock_what_works(firm)
+    check(read, lambda: [as_read(firm)], by=by)
     standing = list(Connection.objects.for_firm(firm).standing().order_by("pk"))
     signed_in = (tokens.readable(row) for row in standing if row.method == Connection.Method.SIGN_IN)
     to_revoke = [access for access in signed_in if access]
     for row in standing:
-        credentials.remove(connection=row, by=by, now=now)
+        credentials.remove(connection=row, by=by, now=now, read=Read.of([credentials.as_read(row)]))
     _destroy_secrets(firm)
     Dossier.objects.for_firm(firm).update(due_at=None, **columns("waiting", None))
     Workspace.objects.for_firm(firm).update(next_sync_at=None)

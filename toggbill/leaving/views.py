@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from integrations.connections import failures, tokens
 from toggbill.firms.access import FirmRequest, actor, member_required
+from toggbill.firms.read import Read
 from toggbill.leaving import archive, closing
 
 
@@ -22,7 +23,8 @@ from toggbill.leaving import archive, closing
 @require_GET
 def leaving(request: FirmRequest) -> HttpResponse:
     """What can be taken along, and what closing would leave unfinished."""
-    return render(request, "leaving/leaving.html", {"unfinished": closing.unfinished(request.firm)})
+    read = Read.of([closing.as_read(request.firm)]).pack()
+    return render(request, "leaving/leaving.html", {"unfinished": closing.unfinished(request.firm), "read": read})
 
 
 @member_required("firm", proof=True)
@@ -42,12 +44,13 @@ def export(request: FirmRequest) -> HttpResponse:
 @require_POST
 @sensitive_variables("done", "access")
 def close(request: FirmRequest) -> HttpResponse:
-    """Close the firm (field `sure`: its short name, typed by the owner)."""
+    """Close the firm (field `sure`: its short name, typed by the owner; `read`)."""
     if request.POST.get("sure", "").strip() != request.firm.slug:
         messages.error(request, _("Nothing was closed: type the firm's short name to be sure."))
         return redirect("firm:leaving")
     try:
-        done = closing.close(firm=request.firm, by=actor(request), now=timezone.now())
+        read = Read.unpack(request.POST.get("read", ""))
+        done = closing.close(firm=request.firm, by=actor(request), now=timezone.now(), read=read)
     except closing.CannotClose as refusal:
         messages.error(request, str(refusal))
         return redirect("firm:leaving")

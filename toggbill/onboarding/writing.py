@@ -9,7 +9,8 @@ from datetime import datetime
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from integrations.connections.credentials import connect_billit, connect_toggl, take_company, take_workspace
+from integrations.connections.choosing import take_company, take_workspace
+from integrations.connections.credentials import connect_billit, connect_toggl
 from integrations.models import Company, Connection, Workspace
 from invoicing.dossiers.agreements.agreements import set_agreements
 from invoicing.dossiers.firm import set_firm

@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from integrations.clients.http.transport import ServiceError
-from integrations.connections import credentials, failures, tokens
+from integrations.connections import choosing, credentials, failures, tokens
 from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Company, Connection, Workspace
 from invoicing import tasks
@@ -29,6 +29,7 @@ from toggbill.connecting import views as connecting
 from toggbill.connecting.forms import BillitKeyForm, KeyForm, TogglForm
 from toggbill.firms.access import FirmRequest, actor, may, member, member_required, visible
 from toggbill.firms.identity import proof
+from toggbill.firms.read import Read
 from toggbill.firms.requests.numbers import row_ids
 from toggbill.setting_up import last_entry, steps
 from toggbill.setting_up.forms import PairForm
@@ -140,7 +141,7 @@ def connect(request: FirmRequest, service: str) -> HttpResponse:
     row, access = made
     opened = _ids(access)
     if len(opened) == 1 and not connecting.hindrances_of(row, access, set(opened)):
-        credentials.choose(connection=row, access=access, ids=opened, by=actor(request), now=timezone.now())
+        _choose(request, row, access, opened)
     messages.success(request, _("%(service)s is connected.") % {"service": row.get_service_display()})
     return redirect("firm:setup")
 
@@ -171,8 +172,14 @@ def choose(request: FirmRequest, service: str) -> HttpResponse:
     # Those that were chosen before stay: here something is only added.
     standing: Iterable[Workspace | Company] = [*row.workspaces.all(), *row.companies.all()]
     ids = chosen | {each.remote_id if isinstance(each, Workspace) else each.party_id for each in standing}
-    credentials.choose(connection=row, access=access, ids=ids, by=actor(request), now=timezone.now())
+    _choose(request, row, access, ids)
     return redirect("firm:setup")
+
+
+def _choose(request: FirmRequest, row: Connection, access: TogglAccess | BillitAccess, ids: Iterable[int]) -> None:
+    # Nothing is given up here, so it is decided on what stands at this moment, not on a page.
+    read, now = Read.of([credentials.as_read(row)]), timezone.now()
+    choosing.choose(connection=row, access=access, ids=ids, by=actor(request), now=now, read=read)
 
 
 def _told(request: FirmRequest, sentences: list[str]) -> bool:

@@ -9,10 +9,10 @@ import requests
 
 from integrations.models import Connection
 from integrations.sandbox.process import Process
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 
 NOW = datetime(2026, 11, 20, 9, 0, tzinfo=UTC)
-BY = Actor("owner@example.com", "page")
+BY = Actor("owner@example.com", "page", Authority.COMMAND)
 RENEWAL = {"service": "billit", "method": "POST", "path": "^/OAuth2/token$"}
 
 

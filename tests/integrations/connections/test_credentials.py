@@ -11,6 +11,7 @@ from pytest_django import Settings
 
 from integrations.clients import billit, toggl
 from integrations.clients.http.transport import BadCredentials, RetryLater
+from integrations.connections.choosing import take_company, take_workspace
 from integrations.connections.credentials import (
     BillitAccess,
     TogglAccess,
@@ -19,8 +20,6 @@ from integrations.connections.credentials import (
     billit_hindrances,
     connect_billit,
     connect_toggl,
-    take_company,
-    take_workspace,
     toggl_hindrances,
 )
 from integrations.models import Company, Connection, Workspace

@@ -37,10 +37,10 @@ from tests.factories import (
 from tests.queues import Queue
 from tests.visitors import events
 from tests.worlds import API_KEY, COMPANY, NOW, TOKEN, WORKSPACE, entry, small_world
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import AuditEvent, Firm
 
-BY = Actor("owner@example.com", "web 127.0.0.1")
+BY = Actor("owner@example.com", "web 127.0.0.1", Authority.COMMAND)
 
 
 def toggl_signature(secret: str, body: bytes) -> str:

@@ -29,9 +29,9 @@ from tests.factories import (
     WorkspaceFactory,
 )
 from tests.worlds import API_KEY, COMPANY, small_world
-from toggbill.firms.audit import Actor
+from toggbill.firms.audit import Actor, Authority
 
-BY = Actor("owner@example.com", "web 127.0.0.1")
+BY = Actor("owner@example.com", "web 127.0.0.1", Authority.COMMAND)
 
 
 def toggl_signature(secret: str, body: bytes) -> str:

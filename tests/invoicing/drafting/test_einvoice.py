@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from integrations.clients import billit
-from integrations.connections.credentials import take_company
+from integrations.connections.choosing import take_company
 from integrations.mirror.sync import sync_company
 from integrations.models import Company, Customer
 from invoicing.due import posts, runs

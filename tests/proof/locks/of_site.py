@@ -94,21 +94,21 @@ SITE: dict[str, Make] = {
     f"{_CONNECTIONS}.credentials.pause": by(lambda w: {"connection": w.one("read")}),
     f"{_CONNECTIONS}.credentials.resume": by(lambda w: {"connection": w.one("paused")}),
     f"{_CONNECTIONS}.credentials.remove": by(lambda w: {"connection": w.one("read")}),
-    f"{_CONNECTIONS}.credentials.choose workspaces": by(
+    f"{_CONNECTIONS}.choosing.choose workspaces": by(
         lambda w: {
             "connection": w.one("read"),
             "access": answers.toggl_access(w),
             "ids": list(answers.toggl_access(w).workspaces),
         }
     ),
-    f"{_CONNECTIONS}.credentials.choose companies": by(
+    f"{_CONNECTIONS}.choosing.choose companies": by(
         lambda w: {
             "connection": w.one("signed in"),
             "access": answers.billit_access(w),
             "ids": [w.one("companies").party_id],
         }
     ),
-    f"{_CONNECTIONS}.credentials.note_company": by(
+    f"{_CONNECTIONS}.choosing.note_company": by(
         lambda w: {
             "company": w.one("companies"),
             "found": answers.billit_access(w).companies[w.one("companies").party_id],

@@ -92,7 +92,7 @@ SEVERAL = {
     # An event alone.
     "toggbill.leaving.archive.write",
     # Parts, under the locks of the transactions that they are in.
-    "integrations.connections.credentials.take_company",
+    "integrations.connections.choosing.take_company",
     "invoicing.corrections.decide.draft_credit",
     "invoicing.drafting.runs.draft_again",
     "invoicing.ledger.states.differences.decide",

@@ -283,9 +283,9 @@ CASES: dict[str, Case] = {
     "invoicing.drafting.blocks.order_block": Case(_prepaid),
     "invoicing.corrections.fees.credit_lines": Case(_with_fee, asks=True),
     "integrations.connections.credentials.accept_partial": Case(lambda dossier: _of(dossier) | {"accepted": True}),
-    "integrations.connections.credentials.choose": Case(_choose),
-    "integrations.connections.credentials.note_company": Case(lambda d: {"company": d.company, "found": _renamed(d)}),
-    "integrations.connections.credentials.take_company": Case(
+    "integrations.connections.choosing.choose": Case(_choose),
+    "integrations.connections.choosing.note_company": Case(lambda d: {"company": d.company, "found": _renamed(d)}),
+    "integrations.connections.choosing.take_company": Case(
         lambda d: {"connection": d.company.connection, "found": _renamed(d)}
     ),
     "integrations.connections.credentials.connect_billit": Case(

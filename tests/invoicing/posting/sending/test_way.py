@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from integrations.connections import credentials
+from integrations.connections import choosing, credentials
 from integrations.models import Company
 from invoicing import tasks
 from invoicing.due import posts
@@ -190,7 +190,7 @@ def unverified(scene: Make, **switches: object) -> tuple[Scene, Invoice]:
     books = scene(entries=[entry(1)])
     books.control.switch(**switches)
     books.control.put_billit("companies", {"PartyID": COMPANY, "verified": False})
-    credentials.take_company(
+    choosing.take_company(
         connection=books.dossier.company.connection,
         found=credentials.ask_billit(api_key=API_KEY).companies[COMPANY],
         by=BY,
