@@ -39,7 +39,7 @@ class ClientsField(forms.CharField):
     """Toggl clients by their names or ids, one a line; the value is the set of their ids."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 2, "cols": 30}), **kwargs)
+        super().__init__(widget=forms.Textarea(attrs={"rows": 4, "cols": 40}), **kwargs)
         self.names: Mapping[int, str] = {}
 
     def clean(self, value: Any) -> frozenset[int]:
