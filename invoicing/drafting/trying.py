@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from typing import Any
 
-from django.db.models import Q
-
 from integrations.models import Entry
 from invoicing.ledger.agreements import agreements
 from invoicing.ledger.facts import books as facts
@@ -56,14 +54,16 @@ def reached(dossier: Dossier, books: Facts, what_if: WhatIf) -> list[Any]:
     if what_if.start is None and what_if.clients is None:
         return []
     begins = datetime.combine(dossier.start_date, time(0), tzinfo=books.zone)
-    found = Q(ledger_row__isnull=True, started_at__gte=begins)
+    own = Entry.objects.filter(workspace=dossier.workspace_id)
+    some = own.filter(ledger_row__isnull=True, started_at__gte=begins).order_by().values("pk")
     if what_if.start is not None:
         # What was due before the books is billed elsewhere; by another start that is something else.
-        found |= Q(ledger_row__dossier=dossier, ledger_row__state=_State.COVERED)
+        covered = LedgerRow.objects.filter(dossier=dossier, state=_State.COVERED)
+        some = some.union(covered.values("entry"))
     if what_if.clients is not None:
-        found |= Q(project_remote_id__in=_moving(dossier, books, what_if.clients), ledger_row__state__in=_UNBILLED)
-    rows = Entry.objects.filter(found, workspace=dossier.workspace_id).select_related("ledger_row")
-    return agreements.with_cover(rows)
+        moving = own.filter(project_remote_id__in=_moving(dossier, books, what_if.clients))
+        some = some.union(moving.filter(ledger_row__state__in=_UNBILLED).order_by().values("pk"))
+    return agreements.with_cover(Entry.objects.filter(pk__in=some).select_related("ledger_row"))
 
 
 def _moving(dossier: Dossier, books: Facts, clients: frozenset[int]) -> list[int]:

@@ -106,7 +106,7 @@ def _checked(dossier: Dossier) -> None:
 
 
 def _of_dossier(dossier: Dossier) -> list[str]:
-    return [f"/dossiers/{dossier.key}/", f"/dossiers/{dossier.key}/hours/"]
+    return [f"/dossiers/{dossier.key}/{page}" for page in ("", "hours/", "preview/", "preview/?longest_hours=0")]
 
 
 def _page(client: Client, path: str) -> None:
