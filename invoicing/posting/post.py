@@ -222,12 +222,13 @@ def _claim(
         return []
     # Everybody who posts for the firm waits for its lock: what can be made before is.
     made = [_Claimed(invoice, order, _attempt(invoice, order, now)) for invoice, order in orders]
+    # The lines of an approved invoice stay as they are.
+    resting = credited.resting([invoice for invoice, _ in orders])
     lock_firm(orders[0][0].firm)
     rows = Invoice.objects.filter(pk__in=[invoice.pk for invoice, _ in orders], status=_Status.APPROVED)
     if asked_only:
         rows = rows.filter(post_requested_at__isnull=False)
     free = dict(rows.order_by("pk").select_for_update(no_key=True).values_list("pk", "key_number"))
-    resting = credited.resting([invoice for invoice, _ in orders])
     claimed = [
         each
         for each in made
