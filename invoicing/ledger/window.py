@@ -19,28 +19,25 @@ def uninvoiced_since(*, workspace: Workspace, today: date) -> date:
     and never later than the first of the month before, so that a tag taken off lately is noticed too.
     """
     month_before = _month_before(today)
-    found: list[date | None] = [
-        some.filter(entry__workspace=workspace).aggregate(first=Min("day"))["first"] for some in _waiting(month_before)
-    ]
+    found: list[date | None] = [some.aggregate(first=Min("day"))["first"] for some in _waiting(workspace, month_before)]
     return min(month_before, *(day or month_before for day in found))
 
 
 def months_that_wait(*, workspace: Workspace, today: date) -> set[date]:
     """The months (first days) with an hour that is not invoiced."""
     found = set[date]()
-    for some in _waiting(_month_before(today)):
-        own = some.filter(dossier__workspace=workspace).order_by()
-        found.update(own.values_list(TruncMonth("day"), flat=True).distinct())
+    for some in _waiting(workspace, _month_before(today)):
+        found.update(some.order_by().values_list(TruncMonth("day"), flat=True).distinct())
     return found
 
 
-def _waiting(month_before: date) -> tuple[QuerySet[LedgerRow], ...]:
+def _waiting(workspace: Workspace, month_before: date) -> tuple[QuerySet[LedgerRow], ...]:
     waiting = [_State.RUNNING, _State.OPEN, _State.ATTENTION, _State.HELD, _State.ON_ACCOUNT, _State.DRAFTED]
     return (
-        LedgerRow.objects.filter(state__in=waiting),
+        LedgerRow.objects.filter(dossier__workspace=workspace, state__in=waiting),
         # Covered hours that are on no line yet are listed on one, and counted, later.
-        unlisted(Claim.objects.live()),
-        counted_elsewhere(month_before),
+        unlisted(Claim.objects.live()).filter(dossier__workspace=workspace),
+        counted_elsewhere(workspace, month_before),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date
 from django.db.models import Case, DateField, Exists, F, OuterRef, Q, QuerySet, When
 from django.db.models.functions import Cast, TruncMonth, TruncQuarter, TruncYear
 
+from integrations.models import Workspace
 from invoicing.models import Agreement, BroughtOrder, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.invoices.claims import ClaimQuerySet
 
@@ -52,9 +53,10 @@ def has_unbilled(dossiers: Collection[Dossier], *, since: date) -> bool:
     return own.filter(~before_the_books(), ~Exists(_brought())).exists()
 
 
-def counted_elsewhere(running: date) -> QuerySet[LedgerRow]:
-    """Covered hours whose fee was billed before the books, or by Billit itself, and that still count toward the hours
-    which it includes: what is beyond those is ours to bill. ``running``: a day; periods that ended before are over."""
+def counted_elsewhere(workspace: Workspace, running: date) -> QuerySet[LedgerRow]:
+    """Covered hours of a workspace whose fee was billed before the books, or by Billit itself, and that still count
+    toward the hours which it includes: what is beyond those is ours to bill. ``running``: a day; periods that ended
+    before are over, and their hours are not read."""
     months = {
         _Every.MONTH: running.month,
         _Every.QUARTER: (running.month - 1) // 3 * 3 + 1,
@@ -63,7 +65,12 @@ def counted_elsewhere(running: date) -> QuerySet[LedgerRow]:
     is_over = Q(agreement__every=_Every.ONCE, agreement__end_date__lt=running)
     for every, month in months.items():
         is_over |= Q(agreement__every=every, fee_period__lt=date(running.year, month, 1))
-    own = LedgerRow.objects.filter(state=LedgerRow.State.COVERED, agreement__included_hours__isnull=False)
+    # No period but that of a whole agreement reaches back beyond the year.
+    whole = Agreement.objects.filter(dossier__workspace=workspace, every=_Every.ONCE, included_hours__isnull=False)
+    whole = whole.exclude(end_date__lt=running)
+    first = min([date(running.year, 1, 1), *whole.values_list("start_date", flat=True)])
+    own = LedgerRow.objects.filter(dossier__workspace=workspace, state=LedgerRow.State.COVERED, day__gte=first)
+    own = own.filter(agreement__included_hours__isnull=False)
     own = own.annotate(fee_period=fee_period()).filter(before_the_books() | Q(Exists(_brought())))
     return own.exclude(is_over)
 
