@@ -185,8 +185,8 @@ def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) 
             if _DIFFERENCE in text:
                 continue
             shown.update(dict.fromkeys(((order["CompanyID"], work) for work in _WORK.findall(text)), sign))
-            if _PERIOD.match(text) and not _OF_ANOTHER.search(text):
-                shown[order["CompanyID"], _CREDITED.sub("", text).strip()] += sign
+            if _PERIOD.match(text) and not is_of_another(text):
+                shown[order["CompanyID"], billed_as(text)] += sign
     on_orders: defaultdict[int, set[str]] = defaultdict(set)
     claims = Claim.objects.filter(kind=Claim.Kind.ENTRY, line__invoice__reference__in=references)
     for claim in claims.select_related("line__invoice"):
@@ -198,6 +198,16 @@ def _duplicates(orders: Iterable[dict[str, Any]], invoices: dict[str, Invoice]) 
         + sum(count > 1 for count in shown.values())
         + sum(len(found) > 1 for found in on_orders.values())
     )
+
+
+def billed_as(text: str) -> str:
+    """How the line of a credit note stood on the invoice that it is about; any other one as it is."""
+    return _CREDITED.sub("", text).strip()
+
+
+def is_of_another(text: str) -> bool:
+    """Whether a line names a period or an advance that another line bills: extra hours, a deduction."""
+    return _OF_ANOTHER.search(text) is not None
 
 
 def _stands(order: dict[str, Any], invoices: dict[str, Invoice]) -> bool:

@@ -77,10 +77,14 @@ class Billing(Changes):
         self.books.at(NOW)
         self.serial = 6
         self.there = {1, 2, 3, 4, 5}
+        self.begin()
         # One invoice posted and one approved, so that few steps suffice to get anywhere.
         self.books.draft(TODAY)
         approved = self.books.approve()
         self.books.post(approved[0])
+
+    def begin(self) -> None:
+        """What else there is before anything is billed."""
 
     # --- workers and the clock ----------------------------------------------------------------------------------------
 

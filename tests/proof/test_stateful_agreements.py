@@ -20,16 +20,24 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule, run_state_machine_as_test
 
+from integrations.clients.http.transport import ServiceError
+from invoicing.corrections import decide, fees
+from invoicing.corrections import replace as correcting
+from invoicing.dossiers import mappings
 from invoicing.dossiers.agreements import agreements
 from invoicing.drafting import blocks, settlement
+from invoicing.drafting.changing.discounts import Wish, write_line
 from invoicing.ledger.agreements.agreements import agreement_of
 from invoicing.ledger.states import derive
-from invoicing.models import Agreement
+from invoicing.models import Agreement, Claim, InvoiceLine
+from invoicing.posting import post
+from invoicing.rules.judging.mapping import TagRule
 from tests.invoicing.agreements.agreed import ADVANCES, terms
 from tests.invoicing.scene import BY, Scene
+from tests.proof.assertions import billed_as, is_of_another
 from tests.proof.changes import Any_, pick
-from tests.proof.test_stateful import EXAMPLES, SAME, STEPS, Billing
-from tests.worlds import BAKERY, GARAGE
+from tests.proof.test_stateful import EXAMPLES, SAME, STEPS, TODAY, Billing
+from tests.worlds import BAKERY, GARAGE, OWNER
 from toggbill.firms.errors import NotPossible
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
@@ -42,6 +50,14 @@ Plans = st.sampled_from(
     ]
 )
 Days = st.sampled_from([date(2026, 9, 15), date(2026, 10, 31), date(2026, 11, 10)])
+# The garage pays a fee for its bookkeeping, with no hour included, and has prepaid advice; the bakery pays advances.
+_NOTHING = Decimal(0)
+IN_PLAY: list[dict[str, Any]] = [
+    {"client_id": GARAGE, "products": ("CPT",), "included_hours": _NOTHING, "extra_product": "CPT"},
+    {"client_id": GARAGE, "kind": "prepaid", "product": "ADV", "products": ("ADV",), "amount": _NOTHING}
+    | {"hours": Decimal(2), "price": Decimal(85), "refill_at": Decimal(1)},
+    {"client_id": BAKERY, "kind": "advance", "product": "PROV", "amount": Decimal("99.99"), "settle_on": "10-31"},
+]
 
 
 class BillingByAgreement(Billing):
@@ -49,6 +65,20 @@ class BillingByAgreement(Billing):
 
     more: ClassVar[dict[str, Any]] = {"products": ADVANCES, "start": "2026-09-01"}
     agreed = 0
+
+    def __init__(self) -> None:
+        """Something of each kind is billed from the beginning on: few steps would seldom get there."""
+        super().__init__()
+        self.bill_all()
+        kinds = set(InvoiceLine.objects.filter(invoice__firm=self.books.firm).values_list("kind", flat=True))
+        assert kinds == {"fee", "extra", "advance", "hours", "deduction", "block"}
+
+    def begin(self) -> None:
+        for asked in IN_PLAY:
+            self._agree(**asked)
+        self.order_a_block(number=0)
+        # The advances before the hours, so that these are settled less those.
+        self._bill_through(date(2026, 9, 30))
 
     @rule(
         client=st.sampled_from([GARAGE, BAKERY]),
@@ -116,6 +146,70 @@ class BillingByAgreement(Billing):
                 agreements.end(agreement=agreement, last_day=day, by=BY, now=timezone.now())
             derive.derive_marked(now=timezone.now())
 
+    @rule()
+    def bill_all(self) -> None:
+        """What is due is drafted, approved, posted and sent, so that few steps suffice to take it back."""
+        self._bill_through(TODAY)
+
+    def _bill_through(self, day: date) -> None:
+        self.books.draft(day)
+        for invoice in self.books.invoices(status="draft"):
+            with suppress(NotPossible):
+                self.books.approve(invoice)
+        for invoice in self.books.invoices(status="approved"):
+            self._post(invoice)
+        self.read_back()
+        for invoice in self.books.invoices(status="posted", delivery="not_sent"):
+            with suppress(NotPossible, ServiceError):
+                self.books.send(invoice)
+
+    @rule(number=Any_)
+    def take_back_a_line(self, number: int) -> None:
+        """A fee with its period, what is left of an advance, a block with what it paid."""
+        live = InvoiceLine.objects.live().filter(agreement__in=self._agreements(), takes_back__isnull=True)
+        lines = live.filter(invoice__status="posted", invoice__kind="invoice").exclude(kind__in=["hours", "deduction"])
+        line = pick(lines.order_by("pk").select_related("invoice"), number)
+        if line is not None:
+            invoice = post.fresh(line.invoice)
+            with suppress(NotPossible):
+                fees.credit_lines(invoice=invoice, lines=[line.pk], by=BY, now=timezone.now())
+
+    @rule(number=Any_, rebill=st.booleans())
+    def take_back_all_hours(self, number: int, rebill: bool) -> None:
+        """Of an invoice; of a settlement, its deductions with them."""
+        invoice = pick(self.books.invoices(status="posted", kind="invoice").exclude(delivery="not_sent"), number)
+        claims = Claim.objects.live().of_entries().filter(line__invoice=invoice)
+        entries = [claim.entry for claim in claims.select_related("entry").order_by("pk")]
+        if invoice is not None and entries:
+            with suppress(NotPossible):
+                decide.credit(entries=entries, rebill=rebill, by=BY, now=timezone.now())
+
+    @rule(number=Any_, line=Any_, per_cent=st.sampled_from(["0.00", "10.00", "100.00", "-5.00"]))
+    def write_a_line(self, number: int, line: int, per_cent: str) -> None:
+        invoice = pick(self.books.invoices(status="draft", kind="invoice"), number)
+        found = None if invoice is None else pick(invoice.lines.order_by("position"), line)
+        if invoice is not None and found is not None:
+            asked: dict[str, Any] = {"position": found.position, "reason": "A gesture", "by": BY}
+            with suppress(NotPossible):
+                write_line(invoice=invoice, wish=Wish(per_cent=Decimal(per_cent)), now=timezone.now(), **asked)
+
+    @rule(product=st.sampled_from(["ADV", "FIS", "LOST"]), tag=st.sampled_from(["Advice", ""]))
+    def rate_a_person(self, product: str, tag: str) -> None:
+        row = TagRule(tag, product, person=OWNER)
+        mappings.map_tags(dossier=self.books.dossier, rules=[row], by=BY, now=timezone.now())
+        derive.derive_marked(now=timezone.now())
+
+    @rule(number=Any_)
+    def delete_an_order_in_billit(self, number: int) -> None:
+        """By hand; a person bills it anew. Where that cannot be, the order comes back."""
+        invoice = pick(self.books.invoices(status="posted", kind="invoice", replacing_since=None), number)
+        if invoice is not None:
+            self.books.control.change_order(invoice.order_id or 0, Deleted=True)
+            try:
+                correcting.bill_anew(invoice=invoice, by=BY, now=timezone.now())
+            except NotPossible:
+                self.books.control.change_order(invoice.order_id or 0, Deleted=False)
+
     @invariant()
     def no_period_is_billed_twice(self) -> None:
         """Of Billit's own orders: what a credit note shows again is taken back."""
@@ -123,13 +217,13 @@ class BillingByAgreement(Billing):
         for order in self.books.control.orders():
             if not order["Deleted"]:
                 sign = -1 if order["OrderType"] == "CreditNote" else 1
-                fees = {line["Description"] for line in order["OrderLines"] if self._is_fee(line["Description"])}
-                shown.update(dict.fromkeys(fees, sign))
+                texts = [line["Description"] for line in order["OrderLines"]]
+                shown.update(dict.fromkeys({billed_as(text) for text in texts if self._is_fee(text)}, sign))
         assert {text: count for text, count in shown.items() if count > 1} == {}
 
     @staticmethod
     def _is_fee(text: str) -> bool:
-        return text.startswith((FEE, ADVANCE))
+        return text.startswith((FEE, ADVANCE)) and not is_of_another(text)
 
     def _agree(self, **changes: Any) -> None:
         """Under a title of its own, so that the lines of two agreements differ. One whose scope meets another's is
