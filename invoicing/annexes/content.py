@@ -13,6 +13,7 @@ from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import vat_apart
 from invoicing.ledger.facts.books import rounding_of
 from invoicing.models import Agreement, Claim, Invoice, InvoiceLine, LedgerRow
+from invoicing.models.invoices.claims import on_live_line
 from invoicing.rules import planning
 from invoicing.rules.annexes.content import NOTHING, Annex, AnnexEntry, AnnexLine, EarlierFee, plain, rounded
 from invoicing.rules.billing.rating import Rounding
@@ -46,7 +47,7 @@ def of_earlier_fees(invoices: Collection[int]) -> dict[int, list[Claim]]:
     if not of_agreement:
         return {}
     # What another invoice is still to list itself is left to it.
-    is_past = Q(line__invoice__status=Invoice.Status.POSTED) | Q(line__invoice__annex__isnull=False)
+    is_past = on_live_line() | Q(line__invoice__annex__isnull=False)
     still = Q(entry__ledger_row__state=LedgerRow.State.COVERED)
     new = Q(is_past, still, listed_on__isnull=True, line__agreement__in=of_agreement)
     listed = Q(listed_on__in=invoices) & ~Q(line__invoice=F("listed_on"))

@@ -151,6 +151,17 @@ def test_hour_is_covered_once_and_never_billed_as_well() -> None:
     ClaimFactory(line=other, row=row)
 
 
+@breaks(Claim, "claim_listed_is_covered")
+def test_covered_hour_alone_is_listed_apart_from_its_line() -> None:
+    claim = ClaimFactory()
+    with (
+        pytest.raises(IntegrityError, match="claim_listed_is_covered"),
+        transaction.atomic(),
+        connection.cursor() as cursor,
+    ):
+        cursor.execute("UPDATE invoicing_claim SET listed_on_id = %s WHERE id = %s", [claim.line.invoice_id, claim.pk])
+
+
 @breaks(LedgerRow, "ledger_covered_by_agreement")
 @pytest.mark.parametrize(
     "changes", [{"agreement": None}, {"state": "open"}, {"agreement": None, "state": "on_account"}]
