@@ -128,7 +128,7 @@ class Annex:
             **({"left": [[title, str(hours)] for title, hours in self.left]} if self.left else {}),
             **({"vat_apart": str(self.vat_apart)} if self.vat_apart else {}),
             **(
-                {"earlier": [[e.description, e.invoice, _said(e.entries)] for e in self.earlier]}
+                {"earlier": [[e.description, e.invoice, e.seconds, _said(e.entries)] for e in self.earlier]}
                 if self.earlier
                 else {}
             ),

@@ -8,12 +8,13 @@ from decimal import Decimal
 
 import pytest
 
-from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, clock, plain, rounded
+from invoicing.rules.annexes.content import Annex, AnnexEntry, AnnexLine, EarlierFee, clock, plain, rounded
 from invoicing.rules.annexes.words import WORDS, Words, number, rounding_in_words
 from invoicing.rules.billing.differences import LANGUAGES
 from invoicing.rules.billing.rating import Rounding
 
 ENTRY = AnnexEntry(date(2026, 10, 5), "Odile Verkansel", "Work", 3600, 3600)
+FEE = EarlierFee("Bookkeeping", "2026-0017", 3600, (ENTRY,))
 LINE = AnnexLine(1, "Advice", Decimal("1.00"), 3600, (ENTRY,))
 ANNEX = Annex(
     language="en",
@@ -54,12 +55,16 @@ def test_digest_tells_whatever_it_says() -> None:
         "lines": (),
         "left": (("Block of hours", Decimal("2.00")),),
         "vat_apart": Decimal("-0.01"),
+        "earlier": (FEE,),
     }
     assert set(changed) == {field.name for field in fields(Annex)}
     annexes = [ANNEX, *(replace(ANNEX, **{name: value}) for name, value in changed.items())]  # type: ignore[arg-type]  # drawn
     for name, value in {"day": date(2026, 10, 6), "person": "", "text": "W", "seconds": 1, "rounded": None}.items():
         entry = replace(ENTRY, **{name: value})  # type: ignore[arg-type]  # drawn
         annexes.append(replace(ANNEX, lines=(replace(LINE, entries=(entry,)),)))
+        annexes.append(replace(ANNEX, earlier=(replace(FEE, entries=(entry,)),)))
+    for name, value in {"description": "Fee", "invoice": "2026-0018", "seconds": 1}.items():
+        annexes.append(replace(ANNEX, earlier=(replace(FEE, **{name: value}),)))  # type: ignore[arg-type]  # drawn
     assert len({annex.digest() for annex in annexes}) == len(annexes)
     assert replace(ANNEX, firm="Small").digest() == ANNEX.digest()
 
