@@ -8,7 +8,7 @@ from integrations.clients.billit_sign_in import Pair
 from integrations.mirror.writing import Changes
 from tests.factories import NOW
 from tests.proof.locks import answers
-from tests.proof.locks.told import Make, by
+from tests.proof.locks.told import BY, Make, by
 from tests.proof.locks.world import TODAY
 from toggbill.firms.audit import News
 
@@ -93,6 +93,7 @@ SITE: dict[str, Make] = {
     f"{_CONNECTIONS}.credentials.accept_partial": by(lambda w: {"connection": w.one("read"), "accepted": True}),
     f"{_CONNECTIONS}.credentials.pause": by(lambda w: {"connection": w.one("read")}),
     f"{_CONNECTIONS}.credentials.resume": by(lambda w: {"connection": w.one("paused")}),
+    f"{_CONNECTIONS}.credentials.check_read": lambda w: {"connection": w.one("read"), "by": BY, "read": None},
     f"{_CONNECTIONS}.credentials.remove": by(lambda w: {"connection": w.one("read")}),
     f"{_CONNECTIONS}.choosing.choose workspaces": by(
         lambda w: {

@@ -29,7 +29,7 @@ def run(name: str, world: World) -> Callable[[], object]:
 INSIDE = {
     # Functions with a transaction that are raced as part of another one, or need not be.
     "integrations.connections.credentials._connect",
-    "integrations.connections.credentials._drop",
+    "integrations.connections.choosing._drop",
     "invoicing.dossiers.mappings._unmap",
     "invoicing.dossiers.rules._set",
     "invoicing.ledger.states.decisions._decide",
