@@ -23,6 +23,7 @@ from invoicing.corrections import options, together
 from invoicing.deciding import figures
 from invoicing.models import Correction, Dossier, Drift, Invoice, LedgerRow
 from tests.factories import MembershipFactory, UserFactory
+from toggbill.firms.admin.as_read import FIELD
 from toggbill.firms.changes import firm_as_read
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, User
@@ -62,8 +63,8 @@ class Tab(Client):
     def post(self, path: Any, data: Any = None, *args: Any, **more: Any) -> Any:
         """A form carries what it showed: it was opened just now, unless the test says what was read."""
         given = {} if data is None else data
-        if isinstance(given, dict) and as_read.FIELD not in given and (read := self._opened(str(path))):
-            data = {**given, as_read.FIELD: read.pack()}
+        if isinstance(given, dict) and FIELD not in given and (read := self._opened(str(path))):
+            data = {**given, FIELD: read.pack()}
         return super().post(path, data, *args, **more)
 
     def _opened(self, path: str) -> Read | None:

@@ -8,10 +8,9 @@ from django.http import HttpRequest
 
 from invoicing.dossiers import decide
 from invoicing.models import ClientMapping, Dossier, TagMapping
+from toggbill.firms.admin.as_read import FIELD, read_of
 from toggbill.firms.audit import Actor
 from toggbill.firms.read import Figures, Read, check
-
-FIELD = "read"
 
 
 def carried(request: HttpRequest, row: object) -> str:
@@ -43,7 +42,7 @@ def demand(request: HttpRequest, row: Dossier | TagMapping | ClientMapping, *, b
 
     A mapping that came since is none of what it showed, and stays. The caller holds the firm's lock.
     """
-    read = Read.unpack(request.POST.get(FIELD, ""))
+    read = read_of(request)
     check(read, lambda: _of_what_was_read(standing(row), read), by=by)
 
 

@@ -303,14 +303,19 @@ def test_block_that_is_credited_beside_a_run_that_draws_it_holds_no_hour(scene: 
     _proved(books, 3)
 
 
-@BOTH_WAYS
-def test_fee_that_is_credited_beside_a_run_that_lists_a_late_hour_on_it(scene: Make, turned: bool) -> None:
-    books = scene(entries=[entry(1)], products=ADVANCES)
+def _sent_fee(books: Scene) -> Invoice:
+    """The invoice of October's fee, which the customer has."""
     october(books)
     books.draft()
     (fee,) = post_all(books)
     books.read_back()
-    sent = books.send(fee)
+    return books.send(fee)
+
+
+@BOTH_WAYS
+def test_fee_that_is_credited_beside_a_run_that_lists_a_late_hour_on_it(scene: Make, turned: bool) -> None:
+    books = scene(entries=[entry(1)], products=ADVANCES)
+    sent = _sent_fee(books)
     books.control.put_entries(entry(2, "2026-10-06"))
     books.sync()
     note = fees.credit_lines(invoice=sent, lines=[sent.lines.get().pk], by=BY, now=timezone.now())
@@ -353,11 +358,7 @@ def test_run_while_a_settlement_is_deleted_at_billit_deducts_none_of_its_advance
 @BOTH_WAYS
 def test_two_people_take_back_a_fee_once(scene: Make, turned: bool) -> None:
     books = scene(entries=[entry(1)], products=ADVANCES)
-    october(books)
-    books.draft()
-    (fee,) = post_all(books)
-    books.read_back()
-    sent = books.send(fee)
+    sent = _sent_fee(books)
     line = sent.lines.get().pk
 
     def take_back() -> Invoice:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest
@@ -24,14 +24,12 @@ def read_of(request: HttpRequest) -> Read:
 
 
 class AsReadMixin(_ModelAdmin):
-    """The form of a row, and the page that asks before it is removed. ``standing``: the figures of a row as it is."""
+    """The form of a row, and the page that asks before it is removed. ``figures_of``: what there is to read of it."""
+
+    figures_of: ClassVar[staticmethod[[Any], Figures]]
 
     change_form_template = "admin/firms/as_read_form.html"
     delete_confirmation_template = "admin/firms/as_read_delete.html"
-
-    def standing(self, row: Any) -> Figures:
-        """What there is to read of a row."""
-        raise NotImplementedError
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any) -> Any:
         """With what was sent, where the form is shown once more, else with what stands."""
@@ -43,4 +41,8 @@ class AsReadMixin(_ModelAdmin):
         return super().render_delete_form(request, context | self._carried(request, context["object"]))
 
     def _carried(self, request: HttpRequest, row: Any) -> dict[str, str]:
-        return {} if row is None else {FIELD: request.POST.get(FIELD) or Read.of([self.standing(row)]).pack()}
+        if row is None:
+            return {}
+        # As it stands: a form that was sent has put on the row what was typed.
+        standing = self.model._default_manager.get(pk=row.pk)
+        return {FIELD: request.POST.get(FIELD) or Read.of([self.figures_of(standing)]).pack()}

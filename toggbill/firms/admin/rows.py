@@ -20,7 +20,6 @@ from toggbill.firms.changes import change_firm_as_read, firm_as_read
 from toggbill.firms.identity.addresses import account_with, change_address
 from toggbill.firms.membership import invitations, members
 from toggbill.firms.models import AuditEvent, Firm, Invitation, Membership, MembershipDossier, User
-from toggbill.firms.read import Figures
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -56,6 +55,7 @@ def _invite(request: HttpRequest, firm: Firm, user: User) -> None:
 class FirmAdmin(AsReadMixin, Found):
     """The firm of the page. Its short name stands in the hashes of the audit log, so it never changes."""
 
+    figures_of = staticmethod(firm_as_read)
     asks_for_proof = True
     list_display: Any = ("name", "slug", "timezone", "language")
     fields: ClassVar[Any] = ("slug", "name", "timezone", "language", "requires_mfa", "created_at", "audit_number")
@@ -70,10 +70,6 @@ class FirmAdmin(AsReadMixin, Found):
         """The short name is chosen once; the zone decides on which day an hour counts, so `onboard` changes it."""
         once = () if obj is None else ("slug", "timezone")
         return (*once, "created_at", "audit_number")
-
-    def standing(self, row: Firm) -> Figures:
-        """What it sets for itself."""
-        return firm_as_read(Firm.objects.get(pk=row.pk))
 
     def save_model(self, request: HttpRequest, obj: Firm, form: Any, change: bool) -> None:
         """Through the verb."""
@@ -124,6 +120,7 @@ class MembershipForm(_MembershipForm):
 class MembershipAdmin(AsReadMixin, FirmModelAdmin):
     """Members of the firm: owners invite, change roles and remove, and each step stands in the audit log."""
 
+    figures_of = staticmethod(members.as_read)
     to_change = "members"
     asks_for_proof = True
     form = MembershipForm
@@ -148,10 +145,6 @@ class MembershipAdmin(AsReadMixin, FirmModelAdmin):
         if obj is not None:
             form.base_fields.pop("email", None)
         return form
-
-    def standing(self, row: Membership) -> Figures:
-        """Role and dossiers."""
-        return members.as_read(Membership.objects.select_related("user", "firm").get(pk=row.pk))
 
     def save_model(self, request: HttpRequest, obj: Membership, form: Any, change: bool) -> None:
         """Through the verb: audited, and invited by mail when there is no password yet."""
