@@ -179,7 +179,7 @@ def _dossiers(keys: Sequence[str]) -> str:
 
 
 def _mails(kinds: Sequence[str]) -> str:
-    return _all(name for kind, (name, _when) in mails.CHOOSABLE.items() if kind in kinds)
+    return " · ".join(str(name) for kind, (name, _when) in mails.CHOOSABLE.items() if kind in kinds)
 
 
 def _corrections(rows: Iterable[Mapping[str, Any]]) -> str:
