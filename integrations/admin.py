@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.db import models
+from django.db import models, transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
+from django.views.decorators.debug import sensitive_post_parameters
 
 from integrations.clients.http.transport import ServiceError
 from integrations.connections import credentials, failures
@@ -39,7 +42,10 @@ from integrations.models import (
 )
 from toggbill.firms.access import FirmRequest, actor
 from toggbill.firms.admin import FirmModelAdmin, ReadOnlyAdmin, ReadOnlyInline, firm_of
+from toggbill.firms.admin.as_read import AsReadMixin, read_of
+from toggbill.firms.locks import lock_firms
 from toggbill.firms.models import Firm
+from toggbill.firms.read import check
 
 # Generic for the type checker only, not at run time.
 if TYPE_CHECKING:
@@ -114,9 +120,12 @@ class QuotaInline(ReadOnlyInline):
 
 
 @admin.register(Connection)
-class ConnectionAdmin(FirmModelAdmin):
+@method_decorator(sensitive_post_parameters(), name="changeform_view")
+class ConnectionAdmin(AsReadMixin, FirmModelAdmin):
     """Credentials. A change is audited; what the secret was or is stands nowhere but in its column."""
 
+    figures_of = staticmethod(credentials.as_read)
+    change_list_template = "admin/integrations/connections.html"
     to_change = "connect"
     asks_for_proof = True
     form = ConnectionForm
@@ -156,8 +165,9 @@ class ConnectionAdmin(FirmModelAdmin):
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         """Through the verbs: audited without the secret, and with the workspaces or companies that it opens."""
         by, now = actor(cast(FirmRequest, request)), timezone.now()
+        read = read_of(request) if change else None
         if form.access is None:
-            credentials.accept_partial(connection=obj, accepted=obj.accept_partial, by=by, now=now)
+            credentials.accept_partial(connection=obj, accepted=obj.accept_partial, by=by, now=now, read=read)
             return
         firm = obj.firm if change else form.firm
         secret = form.cleaned_data["new_secret"]
@@ -170,11 +180,12 @@ class ConnectionAdmin(FirmModelAdmin):
                 access=form.access,
                 by=by,
                 now=now,
+                read=read,
             )
             for workspace in form.access.workspaces.values():
                 take_workspace(connection=row, found=workspace, now=now)
         else:
-            row, _outcome = connect_billit(firm=firm, key=obj.key, api_key=secret, by=by, now=now)
+            row, _outcome = connect_billit(firm=firm, key=obj.key, api_key=secret, by=by, now=now, read=read)
             for company in form.access.companies.values():
                 take_company(connection=row, found=company, by=by, now=now)
         credentials.read_soon(row, now)
@@ -183,20 +194,38 @@ class ConnectionAdmin(FirmModelAdmin):
     @admin.action(description=_("Pause: nothing is read or posted through it"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
         """Pause connections; their dossiers wait."""
-        rows = [row for row in queryset if row.paused_at is None]
-        for row in rows:
-            credentials.pause(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
-        text = ngettext("%(n)d connection paused.", "%(n)d connections paused.", len(rows))
-        self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
+        done = self._each(request, queryset, credentials.pause, lambda row: row.paused_at is None)
+        text = ngettext("%(n)d connection paused.", "%(n)d connections paused.", done)
+        self.message_user(request, text % {"n": done}, messages.SUCCESS)
 
     @admin.action(description=_("Resume"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: models.QuerySet[Connection]) -> None:
         """Let paused connections work again; a removed one has nothing to work with."""
-        rows = [row for row in queryset if row.paused_at is not None and row.removed_at is None]
-        for row in rows:
-            credentials.resume(connection=row, by=actor(cast(FirmRequest, request)), now=timezone.now())
-        text = ngettext("%(n)d connection resumed.", "%(n)d connections resumed.", len(rows))
-        self.message_user(request, text % {"n": len(rows)}, messages.SUCCESS)
+        done = self._each(
+            request, queryset, credentials.resume, lambda row: row.paused_at is not None and row.removed_at is None
+        )
+        text = ngettext("%(n)d connection resumed.", "%(n)d connections resumed.", done)
+        self.message_user(request, text % {"n": done}, messages.SUCCESS)
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: models.QuerySet[Connection],
+        verb: Callable[..., Connection],
+        concerns: Callable[[Connection], bool],
+    ) -> int:
+        """The verb for those that it concerns, each as it was listed, or for none; for how many."""
+        by, now, read = actor(cast(FirmRequest, request)), timezone.now(), read_of(request)
+        with transaction.atomic():
+            lock_firms(queryset.order_by().values_list("firm", flat=True))
+            rows = list(queryset.select_related("firm").order_by("pk"))
+            if rows:
+                # All of them before the first is changed.
+                check(read, lambda: credentials.all_as_read(rows[0].firm, rows), by=by)
+            chosen = [row for row in rows if concerns(row)]
+            for row in chosen:
+                verb(connection=row, by=by, now=now, read=read)
+        return len(chosen)
 
 
 @admin.register(Quota)

@@ -38,10 +38,15 @@ _OUTSIDE = re.compile(
 )
 
 _ADMIN_FORM = re.compile(
-    r"/(invoicing|firms)/(dossier|tagmapping|clientmapping|firm|membership)/([0-9]+)/(?:change|delete)/$"
+    r"/(invoicing|firms|integrations)/(dossier|tagmapping|clientmapping|firm|membership|connection)/([0-9]+)"
+    r"/(?:change|delete)/$"
 )
-_MEMBERS: dict[str, Callable[[Any], Figures]] = {"firm": firm_as_read, "membership": members.as_read}
-_CONNECTION_FORM = re.compile(r"^/connections/([a-z]+)/([-a-z0-9_]+)/(?:remove|choose)/$")
+_ROWS: dict[str, Callable[[Any], Figures]] = {
+    "firm": firm_as_read,
+    "membership": members.as_read,
+    "connection": credentials.as_read,
+}
+_CONNECTION_FORM = re.compile(r"^/connections/([a-z]+)/([-a-z0-9_]+)/(?:remove|choose|pause|resume|rotate)/$")
 _MEMBER_FORM = re.compile(r"^/members/(invitations/)?([0-9]+)/(?:(?:again|revoke|remove|second-step)/)?$")
 
 
@@ -73,7 +78,7 @@ class Tab(Client):
             row = apps.get_model(found[1], found[2]).objects.filter(pk=found[3]).first()
             if row is None:
                 return None
-            return Read.of([_MEMBERS[found[2]](row)] if found[1] == "firms" else as_read.standing(row))
+            return Read.of([_ROWS[found[2]](row)] if found[2] in _ROWS else as_read.standing(row))
         if found := _MEMBER_FORM.search(path):
             member = Membership.objects.filter(pk=found[2]) if found[1] is None else None
             return Read.of(map(members.as_read, member)) if member is not None else _invitation(found[2])

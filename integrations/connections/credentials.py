@@ -1,12 +1,14 @@
 """Connecting a firm to Toggl and Billit: ask the service what a credential opens, then write what is used of it.
 
 Asking (``ask_toggl``, ``ask_billit``) goes over the network, outside any transaction; verbs take what it brought back.
-Verbs raise ``NotAllowed`` for who may not connect the firm. What a connection is used for is in ``choosing``.
+Verbs raise ``NotAllowed`` for who may not connect the firm, ``Changed`` where the connection is another by now than was
+read (``as_read``), and ``Unread`` where a person does not say what was read. What it is used for is in ``choosing``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,12 +23,12 @@ from integrations.clients import billit, toggl
 from integrations.clients.billit_sign_in import Pair
 from integrations.connections import tokens, webhook_addresses
 from integrations.connections.opening import open_toggl
-from integrations.models import Connection
+from integrations.models import Company, Connection, Workspace
 from toggbill.firms.access import demand_of_firm, dossiers_of
 from toggbill.firms.audit import Actor, News, record
 from toggbill.firms.changes import Outcome, amend
 from toggbill.firms.locks import lock_firm, lock_rows
-from toggbill.firms.models import Firm
+from toggbill.firms.models import AuditEvent, Firm
 from toggbill.firms.read import Figures, Read, check
 
 
@@ -133,29 +135,52 @@ def billit_hindrances(access: BillitAccess, *, key: str, companies: Iterable[int
 
 
 def connect_toggl(
-    *, firm: Firm, key: str, token: str, accept_partial: bool, access: TogglAccess, by: Actor, now: datetime
+    *,
+    firm: Firm,
+    key: str,
+    token: str,
+    accept_partial: bool,
+    access: TogglAccess,
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
 ) -> tuple[Connection, Outcome]:
-    """Write a Toggl connection whose token has just been asked (``access``)."""
+    """Write a Toggl connection whose token has just been asked (``access``).
+
+    ``read``: what was read of the one that stands; None for a new one, also by the name of one that was removed.
+    """
     values = {"secret": token.strip(), "accept_partial": accept_partial, "owner_name": access.owner_name[:200]}
     if access.timezone:
         values["timezone"] = access.timezone[:64]
-    return _connect(firm=firm, service=Connection.Service.TOGGL, key=key, values=values, by=by, now=now)
+    return _connect(firm=firm, service=Connection.Service.TOGGL, key=key, values=values, by=by, now=now, read=read)
 
 
-def connect_billit(*, firm: Firm, key: str, api_key: str, by: Actor, now: datetime) -> tuple[Connection, Outcome]:
-    """Write a Billit connection whose key has just been asked."""
+def connect_billit(
+    *, firm: Firm, key: str, api_key: str, by: Actor, now: datetime, read: Read | None = None
+) -> tuple[Connection, Outcome]:
+    """Write a Billit connection whose key has just been asked; ``read`` as of ``connect_toggl``."""
     values = {
         "method": Connection.Method.KEY,
         **_WITHOUT_SECRETS,
         "secret": api_key.strip(),
     }
-    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
+    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now, read=read)
 
 
 def connect_billit_signed_in(
-    *, firm: Firm, key: str, pair: Pair, access: BillitAccess, by: Actor, now: datetime
+    *,
+    firm: Firm,
+    key: str,
+    pair: Pair,
+    access: BillitAccess,
+    by: Actor,
+    now: datetime,
+    read: Read | None = None,
 ) -> tuple[Connection, Outcome]:
-    """Write a Billit connection to which a person has just signed in, for the first time or again."""
+    """Write a Billit connection to which a person has just signed in, for the first time or again.
+
+    ``read`` as of ``connect_toggl``. Who is refused ends the pair at Billit (``tokens.revoke``).
+    """
     values = {
         "method": Connection.Method.SIGN_IN,
         **_WITHOUT_SECRETS,
@@ -164,7 +189,7 @@ def connect_billit_signed_in(
         "expires_at": tokens.ends_at(pair, now=now),
         "owner_name": access.owner_name[:200],
     }
-    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now)
+    return _connect(firm=firm, service=Connection.Service.BILLIT, key=key, values=values, by=by, now=now, read=read)
 
 
 def subject(row: Connection) -> str:
@@ -173,28 +198,68 @@ def subject(row: Connection) -> str:
 
 
 def as_read(row: Connection) -> Figures:
-    """What a page shows of a connection: what it opens, by name and id, and the dossiers that hang on it."""
-    opens = [*row.workspaces.values_list("name", "remote_id"), *row.companies.values_list("name", "party_id")]
-    depend = dossiers_of(row.firm).filter(Q(workspace__connection=row) | Q(company__connection=row))
-    shown = {
-        "description": str(row),
-        "opens": sorted(f"{name} ({number})" for name, number in opens),
-        "dossiers": sorted(depend.values_list("key", flat=True)),
-        "is_removed": row.removed_at is not None,
-    }
-    return Figures.of(subject(row), shown)
+    """What a page shows of a connection: by whose credential it opens what, what hangs on it, and who changed it last.
+
+    Not how it is at the moment (its latest call, a failure): that changes by itself.
+    """
+    return all_as_read(row.firm, [row])[0]
+
+
+def all_as_read(firm: Firm, rows: Sequence[Connection]) -> list[Figures]:
+    """The same of several connections of the firm, in four queries."""
+    opens, dossiers = defaultdict[int, list[str]](list), defaultdict[int, set[str]](set)
+    for model, number in ((Workspace, "remote_id"), (Company, "party_id")):
+        chosen = model._default_manager.filter(connection__in=rows)
+        for pk, name, identity in chosen.values_list("connection", "name", number):
+            opens[pk].append(f"{name} ({identity})")
+    depend = dossiers_of(firm).filter(Q(workspace__connection__in=rows) | Q(company__connection__in=rows))
+    for key, *connections in depend.values_list("key", "workspace__connection", "company__connection"):
+        for pk in connections:
+            dossiers[pk].add(key)
+    # A credential is told apart by the event that gave it: nothing of a secret leaves its column (design D7).
+    given = AuditEvent.objects.filter(firm=firm, subject__in=map(subject, rows), type__in=_GIVEN).order_by("number")
+    latest = {about: (number, at, who) for about, number, at, who in given.values_list(*_OF_AN_EVENT)}
+    return [
+        Figures.of(
+            subject(row),
+            {
+                "description": str(row),
+                "method": str(row.method),
+                "owner": row.owner_name,
+                "accept_partial": row.accept_partial,
+                "opens": sorted(opens[row.pk]),
+                "dossiers": sorted(dossiers[row.pk]),
+                "is_paused": row.paused_at is not None,
+                "is_removed": row.removed_at is not None,
+                "latest_change": _said(latest.get(subject(row))),
+            },
+        )
+        for row in rows
+    ]
+
+
+def _said(event: tuple[int, datetime, str] | None) -> list[Any] | None:
+    return None if event is None else [event[0], event[1].isoformat(), event[2]]
+
+
+_OF_AN_EVENT = ("subject", "number", "at", "actor")
+_GIVEN = ("connection_added", "connection_changed")
 
 
 @transaction.atomic
 def check_read(*, connection: Connection, by: Actor, read: Read | None) -> None:
-    """Raises as ``remove`` does, before anything is done at the service that cannot be taken back."""
-    check(read, lambda: [as_read(locked(connection, by))], by=by)
+    """Raises as the verbs do, before anything is done at the service that cannot be taken back."""
+    row = locked(connection, by)
+    check(read, lambda: [as_read(row)], by=by)
 
 
 @transaction.atomic
-def accept_partial(*, connection: Connection, accepted: bool, by: Actor, now: datetime) -> Connection:
+def accept_partial(
+    *, connection: Connection, accepted: bool, by: Actor, now: datetime, read: Read | None = None
+) -> Connection:
     """Whether the firm accepts a token that is not an admin's, which reads only part (design section 8)."""
     row = locked(connection, by)
+    check(read, lambda: [as_read(row)], by=by)
     changed = amend(row, {"accept_partial": accepted})
     if changed:
         _tell(row, "connection_changed", {"old": changed.old, "new": changed.new}, by, now)
@@ -202,9 +267,10 @@ def accept_partial(*, connection: Connection, accepted: bool, by: Actor, now: da
 
 
 @transaction.atomic
-def pause(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+def pause(*, connection: Connection, by: Actor, now: datetime, read: Read | None = None) -> Connection:
     """Nothing is read or posted through it until it is resumed; its dossiers wait. Twice is once."""
     row = locked(connection, by)
+    check(read, lambda: [as_read(row)], by=by)
     if row.paused_at is None:
         amend(row, {"paused_at": now})
         _tell(row, "connection_paused", {}, by, now)
@@ -212,9 +278,10 @@ def pause(*, connection: Connection, by: Actor, now: datetime) -> Connection:
 
 
 @transaction.atomic
-def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
+def resume(*, connection: Connection, by: Actor, now: datetime, read: Read | None = None) -> Connection:
     """Let it work again, and soon. A removed one stays removed: it has no credential."""
     row = locked(connection, by)
+    check(read, lambda: [as_read(row)], by=by)
     if row.paused_at is not None and row.removed_at is None:
         amend(row, {"paused_at": None})
         read_soon(row, now)
@@ -226,8 +293,7 @@ def resume(*, connection: Connection, by: Actor, now: datetime) -> Connection:
 def remove(*, connection: Connection, by: Actor, now: datetime, read: Read | None = None) -> Connection:
     """Destroy its secrets at once. What was read or billed through it is kept, and waits for another connection.
 
-    A sign-in at Billit is ended there by ``tokens.revoke``, after the commit and with the token read before. Raises
-    ``Changed`` where another dossier hangs on it than was read, or it opens something else, and ``Unread``."""
+    A sign-in at Billit is ended there by ``tokens.revoke``, after the commit and with the token read before."""
     row = locked(connection, by)
     check(read, lambda: [as_read(row)], by=by)
     if row.removed_at is None:
@@ -256,7 +322,14 @@ _UNTOLD = frozenset(_WITHOUT_SECRETS)
 
 @transaction.atomic
 def _connect(
-    *, firm: Firm, service: Connection.Service, key: str, values: dict[str, Any], by: Actor, now: datetime
+    *,
+    firm: Firm,
+    service: Connection.Service,
+    key: str,
+    values: dict[str, Any],
+    by: Actor,
+    now: datetime,
+    read: Read | None,
 ) -> tuple[Connection, Outcome]:
     lock_firm(firm)
     demand_of_firm(by, "connect", firm)
@@ -266,6 +339,8 @@ def _connect(
     if is_new:
         _tell(row, "connection_added", {"new": _told(values)}, by, now)
         return row, "created"
+    if row.removed_at is None or read is not None:
+        check(read, lambda: [as_read(row)], by=by)
     if row.removed_at is not None:
         # The name of a removed one is taken up again, with what hung on it.
         healthy = {**Connection.WORKS, "latest_ok_at": now, "told_at": None}

@@ -13,6 +13,8 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from integrations.connections import credentials
+from integrations.models import Connection
 from invoicing.deciding import figures as deciding
 from invoicing.deciding.configured import RULES
 from invoicing.ledger import attention
@@ -59,6 +61,12 @@ def invoices_as_read(rows: Iterable[Invoice]) -> str:
 
 
 @register.filter
+def connections_as_read(rows: Sequence[Connection]) -> str:
+    """What a list carries of its connections, which are one firm's."""
+    return Read.of(credentials.all_as_read(rows[0].firm, rows) if rows else []).pack()
+
+
+@register.filter
 def sheets(changes: Iterable[tuple[Figures, Figures]]) -> list[Sheet]:
     """The changes as tables: what tells the thing apart, amounts, and whatever differs."""
     return [Sheet(_title(new), list(_figures(old.shown, new.shown))) for old, new in changes]
@@ -67,7 +75,7 @@ def sheets(changes: Iterable[tuple[Figures, Figures]]) -> list[Sheet]:
 @register.filter
 def moved_on(changes: Iterable[tuple[Figures, Figures]]) -> bool:
     """Whether one of them is in another state, so that the same decision may be none any more."""
-    states = ("status", "delivery", "decision", "state")
+    states = ("status", "delivery", "decision", "state", "is_paused", "is_removed")
     return any(old.shown.get(name) != new.shown.get(name) for old, new in changes for name in states)
 
 
@@ -281,6 +289,12 @@ _WORDS |= {
     "valid_until": (gettext_lazy("Valid until"), _moment),
     "mails": (gettext_lazy("Mails that you get"), _mails),
     "opens": (gettext_lazy("What it opens"), _all),
+    "method": (gettext_lazy("Credential"), lambda value: Connection.Method(value).label),
+    "owner": (Connection._meta.get_field("owner_name").verbose_name, str),
+    "accept_partial": (Connection._meta.get_field("accept_partial").verbose_name, _yes),
+    "is_paused": (Connection._meta.get_field("paused_at").verbose_name, _yes),
+    "is_removed": (Connection._meta.get_field("removed_at").verbose_name, _yes),
+    "latest_change": (gettext_lazy("Latest change"), lambda event: f"{_moment(event[1])} · {event[2]}"),
     "connections": (gettext_lazy("Connections"), _all),
     "drafts": (gettext_lazy("drafts"), str),
     "approved": (gettext_lazy("approved, not at Billit"), str),

@@ -26,7 +26,10 @@ from integrations.connections import credentials, failures, tokens
 from integrations.models import Connection
 from toggbill.connecting.forms import KeyForm
 from toggbill.firms.access import FirmRequest, actor, member_required
+from toggbill.firms.errors import Changed, Unread
+from toggbill.firms.read import Read
 from toggbill.firms.requests.addresses import in_firm
+from toggbill.firms.requests.middleware import refused
 
 STATES = "billit_sign_ins"
 """The key of the session for the sign-ins under way, by their states."""
@@ -38,19 +41,23 @@ _MOST_STATES = 5
 @member_required("connect", proof=True)
 @require_POST
 def sign_in(request: FirmRequest) -> HttpResponse:
-    """Off to Billit's page (field `key`: the connection's short name), for a new connection or an old one again."""
+    """Off to Billit's page (field `key`: the connection's short name), for a new connection, or for one that stands
+    again: its page says what it showed (`read`)."""
     if not tokens.is_set_up():
         raise Http404
     form = KeyForm(request.POST, firm=request.firm, service=Connection.Service.BILLIT)
-    key = request.POST.get("key", "")
-    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=key)
-    if not known.exists():
-        key = str(form.cleaned_data["key"]) if form.is_valid() else ""
-    if not key:
-        messages.error(request, _("Give the connection a short name: letters, digits, hyphens and underscores."))
+    key, read = request.POST.get("key", ""), request.POST.get("read")
+    known = Connection.objects.for_firm(request.firm).filter(service="billit", key=key).first()
+    if known is not None and read is not None:
+        credentials.check_read(connection=known, by=actor(request), read=Read.unpack(read))
+    elif form.is_valid():
+        key, read = str(form.cleaned_data["key"]), None
+    else:
+        unfit = _("Give the connection a short name: letters, digits, hyphens and underscores.")
+        messages.error(request, unfit if known is None else " ".join(map(str, form.errors["key"])))
         return redirect("firm:connection_add", service="billit")
     state = secrets.token_urlsafe(32)
-    begun = {"firm": request.firm.pk, "key": key, "at": timezone.now().isoformat()}
+    begun = {"firm": request.firm.pk, "key": key, "read": read, "at": timezone.now().isoformat()}
     others = list(request.session.get(STATES, {}).items())[-_MOST_STATES + 1 :]
     request.session[STATES] = dict([*others, (state, begun)])
     return redirect(tokens.sign_in_address(state=state))
@@ -70,7 +77,10 @@ def signed_in(request: FirmRequest) -> HttpResponse:
         return redirect("home")
     request.firm = request.membership.firm
     with in_firm(request.firm.slug):
-        return _signed_in(request, str(begun["key"]))
+        try:
+            return _signed_in(request, str(begun["key"]), begun.get("read"))
+        except (Changed, Unread) as refusal:
+            return refused(request, refusal)
 
 
 def _begun(request: FirmRequest) -> dict[str, Any]:
@@ -85,12 +95,12 @@ def _begun(request: FirmRequest) -> dict[str, Any]:
 
 
 @member_required("connect")
-def _signed_in(request: FirmRequest, key: str) -> HttpResponse:
+def _signed_in(request: FirmRequest, key: str, read: str | None) -> HttpResponse:
     if "code" not in request.GET:
         messages.info(request, _("Billit was not opened for toggbill, so nothing was connected."))
         return redirect("firm:connections")
     try:
-        row, kept = _connect_signed_in(request, key)
+        row, kept = _connect_signed_in(request, key, read)
     except ServiceError as error:
         messages.error(request, _("Nothing was connected. %(why)s") % {"why": failures.words(error.message)})
         return redirect("firm:connections")
@@ -101,8 +111,11 @@ def _signed_in(request: FirmRequest, key: str) -> HttpResponse:
 
 
 @sensitive_variables("pair")
-def _connect_signed_in(request: FirmRequest, key: str) -> tuple[Connection, bool]:
-    """The connection, and whether it has companies already. Raises ``ServiceError``."""
+def _connect_signed_in(request: FirmRequest, key: str, read: str | None) -> tuple[Connection, bool]:
+    """The connection, and whether it has companies already.
+
+    Raises ``ServiceError``, and ``Changed`` where a colleague changed it while the person was at Billit.
+    """
     pair: Pair = tokens.first_pair(code=request.GET["code"])
     access = credentials.ask_billit_signed_in(pair=pair)
     standing = Connection.objects.for_firm(request.firm).filter(service="billit", key=key).first()
@@ -110,7 +123,18 @@ def _connect_signed_in(request: FirmRequest, key: str) -> tuple[Connection, bool
         used = standing.companies.filter(dossiers__isnull=False).values_list("party_id", flat=True)
         for sentence in credentials.billit_hindrances(access, key=key, companies=used):
             messages.warning(request, sentence)
-    row, _outcome = credentials.connect_billit_signed_in(
-        firm=request.firm, key=key, pair=pair, access=access, by=actor(request), now=timezone.now()
-    )
+    try:
+        row, _outcome = credentials.connect_billit_signed_in(
+            firm=request.firm,
+            key=key,
+            pair=pair,
+            access=access,
+            by=actor(request),
+            now=timezone.now(),
+            read=None if read is None else Read.unpack(read),
+        )
+    except (Changed, Unread):
+        # Nobody keeps this pair.
+        tokens.revoke(access=pair.access)
+        raise
     return row, row.companies.exists()

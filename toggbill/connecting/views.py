@@ -134,7 +134,7 @@ def choose(request: FirmRequest, service: str, key: str) -> HttpResponse:
             "connection": row,
             "offers": offers(row, access),
             "plans": getattr(access, "plans", {}),
-            "read": request.POST.get("read") or Read.of([credentials.as_read(row)]).pack(),
+            "read": _shown(request, row),
         },
     )
 
@@ -150,7 +150,7 @@ def _chosen(
     request: FirmRequest, row: Connection, access: TogglAccess | BillitAccess, chosen: set[int]
 ) -> HttpResponse:
     dropped = [target for target in hooks.targets(row) if hooks.number(target) not in chosen]
-    by, now, read = actor(request), timezone.now(), Read.unpack(request.POST.get("read", ""))
+    by, now, read = actor(request), timezone.now(), _read(request)
     credentials.check_read(connection=row, by=by, read=read)
     hooks.close(request, dropped)
     kept = choosing.choose(connection=row, access=access, ids=chosen, by=by, now=now, read=read)
@@ -217,7 +217,8 @@ def rotate(request: FirmRequest, service: str, key: str) -> HttpResponse:
 @sensitive_variables("secret")
 def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
     secret = form.cleaned_data["secret"]
-    by, now = actor(request), timezone.now()
+    by, now, read = actor(request), timezone.now(), _read(request)
+    credentials.check_read(connection=row, by=by, read=read)
     try:
         access: TogglAccess | BillitAccess
         if row.service == Connection.Service.TOGGL:
@@ -242,9 +243,10 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
             access=access,
             by=by,
             now=now,
+            read=read,
         )
     else:
-        credentials.connect_billit(firm=request.firm, key=row.key, api_key=secret, by=by, now=now)
+        credentials.connect_billit(firm=request.firm, key=row.key, api_key=secret, by=by, now=now, read=read)
     return True
 
 
@@ -252,7 +254,8 @@ def _rotate(request: FirmRequest, row: Connection, form: RotateForm) -> bool:
 @require_POST
 def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Nothing is read or posted through it."""
-    credentials.pause(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    row, read = _row(request, service, key), _read(request)
+    credentials.pause(connection=row, by=actor(request), now=timezone.now(), read=read)
     messages.success(request, _("Paused. Its dossiers wait until you resume it."))
     return redirect("firm:connection", service=service, key=key)
 
@@ -261,7 +264,8 @@ def pause(request: FirmRequest, service: str, key: str) -> HttpResponse:
 @require_POST
 def resume(request: FirmRequest, service: str, key: str) -> HttpResponse:
     """Let it work again."""
-    credentials.resume(connection=_row(request, service, key), by=actor(request), now=timezone.now())
+    row, read = _row(request, service, key), _read(request)
+    credentials.resume(connection=row, by=actor(request), now=timezone.now(), read=read)
     messages.success(request, _("It works again."))
     return redirect("firm:connection", service=service, key=key)
 
@@ -274,11 +278,11 @@ def remove(request: FirmRequest, service: str, key: str) -> HttpResponse:
     row = _row(request, service, key)
     if request.method == "GET":
         found = health.of(row, firm=request.firm, now=timezone.now())
-        shown = Read.of([credentials.as_read(row)]).pack()
-        return render(request, "connections/remove.html", {"health": found, "connection": row, "read": shown})
+        shown = {"health": found, "connection": row, "read": _shown(request, row)}
+        return render(request, "connections/remove.html", shown)
     access = tokens.readable(row) if row.method == Connection.Method.SIGN_IN else ""
     targets = hooks.targets(row)
-    read = Read.unpack(request.POST.get("read", ""))
+    read = _read(request)
     credentials.check_read(connection=row, by=actor(request), read=read)
     hooks.close(request, targets)
     credentials.remove(connection=row, by=actor(request), now=timezone.now(), read=read)
@@ -295,15 +299,27 @@ def _row(request: FirmRequest, service: str, key: str) -> Connection:
     return get_object_or_404(rows, service=service, key=key)
 
 
+def _read(request: FirmRequest) -> Read:
+    """What the form that was sent says that it showed."""
+    return Read.unpack(request.POST.get("read", ""))
+
+
+def _shown(request: FirmRequest, row: Connection) -> str:
+    """For the page's forms: what was sent, where the page is shown once more, else what stands."""
+    return request.POST.get("read") or Read.of([credentials.as_read(row)]).pack()
+
+
 def _page(request: FirmRequest, row: Connection, form: RotateForm) -> HttpResponse:
+    may_connect = may(request.membership, "connect")
     context = {
         "health": health.of(row, firm=request.firm, now=timezone.now()),
         "connection": row,
         "form": form,
+        "read": _shown(request, row) if may_connect else "",
         "told": hooks.listed(row),
         "are_reachable": hooks.are_reachable(),
         "now": timezone.now(),
-        "may_connect": may(request.membership, "connect"),
+        "may_connect": may_connect,
         "may_sign_in": row.service == Connection.Service.BILLIT and tokens.is_set_up(),
         "redirect_uri": settings.PUBLIC_URL + reverse("billit_signed_in"),
     }

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from django.test import Client
+
+from integrations.connections import credentials
 from integrations.models import Company, Connection
 from integrations.sandbox.process import Process
-from tests.factories import (
-    ConnectionFactory,
-    FirmFactory,
-)
+from tests.factories import NOW, ConnectionFactory, FirmFactory
 from tests.visitors import address, events, managed, staff, superuser
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import Firm
 
 pytestmark = pytest.mark.django_db
 
 TOKEN = "0123456789abcdef0123456789abcdef"
+COLLEAGUE = Actor("colleague@example.com", "web", Authority.COMMAND)
 
 
 @pytest.fixture
@@ -71,13 +74,48 @@ def test_connection_without_a_secret_is_refused(firm: Firm) -> None:
     assert "Paste the API token" in staff(firm).post(address(Connection, "add"), form).content.decode()
 
 
+def listed(browser: Client) -> str:
+    """What the list carries of its connections."""
+    found = re.search(r'name="read" value="([^"]+)"', browser.get(address(Connection, "changelist")).content.decode())
+    assert found
+    return found[1]
+
+
 def test_connection_is_paused_and_resumed(firm: Firm) -> None:
     row, theirs = ConnectionFactory(firm=firm), ConnectionFactory()
     browser = staff(firm)
     for action in ("pause", "resume"):
-        form = {"action": action, "_selected_action": [row.pk, theirs.pk]}
+        form = {"action": action, "_selected_action": [row.pk, theirs.pk], "read": listed(browser)}
         assert browser.post(address(Connection, "changelist"), form).status_code == 302
         row.refresh_from_db()
         theirs.refresh_from_db()
         assert (row.paused_at is not None, theirs.paused_at) == (action == "pause", None)
     assert [kind for kind, _subject, _data in events(firm)] == ["connection_paused", "connection_resumed"]
+
+
+def test_connections_are_paused_as_they_were_listed_all_or_none(firm: Firm) -> None:
+    row, other = ConnectionFactory(firm=firm, key="main"), ConnectionFactory(firm=firm, key="other")
+    browser, path = staff(firm), address(Connection, "changelist")
+    form = {"action": "pause", "_selected_action": [row.pk, other.pk], "read": listed(browser)}
+    credentials.accept_partial(connection=other, accepted=True, by=COLLEAGUE, now=NOW)
+    assert browser.post(path, form).status_code == 409
+    assert browser.post(path, form | {"read": ""}).status_code == 400
+    assert not Connection.objects.filter(paused_at__isnull=False).exists()
+    assert browser.post(path, form | {"read": listed(browser)}).status_code == 302
+    assert Connection.objects.filter(firm=firm, paused_at__isnull=False).count() == 2
+
+
+def test_a_form_of_the_admin_changes_the_connection_that_it_showed(firm: Firm, sandbox: Process) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret="stays")
+    browser, path = staff(firm), address(Connection, "change", row.pk)
+    found = re.search(r'name="read" value="([^"]+)"', browser.get(path).content.decode())
+    assert found
+    credentials.pause(connection=row, by=COLLEAGUE, now=NOW)
+    for form in ({"new_secret": TOKEN}, {"new_secret": "", "accept_partial": "on"}):
+        answer = browser.post(path, form | {"read": found[1]} | managed("quotas", []))
+        page = answer.content.decode()
+        assert (answer.status_code, re.findall(r"<td>(\w+)</td>", page)) == (409, ["no", "yes"])
+        assert TOKEN not in page
+        assert browser.post(path, form | {"read": ""} | managed("quotas", [])).status_code == 400
+    row.refresh_from_db()
+    assert (row.secret, row.accept_partial) == ("stays", False)

@@ -39,6 +39,7 @@ INSIDE = {
     "toggbill.database.bulk.insert",
     "toggbill.database.bulk.upsert",
     # Verbs of the table above, in one transaction.
+    "integrations.admin.ConnectionAdmin._each",
     "invoicing.admin.records.InvoiceAdmin._each",
     "invoicing.management.commands.agreement.Command._bring",
     "invoicing.management.commands.agreement.Command._order",

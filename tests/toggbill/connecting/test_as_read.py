@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from integrations.clients import toggl
+from integrations.clients.billit_sign_in import Pair
 from integrations.connections import choosing, credentials
-from integrations.connections.credentials import TogglAccess
+from integrations.connections.credentials import BillitAccess, TogglAccess
 from integrations.models import Connection, Workspace
+from integrations.sandbox.process import Process
 from tests.factories import (
     NOW,
     CompanyFactory,
@@ -31,6 +33,7 @@ from toggbill.firms.read import Read
 from toggbill.leaving import closing
 
 pytestmark = pytest.mark.django_db
+TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
@@ -59,6 +62,54 @@ def test_a_connection_on_which_another_dossier_hangs_by_now_stays(firm: Firm) ->
     assert browser.post(path, {"read": read_on(answer.content.decode())}).status_code == 302
     row.refresh_from_db()
     assert row.removed_at is not None
+
+
+@pytest.mark.parametrize("step", ["pause", "resume", "rotate"])
+def test_a_connection_with_another_credential_by_now_is_left_alone(step: str, firm: Firm, sandbox: Process) -> None:
+    row = ConnectionFactory(firm=firm, key="main", secret="old", paused_at=NOW if step == "resume" else None)
+    browser, path = signed_in(firm), "/connections/toggl/main/"
+    page = browser.get(path).content.decode()
+    form = re.search(rf'action="/f/ours{path}{step}/".*?name="read" value="([^"]+)"', page, re.DOTALL)
+    assert form
+    access, by = TogglAccess("Another Owner", {}), Actor("colleague@example.com", "web", Authority.COMMAND)
+    told: dict[str, Any] = {"accept_partial": False, "access": access, "by": by, "now": NOW}
+    credentials.connect_toggl(firm=firm, key="main", token="n" * 32, **told)
+    told_of = events(firm)
+    more = {"secret": TOKEN} if step == "rotate" else {}
+    answer = browser.post(f"{path}{step}/", {"read": form[1]} | more)
+    changed = answer.content.decode()
+    assert answer.status_code == 409
+    cells = [text for text in re.findall(r"<td>([^<]*)</td>", changed) if "·" not in text]
+    assert cells == ["–", "Another Owner", "–"]
+    assert "colleague@example.com" in changed
+    # A secret goes in and never comes out, so that the form with one is not shown anew.
+    assert (TOKEN in changed, 'name="read"' in changed) == (False, step != "rotate")
+    assert browser.post(f"{path}{step}/", {"read": "x"} | more).status_code == 400
+    row.refresh_from_db()
+    assert (row.secret, row.paused_at is not None, events(firm)) == ("n" * 32, step == "resume", told_of)
+
+
+def test_a_new_credential_does_not_take_up_what_was_removed_meanwhile(firm: Firm) -> None:
+    row, owner = ConnectionFactory(firm=firm, service="toggl"), MembershipFactory(firm=firm, role="owner")
+    by = Actor(owner.user.email, "web", Authority.MEMBER, owner.pk, owner.user_id)
+    read = Read.of([credentials.as_read(row)])
+    credentials.remove(connection=row, by=by, now=NOW, read=read)
+    with pytest.raises(Changed):
+        VERBS["replace"](row, by, read)
+    row.refresh_from_db()
+    assert (row.secret, row.removed_at) == ("", NOW)
+    VERBS["replace"](row, by, Read.of([credentials.as_read(row)]))
+    row.refresh_from_db()
+    assert (row.secret, row.removed_at) == ("t" * 32, None)
+
+
+def test_a_new_connection_of_a_name_that_a_colleague_took_meanwhile_replaces_nothing(firm: Firm) -> None:
+    owner = MembershipFactory(firm=firm, role="owner")
+    by = Actor(owner.user.email, "web", Authority.MEMBER, owner.pk, owner.user_id)
+    VERBS["connect"](ConnectionFactory(firm=firm), by, Read())
+    with pytest.raises(Unread):
+        credentials.connect_billit(firm=firm, key="new", api_key="mine", by=by, now=NOW)
+    assert Connection.objects.get(key="new").secret == "key"
 
 
 def test_what_a_colleague_chose_meanwhile_is_not_given_up(firm: Firm) -> None:
@@ -93,12 +144,31 @@ def test_a_firm_with_other_unfinished_work_than_was_read_stays_open(firm: Firm) 
 
 Verb = Callable[[Connection, Actor, Read], Any]
 VERBS: dict[str, Verb] = {
-    "pause": lambda row, by, _read: credentials.pause(connection=row, by=by, now=NOW),
-    "resume": lambda row, by, _read: credentials.resume(connection=row, by=by, now=NOW),
-    "part": lambda row, by, _read: credentials.accept_partial(connection=row, accepted=True, by=by, now=NOW),
+    "pause": lambda row, by, read: credentials.pause(connection=row, by=by, now=NOW, read=read),
+    "resume": lambda row, by, read: credentials.resume(connection=row, by=by, now=NOW, read=read),
+    "part": lambda row, by, read: credentials.accept_partial(connection=row, accepted=True, by=by, now=NOW, read=read),
     "remove": lambda row, by, read: credentials.remove(connection=row, by=by, now=NOW, read=read),
     "choose": lambda row, by, read: choosing.choose(
         connection=row, access=TogglAccess("", {}), ids=[], by=by, now=NOW, read=read
+    ),
+    "replace": lambda row, by, read: credentials.connect_toggl(
+        firm=row.firm,
+        key=row.key,
+        token="t" * 32,
+        accept_partial=False,
+        access=TogglAccess("", {}),
+        by=by,
+        now=NOW,
+        read=read,
+    ),
+    "sign in": lambda row, by, read: credentials.connect_billit_signed_in(
+        firm=row.firm,
+        key="signed-in",
+        pair=Pair("a" * 32, "r" * 32, 3600),
+        access=BillitAccess({}),
+        by=by,
+        now=NOW,
+        read=read,
     ),
     "connect": lambda row, by, _read: credentials.connect_billit(
         firm=row.firm, key="new", api_key="key", by=by, now=NOW
@@ -119,8 +189,9 @@ def test_only_who_may_connect_does_it(verb: str, role: str, firm: Firm) -> None:
     assert events(firm) == []
 
 
-@pytest.mark.parametrize("verb", ["remove", "choose", "close"])
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb != "connect"])
 def test_what_says_not_what_it_showed_is_refused(verb: str, firm: Firm) -> None:
+    ConnectionFactory(firm=firm, service="billit", key="signed-in")
     row, owner = ConnectionFactory(firm=firm, service="toggl"), MembershipFactory(firm=firm, role="owner")
     by = Actor(owner.user.email, "web", Authority.MEMBER, owner.pk, owner.user_id)
     with pytest.raises(Unread):

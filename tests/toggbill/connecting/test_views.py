@@ -13,7 +13,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from pytest_django.live_server_helper import LiveServer
 
-from integrations.connections import webhook_addresses
+from integrations.connections import credentials, webhook_addresses
 from integrations.models import Company, Connection, Webhook, Workspace
 from integrations.sandbox.process import Process
 from tests.factories import (
@@ -28,6 +28,7 @@ from tests.factories import (
 )
 from tests.visitors import Tab, browser_of, events, signed_in, text
 from toggbill.connecting.sign_in import STATES
+from toggbill.firms.audit import Actor, Authority
 from toggbill.firms.models import Firm, Membership
 
 pytestmark = pytest.mark.django_db
@@ -48,9 +49,18 @@ def billit_knows_us(sandbox: Process, settings: Settings) -> Process:
     return sandbox
 
 
-def at_billit(browser: Client, key: str = "main", *, decision: str = "allow") -> str:
-    """Go to Billit from our page and decide there; gives the address that Billit sends the browser back to."""
-    away = browser.post("/connections/sign-in/", {"key": key})
+def shown(browser: Client) -> str:
+    """What the page of the connection carries."""
+    found = re.search(r'name="read" value="([^"]+)"', browser.get("/connections/billit/main/").content.decode())
+    assert found
+    return found[1]
+
+
+def at_billit(browser: Client, key: str = "main", *, decision: str = "allow", read: str = "") -> str:
+    """Go to Billit from our page, which showed what was read, and decide there; gives the address that Billit sends
+    the browser back to."""
+    form = {"key": key} | ({"read": read} if read else {})
+    away = browser.post("/connections/sign-in/", form)
     assert away.status_code == 302
     query = {name: values[0] for name, values in parse_qs(urlsplit(away["Location"]).query).items()}
     form = query | {"email": "owner@example.com", "password": "", "decision": decision}
@@ -149,11 +159,30 @@ def test_signing_in_again_replaces_the_tokens_and_heals(firm: Firm, billit_knows
     before = Connection.objects.get()
     CompanyFactory(firm=firm, connection=before, party_id=7001)
     Connection.objects.update(failure="credentials", failure_code="sign_in_over")
-    answer = browser.get(at_billit(browser))
+    answer = browser.get(at_billit(browser, read=shown(browser)))
     assert answer["Location"] == "/f/ours/connections/billit/main/"
     row = Connection.objects.get()
     assert (row.pk, row.failure, row.secret != before.secret) == (before.pk, "none", True)
     assert events(firm)[-1][2]["secret_changed"] is True
+
+
+def test_signing_in_again_replaces_what_was_read_alone(firm: Firm, billit_knows_us: Process) -> None:
+    browser = signed_in(firm)
+    browser.get(at_billit(browser))
+    before, read = Connection.objects.get(), shown(browser)
+    back, colleague = at_billit(browser, read=read), Actor("colleague@example.com", "web", Authority.COMMAND)
+    credentials.pause(connection=before, by=colleague, now=timezone.now())
+    answer = browser.get(back)
+    page = answer.content.decode()
+    assert (answer.status_code, re.findall(r"<td>(\w+)</td>", page)) == (409, ["no", "yes"])
+    assert 'name="read"' not in page
+    assert [call["path"] for call in billit_knows_us.control.log("billit")][-1] == "/OAuth2/revoke"
+    row = Connection.objects.get()
+    assert (row.secret, row.paused_at is not None) == (before.secret, True)
+    # Nobody is sent to Billit by a page that is out of date, or for a name that is taken.
+    assert browser.post("/connections/sign-in/", {"key": "main", "read": read}).status_code == 409
+    taken = browser.post("/connections/sign-in/", {"key": "main"}, follow=True).content.decode()
+    assert "The firm already has a connection of this name" in taken
 
 
 def test_a_person_who_says_no_connects_nothing(firm: Firm, billit_knows_us: Process) -> None:

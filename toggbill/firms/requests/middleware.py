@@ -175,13 +175,21 @@ class ReadMiddleware:
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         """The page that says what changed; the verb has done nothing."""
-        if isinstance(exception, Unread):
-            return render(request, "unread.html", {"unread": exception, "back": _page_before(request)}, status=400)
-        if not isinstance(exception, Changed):
-            return None
-        kept = [(name, value) for name, values in request.POST.lists() for value in values if name not in _NOT_KEPT]
-        found = {"changed": exception, "fields": kept, "back": _page_before(request)}
-        return render(request, "409.html", found, status=409)
+        return refused(request, exception) if isinstance(exception, Changed | Unread) else None
+
+
+def refused(request: HttpRequest, refusal: Changed | Unread) -> HttpResponse:
+    """The page that says what changed, or that the form did not say what it showed.
+
+    The form comes anew unless it brought a secret, which goes in and never comes out, or was none of ours.
+    """
+    if isinstance(refusal, Unread):
+        return render(request, "unread.html", {"unread": refusal, "back": _page_before(request)}, status=400)
+    kept = [(name, value) for name, values in request.POST.lists() for value in values if name not in _NOT_KEPT]
+    # ``sensitive_post_parameters`` marks the request.
+    is_anew = request.method == "POST" and not hasattr(request, "sensitive_post_parameters")
+    found = {"changed": refusal, "fields": kept, "is_anew": is_anew, "back": _page_before(request)}
+    return render(request, "409.html", found, status=409)
 
 
 _NOT_KEPT = frozenset({"csrfmiddlewaretoken", "read"})
