@@ -19,10 +19,13 @@ from toggbill.firms.models import Firm
 from toggbill.firms.read import Read
 
 
-@member_required("firm")
+@member_required("firm", proof=True)
 @require_http_methods(["GET", "POST"])
 def change(request: FirmRequest) -> HttpResponse:
-    """Change the firm (fields `name`, `timezone`, `language`, and `read`)."""
+    """Change the firm (fields `name`, `timezone`, `language`, and `read`).
+
+    It asks for a fresh proof, as the admin's form of the firm does: the zone decides on which day an hour lies.
+    """
     row = Firm.objects.get(pk=request.firm.pk)
     form = FirmForm(request.POST or None, instance=Firm.objects.get(pk=row.pk))
     if request.method == "POST" and form.is_valid():

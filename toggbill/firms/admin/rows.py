@@ -67,7 +67,7 @@ class FirmAdmin(AsReadMixin, Found):
         return rows.none() if firm is None else rows.filter(pk=firm.pk)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Firm | None = None) -> tuple[str, ...]:
-        """The short name is chosen once; the zone decides on which day an hour counts, so `onboard` changes it."""
+        """The short name is chosen once; the zone, which judges hours anew, changes on the firm's page."""
         once = () if obj is None else ("slug", "timezone")
         return (*once, "created_at", "audit_number")
 

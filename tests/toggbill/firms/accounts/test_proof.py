@@ -209,6 +209,7 @@ SENSITIVE: dict[str, tuple[Callable[[Firm], str], bool]] = {
     "firm:reset_mfa": (lambda firm: f"{_member(firm)}/second-step/", False),
     "firm:require_mfa": (lambda _firm: "/members/two-steps/", False),
     "firm:want_heads": (lambda _firm: "/members/heads/", False),
+    "firm:firm_rules": (lambda _firm: "/firm/", True),
     "firm:connection_add": (lambda _firm: "/connections/add/toggl/", True),
     "firm:billit_sign_in": (lambda _firm: "/connections/sign-in/", False),
     "firm:connection_rotate": (lambda firm: f"{_connection(firm)}/rotate/", False),
