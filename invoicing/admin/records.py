@@ -43,7 +43,7 @@ from invoicing.models import (
 )
 from invoicing.models.problems import words_of
 from invoicing.rules.judging.mapping import Reason
-from toggbill.firms.access import FirmRequest, actor
+from toggbill.firms.access import FirmRequest, NotAllowed, actor
 from toggbill.firms.admin import ReadOnlyAdmin, ReadOnlyInline, allowed
 from toggbill.firms.errors import NotPossible
 from toggbill.firms.locks import lock_firms
@@ -227,7 +227,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
             for invoice in undecided:
                 try:
                     verb(invoice=invoice, by=by, now=now, read=read)
-                except NotPossible as refusal:
+                except (NotPossible, NotAllowed) as refusal:
                     self.message_user(request, str(refusal), messages.ERROR)
                 else:
                     self.message_user(request, f"{invoice.customer_name} ({invoice}): {done}.", messages.SUCCESS)

@@ -63,6 +63,31 @@ def demand_approval(by: Actor, invoice: Invoice) -> None:
         )
 
 
+def demand_drop(by: Actor, invoice: Invoice) -> None:
+    """Raises ``NotAllowed`` unless who acts may drop this invoice.
+
+    Who drafts drops what waits; an approval is taken back by who may give it, its amount included.
+    """
+    dossier = invoice.dossier
+    demand(by, "draft", dossier)
+    if invoice.status != Invoice.Status.APPROVED:
+        return
+    demand(by, "approve", dossier)
+    if not passes_limit(by, invoice):
+        raise NotAllowed(
+            gettext(
+                "Invoice %(invoice)s is approved and comes to %(amount)s excl. VAT, above the limit of %(limit)s of "
+                "dossier “%(dossier)s”. Who may approve it may drop it: ask an owner or a manager."
+            )
+            % {
+                "invoice": invoice,
+                "amount": formats.number_format(invoice.total_excl, 2),
+                "limit": formats.number_format(dossier.auto_limit or 0, 2),
+                "dossier": dossier,
+            }
+        )
+
+
 def within_limit(invoice: Invoice) -> bool:
     """R9: whether the dossier's limit (amount excluding VAT) lets this invoice pass without a person."""
     limit: Decimal | None = invoice.dossier.auto_limit

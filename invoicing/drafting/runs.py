@@ -244,13 +244,13 @@ def approve(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = N
 
 @transaction.atomic
 def void(*, invoice: Invoice, by: Actor, now: datetime, read: Read | None = None) -> Invoice:
-    """Drop an invoice that Billit does not have: exactly its entries are free again.
+    """Drop an invoice that Billit does not have (who may: ``demand_drop``): exactly its entries are free again.
 
     Raises ``NotPossible``, ``NotAllowed``, ``Changed`` and ``Unread``.
     """
     lock_firm(invoice.firm)
     invoice = locked(invoice)
-    rights.demand(by, "draft", invoice.dossier)
+    rights.demand_drop(by, invoice)
     check(read, lambda: [figures.of_invoice(invoice)], by=by)
     if invoice.status not in figures.DROPPABLE:
         raise NotPossible(

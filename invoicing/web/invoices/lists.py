@@ -107,7 +107,8 @@ def _rows(request: FirmRequest, found: Sequence[Invoice], chosen: together.Chose
         lines = list(invoice.lines.all())
         verbs = _possible(invoice) & allowed
         if not passes_limit and not rights.within_limit(invoice):
-            verbs -= {"approve"}
+            # An approval is taken back by who may give it.
+            verbs -= {"approve"} | ({"drop"} if invoice.status == Invoice.Status.APPROVED else set())
         rows.append(
             Row(
                 invoice,

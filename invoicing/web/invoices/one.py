@@ -200,11 +200,16 @@ def _may_step(request: FirmRequest, row: Invoice, right: str) -> bool:
     return right != "approve" or may(request.membership, "approve_any") or rights.within_limit(row)
 
 
+def _right_of(row: Invoice, step: str, right: str) -> str:
+    # An approval is taken back by who may give it (``rights.demand_drop``).
+    return "approve" if step == "drop" and row.status == Invoice.Status.APPROVED else right
+
+
 def _possible_steps(request: FirmRequest, row: Invoice) -> set[str]:
     steps = {
         name
         for name, (right, statuses, _done) in _STEPS.items()
-        if row.status in statuses and _may_step(request, row, right)
+        if row.status in statuses and _may_step(request, row, _right_of(row, name, right))
     }
     if row.delivery != Invoice.Delivery.REFUSED or row.kind != Invoice.Kind.INVOICE or _is_credited(row):
         steps.discard("credit")

@@ -133,6 +133,26 @@ def test_limit_holds_in_the_verb(role: str) -> None:
     assert large.status == "draft"
 
 
+@pytest.mark.parametrize("status", ["draft", "refused", "approved"])
+def test_an_approval_is_taken_back_by_who_may_give_it(status: str) -> None:
+    dossier = DossierFactory(auto_limit=Decimal("190.00"))
+    bookkeeper, manager = (
+        _member(MembershipFactory(firm=dossier.firm, role=role)) for role in ("bookkeeper", "manager")
+    )
+    small = InvoiceFactory(dossier=dossier, status=status)
+    large = InvoiceFactory(dossier=dossier, status=status, hours=Decimal("2.01"))
+    assert runs.void(invoice=small, by=bookkeeper, now=NOW, read=as_read(small)).status == "void"
+    if status == "approved":
+        before = everything()
+        with pytest.raises(
+            NotAllowed, match=r"is approved and comes to 190\.95 excl\. VAT, above the limit of 190\.00"
+        ):
+            runs.void(invoice=large, by=bookkeeper, now=NOW, read=as_read(large))
+        assert everything() == before
+    by = manager if status == "approved" else bookkeeper
+    assert runs.void(invoice=large, by=by, now=NOW, read=as_read(large)).status == "void"
+
+
 def test_schedule_does_not_pass_the_limit() -> None:
     dossier = DossierFactory(auto_limit=Decimal("189.99"), mode="send")
     with pytest.raises(NotAllowed, match="above the limit"):
