@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import F, Prefetch, Q
+from django.db.models import Exists, F, OuterRef, Prefetch, Q
 
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import vat_apart
@@ -36,28 +37,58 @@ def of_earlier_fees(invoices: Collection[int]) -> dict[int, list[Claim]]:
     """By invoice (row id): the hours that fees on earlier invoices cover and that its annex lists.
 
     A fee in advance is billed before its hours are worked, and late hours come after any. They are listed on the next
-    invoice with a line of their agreement: what it lists already, and what no annex lists yet. Reads what is not listed
-    alone, however many periods were billed.
+    invoice with a line of their agreement, or, once that is over, on the next one of whatever to the customer of their
+    fee in the dossier: what it lists already, and what no annex lists yet. Reads what is not listed alone, however many
+    periods were billed.
     """
     kinds = [InvoiceLine.Kind.FEE, InvoiceLine.Kind.EXTRA]
     lines = InvoiceLine.objects.live().filter(invoice__in=invoices, kind__in=kinds, takes_back__isnull=True)
     of_agreement = dict[int | None, int]()
     for agreement, invoice in lines.order_by("invoice").values_list("agreement_id", "invoice_id"):
         of_agreement.setdefault(agreement, invoice)
-    if not of_agreement:
+    after = _after_an_end(invoices)
+    if not of_agreement and not after:
         return {}
     # What another invoice is still to list itself is left to it.
     is_past = on_live_line() | Q(line__invoice__annex__isnull=False)
     still = Q(entry__ledger_row__state=LedgerRow.State.COVERED)
-    new = Q(is_past, still, listed_on__isnull=True, line__agreement__in=of_agreement)
+    of_theirs = Q(line__agreement__in=of_agreement)
+    for dossier, buyer in after:
+        latest = max(day for day, _invoice in after[dossier, buyer])
+        of_buyer = Q(line__invoice__dossier=dossier, line__invoice__buyer_key=buyer)
+        of_theirs |= of_buyer & Q(line__agreement__end_date__lt=latest)
+    new = Q(is_past, still, of_theirs, listed_on__isnull=True)
     listed = Q(listed_on__in=invoices) & ~Q(line__invoice=F("listed_on"))
     found = defaultdict[int, list[Claim]](list)
-    claims = Claim.objects.live().covered().filter(new | listed).select_related("line__invoice")
+    claims = Claim.objects.live().covered().filter(new | listed).select_related("line__invoice", "line__agreement")
     for claim in claims.order_by("line__period", "line", "started_at", "pk"):
-        invoice = claim.listed_on_id or of_agreement[claim.line.agreement_id]
-        if invoice != claim.line.invoice_id:
-            found[invoice].append(claim)
+        goes_to = claim.listed_on_id or of_agreement.get(claim.line.agreement_id) or _first_after(claim, after)
+        if goes_to is not None and goes_to != claim.line.invoice_id:
+            found[goes_to].append(claim)
     return dict(found)
+
+
+_After = dict[tuple[int, str], list[tuple[date, int]]]
+"""By dossier (row id) and customer: the local days on which invoices were drafted, with their row ids, which come in
+their order."""
+
+
+def _after_an_end(invoices: Collection[int]) -> _After:
+    """Those of these invoices that list the last hours of an agreement which is over: of dossiers that have one."""
+    rows = Invoice.objects.filter(pk__in=invoices, kind=Invoice.Kind.INVOICE).exclude(buyer_key="")
+    over = Agreement.objects.filter(dossier=OuterRef("dossier"), kind=Agreement.Kind.FIXED, end_date__isnull=False)
+    found: _After = defaultdict(list)
+    for row in rows.filter(Exists(over)).select_related("firm").order_by("pk"):
+        found[row.dossier_id, row.buyer_key].append((row.drafted_at.astimezone(row.firm.zone).date(), row.pk))
+    return found
+
+
+def _first_after(claim: Claim, after: _After) -> int | None:
+    invoice, agreement = claim.line.invoice, claim.line.agreement
+    if agreement is None or agreement.end_date is None:
+        return None
+    end, mine = agreement.end_date, after.get((invoice.dossier_id, invoice.buyer_key), [])
+    return next((pk for day, pk in mine if end < day), None)
 
 
 def _content(invoice: Invoice, earlier: Sequence[Claim], *, has_blocks: bool) -> Annex:

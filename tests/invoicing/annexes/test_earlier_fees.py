@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -18,7 +18,7 @@ from invoicing.posting import post as posting
 from tests.invoicing.agreements.agreed import HOUR, PRODUCTS, agree, balanced, covers
 from tests.invoicing.annexes.conftest import frozen
 from tests.invoicing.scene import BY, Scene
-from tests.worlds import entry
+from tests.worlds import BAKERY_PROJECT, entry
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
@@ -66,11 +66,46 @@ def test_hours_of_a_month_in_advance_are_listed_with_the_next_fee(scene: Make, q
     ]
     page = quick[-1]
     assert page.index("Total</td>") < page.index("Hours covered by an earlier fee") < page.index("Work 1")
-    # The agreement is over: October's hours are on no annex, and stay shown as hours of the agreement.
+    # The agreement is over, and nothing else is billed: October's hours are on no annex, and stay shown as its hours.
     assert books.draft(date(2026, 11, 19)).moved == ()
     assert covers(books) == {"2026-09": [1, 2], "2026-10": [3]}
     assert listed(september, october) == [[], ["Work 1", "Work 2"]]
     assert [claim.listed_on for claim in Claim.objects.order_by("day")] == [october, october, None]
+    balanced(books)
+
+
+def test_last_hours_of_an_agreement_are_listed_on_the_next_invoice_of_its_customer(
+    scene: Make, quick: list[str]
+) -> None:
+    worked = [work(1, "2026-10-10"), work(2, "2026-11-10"), entry(3, "2026-11-12", tag="CPT")]
+    books = scene(entries=worked, products=PRODUCTS, annex=True)
+    made = agree(books, in_advance=True, products=("ADV",), start=date(2026, 10, 1), end=date(2026, 11, 30))
+    october, november = billed(books, date(2026, 9, 30)), billed(books, date(2026, 10, 31))
+    books.control.put_entries(work(4, "2026-10-20"))
+    books.sync()
+    # While the agreement runs, another invoice of its customer lists none of its hours.
+    by_the_hour = billed(books, date(2026, 11, 15))
+    assert listed(october, november, by_the_hour) == [[], ["Work 1"], ["Work 3"]]
+    books.at(datetime(2026, 12, 8, 9, tzinfo=UTC))
+    later = [entry(5, "2026-12-01", tag="CPT"), entry(6, "2026-12-01", project_id=BAKERY_PROJECT)]
+    books.control.put_entries(*later)
+    books.sync()
+    books.draft(date(2026, 12, 7))
+    bakery, garage = sorted(books.approve(), key=lambda invoice: invoice.customer_name)
+    assert not garage.lines.filter(agreement=made).exists()
+    assert frozen(bakery, garage) == {}
+    assert listed(bakery, garage) == [["Work 6"], ["Work 5", "Work 4", "Work 2"]]
+    titles = dict.fromkeys(row[1] for row in rows(garage)[3:])
+    assert list(titles) == [
+        f"Hours covered by an earlier fee: Flat fee · Keeping the books · {month} 2026 (invoice {invoice})"
+        for month, invoice in (("October", october), ("November", november))
+    ]
+    # Dropped, it leaves them to the one after it; each is on one annex.
+    runs.void(invoice=garage, by=BY, now=timezone.now())
+    again = billed(books, date(2026, 12, 7))
+    assert listed(again) == [["Work 5", "Work 4", "Work 2"]]
+    covered = Claim.objects.live().covered().order_by("day")
+    assert [claim.listed_on for claim in covered] == [november, again, again]
     balanced(books)
 
 
