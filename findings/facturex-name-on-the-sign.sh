@@ -5,7 +5,7 @@
 # without one is refused, as having no seller (BR-06) and no buyer (BR-07); converted to CII, both are called by a dash,
 # and with that facturex finds nothing wrong any more. Trading names replace the names of the companies. The Peppol
 # addresses are lost on the way, in both cases.
-# Why it matters: the invoice that is booked and kept for years is from a shop sign or from nobody, and it no longer says
+# Why it matters: the invoice that is booked and kept for years is from a shop sign or from nobody, and no longer says
 # who owes the VAT. Read the legal name first.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
