@@ -86,13 +86,14 @@ def trigger(
     refuse_if: str,
     message: str,
     each: str = "ROW",
+    referencing: str = "",
     settings: str = "",
 ) -> Trigger:
     """A trigger that refuses a statement.
 
     ``when``: e.g. "BEFORE UPDATE OF status". ``refuse_if``: an SQL condition over ``NEW`` and ``OLD``, "" for always.
-    ``message``: what the database answers. On PostgreSQL alone: ``each``, "ROW" or "STATEMENT"; ``settings``: what its
-    function sets while it runs.
+    ``message``: what the database answers. On PostgreSQL alone: ``each``, "ROW" or "STATEMENT"; ``referencing``: the
+    tables of the statement's rows, e.g. "NEW TABLE AS new_rows"; ``settings``: what its function sets while it runs.
     """
     full_name, quoted = PREFIX + name, message.replace("'", "''")
     if vendor == "sqlite":
@@ -102,10 +103,11 @@ def trigger(
     # RAISE reads % as the place of a value.
     refusal = f"RAISE EXCEPTION '{quoted.replace('%', '%%')}' USING ERRCODE = 'check_violation';"
     # Before a DELETE there is no NEW, and PostgreSQL would leave out the row for which nothing is returned.
-    row = "OLD" if when == "BEFORE DELETE" else "NEW"
+    row = "NULL" if each == "STATEMENT" else "OLD" if when == "BEFORE DELETE" else "NEW"
     deed = f"IF {refuse_if} THEN {refusal} END IF; RETURN {row};" if refuse_if else refusal
     function = f"CREATE FUNCTION {full_name}() RETURNS trigger LANGUAGE plpgsql {settings} AS $$ BEGIN {deed} END $$"
-    create = f"CREATE TRIGGER {full_name} {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {full_name}()"
+    rows = f"REFERENCING {referencing} " if referencing else ""
+    create = f"CREATE TRIGGER {full_name} {when} ON {table} {rows}FOR EACH {each} EXECUTE FUNCTION {full_name}()"
     return Trigger(name, table, reads, (function, create))
 
 

@@ -89,24 +89,33 @@ def fence(vendor: str) -> Iterator[Trigger]:
 def _fence(vendor: str, table: str, parents: list[tuple[str, str]]) -> Iterator[Trigger]:
     columns = ["firm_id", *(column for column, _ in parents)]
     is_not = "IS DISTINCT FROM" if vendor == "postgresql" else "IS NOT"
-    astray = " OR ".join(
-        f"(NEW.{column} IS NOT NULL AND (SELECT firm_id FROM {parent} WHERE id = NEW.{column}) {is_not} NEW.firm_id)"
-        for column, parent in parents
-    )
-    update = f"UPDATE OF {', '.join(columns)}"
+    row_astray = _astray(parents, is_not, "NEW")
+    refusals: dict[str, dict[str, str]] = {
+        "fence_insert": {"when": "BEFORE INSERT", "refuse_if": row_astray},
+        "fence_update": {"when": f"BEFORE UPDATE OF {', '.join(columns)}", "refuse_if": row_astray},
+    }
     if vendor == "postgresql":
-        events = {"fence": f"INSERT OR {update}"}
-    else:  # SQLite has one event a trigger
-        events = {"fence_insert": "INSERT", "fence_update": update}
-    for name, event in events.items():
+        # All rows of a statement at once: asked row by row, this took four fifths of what writing a ledger row costs.
+        some = f"EXISTS (SELECT 1 FROM new_rows WHERE {_astray(parents, is_not, 'new_rows')})"
+        whole = {"each": "STATEMENT", "referencing": "NEW TABLE AS new_rows"}
+        refusals["fence_insert"] = {"when": "AFTER INSERT", "refuse_if": some} | whole
+    for name, how in refusals.items():
         yield trigger(
             vendor,
             name=f"{name}_{table}",
             table=table,
             reads={table: columns} | {parent: ["id", "firm_id"] for _, parent in parents if parent != table},
-            when=f"BEFORE {event}",
-            refuse_if=astray,
             message=f"{table}: a row belongs to the firm of what it points to",
             # A session keeps the plan that it made while a table was small: it would read all of it, ever after.
             settings="SET enable_seqscan = off",
+            **how,
         )
+
+
+def _astray(parents: list[tuple[str, str]], is_not: str, row: str) -> str:
+    """SQL: whether a row points to one of another firm, or to none."""
+    return " OR ".join(
+        f"({row}.{column} IS NOT NULL AND (SELECT firm_id FROM {parent} WHERE id = {row}.{column}) "
+        f"{is_not} {row}.firm_id)"
+        for column, parent in parents
+    )

@@ -222,7 +222,7 @@ def _own_reads() -> dict[str, list[str]]:
 
 
 def _noted(vendor: str, meant: Iterable[_Meant]) -> str:
-    """SQL: notes the months. On SQLite, where one writes at a time, those that are noted already are left out."""
+    """SQL: notes the months, each once; on SQLite, where one writes at a time, not those that are noted already."""
     tables = {name: model._meta.db_table for name, model in _TABLES.items()}
     parts = [
         f"SELECT {each.alias.split(', ')[0]} AS firm_id, {each.alias.split(', ')[1]} AS dossier_id, {month} AS month "
@@ -236,7 +236,7 @@ def _noted(vendor: str, meant: Iterable[_Meant]) -> str:
         same = "x.dossier_id = every.dossier_id AND (x.month = every.month OR x.month IS NULL)"
         fresh = f" WHERE NOT EXISTS (SELECT 1 FROM {table} AS x WHERE {same})"
     return (
-        f"INSERT INTO {table} (firm_id, dossier_id, month) SELECT firm_id, dossier_id, month "
+        f"INSERT INTO {table} (firm_id, dossier_id, month) SELECT DISTINCT firm_id, dossier_id, month "
         f"FROM ({' UNION '.join(parts)}) AS every{fresh}"
     )
 

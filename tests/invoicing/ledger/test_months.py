@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import date, timedelta
@@ -11,6 +12,7 @@ from unittest.mock import patch
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -171,6 +173,14 @@ def test_what_changes_while_the_checks_are_asked_stays_noted(dossier: Dossier) -
         months.prove(now=NOW)
     assert set(ChangedMonth.objects.values_list("month", flat=True)) == {date(2026, 11, 1)}
     assert {rule for _, _, rule, _ in kept_breaches([dossier])} == {"one_state"}
+
+
+@pytest.mark.postgresql  # SQLite calls a trigger for each row, and leaves out what is noted already
+def test_statement_notes_each_month_once(dossier: Dossier) -> None:
+    LedgerRow.objects.filter(dossier=dossier).update(seconds=F("seconds") + 60)
+    touched = {day.replace(day=1) for day in LedgerRow.objects.values_list("day", flat=True)}
+    assert LedgerRow.objects.count() > len(touched)
+    assert Counter(ChangedMonth.objects.values_list("month", flat=True)) == Counter(touched)
 
 
 @pytest.mark.slow

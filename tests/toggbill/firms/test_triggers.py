@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, models, transaction
 
-from integrations.models import ProductPrice, Quota
+from integrations.models import Entry, ProductPrice, Quota
 from invoicing.models import CustomerPin
 from tests import factories
+from toggbill.database import bulk
 from toggbill.firms import audit, triggers
 from toggbill.firms.audit import Actor, News
 from toggbill.firms.models import AuditEvent, Firm, FirmOwned
@@ -66,6 +67,42 @@ def test_row_cannot_point_to_a_row_of_another_firm(model: type[models.Model], co
         target = _row(field.related_model).pk  # type: ignore[arg-type]  # a foreign key, by parents_of
     with pytest.raises(DatabaseError, match=REFUSED):
         _execute(f"UPDATE {model._meta.db_table} SET {column} = %s WHERE id = %s", target, row.pk)
+
+
+def _insert_again(row: models.Model, **other: Any) -> None:
+    """Takes the row away and inserts it as it stood, but for these columns."""
+    table = row._meta.db_table
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"SELECT * FROM {table} WHERE id = %s", [row.pk])
+        names = [column[0] for column in cursor.description]
+        values = dict(zip(names, cursor.fetchone(), strict=True)) | other
+        cursor.execute(f"DELETE FROM {table} WHERE id = %s", [row.pk])
+        marks = ", ".join(["%s"] * len(values))
+        cursor.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({marks})", [*values.values()])
+
+
+@pytest.mark.parametrize("model", triggers.fenced_models(), ids=lambda model: model.__name__)
+def test_row_of_another_firm_than_what_it_points_to_is_not_inserted(model: type[models.Model]) -> None:
+    row, other = _row(model), factories.FirmFactory()
+    with pytest.raises(DatabaseError, match=REFUSED):
+        _insert_again(row, firm_id=other.pk)
+    _insert_again(row)
+    assert model._default_manager.filter(pk=row.pk, firm=row.firm).exists()
+
+
+def test_one_stray_row_keeps_all_of_its_statement_out() -> None:
+    ours, theirs = factories.WorkspaceFactory.create(), factories.WorkspaceFactory.create()
+    like = factories.EntryFactory.create(workspace=ours)
+    rows = [Entry.objects.get(pk=like.pk) for _ in range(60)]
+    for number, row in enumerate(rows, start=1):
+        row.pk, row.remote_id = None, like.remote_id + number
+    rows[40].workspace = theirs
+    with pytest.raises(DatabaseError, match="integrations_entry: a row belongs to the firm"), transaction.atomic():
+        bulk.insert(rows)
+    assert Entry.objects.get() == like
+    rows[40].workspace = ours
+    bulk.insert(rows)
+    assert Entry.objects.count() == 61
 
 
 def test_every_model_of_the_product_belongs_to_a_firm_or_is_named_here() -> None:
