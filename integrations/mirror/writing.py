@@ -86,7 +86,7 @@ def entries(
         if before is not None:
             fields |= _as_last_was(dict(zip((*_ENTRY_FIELDS, *_LAST_FIELDS), before, strict=True)), fields, tags)
         write.append(
-            Entry(firm_id=workspace.firm_id, workspace=workspace, remote_id=remote_id, marked_at=now, **fields)
+            Entry(firm_id=workspace.firm_id, workspace_id=workspace.pk, remote_id=remote_id, marked_at=now, **fields)
         )
     bulk.upsert(write, unique=["workspace", "remote_id"], update=[*_ENTRY_FIELDS, *_LAST_FIELDS, "marked_at"])
     changes.seen += len(by_id)

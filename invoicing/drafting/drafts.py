@@ -8,9 +8,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from integrations.models import Customer, Entry
+from integrations.models import Entry
 from invoicing.ledger import write_backs
 from invoicing.ledger.facts.books import refusal, rounding_of
+from invoicing.ledger.facts.customers import KnownCustomer
 from invoicing.ledger.states.differences import same_buyer
 from invoicing.models import Claim, Deduction, Dossier, Invoice, InvoiceLine
 from invoicing.models.problems import columns
@@ -44,7 +45,7 @@ def standing(waiting: Iterable[Invoice], planned: planning.PlannedInvoice) -> In
     return None
 
 
-def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, Customer]) -> Invoice:
+def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, KnownCustomer]) -> Invoice:
     """Set what the plan says of the whole invoice, and what Peppol would refuse of it (R11); not saved."""
     buyer = planned.buyer
     invoice.block_of_id = planned.block
@@ -70,7 +71,7 @@ def header(invoice: Invoice, planned: planning.PlannedInvoice, known: Mapping[in
     return invoice
 
 
-def says_the_same(standing: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, Customer]) -> bool:
+def says_the_same(standing: Invoice, planned: planning.PlannedInvoice, known: Mapping[int, KnownCustomer]) -> bool:
     """Whether a waiting draft already says what the plan says."""
     buyer = planned.buyer
     header = (standing.buyer_key, standing.customer_name, standing.customer_language, standing.title)

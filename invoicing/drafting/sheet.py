@@ -10,13 +10,14 @@ from typing import Any
 from django.db.models import Prefetch, Q, QuerySet
 from django.utils.translation import gettext
 
-from integrations.models import Customer, Entry
+from integrations.models import Entry
 from invoicing.drafting import drafts, trying
 from invoicing.drafting.drafts import key_of
 from invoicing.drafting.trying import WhatIf as WhatIf
 from invoicing.ledger.agreements import agreements, blocks
 from invoicing.ledger.agreements.fee_periods import unlisted
 from invoicing.ledger.facts.books import Facts, terms
+from invoicing.ledger.facts.customers import KnownCustomer
 from invoicing.ledger.states import differences
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow, Run
 from invoicing.models.invoices.invoice import InvoiceQuerySet
@@ -84,7 +85,7 @@ class Sheet:
     drafts: list[Invoice]
     remapped: list[Invoice]
     plan: planning.Plan
-    known: Mapping[int, Customer]
+    known: Mapping[int, KnownCustomer]
     judge: Judge
     seconds: Mapping[int, int]
     table: Table

@@ -14,8 +14,8 @@ from django.utils.translation import gettext
 from integrations.clients import billit
 from integrations.clients.http.failures import Message
 from integrations.clients.http.transport import Refused, ServiceError
-from integrations.models import Customer
 from invoicing.ledger.facts.books import known_customers, refusal
+from invoicing.ledger.facts.customers import KnownCustomer
 from invoicing.models import CustomerPin, Invoice, InvoiceLine
 from invoicing.models.invoices.invoice import NO_POST_ASKED
 from invoicing.models.problems import Code, columns, words
@@ -53,7 +53,7 @@ def order_of(
     invoice: Invoice,
     api: billit.Api,
     now: datetime,
-    known: Mapping[int, Customer],
+    known: Mapping[int, KnownCustomer],
     files: tuple[billit.File, ...] = (),
 ) -> billit.Order:
     """The order to post, dated on the firm's local day of ``now``. Looks the customer up when it is not known yet.

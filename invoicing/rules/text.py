@@ -36,6 +36,8 @@ def same_case_key(text: str) -> str:
 
 def _plain(text: str) -> str:
     folded = unicodedata.normalize("NFKC", text.translate(_APOSTROPHES))
+    if folded.isascii() and folded.isprintable():
+        return " ".join(folded.split())
     return " ".join("".join(map(_character, _VARIATION_SELECTORS.sub("", folded))).split())
 
 

@@ -6,8 +6,9 @@ already goes through a temporary table. SQLite, and a few rows anywhere, take th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import count
+from operator import attrgetter
 from typing import Any
 
 from django.db import connection, models, transaction
@@ -92,28 +93,23 @@ def _list(parts: Iterable[sql.Composable]) -> sql.Composed:
     return sql.SQL(", ").join(parts)
 
 
-_Reader = Callable[[models.Model], Any]
+def _columns(model: type[models.Model]) -> dict[str, models.Field[Any, Any]]:
+    """The field of each column; the primary key is the database's to give."""
+    return {str(field.column): field for field in model._meta.local_concrete_fields if not field.primary_key}
 
 
-def _columns(model: type[models.Model]) -> dict[str, _Reader]:
-    """How the value of each column is read from a row; the primary key is the database's to give."""
-    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
-    return {str(field.column): _reader(field) for field in fields}
+def _values(columns: dict[str, models.Field[Any, Any]], rows: Iterable[models.Model]) -> Iterable[Sequence[Any]]:
+    fields = list(columns.values())
+    read = attrgetter(*(field.attname for field in fields))
+    documents = [place for place, field in enumerate(fields) if isinstance(field, models.JSONField)]
+    for row in rows:
+        values = list(read(row))
+        for place in documents:
+            values[place] = Jsonb(values[place])
+        yield values
 
 
-def _reader(field: models.Field[Any, Any]) -> _Reader:
-    name = field.attname
-    if isinstance(field, models.JSONField):
-        return lambda row: Jsonb(getattr(row, name))
-    return lambda row: getattr(row, name)
-
-
-def _values(columns: dict[str, _Reader], rows: Iterable[models.Model]) -> Iterable[tuple[Any, ...]]:
-    readers = tuple(columns.values())
-    return (tuple([read(row) for read in readers]) for row in rows)
-
-
-def _copy(table: sql.Identifier, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> None:
+def _copy(table: sql.Identifier, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     into = sql.SQL("COPY {} ({}) FROM STDIN").format(table, _list(sql.Identifier(column) for column in columns))
     with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(into.as_string()) as copy:
         for row in rows:

@@ -32,7 +32,11 @@ class OneOf(Lookup):
     def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> tuple[str, Any]:
         """One array."""
         lhs, params = self.process_lhs(compiler, connection)
-        return f"{lhs} = ANY(%s)", [*params, list(self.rhs)]
+        values = list(self.rhs)
+        if all(type(value) is int for value in values):
+            # Written here at once; psycopg writes number by number.
+            return f"{lhs} = ANY(CAST(%s AS bigint[]))", [*params, f"{{{','.join(map(str, values))}}}"]
+        return f"{lhs} = ANY(%s)", [*params, values]
 
 
 class NumberByKey(Func):

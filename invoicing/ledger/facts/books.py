@@ -17,7 +17,7 @@ from integrations.clients.http.failures import Message
 from integrations.models import Client, Company, Customer, Entry, Project, Workspace
 from invoicing.ledger.agreements import blocks
 from invoicing.ledger.agreements.agreements import agreements_of
-from invoicing.ledger.facts.customers import Customers
+from invoicing.ledger.facts.customers import Customers, KnownCustomer
 from invoicing.ledger.facts.judges import companies_of, judges_of, named_clients
 from invoicing.models import Claim, Dossier, Invoice, InvoiceLine, LedgerRow
 from invoicing.models.problems import Code, Detail
@@ -98,7 +98,7 @@ class Facts:
             sold=sold,
         )
 
-    def known_customers(self, company: Company, party_ids: Iterable[int | None]) -> dict[int, Customer]:
+    def known_customers(self, company: Company, party_ids: Iterable[int | None]) -> dict[int, KnownCustomer]:
         """The mirrored rows of these customers of a company, by PartyID, as they were read with all else."""
         found = self.customers.get(company.pk)
         return {} if found is None else found.known(party_ids)
@@ -271,13 +271,13 @@ def _projects_and_clients(workspace: Workspace) -> tuple[list[Any], list[Any]]:
     return known, names
 
 
-def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[int, Customer]:
+def known_customers(company: Company, party_ids: Iterable[int | None]) -> dict[int, KnownCustomer]:
     """The mirrored rows of these customers, by PartyID."""
     rows = Customer.objects.filter(company=company, party_id__in={party_id for party_id in party_ids if party_id})
-    return {row.party_id: row for row in rows}
+    return {row[0]: KnownCustomer(*row) for row in rows.values_list(*KnownCustomer._fields)}
 
 
-def changed_customer(invoice: Invoice, known: Mapping[int, Customer]) -> Message | None:
+def changed_customer(invoice: Invoice, known: Mapping[int, KnownCustomer]) -> Message | None:
     """What is said of an invoice whose customer is gone from Billit, or has another number by now (R3)."""
     row = known.get(invoice.customer_party_id or 0)
     if row is None:
@@ -291,7 +291,7 @@ def changed_customer(invoice: Invoice, known: Mapping[int, Customer]) -> Message
     return Message(Code.CUSTOMER_RENUMBERED, facts | {"number": number, "ours": invoice.customer_vat})
 
 
-def refusal(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, Customer]) -> Message | None:
+def refusal(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, KnownCustomer]) -> Message | None:
     """Why an invoice with these lines is not posted: its customer changed (R3), or Peppol would refuse it (R11): the
     first check that fails, None when all pass.
 
@@ -311,7 +311,9 @@ def refusal(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, 
     return Message(Code.PEPPOL_REFUSES, {"why": why, "rules": list(found[0].rules)})
 
 
-def document_of(invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, Customer]) -> einvoice.Document:
+def document_of(
+    invoice: Invoice, lines: Iterable[InvoiceLine], known: Mapping[int, KnownCustomer]
+) -> einvoice.Document:
     """An invoice as the checks of e-invoices see it; its customer as the mirror has it, else as the order names it."""
     company = invoice.company
     buyer = einvoice.Party(invoice.customer_name, invoice.customer_vat)

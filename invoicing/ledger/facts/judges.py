@@ -17,6 +17,16 @@ from invoicing.rules.judging import judge, mapping
 Named = dict[int, frozenset[int]]
 """By dossier (row id) the ids of Toggl clients."""
 
+_CLIENT_RULE = (
+    "client_remote_id",
+    "number",
+    "customer_party_id",
+    "is_proposed",
+    "treatment",
+    "purchase_order",
+    "buyer_reference",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Read:
@@ -48,8 +58,11 @@ def judges_of(
     """By dossier (row id) the judge of each of ``judged``. ``dossiers``: all of their workspace, the oldest first;
     ``customers``: by company. Two queries, and one for each company."""
     clients = defaultdict[int, list[mapping.ClientRule]](list)
-    for row in ClientMapping.objects.filter(dossier__in=judged):
-        clients[row.dossier_id].append(_client_rule(row))
+    # Not as objects of the ORM: a dossier has thousands, which are read for each portion of hours.
+    found = ClientMapping.objects.filter(dossier__in=judged).values_list("dossier", *_CLIENT_RULE)
+    for dossier_id, client, number, party, proposed, treatment, order, reference in found:
+        treated = mapping.Treatment(treatment) if treatment else None
+        clients[dossier_id].append(mapping.ClientRule(client, number, party, proposed, treated, order, reference))
     products = {company.pk: products_of(company) for company in companies_of(judged)}
     read = _Read(tag_rules(judged), clients, products, customers, agreements)
     return {dossier.pk: judge.Judge(_rules(dossier, dossiers, named, read)) for dossier in judged}
@@ -83,16 +96,4 @@ def _rules(dossier: Dossier, dossiers: Sequence[Dossier], named: Named, read: _R
         longest_hours=dossier.longest_hours,
         price_day=cast(Literal["draft", "work"], dossier.price_day),
         agreements=read.agreements[dossier.pk],
-    )
-
-
-def _client_rule(row: ClientMapping) -> mapping.ClientRule:
-    return mapping.ClientRule(
-        client_id=row.client_remote_id,
-        number=row.number,
-        party_id=row.customer_party_id,
-        proposed=row.is_proposed,
-        treatment=mapping.Treatment(row.treatment) if row.treatment else None,
-        purchase_order=row.purchase_order,
-        buyer_reference=row.buyer_reference,
     )

@@ -9,6 +9,7 @@ from django.db import transaction
 
 from integrations.models import Company, Customer, Entry, Workspace
 from invoicing.ledger.facts.books import Facts, changed_customer, in_scope, known_customers
+from invoicing.ledger.locks import lock_rules
 from invoicing.ledger.rule_events import mapping_changed, mapping_of
 from invoicing.models import ClientMapping, CustomerPin, Dossier, Invoice, LedgerRow
 from invoicing.models.problems import Code, columns
@@ -38,8 +39,10 @@ def mark_company_changes(*, workspace: Workspace, now: datetime) -> None:
     lock_firm(workspace.firm)
     changed = lock_rows(marked)
     _tell_invoices(changed)
-    unbilled = Entry.objects.filter(workspace__dossiers__company__in=changed).exclude(ledger_row__state__in=_SETTLED)
-    unbilled.mark(now=now)
+    # Nobody judges at this moment: what is marked is judged by what changed, and needs no other mark.
+    lock_rules(Workspace.objects.filter(dossiers__company__in=changed).values_list("pk", flat=True))
+    of_changed = Entry.objects.filter(workspace__dossiers__company__in=changed, marked_at__isnull=True)
+    of_changed.exclude(ledger_row__state__in=_SETTLED).mark(now=now)
     Company.objects.filter(pk__in=changed).update(marked_at=None)
 
 

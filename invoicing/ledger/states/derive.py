@@ -29,7 +29,7 @@ from toggbill.firms.audit import News
 from toggbill.firms.locks import lock_firm
 from toggbill.firms.models import Firm
 
-_CHUNK = 2000
+_CHUNK = 5000
 _State = LedgerRow.State
 _WRITTEN = [
     "dossier",
@@ -216,8 +216,8 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
         state = decision
     return LedgerRow(
         firm_id=row.firm_id,
-        entry=row,
-        dossier=dossier,
+        entry_id=row.pk,
+        dossier_id=dossier.pk,
         day=entry.day,
         seconds=row.seconds,
         state=state,
@@ -231,7 +231,7 @@ def _free_row(row: Entry, entry: mapping.Entry, dossier: Dossier, verdict: mappi
 def _drafted_row(row: Entry, entry: mapping.Entry, claim: Claim) -> LedgerRow:
     return LedgerRow(
         firm_id=row.firm_id,
-        entry=row,
+        entry_id=row.pk,
         day=entry.day,
         seconds=0 if entry.deleted else row.seconds,
         state=_State.DRAFTED,
@@ -244,7 +244,7 @@ def _drafted_row(row: Entry, entry: mapping.Entry, claim: Claim) -> LedgerRow:
 def _invoiced_row(row: Entry, entry: mapping.Entry, claim: Claim, difference: differences.Difference) -> LedgerRow:
     return LedgerRow(
         firm_id=row.firm_id,
-        entry=row,
+        entry_id=row.pk,
         day=entry.day,
         seconds=difference.seconds,
         state=_State.INVOICED,
