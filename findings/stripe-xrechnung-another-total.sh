@@ -2,7 +2,7 @@
 # One would guess: an e-invoice made of an invoice of Stripe's asks for the sum that Stripe charged.
 # What happens: stripe-xrechnung takes the amounts of the lines and computes VAT itself. A reverse charge, on which
 # Stripe puts no tax, gets 19 % of German VAT: a customer in Belgium is asked for 119.00 instead of 100.00. A coupon is
-# not deducted, VAT that the price includes is added once more. A proration, half a month at 300.00, becomes one piece at
+# not deducted, VAT that the price includes is added once more. A proration, half a month at 300.00, is one piece at
 # 300.00 that makes 150.00. The package's own check finds nothing.
 # Why it matters: who has paid 100.00 holds a document that asks for 119.00, with VAT that he must not deduct and that
 # the seller owes because he wrote it. Compare the payable amount with Stripe's total before anything is sent.
