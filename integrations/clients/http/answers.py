@@ -18,6 +18,8 @@ from integrations.clients.http.failures import Detail, Message, english
 
 _LARGEST_EXPONENT = 18
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_WHOLE = re.compile("-?[0-9]{1,18}")
+_TIMESTAMP = re.compile(r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{0,9}))?\s?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 
 LONGEST_REASON = 500
 
@@ -52,12 +54,12 @@ class Row:
 
     def integer_or_none(self, name: str) -> int | None:
         value = self._fields.get(name)
+        if type(value) is int:  # what most are, and True is none
+            return value
         if value is None or value == "":
             return None
-        if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+        if isinstance(value, str) and _WHOLE.fullmatch(value):
             return int(value)
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
         raise self._fault(name, Detail.NOT_WHOLE)
 
     def text(self, name: str) -> str:
@@ -150,6 +152,8 @@ class Row:
 
 
 def _readable(text: str) -> str:
+    if text.isprintable():
+        return text
     return _NOT_XML.sub("", text.replace("\x0b", " ").replace("\x0c", " "))
 
 
@@ -176,14 +180,14 @@ def parse_timestamp(text: str, zone: tzinfo | None = None) -> datetime:
     One without an offset is a local time of `zone` (UTC when not given). Digits past microseconds are cut, as both
     services send up to nanoseconds (observed). ValueError when it is no timestamp.
     """
-    match = re.fullmatch(
-        r"(\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d)(?:\.(\d{0,9}))?\s?([Zz]|[+-]\d\d:\d\d)?", text.strip(), re.ASCII
-    )
+    match = _TIMESTAMP.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"{text[:40]!r} is not a timestamp")
     clock, fraction, offset = match.groups()
+    if fraction:
+        clock = f"{clock}.{fraction[:6]:0<6}"
     try:
-        moment = datetime.fromisoformat(f"{clock}.{(fraction or '')[:6]:0<6}{(offset or '').upper()}")
+        moment = datetime.fromisoformat(f"{clock}{(offset or '').upper()}")
     except ValueError as error:
         raise ValueError(f"{text[:40]!r} is not a timestamp") from error
     if moment.tzinfo is None:
@@ -212,7 +216,7 @@ class Answer:
     def header_number(self, name: str) -> int | None:
         """A header that holds a whole number, None when it is absent or holds something else."""
         text = self.headers.get(name.lower(), "").strip()
-        return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+        return int(text) if _WHOLE.fullmatch(text) else None
 
     def said(self) -> tuple[str, str]:
         """The vendor's (code, reason) of a refusal, each "" when there is none; a page of HTML is no reason.
