@@ -184,6 +184,10 @@ class Facts:
         judge = self.judges.get(dossier.pk)
         return None if judge is None else judge.product_of(entry.tags, entry.person_id)
 
+    def customer(self, entry: mapping.Entry, dossier: Dossier) -> mapping.Buyer | None:
+        """Whom an entry's client is billed to by the rules of a dossier, whether or not the entry itself is billed."""
+        return self.judges[dossier.pk].customer_of(entry)
+
     def verdict(self, entry: mapping.Entry) -> tuple[Dossier | None, mapping.Verdict]:
         """In whose books an entry stands, and what their rules say of it (R1); None: in nobody's."""
         dossier = self.named.get(entry.client_id or 0) or (self.dossiers[0] if self.dossiers else None)

@@ -154,7 +154,8 @@ def _derive_chunk(
         claim = claims.get(row.pk)
         if row.pk in billed:
             product = books.product(entry, billed[row.pk].claim.line.invoice.dossier)
-            difference, events = differences.judge(row, entry, product, buyer, billed[row.pk], now)
+            customer = buyer or (None if dossier is None else books.customer(entry, dossier))
+            difference, events = differences.judge(row, entry, product, customer, billed[row.pk], now)
             news += events
             written.append(_invoiced_row(row, entry, billed[row.pk].claim, difference))
         elif claim is not None:

@@ -170,6 +170,13 @@ class Judge:
             billed = self._billed[client] = self._find_buyer(rule, client_name)
         return billed
 
+    def customer_of(self, entry: Entry) -> Buyer | None:
+        """Whom the hours of an entry's client are billed to (R3), whatever its tags and its flag say; None: nobody."""
+        is_named = self._rules.clients is None or entry.client_id in self._rules.clients
+        if entry.project_id is None or entry.client_id is None or not is_named:
+            return None
+        return self._buyer_of(entry.client_id, entry.client_name).known
+
     def _agreed(self, entry: Entry, tagged: Tagged) -> Verdict | None:
         """What the agreements of its customer say of an entry (section 11); None: nothing, it is billed by the hour.
 

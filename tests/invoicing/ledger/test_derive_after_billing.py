@@ -8,6 +8,7 @@ from django.utils import timezone
 from integrations.models import Entry, Project
 from invoicing.ledger.states import derive, transitions
 from invoicing.models import Claim, ClientMapping, Invoice
+from tests.factories import TagMappingFactory
 from tests.invoicing.ledger.derived import Load, edit, row, state
 from tests.invoicing.scene import Record, Scene
 from tests.worlds import (
@@ -77,6 +78,12 @@ def test_a_mapping_changed_after_billing_is_no_correction(billed: Scene) -> None
     Entry.objects.update(marked_at=timezone.now())
     derive.derive_marked(now=timezone.now())
     assert (state(), row().correction_text, row().buyer_key) == (("invoiced", ""), "", f"party:{GARAGE_PARTY}")
+
+
+def test_a_tag_that_bills_nothing_makes_no_other_customer(billed: Scene) -> None:
+    TagMappingFactory(dossier=billed.dossier, tag="Private", bill=False, product_reference="")
+    edit(billed, tags=["Advice", "Private"])
+    assert (state(), row().correction_seconds, row().correction_text) == (("invoiced", ""), 0, "product")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,11 @@ def test_flag_and_time_are_one_correction(flagged: Scene) -> None:
         bill_next(correction())
 
 
+def test_flag_and_tag_are_one_correction_and_the_customer_stays(flagged: Scene) -> None:
+    edit(flagged, billable=False, tags=["Books"])
+    assert said(correction()) == (0, ["product", "billable"], "open")
+
+
 def test_accepted_flag_opens_nothing_more_until_it_changes_again(flagged: Scene) -> None:
     edit(flagged, billable=False)
     accept(correction())
