@@ -91,6 +91,7 @@ def foresee(
                 left.append(standing)
                 continue
         moved.append((drafts.header(copy.copy(standing or drafts.new(dossier, now)), planned, sheet.known), planned))
+    left += sheet.left_alone
     return Drafting(sheet, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
@@ -153,6 +154,7 @@ def draft_derived(
                 kept.append(standing)
                 continue
         changes.append((standing or drafts.new(dossier, now), planned))
+    kept += sheet.left_alone
     dropped = sheet.without_hours(matched)
     hung = sheet.plan.hung
     rows = drafts.entry_rows(dossier, (planned for _, planned in changes), [*hung, *sheet.plan.drawn])

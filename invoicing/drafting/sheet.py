@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.utils.translation import gettext
 
 from integrations.models import Entry
@@ -38,9 +38,10 @@ _State = LedgerRow.State
 class Table:
     """What a plan is made of besides its rules and hours: read once for all plans that are compared.
 
-    ``rows``: the invoices that a run may draw anew; ``standing``: by the invoices (row ids) that do not count, what
-    stands of the agreements; ``hours``: by the invoices whose hours are another customer's by now, what is planned, and
-    which of it is billed elsewhere. ``tries``: by other rules it is planned too, so that what these bill is read.
+    ``rows``: the invoices that a run may draw anew, with the last cut-off that drew them (`drawn_through`);
+    ``standing``: by the invoices (row ids) that do not count, what stands of the agreements; ``hours``: by the invoices
+    whose hours are another customer's by now, and those that are left alone, what is planned, and which of it is billed
+    elsewhere. ``tries``: by other rules it is planned too, so that what these bill is read.
     """
 
     rows: list[Invoice]
@@ -60,7 +61,9 @@ class Table:
                 Prefetch("claims", Claim.objects.order_by("started_at", "entry__remote_id").select_related("entry"))
             )
         )
+        runs = Run.objects.filter(invoices=OuterRef("pk")).order_by("-cut_off").values("cut_off")[:1]
         rows = unposted(dossier).order_by("pk").select_related("dossier", "firm", "company")
+        rows = rows.annotate(drawn_through=Subquery(runs))
         found = list(rows.prefetch_related(Prefetch("lines", lines)))
         return cls(found, late_through(dossier), list(differences.to_bill(dossier)), tries)
 
@@ -77,12 +80,14 @@ class Table:
 class Sheet:
     """What lies on the table of a run: the waiting drafts, the plan, and what the mirror knows of the customers.
 
+    ``later``: the drafts of runs with a later cut-off, which are left alone;
     ``remapped``: invoices that are held back or refused, and whose hours are another customer's by now; ``judge``: by
     the rules that it was planned by; ``seconds``: of the hours that were planned, by their ids in Toggl.
     """
 
     cut_off: date
     drafts: list[Invoice]
+    later: list[Invoice]
     remapped: list[Invoice]
     plan: planning.Plan
     known: Mapping[int, KnownCustomer]
@@ -108,13 +113,18 @@ class Sheet:
         table = Table.read(dossier) if table is None else table
         found = table.rows
         waiting = [invoice for invoice in found if invoice.status == _Status.DRAFT]
+        # What one customer is drafted by himself joins his draft, whatever day that was drawn through.
+        later = [] if only is not None else [invoice for invoice in waiting if _is_later(invoice, cut_off)]
+        waiting = [invoice for invoice in waiting if invoice not in later]
         judge = books.judges[dossier.pk]
         if what_if is not None:
             judge = what_if.judge(dossier, judge)
-        remapped = [each for each in found if each not in waiting and _is_anothers(each, books, judge)]
-        key = frozenset(each.pk for each in remapped)
+        drawn = [*waiting, *later]
+        remapped = [each for each in found if each not in drawn and _is_anothers(each, books, judge)]
+        key = frozenset(each.pk for each in [*remapped, *later])
         if key not in table.hours:
-            hours = _hours(dossier, judge, cut_off, [*waiting, *remapped], tries=table.tries or what_if is not None)
+            tries = table.tries or what_if is not None
+            hours = _hours(dossier, judge, cut_off, [*waiting, *remapped], later, tries=tries)
             # Asked again under the firm's lock: another dossier may have taken what was moved since these were judged.
             table.hours[key] = hours, books.billed_elsewhere(hours)
         hours, elsewhere = table.hours[key]
@@ -140,11 +150,12 @@ class Sheet:
             agreed=planning.Agreed(standing, stocks=stocks),
             terms=of_run,
             held=held,
-            differences=table.differences,
+            differences=_differences(table, later),
             at_their_day={key_of(row) for row in waiting if row.at_their_day},
             written={key_of(row): drafts.written(row.lines.all()) for row in waiting},
         )
         plan = trying.with_block(plan, block, of_run)
+        plan = _without(plan, later)
         if only is not None:
             own = tuple(each for each in plan.invoices if each.buyer.key == only and each.block is None)
             plan = replace(plan, invoices=own, hung=(), drawn=())
@@ -154,7 +165,7 @@ class Sheet:
         parties = {row.customer_party_id for row in waiting} | {planned.buyer.party_id for planned in plan.invoices}
         known = books.known_customers(dossier.company, parties)
         seconds = {row.remote_id: row.seconds for row in hours}
-        return cls(cut_off, waiting, remapped, plan, known, judge, seconds, table)
+        return cls(cut_off, waiting, later, remapped, plan, known, judge, seconds, table)
 
     @property
     def agreements(self) -> tuple[Agreement, ...]:
@@ -172,20 +183,63 @@ class Sheet:
         unmatched = [each for each in unmatched if each.block_of_id is None or each in self.remapped]
         return tuple(invoice for invoice in unmatched if self._touches(invoice))
 
+    @property
+    def left_alone(self) -> list[Invoice]:
+        """The drafts of later cut-offs that hold something up to this one, which a run with theirs draws anew."""
+        return [invoice for invoice in self.later if self._touches(invoice)]
+
     def _touches(self, invoice: Invoice) -> bool:
         """Whether the draft holds an hour up to the cut-off, or a fee that is due with it; one that lies wholly behind
         it is left to a later run."""
-        days = [day for line in invoice.lines.all() for day in (line.due_on, *(each.day for each in line.claims.all()))]
+        days = [day for line in invoice.lines.all() for day in _days(line)]
         return any(day is not None and day <= self.cut_off for day in days)
 
 
-def _hours(dossier: Dossier, judge: Judge, cut_off: date, drawn: Sequence[Invoice], *, tries: bool) -> list[Any]:
+def _is_later(invoice: Invoice, cut_off: date) -> bool:
+    """Whether a draft was drawn with a later cut-off, or holds what comes behind this one (R8). The block of an
+    agreement has none: a person orders it."""
+    if invoice.block_of_id is not None:
+        return False
+    drawn_through: date | None = getattr(invoice, "drawn_through", None)
+    days = [drawn_through, *(day for line in invoice.lines.all() for day in _days(line))]
+    return any(day is not None and day > cut_off for day in days)
+
+
+def _days(line: InvoiceLine) -> list[date | None]:
+    return [line.due_on, *(claim.day for claim in line.claims.all())]
+
+
+def _differences(table: Table, later: Collection[Invoice]) -> list[planning.Difference]:
+    """Those that are on no draft that is left alone."""
+    lines = [line for invoice in later for line in invoice.lines.all()]
+    held = {claim.correction_id for line in lines for claim in line.claims.all() if claim.released_at is None}
+    return [each for each in table.differences if each.correction not in held]
+
+
+def _without(plan: planning.Plan, later: Collection[Invoice]) -> planning.Plan:
+    """A plan without what would go on drafts that are left alone: it stays open until a run draws them anew."""
+    if not later:
+        return plan
+    lines = {line.pk for invoice in later for line in invoice.lines.all()}
+    invoices = tuple(each for each in plan.invoices if drafts.standing(later, each) is None)
+    return replace(plan, invoices=invoices, hung=tuple(each for each in plan.hung if each.line not in lines))
+
+
+def _hours(
+    dossier: Dossier,
+    judge: Judge,
+    cut_off: date,
+    drawn: Sequence[Invoice],
+    later: Collection[Invoice],
+    *,
+    tries: bool,
+) -> list[Any]:
     """The entries that may be billed, with their rows and what covers them; those of the invoices that are ``drawn``
-    anew included, and with ``tries`` what other rules might bill."""
+    anew included, those of ``later`` ones not, and with ``tries`` what other rules might bill."""
     states = [_State.OPEN, _State.ATTENTION, _State.HELD, *([_State.NOT_BILLABLE, _State.ON_ACCOUNT] if tries else [])]
     own = LedgerRow.objects.filter(dossier=dossier)
     # Put together by their ids: with an "or" across tables PostgreSQL reads every firm's hours from end to end.
-    some = [own.filter(state__in=states).values("entry"), _to_cover(dossier).values("entry")]
+    some = [own.filter(state__in=states).values("entry"), _to_cover(dossier, later).values("entry")]
     for settled in settlements(judge.agreements, cut_off):
         on_account = own.filter(agreement=settled.agreement, day__lte=settled.through, state=_State.ON_ACCOUNT)
         some.append(on_account.values("entry"))
@@ -233,9 +287,13 @@ def _deducted(line: InvoiceLine) -> AdvanceKey | None:
     return AdvanceKey(deduction.brought_id, is_brought=True)
 
 
-def _to_cover(dossier: Dossier) -> QuerySet[LedgerRow]:
-    """The covered hours that are on no line yet and come on one, but for lines of drafts, which are drawn anew."""
-    listed = Claim.objects.live().exclude(line__invoice__status=_Status.DRAFT)
+def _to_cover(dossier: Dossier, later: Collection[Invoice]) -> QuerySet[LedgerRow]:
+    """The covered hours that are on no line yet and come on one, but for lines of drafts, which are drawn anew; those
+    of ``later`` ones are not."""
+    if later:
+        listed = Claim.objects.live().exclude(~Q(line__invoice__in=later), line__invoice__status=_Status.DRAFT)
+    else:
+        listed = Claim.objects.live().exclude(line__invoice__status=_Status.DRAFT)
     return unlisted(listed).filter(dossier=dossier)
 
 

@@ -178,7 +178,8 @@ def _draft(dossier: Dossier, due: date, today: date, by: Actor, now: datetime) -
     # Who changed the mode while Toggl was read meant this run, too; the firm is locked from here on.
     dossier.refresh_from_db(fields=["mode"])
     _next(dossier, today, due)
-    waiting = [*(invoice for invoice, _ in drafting.moved), *drafting.left]
+    left = (invoice for invoice in drafting.left if invoice not in drafting.sheet.later)
+    waiting = [*(invoice for invoice, _ in drafting.moved), *left]
     on = [] if dossier.mode == Dossier.Mode.REVIEW else [invoice for invoice in waiting if _goes_on(invoice)]
     # Of drafts that stand there as they did after the run before, nobody is told again.
     if any(invoice not in on for invoice, _ in drafting.moved):

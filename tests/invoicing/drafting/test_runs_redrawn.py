@@ -182,6 +182,25 @@ def test_run_for_an_earlier_cut_off_leaves_later_drafts(scene: Make) -> None:
         assert after[label] == before[label], label
 
 
+def test_run_for_an_earlier_cut_off_leaves_a_draft_that_reaches_over_it(scene: Make) -> None:
+    books = scene(entries=[entry(1, "2026-10-05"), entry(2, "2026-11-10")])
+    books.draft(date(2026, 11, 15))
+    (draft,) = books.invoices()
+    books.control.put_entries(entry(3, "2026-10-06"), entry(4, "2026-10-06", project_id=BAKERY_PROJECT))
+    books.sync()
+    drafting = books.draft()
+    assert [invoice.customer_name for invoice, _ in drafting.moved] == ["Bakery Deeg BV"]
+    assert (drafting.left, drafting.dropped) == ((draft,), ())
+    assert bill(draft) == [("Advice", Decimal("2.00"), Decimal("190.00"), ids(1, 2))]
+    assert books.states()[ids(3)[0]] == "open"
+    # Nothing is left behind the cut-off of its own: it is that of the run which drew it.
+    books.control.delete_entries(*ids(2))
+    books.sync()
+    assert books.draft().left[-1] == draft
+    books.draft(date(2026, 11, 15))
+    assert bill(draft) == [("Advice", Decimal("2.00"), Decimal("190.00"), ids(1, 3))]
+
+
 @pytest.mark.slow
 def test_approved_and_posted_invoices_are_never_redrawn(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)])

@@ -276,6 +276,15 @@ def test_waiting_draft_within_the_limit_is_carried_on_by_the_next_round(scene: M
     assert [(row.reference, row.status) for row in serve(books)] == [(reference, "approved")]
 
 
+def test_draft_of_a_later_day_is_not_carried_on_by_a_round_with_an_earlier_cut_off(scene: Make) -> None:
+    """A person drafted through the first of December, hours before the round of that day was served."""
+    books = _due(scene, mode="post")
+    books.at(midnight(2026, 12, 1) + timedelta(hours=9))
+    books.draft(date(2026, 12, 1))
+    assert (serve(books), run_days()) == ([], [date(2026, 12, 1), date(2026, 11, 30)])
+    assert books.invoices().get().status == "draft"
+
+
 def test_waiting_draft_with_other_tags_is_carried_on_as_well(scene: Make) -> None:
     """A stray tag changes no line, so nothing of the bill; it must not stop the round either."""
     books = scene(entries=[entry(1)], schedule=MONTHLY, mode="post")
