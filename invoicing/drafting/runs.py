@@ -82,7 +82,7 @@ def foresee(
     """
     refuse_future(dossier, cut_off, now)
     sheet = Sheet.read(dossier, cut_off, now, what_if, only, books, table)
-    moved, left, matched = [], [], set[int]()
+    moved, left, matched = [], sheet.left_alone, set[int]()
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
         if standing is not None:
@@ -91,7 +91,6 @@ def foresee(
                 left.append(standing)
                 continue
         moved.append((drafts.header(copy.copy(standing or drafts.new(dossier, now)), planned, sheet.known), planned))
-    left += sheet.left_alone
     return Drafting(sheet, tuple(moved), tuple(left), sheet.without_hours(matched), dossier.workspace.synced_at)
 
 
@@ -144,7 +143,7 @@ def draft_derived(
         check(read, lambda: [shown], by=by)
     elif read is not None:
         check(read, lambda: [figures.of_plan(dossier, cut_off, sheet.plan)], by=by)
-    kept, matched = [], set[int]()
+    kept, matched = sheet.left_alone, set[int]()
     changes: list[tuple[Invoice, planning.PlannedInvoice]] = []
     for planned in sheet.plan.invoices:
         standing = sheet.standing(planned)
@@ -154,7 +153,6 @@ def draft_derived(
                 kept.append(standing)
                 continue
         changes.append((standing or drafts.new(dossier, now), planned))
-    kept += sheet.left_alone
     dropped = sheet.without_hours(matched)
     hung = sheet.plan.hung
     rows = drafts.entry_rows(dossier, (planned for _, planned in changes), [*hung, *sheet.plan.drawn])

@@ -195,6 +195,8 @@ class Command(JsonCommand):
     def _skipped(self, drafting: runs.Drafting) -> list[dict[str, Any]]:
         if waiting := drafting.plan.not_over:
             self.say(f"Not over yet, so not billed: {', '.join(map(str, waiting))}.")
+        for invoice in drafting.sheet.left_alone:
+            self.say(f"Draft {invoice} for {invoice.customer_name} was drawn through a later day: it is left alone.")
         return skipped_json(drafting.plan)
 
     def _note(self, invoices: Iterable[Invoice]) -> None:

@@ -146,6 +146,9 @@ def draft(request: FirmRequest, key: str) -> HttpResponse:
             )
             % {"n": count, "day": day},
         )
+    for invoice in done.sheet.left_alone:
+        said = _("The draft for %(customer)s was drawn through a later day: it stays as it is.")
+        messages.info(request, said % {"customer": invoice.customer_name})
     for words, entries in _left_out(done):
         messages.info(request, f"{words.title} ({entries}): {words.todo}")
     for each in agreed.withheld(done.plan, done.sheet.agreements):

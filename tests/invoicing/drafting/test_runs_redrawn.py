@@ -196,7 +196,7 @@ def test_run_for_an_earlier_cut_off_leaves_a_draft_that_reaches_over_it(scene: M
     # Nothing is left behind the cut-off of its own: it is that of the run which drew it.
     books.control.delete_entries(*ids(2))
     books.sync()
-    assert books.draft().left[-1] == draft
+    assert draft in books.draft().left
     books.draft(date(2026, 11, 15))
     assert bill(draft) == [("Advice", Decimal("2.00"), Decimal("190.00"), ids(1, 3))]
 

@@ -180,6 +180,16 @@ def test_dropped_draft_is_listed_as_void_and_said_before_by_the_dry_run(scene: M
     assert dry.answer["invoices"] == run.answer["invoices"]
 
 
+def test_draft_of_a_later_day_is_named_and_left_alone(scene: Make) -> None:
+    books = scene(entries=[entry(1), entry(2, "2026-10-06")])
+    books.invoice()
+    reference = books.invoices().get().reference
+    done = books.command("invoice", "--firm", books.firm.slug, "--through", "2026-10-05")
+    assert (done.code, done.answer["invoices"]) == (0, [])
+    assert f"Draft {reference} for Garage Vonk SRL was drawn through a later day: it is left alone." in done.words
+    assert books.invoices().get().lines.get().seconds == 7200
+
+
 # --- arguments --------------------------------------------------------------------------------------------------------
 
 

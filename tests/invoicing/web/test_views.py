@@ -233,6 +233,15 @@ def test_draft_of_a_dossier_without_open_hours_says_so(firm: Firm, dossier: Doss
     assert "No new hours to draft through 31 Oct 2026." in answer.content.decode()
 
 
+def test_draft_of_a_later_day_is_named_and_left_alone(scene: Callable[..., Scene]) -> None:
+    made = scene(entries=[entry(1), entry(2, "2026-10-06")])
+    Firm.objects.filter(pk=made.firm.pk).update(language="en")
+    made.draft()
+    answer = signed_in(made.firm).post(f"/dossiers/{made.dossier.key}/draft/", {"through": "2026-10-05"}, follow=True)
+    assert "was drawn through a later day: it stays as it is." in answer.content.decode()
+    assert made.invoices().get().lines.get().seconds == 7200
+
+
 # --- the whole way ----------------------------------------------------------------------------------------------------
 
 
