@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from integrations.models import Entry
 from invoicing.ledger import balance, months
 from invoicing.ledger.invariants import invariants
-from invoicing.models import ChangedMonth, Dossier, LedgerRow, MonthProof, MonthSum
+from invoicing.models import ChangedMonth, Dossier, Invoice, LedgerRow, MonthProof, MonthSum
 from tests.conftest import Outcome
 from tests.factories import DossierFactory, FirmFactory, LedgerRowFactory, WorkspaceFactory
 from tests.invoicing.ledger import unfenced
@@ -181,6 +181,15 @@ def test_statement_notes_each_month_once(dossier: Dossier) -> None:
     touched = {day.replace(day=1) for day in LedgerRow.objects.values_list("day", flat=True)}
     assert LedgerRow.objects.count() > len(touched)
     assert Counter(ChangedMonth.objects.values_list("month", flat=True)) == Counter(touched)
+
+
+def test_invoice_notes_its_months_only_where_what_is_checked_changes(dossier: Dossier) -> None:
+    invoices = Invoice.objects.filter(dossier=dossier)
+    assert invoices.count() > 1
+    invoices.update(not_before=NOW, post_requested_by="boss@example.com")
+    assert not ChangedMonth.objects.exists()
+    invoices.update(total_excl=F("total_excl") + 1, total_incl=F("total_incl") + 1)
+    assert ChangedMonth.objects.exists()
 
 
 @pytest.mark.slow
