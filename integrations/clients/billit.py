@@ -247,7 +247,14 @@ class Api:
 
     def invoices_to(self, party_id: int, *, since: date) -> list[OrderSummary]:
         """The invoices to a customer from a day on, whoever made them; rows may lack fields. Billit docs: odata."""
-        condition = f"CounterParty/PartyID eq {party_id:d} and OrderDirection eq 'Income' and OrderType eq 'Invoice'"
+        return self._orders_to(party_id, "Invoice", since)
+
+    def credit_notes_to(self, party_id: int, *, since: date) -> list[OrderSummary]:
+        """The same of its credit notes."""
+        return self._orders_to(party_id, "CreditNote", since)
+
+    def _orders_to(self, party_id: int, kind: str, since: date) -> list[OrderSummary]:
+        condition = f"CounterParty/PartyID eq {party_id:d} and OrderDirection eq 'Income' and OrderType eq '{kind}'"
         return list(self._orders("/v1/orders", f"{condition} and OrderDate ge DateTime'{since:%Y-%m-%d}'"))
 
     def orders_with_prefix(

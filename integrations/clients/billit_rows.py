@@ -112,7 +112,7 @@ class OrderSummary:
     `delivery` is None when the row does not say what became of it: a list may leave that out, a whole order has it.
     `lacks`: the fields of `COMPARED` that the row does not have. A list's row may lack any of them, and what it lacks
     is not known (Billit docs: retrieve-list-of-invoices shows a summary). `dated`: the day on the document, `title` the
-    words on it.
+    words on it; `about_number`: of a credit note, the number of the invoice that it is about.
     """
 
     id: int
@@ -132,6 +132,12 @@ class OrderSummary:
     lacks: frozenset[str] = frozenset()
     dated: date | None = None
     title: str = ""
+    about_number: str = ""
+
+    @property
+    def is_credited(self) -> bool:
+        """Whether Billit knows of a credit note about it (Billit docs: status-content-of-a-sales-invoice)."""
+        return self.status.lower() == "credited"
 
     @property
     def is_undone(self) -> bool:
@@ -264,6 +270,7 @@ def order(row: Row) -> OrderSummary:
         lacks=COMPARED - known,
         dated=row.day_or_none("OrderDate", zone=ZONE),
         title=row.text("OrderTitle"),
+        about_number=row.text("AboutInvoiceNumber"),
         delivery=_delivery(row.row_or_none("CurrentDocumentDeliveryDetails")),
     )
 

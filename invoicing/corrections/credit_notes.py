@@ -19,6 +19,7 @@ from invoicing.models import Claim, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
 from invoicing.posting import credited, read_first
+from invoicing.posting.credited import Elsewhere
 from invoicing.rules import planning
 from invoicing.rules.billing import discounts, rating
 from invoicing.rules.billing.differences import credited_hours, credited_texts, line_hours
@@ -30,11 +31,14 @@ _LEFT = (_Delivery.SENT, _Delivery.DELIVERED, _Delivery.REFUSED)
 """What is in one of these left Billit for the customer."""
 
 
-def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: datetime) -> tuple[Invoice, list[Claim]]:
+def draft_note(
+    *, about: Invoice, entries: Sequence[int], rebill: bool, now: datetime, elsewhere: Elsewhere
+) -> tuple[Invoice, list[Claim]]:
     """Write the draft of a credit note for entries (row ids) of an invoice; gives it with the claims it takes back.
     Where they are all that it bills still, the advances that it deducts go with them: they are free again.
 
-    For the caller's transaction, in which the invoice and the entries are locked. Raises ``NotPossible``.
+    For the caller's transaction, in which the invoice and the entries are locked. ``elsewhere``: what credit notes that
+    were made in Billit take back of it. Raises ``NotPossible``.
     """
     books = _Books.of({about: entries})
     _check(about, entries, books)
@@ -45,7 +49,7 @@ def draft_note(*, about: Invoice, entries: Sequence[int], rebill: bool, now: dat
     if not held.exclude(pk__in=[claim.pk for claim in claims]).exists():
         lines += _undone(made, about)
     _write(made, lines)
-    if (why := credited.too_large(made)) is not None:
+    if (why := credited.too_large(made, elsewhere)) is not None:
         raise NotPossible(words(why))
     return made, claims
 

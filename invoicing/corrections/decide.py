@@ -23,6 +23,7 @@ from invoicing.ledger.states import derive, differences
 from invoicing.models import Correction, Invoice
 from invoicing.models.problems import words
 from invoicing.posting import read_first
+from invoicing.posting.credited import Elsewhere, credited_elsewhere
 from invoicing.rules.billing.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -158,12 +159,18 @@ def credit(
     if correction is not None:
         # Before anything is asked, or said of it; once more below, under the locks.
         _checked(correction, by, read)
-    read_order(credit_notes.billing_invoice(ids), by, read if correction is None else None, now, entries=ids)
-    return _credit(correction=correction, ids=ids, rebill=rebill, by=by, now=now, note=note, read=read)
+    invoice = credit_notes.billing_invoice(ids)
+    elsewhere = read_order(invoice, by, read if correction is None else None, now, entries=ids)
+    return _credit(
+        correction=correction, ids=ids, rebill=rebill, by=by, now=now, note=note, read=read, elsewhere=elsewhere
+    )
 
 
-def read_order(invoice: Invoice, by: Actor, read: Read | None, at: datetime, *, entries: Sequence[int] = ()) -> None:
-    """Take over what Billit says of the order (design D13), for who may decide on it. Raises ``ServiceError``.
+def read_order(
+    invoice: Invoice, by: Actor, read: Read | None, at: datetime, *, entries: Sequence[int] = ()
+) -> Elsewhere:
+    """Take over what Billit says of the order (design D13), for who may decide on it; gives what credit notes that were
+    made in Billit take back of it. Raises ``ServiceError``.
 
     ``entries``: those (row ids) that are to be credited; the orders that bill their differences are read with it.
     """
@@ -173,7 +180,10 @@ def read_order(invoice: Invoice, by: Actor, read: Read | None, at: datetime, *, 
         check(read, lambda: [figures.of_invoice(invoice)], by=by)
     orders = [invoice, *(credit_notes.later_invoices(invoice, entries) if entries else ())]
     with open_billit(invoice.company) as api:
-        read_first.take_over(seen=read_first.read(invoices=orders, api=api), now=at)
+        seen = read_first.read(invoices=orders, api=api)
+        elsewhere = credited_elsewhere(seen, api)
+    read_first.take_over(seen=seen, now=at)
+    return elsewhere
 
 
 @transaction.atomic
@@ -186,6 +196,7 @@ def _credit(
     now: datetime,
     note: str,
     read: Read | None,
+    elsewhere: Elsewhere,
 ) -> Invoice:
     if (firm := Firm.objects.filter(pk__in=Entry.objects.filter(pk__in=ids).values("firm")).first()) is not None:
         lock_firm(firm)
@@ -200,17 +211,24 @@ def _credit(
     else:
         rights.demand(by, "hold", about.dossier)
         check(read, lambda: [figures.of_invoice(about)], by=by)
-    made, news = draft_credit(about=about, entries=ids, rebill=rebill, by=by, now=now, note=note)
+    made, news = draft_credit(about=about, entries=ids, rebill=rebill, by=by, now=now, note=note, elsewhere=elsewhere)
     audit.record(firm=about.firm, news=news, by=by, now=now)
     return made
 
 
 def draft_credit(
-    *, about: Invoice, entries: Sequence[int], rebill: bool, by: Actor, now: datetime, note: str
+    *,
+    about: Invoice,
+    entries: Sequence[int],
+    rebill: bool,
+    by: Actor,
+    now: datetime,
+    note: str,
+    elsewhere: Elsewhere,
 ) -> tuple[Invoice, list[News]]:
     """Draft a credit note for entries (row ids) of an invoice, which settles what was to decide of them; gives it with
     the events. For the caller's transaction, in which invoice and entries are locked. Raises ``NotPossible``."""
-    made, claims = credit_notes.draft_note(about=about, entries=entries, rebill=rebill, now=now)
+    made, claims = credit_notes.draft_note(about=about, entries=entries, rebill=rebill, now=now, elsewhere=elsewhere)
     standing = Correction.objects.filter(claim__in=claims).select_related("entry", "invoice")
     decided = differences.decide(
         standing.undecided(),

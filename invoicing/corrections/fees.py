@@ -16,6 +16,7 @@ from invoicing.models import Deduction, Invoice, InvoiceLine
 from invoicing.models.moves import BEGIN, STATUS
 from invoicing.models.problems import words
 from invoicing.posting import credited, read_first
+from invoicing.posting.credited import Elsewhere
 from invoicing.rules import planning
 from invoicing.rules.billing import rating
 from invoicing.rules.billing.differences import credited_texts
@@ -41,13 +42,20 @@ def credit_lines(
     client's ``ServiceError`` when Billit
     cannot be asked; ``NotAllowed``, ``Changed`` and ``Unread``.
     """
-    read_order(invoice, by, read, now)
-    return _credit(invoice=invoice, lines=lines, by=by, now=now, note=note, read=read)
+    elsewhere = read_order(invoice, by, read, now)
+    return _credit(invoice=invoice, lines=lines, by=by, now=now, note=note, read=read, elsewhere=elsewhere)
 
 
 @transaction.atomic
 def _credit(
-    *, invoice: Invoice, lines: Sequence[int], by: Actor, now: datetime, note: str, read: Read | None
+    *,
+    invoice: Invoice,
+    lines: Sequence[int],
+    by: Actor,
+    now: datetime,
+    note: str,
+    read: Read | None,
+    elsewhere: Elsewhere,
 ) -> Invoice:
     lock_firm(invoice.firm)
     about = credit_notes.locked(invoice)
@@ -68,7 +76,7 @@ def _credit(
         )
     amounts = {line.pk: _amount(line) for line in billed}
     made = _note(about, billed, amounts, now)
-    if (why_large := credited.too_large(made)) is not None:
+    if (why_large := credited.too_large(made, elsewhere)) is not None:
         raise NotPossible(words(why_large))
     audit.record(firm=about.firm, news=[_news(made, about, billed, note)], by=by, now=now)
     return made

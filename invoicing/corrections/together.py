@@ -27,6 +27,7 @@ from invoicing.ledger import locks
 from invoicing.ledger.facts.books import frozen_rounding
 from invoicing.ledger.states import derive, differences
 from invoicing.models import Correction, Dossier, Invoice
+from invoicing.posting.credited import Elsewhere
 from invoicing.rules.billing.differences import differing_hours
 from toggbill.firms import audit
 from toggbill.firms.audit import Actor, News
@@ -144,17 +145,28 @@ def decide(
     ``Unread``; the client's ``ServiceError`` when Billit cannot be asked.
     """
     rights.demand(by, "hold", group.dossier)
+    elsewhere: dict[int, Decimal] = {}
     if remedy.startswith("credit") or (remedy == "next-invoice" and group.seconds < 0):
         current = find(group.dossier, group.name)
         check(read, lambda: [current.figures], by=by)
         for invoice, entries in _gone(current.corrections):
-            read_order(invoice, by, None, now, entries=entries if remedy.startswith("credit") else ())
-    return _decide_under_locks(group=group, remedy=remedy, by=by, now=now, note=note, read=read, digest=digest)
+            elsewhere |= read_order(invoice, by, None, now, entries=entries if remedy.startswith("credit") else ())
+    return _decide_under_locks(
+        group=group, remedy=remedy, by=by, now=now, note=note, read=read, digest=digest, elsewhere=elsewhere
+    )
 
 
 @transaction.atomic
 def _decide_under_locks(
-    *, group: Group, remedy: str, by: Actor, now: datetime, note: str, read: Read | None, digest: str
+    *,
+    group: Group,
+    remedy: str,
+    by: Actor,
+    now: datetime,
+    note: str,
+    read: Read | None,
+    digest: str,
+    elsewhere: Elsewhere,
 ) -> Decided:
     dossier = group.dossier
     lock_firm(dossier.firm)
@@ -174,17 +186,23 @@ def _decide_under_locks(
         )
     if why := found.why_not[remedy]:
         raise NotPossible(why)
-    return _decided(found, remedy, by, now, note)
+    return _decided(found, remedy, by, now, note, elsewhere)
 
 
-def _decided(group: Group, remedy: str, by: Actor, now: datetime, note: str) -> Decided:
+def _decided(group: Group, remedy: str, by: Actor, now: datetime, note: str, elsewhere: Elsewhere) -> Decided:
     rows, notes = list(group.corrections), list[Invoice]()
     news = list[News]()
     if remedy.startswith("credit"):
         for about in sorted(group.invoices, key=lambda invoice: invoice.pk):
             ids = [row.entry_id for row in rows if row.invoice_id == about.pk]
             made, events = draft_credit(
-                about=about, entries=ids, rebill=remedy == "credit-and-bill", by=by, now=now, note=note
+                about=about,
+                entries=ids,
+                rebill=remedy == "credit-and-bill",
+                by=by,
+                now=now,
+                note=note,
+                elsewhere=elsewhere,
             )
             notes.append(made)
             news += events

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from invoicing.corrections import replace
+from invoicing.corrections import decide, replace
 from invoicing.models import Drift, Invoice
 from invoicing.posting import post as posting
 from tests.invoicing.after_billing import bill_next, changed, correction, prove
+from tests.invoicing.agreements.by_billit import invoice_at_billit
 from tests.invoicing.corrections.crediting import credit, post, sent
-from tests.invoicing.scene import BY, Scene
+from tests.invoicing.scene import BY, Scene, ids
 from tests.worlds import BAKERY_PARTY, entry
 from toggbill.firms.errors import NotPossible
 
@@ -94,6 +95,47 @@ def test_credits_in_steps_come_to_no_more_than_the_order(scene: Make) -> None:
         assert post(books, credit(serial, rebill=False)).status == "posted"
     with pytest.raises(NotPossible, match=r"comes to 95\.00 excl\. VAT.*has 10\.00 left"):
         credit(2)
+    prove(books)
+
+
+def credit_in_billit(invoice: Invoice, amount: str, **more: Any) -> int:
+    """A person makes a credit note about an invoice in Billit itself; its order."""
+    about = {"OrderType": "CreditNote", "AboutInvoiceNumber": invoice.order_number}
+    return invoice_at_billit("2026-11-20", amount, OrderTitle="Avoir", **about | more)
+
+
+def test_what_was_credited_in_billit_is_not_credited_again(scene: Make) -> None:
+    """Four hours of 95.00, of which a person credited 300.00 in Billit: 80.00 are left."""
+    books = scene(entries=[entry(n) for n in range(4)])
+    invoice = sent(books)
+    credit_in_billit(invoice, "300.00")
+    # Of another invoice.
+    invoice_at_billit("2026-11-20", "50.00", OrderType="CreditNote")
+    with pytest.raises(NotPossible, match=r"comes to 95\.00 excl\. VAT.*has 80\.00 left"):
+        credit(0, rebill=False)
+    changed(books, entry(1, seconds=1800))
+    with pytest.raises(NotPossible, match=r"has 80\.00 left"):
+        decide.credit(correction=correction(), rebill=True, by=BY, now=timezone.now())
+    assert list(books.invoices(kind="credit_note")) == []
+    assert books.states()[ids(0)[0]] == "invoiced"
+
+
+@pytest.mark.parametrize("rows", ["full", "bare"])
+def test_a_credit_note_waits_when_a_person_credited_in_billit_meanwhile(scene: Make, rows: str) -> None:
+    books = scene(entries=[entry(n) for n in range(4)])
+    books.control.switch(billit_summary_rows=rows)
+    invoice = sent(books)
+    assert post(books, credit(0, rebill=False)).status == "posted"
+    note = credit(1, 2, rebill=False)
+    by_hand = credit_in_billit(invoice, "100.00")
+    (approved,) = books.approve(note)
+    with pytest.raises(NotPossible, match=r"comes to 190\.00 excl\. VAT.*has 185\.00 left"):
+        books.post(approved)
+    row = posting.fresh(note)
+    assert (row.status, row.attention, row.post_requested_at) == ("approved", "credit_too_large", None)
+    books.control.change_order(by_hand, Deleted=True)
+    assert books.post(row).status == "posted"
+    assert posting.fresh(note).attention == ""
     prove(books)
 
 

@@ -133,4 +133,4 @@ def alike(w: World, invoice: str, remedy: str) -> dict[str, Any]:
     row = w.one(f"{invoice}'s correction")
     rows = Correction.objects.open().filter(invoice__dossier=row.invoice.dossier).select_related(*options.BEHIND)
     group = next(group for group in together.groups(rows) if row in group.corrections)
-    return {"group": group, "remedy": remedy, "note": "", "read": None, "digest": ""}
+    return {"group": group, "remedy": remedy, "note": "", "read": None, "digest": "", "elsewhere": {}}

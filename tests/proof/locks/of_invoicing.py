@@ -242,7 +242,7 @@ INVOICING: dict[str, Make] = {
         "now": NOW,
     },
     "invoicing.corrections.fees._credit": by(
-        lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None}
+        lambda w: {"invoice": w.one("with a fee"), "lines": w.ids("fees"), "note": "", "read": None, "elsewhere": {}}
     ),
     "invoicing.drafting.settlement._settle": by(
         lambda w: {"agreement": w.one("advances"), "through": TODAY, "read": None}
@@ -344,6 +344,7 @@ INVOICING: dict[str, Make] = {
             "rebill": True,
             "note": "",
             "read": None,
+            "elsewhere": {},
         }
     ),
     "invoicing.corrections.decide._credit entries": by(
@@ -353,6 +354,7 @@ INVOICING: dict[str, Make] = {
             "rebill": False,
             "note": "",
             "read": None,
+            "elsewhere": {},
         }
     ),
     "invoicing.corrections.together._decide_under_locks": by(lambda w: answers.alike(w, "unsent", "accept")),
