@@ -43,11 +43,15 @@ class StandingDossier:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a firm has already, by short name. Empty for a firm that is not there yet."""
+    """What a firm has already, by short name. Empty for a firm that is not there yet.
+
+    ``alike``: then the short name of a firm that is there and differs in its capitals alone, "" without one.
+    """
 
     toggl: frozenset[str] = frozenset()
     billit: frozenset[str] = frozenset()
     dossiers: Mapping[str, StandingDossier] = field(default_factory=dict)
+    alike: str = ""
 
 
 def standing(slug: str) -> Standing:
@@ -70,7 +74,9 @@ def standing(slug: str) -> Standing:
     named = Product.objects.present().filter(firm__slug=slug).values_list("company", "reference")
     for company, reference in named:
         products[company].add(text_key(reference))
+    alike = list(Firm.objects.filter(slug__iexact=slug).order_by("pk").values_list("slug", flat=True))
     return Standing(
+        alike="" if slug in alike or not alike else alike[0],
         toggl=frozenset(keys["toggl"]),
         billit=frozenset(keys["billit"]),
         dossiers={

@@ -173,7 +173,7 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
     users, toggl, billit = root.users or [], root.toggl or [], root.billit or []
     dossiers = root.dossiers or []
     file = OnboardingFile(
-        firm=_firm(root.firm or FirmTable()),
+        firm=_firm(root.firm or FirmTable(), standing),
         users=tuple(_user(table, environ) for table in users),
         toggl=tuple(_toggl(table, standing, environ) for table in toggl),
         billit=tuple(_billit(table, standing, environ) for table in billit),
@@ -198,7 +198,10 @@ def read(values: Mapping[str, Any], *, standing: Standing, environ: Mapping[str,
     return file
 
 
-def _firm(table: FirmTable) -> FirmSection:
+def _firm(table: FirmTable, standing: Standing) -> FirmSection:
+    if standing.alike:
+        # Two firms that bill the same hours, because of a capital.
+        table.note("slug", f"there is a firm “{standing.alike}”: write it so, or choose another name for a new firm.")
     return FirmSection(
         slug=table.slug or "",
         name=table.name or "",

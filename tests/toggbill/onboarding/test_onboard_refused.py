@@ -23,7 +23,7 @@ from tests.toggbill.onboarding.bureau import (
     Onboard,
     counts,
 )
-from toggbill.firms.models import AuditEvent
+from toggbill.firms.models import AuditEvent, Firm
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("sandbox")]
 
@@ -189,3 +189,12 @@ def test_onboard_shows_no_secret(onboard: Onboard, caplog: pytest.LogCaptureFixt
     told = json.dumps(list(AuditEvent.objects.values_list("subject", "data")))
     for secret in (TOKEN, WRONG_TOKEN, API_KEY, PASSWORD, "misplaced-secret"):
         assert secret not in out + err + told + caplog.text
+
+
+def test_short_name_that_differs_in_a_capital_is_no_new_firm(onboard: Onboard) -> None:
+    assert onboard(FILE)[0] == 0
+    code, out, err = onboard(FILE.replace('slug = "bureau"', 'slug = "Bureau"'))
+    said = "firm.slug: there is a firm “bureau”: write it so, or choose another name for a new firm."
+    assert (code, out, err.splitlines()) == (2, "", [said, "Nothing was changed."])
+    assert list(Firm.objects.values_list("slug", flat=True)) == ["bureau"]
+    assert onboard(FILE)[0] == 0
