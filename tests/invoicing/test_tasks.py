@@ -135,6 +135,7 @@ def test_totals_and_ways_are_asked_for_once_until_a_worker_takes_it_up(scene: Ma
     assert waits() == ["read_back", "ask_ways"], "what comes after it is another one"
 
 
+@pytest.mark.slow
 def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     books, invoice = asked_for(scene, send=True)
     tasks.post_invoices(invoice_ids=[invoice.pk])
@@ -145,6 +146,7 @@ def test_lost_message_of_the_send_heals_too(scene: Make, queue: Queue) -> None:
     assert (post.fresh(invoice).delivery, len(books.control.outbox())) == ("sent", 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cut_before", "cut_after"])
 def test_worker_resolves_a_doubt_by_itself_in_time(scene: Make, queue: Queue, kind: str) -> None:
     books, invoice = asked_for(scene)

@@ -48,6 +48,7 @@ def start(folder: Path, *, debug: str = "0", **environment: str) -> subprocess.C
     )
 
 
+@pytest.mark.slow
 def test_good_keys_start(tmp_path: Path) -> None:
     done = start(tmp_path)
     assert done.returncode == 0, done.stderr
@@ -65,6 +66,7 @@ def test_a_weak_secret_key_is_refused(name: str, tmp_path: Path) -> None:
     assert start(tmp_path, debug="1", **weak).returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WEAK_KEYS)
 def test_a_weak_encryption_key_is_refused(name: str, tmp_path: Path) -> None:
     weak = {"FIELD_ENCRYPTION_KEYS": WEAK_KEYS[name]}

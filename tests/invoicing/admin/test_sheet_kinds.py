@@ -121,6 +121,7 @@ def test_a_number_that_its_format_fills_up_is_taken_as_it_is_shown(firm: Firm, d
     assert ClientMapping.objects.get().purchase_order == "000042"
 
 
+@pytest.mark.slow
 def test_a_vat_number_may_be_a_number_since_its_check_digits_prove_it(firm: Firm, dossier: Dossier) -> None:
     number = enterprise_number(7)
     assert number.startswith("BE0")
@@ -133,6 +134,7 @@ def test_a_vat_number_may_be_a_number_since_its_check_digits_prove_it(firm: Firm
     ]
 
 
+@pytest.mark.slow
 def test_numbers_days_and_flags_come_as_themselves(firm: Firm, dossier: Dossier) -> None:
     heading = ("key", "start", "auto_limit", "payment_days", "email_allowed", "clients")
     row = ("bakery", datetime(2026, 9, 1), 1500.5, 45, True, 501)  # noqa: DTZ001 - a cell has no zone - a cell has no zone
@@ -208,6 +210,7 @@ def test_what_stands_already_and_what_was_never_read_is_not_judged(firm: Firm, d
     assert "1 new" in imported(browser, ClientMapping, "dossier,client,customer\nbakery,778,99002\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "fr", "nl"])
 @pytest.mark.parametrize("model", [TagMapping, ClientMapping, Dossier])
 def test_a_template_is_in_the_language_of_the_member_and_comes_back_in(

@@ -34,6 +34,7 @@ def test_a_person_is_one_however_the_number_is_typed(firm: Firm, dossier: Dossie
     assert (row.product_reference, row.priority) == ("CPT", 10)
 
 
+@pytest.mark.slow
 def test_mappings_of_people_come_in_go_out_and_come_back(firm: Firm, dossier: Dossier) -> None:
     EntryFactory(workspace=dossier.workspace, person_remote_id=9001)
     TagMappingFactory(dossier=dossier, tag="Advies", product_reference="ADV")

@@ -81,6 +81,7 @@ def test_plan_of_advances_with_amounts_of_their_own(scene: Make) -> None:
     assert [line["kind"] for line in outcome.answer["invoices"][0]["lines"]] == ["advance", "advance"]
 
 
+@pytest.mark.slow
 def test_dropped_advance_comes_again_and_a_credited_one_does_not(scene: Make) -> None:
     books = scene(entries=[], products=ADVANCES)
     agree(books, **terms_of_advances(start=date(2026, 10, 1), every="quarter"))

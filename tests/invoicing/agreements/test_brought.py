@@ -109,6 +109,7 @@ def test_fee_of_billit_frees_no_period_and_covers_its_hours(scene: Make) -> None
     assert [event.data["order_id"] for event in books.events("order_let_go")] == [row.order_id]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_brought_in_is_refused(scene: Make) -> None:
     books = scene(entries=[], products=ADVANCES)
     agreement = provisions(books)

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 
 
+@pytest.mark.slow
 def test_settlement_of_the_end_takes_off_what_was_billed_beyond_it_too(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=5 * HOUR)], products=ADVANCES)
     agreement = agree(books, kind="advance", product="PROV")
@@ -64,6 +65,7 @@ def with_plan(books: Scene, **changes: Any) -> Agreement:
     return agree(books, **{"kind": "advance", "product": "PROV", "amount": Decimal(0), "plan": PLAN} | changes)
 
 
+@pytest.mark.slow
 def test_end_drops_the_planned_advances_behind_it_that_are_not_billed(scene: Make) -> None:
     books = scene(entries=[], products=ADVANCES)
     agreement = with_plan(books)
@@ -94,6 +96,7 @@ def test_end_drops_the_planned_advances_behind_it_that_are_not_billed(scene: Mak
     assert planned(agreement) == ["2026-09-15", "2026-10-15"]
 
 
+@pytest.mark.slow
 def test_end_before_all_planned_advances_leaves_a_plan_that_never_falls_due(scene: Make) -> None:
     books = scene(entries=[entry(1)], products=ADVANCES)
     agreement = with_plan(books, plan=PLAN[1:])

@@ -47,6 +47,7 @@ def test_second_run_bills_no_period_twice_and_redraws_nothing(scene: Make) -> No
     assert InvoiceLine.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_dropped_draft_frees_its_period_and_its_hours_once(scene: Make) -> None:
     books = scene(entries=[entry(1)], products=PRODUCTS)
     october(books)
@@ -63,6 +64,7 @@ def test_dropped_draft_frees_its_period_and_its_hours_once(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_refused_fee_keeps_its_period_until_it_is_dropped(scene: Make) -> None:
     books = scene(entries=[entry(1)], products=PRODUCTS)
     october(books)
@@ -112,6 +114,7 @@ def test_dropped_credit_note_leaves_the_period_billed(scene: Make) -> None:
     fees.credit_lines(invoice=sent, lines=[line.pk], by=BY, now=timezone.now())
 
 
+@pytest.mark.slow
 def test_order_deleted_in_billit_is_billed_anew_with_its_fee(scene: Make) -> None:
     books = scene(entries=[entry(1, tag="Books"), entry(2)], products=PRODUCTS)
     october(books, products=("CPT",))
@@ -257,6 +260,7 @@ def test_running_hour_is_listed_once_it_is_over(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_extra_that_is_dropped_comes_again_as_one_line(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=PRODUCTS)
     october(books, included_hours=Decimal(1), extra_product="ADV", in_advance=True)

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.django_db
 Make = Callable[..., Scene]
 
 
+@pytest.mark.slow
 def test_what_stands_on_a_draft_of_the_earlier_customer_is_not_billed_to_the_next_one(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-10-05", seconds=HOUR)], products=ADVANCES, start="2026-09-01")
     agreement = provisions(books, start=date(2026, 10, 1), settle_on="")

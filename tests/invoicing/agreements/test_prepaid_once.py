@@ -52,6 +52,7 @@ def drawn(scene: Make, **changes: object) -> tuple[Scene, Agreement, Invoice]:
     return books, agreement, posted
 
 
+@pytest.mark.slow
 def test_second_run_draws_nothing_twice(scene: Make) -> None:
     books, agreement, _ = drawn(scene)
     assert books.draft().plan.drawn == ()
@@ -73,6 +74,7 @@ def test_preview_draws_nothing(scene: Make) -> None:
     assert set(books.states().values()) == {"open"}
 
 
+@pytest.mark.slow
 def test_one_block_waits_at_a_time(scene: Make) -> None:
     books = scene(entries=TWO, products=PRODUCTS)
     agreement = prepaid(books)
@@ -105,6 +107,7 @@ def test_dropped_block_leaves_its_hours_to_be_billed_by_the_hour(scene: Make) ->
     assert order(agreement).lines.get().part == 2
 
 
+@pytest.mark.slow
 def test_credited_block_frees_its_hours_once(scene: Make) -> None:
     books, agreement, posted = drawn(scene)
     sent = books.send(posted)
@@ -143,6 +146,7 @@ def test_order_deleted_in_billit_is_billed_anew_and_drawn_again(scene: Make) -> 
     balanced(books)
 
 
+@pytest.mark.slow
 def test_block_in_doubt_is_drawn_once_it_is_found(scene: Make) -> None:
     books = scene(entries=TWO, products=PRODUCTS)
     order(prepaid(books))
@@ -185,6 +189,7 @@ def test_deleted_hour_gives_back_what_it_drew(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_other_words_change_nothing(scene: Make) -> None:
     books, agreement, _ = drawn(scene)
     books.control.put_entries(entry(1, "2026-10-05", seconds=3 * HOUR, description="Other words"))
@@ -210,6 +215,7 @@ def test_hour_that_leaves_the_scope_waits_for_a_person(scene: Make) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_hour_that_left_the_scope_and_is_held_draws_no_block(scene: Make) -> None:
     books, agreement, _ = drawn(scene, products=("ADV",))
     books.control.put_entries(entry(1, "2026-10-05", seconds=3 * HOUR, tag="Books"))
@@ -224,6 +230,7 @@ def test_hour_that_left_the_scope_and_is_held_draws_no_block(scene: Make) -> Non
     balanced(books)
 
 
+@pytest.mark.slow
 def test_held_hour_draws_nothing(scene: Make) -> None:
     books = scene(entries=TWO, products=PRODUCTS)
     order(prepaid(books))
@@ -287,6 +294,7 @@ def test_fixed_fee_has_no_block_to_order(scene: Make) -> None:
         order(agreement)
 
 
+@pytest.mark.slow
 def test_duplicate_hour_draws_nothing_until_a_person_says_so(scene: Make) -> None:
     twice = [entry(serial, description="Twice") for serial in (1, 2)]
     books = scene(entries=twice, products=PRODUCTS)
@@ -346,6 +354,7 @@ def test_two_people_at_once_order_one_block(scene: Make) -> None:
     assert Invoice.objects.count() == 1
 
 
+@pytest.mark.slow
 def test_what_comes_of_a_block_reaches_the_hours_of_its_customer_that_nothing_decides(scene: Make) -> None:
     entries = [entry(each, f"2026-10-{each:02}", seconds=HOUR) for each in (1, 2, 3)]
     entries += [entry(4, project_id=BAKERY_PROJECT), entry(5, "2026-08-31"), entry(6, "2026-10-06", tag="Nothing")]

@@ -83,6 +83,7 @@ def test_annex_says_what_is_left(scene: Make) -> None:
     assert "37" in as_csv(annex).decode().splitlines()[-1]
 
 
+@pytest.mark.slow
 def test_order_and_annex_say_what_was_left_at_the_approval_at_each_attempt(scene: Make) -> None:
     parties = [party(GARAGE_PARTY, "Garage Vonk", GARAGE_NUMBER, Language="NL")]
     books = scene(entries=[entry(1, "2026-10-05", seconds=3 * HOUR)], products=PRODUCTS, parties=parties)
@@ -111,6 +112,7 @@ def test_order_of_who_has_no_prepaid_hours_says_nothing_of_them(scene: Make) -> 
     assert "Comments" not in json.loads(books.posted().accepted_body)
 
 
+@pytest.mark.slow
 def test_pages_say_what_is_left(scene: Make) -> None:
     books, _ = used(scene, 3 * HOUR)
     client = signed_in(books.firm)

@@ -58,6 +58,7 @@ def left() -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_twelve_provisions_one_credited_and_a_settlement_above_them(scene: Make) -> None:
     books = scene(entries=YEAR, products=ADVANCES, start="2025-12-01")
     provisions(books)
@@ -98,6 +99,7 @@ def test_twelve_provisions_one_credited_and_a_settlement_above_them(scene: Make)
     balanced(books)
 
 
+@pytest.mark.slow
 def test_settlement_below_its_provisions_carries_the_rest_over_and_a_late_hour_draws_it(scene: Make) -> None:
     books = scene(entries=YEAR[:1], products=ADVANCES, start="2025-12-01")
     provisions(books, end=SETTLED)
@@ -138,6 +140,7 @@ def test_settlement_below_its_provisions_carries_the_rest_over_and_a_late_hour_d
     balanced(books)
 
 
+@pytest.mark.slow
 def test_dropped_settlement_frees_its_deductions_and_hours(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=ADVANCES)
     one_quarter(books)
@@ -175,6 +178,7 @@ def test_only_advances_at_billit_are_deducted_and_a_waiting_settlement_is_drawn_
     balanced(books)
 
 
+@pytest.mark.slow
 def test_order_of_a_settlement_deleted_in_billit_is_billed_anew_with_its_deductions(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=ADVANCES)
     one_quarter(books)
@@ -187,6 +191,7 @@ def test_order_of_a_settlement_deleted_in_billit_is_billed_anew_with_its_deducti
     balanced(books)
 
 
+@pytest.mark.slow
 def test_invoice_of_a_deducted_advance_is_not_replaced(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=ADVANCES)
     september, _october = one_quarter(books)
@@ -197,6 +202,7 @@ def test_invoice_of_a_deducted_advance_is_not_replaced(scene: Make) -> None:
     assert left() == ["0.00", "215.00"]
 
 
+@pytest.mark.slow
 def test_settlement_waits_while_a_person_has_to_decide_on_the_order_of_an_advance(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=ADVANCES)
     september, _october = one_quarter(books)
@@ -254,6 +260,7 @@ def test_advance_of_an_earlier_customer_is_kept_and_named(scene: Make) -> None:
     assert left() == ["250.00", "250.00"]
 
 
+@pytest.mark.slow
 def test_agreement_that_ends_settles_what_was_worked(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR), entry(2, "2026-10-20")], products=ADVANCES)
     agreement = agree(books, kind="advance", product="PROV", every="year")
@@ -320,6 +327,7 @@ def test_what_cannot_be_settled_is_refused(scene: Make) -> None:
     assert everything() == before
 
 
+@pytest.mark.slow
 def test_terms_of_a_settled_agreement_changed_while_its_draft_waits(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR), entry(2, "2026-10-06", tag="Books")], products=ADVANCES)
     one_quarter(books)
@@ -338,6 +346,7 @@ def test_terms_of_a_settled_agreement_changed_while_its_draft_waits(scene: Make)
     balanced(books)
 
 
+@pytest.mark.slow
 def test_command_settles_and_says_before_what_it_would_do(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=3 * HOUR)], products=ADVANCES)
     agree(books, kind="advance", product="PROV", every="year")
@@ -360,6 +369,7 @@ def test_command_settles_and_says_before_what_it_would_do(scene: Make) -> None:
         assert books.command("agreement", "--firm", "small", "--settle", *wrong).code == 2
 
 
+@pytest.mark.slow
 def test_credit_note_for_all_of_a_settlement_frees_its_advances_and_a_part_does_not(scene: Make) -> None:
     entries = [entry(1, seconds=3 * HOUR), entry(2, "2026-10-06")]
     books = scene(entries=entries, products=ADVANCES)

@@ -48,6 +48,7 @@ def as_redrawn(books: Scene, draft: Invoice) -> None:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_settlement_whose_advances_equal_its_hours_is_written_down_and_up(scene: Make) -> None:
     books, draft = waiting(scene)
     assert totals(draft) == ("0.00", "0.00", "0.00")
@@ -69,6 +70,7 @@ def test_settlement_whose_advances_equal_its_hours_is_written_down_and_up(scene:
     balanced(books)
 
 
+@pytest.mark.slow
 def test_settlement_written_down_to_nothing_takes_nothing_off_until_it_is_written_up(scene: Make) -> None:
     books, draft = waiting(scene)
     assert write(draft, "0.00") == ["0.00", "120.00", "-120.00"]

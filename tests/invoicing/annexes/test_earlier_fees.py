@@ -74,6 +74,7 @@ def test_hours_of_a_month_in_advance_are_listed_with_the_next_fee(scene: Make, q
     balanced(books)
 
 
+@pytest.mark.slow
 def test_last_hours_of_an_agreement_are_listed_on_the_next_invoice_of_its_customer(
     scene: Make, quick: list[str]
 ) -> None:

@@ -122,6 +122,7 @@ def test_equal_content_gives_equal_bytes_alone_and_among_others() -> None:
     assert as_csv(annex()) == as_csv(annex())
 
 
+@pytest.mark.slow
 def test_time_of_a_line_that_is_rounded_as_a_whole_stands_at_its_total_only() -> None:
     rounding = Rounding(6, "nearest", "line")
     (pdf,) = pdfs(annex("nl", rounding))

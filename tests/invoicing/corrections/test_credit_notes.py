@@ -140,6 +140,7 @@ def test_correction_credited_and_billed_again_with_the_hours_as_they_are(scene: 
     prove(books)
 
 
+@pytest.mark.slow
 def test_credited_without_billing_again_stays_so_until_a_person_opens_it(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     sent(books)

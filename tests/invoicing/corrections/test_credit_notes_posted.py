@@ -32,6 +32,7 @@ from toggbill.firms.errors import NotPossible
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 def test_second_credit_note_waits_for_the_first(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     sent(books)
@@ -101,6 +102,7 @@ def test_credit_note_is_sent_to_who_takes_credit_notes(scene: Make) -> None:
     assert books.send(note).delivery == "sent"
 
 
+@pytest.mark.slow
 def test_statement_of_a_credit_note_has_no_new_key(scene: Make) -> None:
     books = scene(entries=[entry(1)], parties=[party(GARAGE_PARTY, "Garage Vonk SRL", GARAGE_NUMBER, Language="FR")])
     invoice = sent(books)
@@ -131,6 +133,7 @@ def test_statement_of_a_credit_note_has_no_new_key(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_rule_that_changed_since_does_not_change_what_was_billed(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, seconds=600)], rounding=QUARTER | {"level": "entry"})
     sent(books)

@@ -95,6 +95,7 @@ def test_words_alone_open_none(scene: Make) -> None:
     assert row(1) == ("invoiced", 3600, 0, 0, "")
 
 
+@pytest.mark.slow
 def test_changed_again_moves_the_one_correction_and_changed_back_ends_it(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()
@@ -154,6 +155,7 @@ def test_accepted_difference_is_settled_and_a_later_edit_opens_the_rest(scene: M
     assert decided(books) == [("accepted", 1800, ["seconds"]), ("accepted", 600, ["seconds"])]
 
 
+@pytest.mark.slow
 def test_accepted_product_stays_accepted_until_it_is_another_one(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     books.posted()

@@ -260,6 +260,7 @@ def test_withdrawn_decision_is_open_again(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "hours"),
     [

@@ -91,6 +91,7 @@ def test_what_is_not_alike_is_apart(billed: Scene) -> None:
     assert sorted(group["entries"] for group in listed(billed)) == [ids(1), ids(2), ids(3, 5), ids(4)]
 
 
+@pytest.mark.slow
 def test_all_are_accepted_with_one_decision(billed: Scene) -> None:
     retagged(billed, 1, 2, 3)
     (group,) = listed(billed)
@@ -147,6 +148,7 @@ def test_a_credit_note_is_drafted_for_each_invoice(billed: Scene) -> None:
     prove(billed)
 
 
+@pytest.mark.slow
 def test_decision_on_another_digest_does_nothing(billed: Scene) -> None:
     retagged(billed, 1, 2)
     (group,) = listed(billed)
@@ -161,6 +163,7 @@ def test_decision_on_another_digest_does_nothing(billed: Scene) -> None:
     assert decide(billed, fresh, "accept").code == 1, "nothing of it is open"
 
 
+@pytest.mark.slow
 def test_decision_is_all_or_nothing(billed: Scene) -> None:
     retagged(billed, 1, 2)
     (group,) = listed(billed)
@@ -197,6 +200,7 @@ def test_page_refuses_a_group_that_grew(billed: Scene) -> None:
     assert Correction.objects.open().count() == 3
 
 
+@pytest.mark.slow
 def test_viewer_and_strangers_decide_nothing(billed: Scene) -> None:
     retagged(billed, 1, 2)
     (group,) = found()

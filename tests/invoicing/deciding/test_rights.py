@@ -75,6 +75,7 @@ def test_verb_does_what_the_role_allows_and_nothing_else(verb: str, role: str) -
         call(verb, _member(membership), VERBS[verb][2](dossier))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", VERBS)
 def test_verb_is_refused_to_whoever_has_no_standing(verb: str) -> None:
     dossier = DossierFactory()

@@ -90,6 +90,7 @@ def books(scene: Callable[..., Scene]) -> Scene:
     return made
 
 
+@pytest.mark.slow
 def test_words_mark_nothing(books: Scene) -> None:
     assert marked(books, rules(name="Another", every="weekly", day=2, payment_days=14, group_by="entry")) == []
     assert marked(books, clients(ClientRule(GARAGE, purchase_order="4500"))) == []
@@ -98,6 +99,7 @@ def test_words_mark_nothing(books: Scene) -> None:
     assert marked(books, agreed(title="Other words", budget_hours=None)) == []
 
 
+@pytest.mark.slow
 def test_mapping_of_a_tag_marks_what_has_it(books: Scene) -> None:
     assert marked(books, tags(TagRule("NOTHING", "ADV"))) == [2, 6]
     assert marked(books, tags(TagRule("Advice", "FIS", person=COLLEAGUE))) == [2, 4, 5]
@@ -115,6 +117,7 @@ def test_mapping_of_a_tag_marks_what_has_it(books: Scene) -> None:
     assert not Correction.objects.open().exists()
 
 
+@pytest.mark.slow
 def test_mapping_of_a_client_marks_its_hours(books: Scene) -> None:
     assert marked(books, clients(ClientRule(BAKERY, treatment=Treatment.reverse_charge))) == [2, 5, 6]
     assert marked(books, clients(ClientRule(GARAGE, number=BAKERY_NUMBER))) == [2, 3, 4, 7]
@@ -128,6 +131,7 @@ def test_mapping_of_a_client_marks_its_hours(books: Scene) -> None:
     assert books.states()[FIRST_ENTRY + 5] == "covered"
 
 
+@pytest.mark.slow
 def test_agreement_marks_the_hours_of_its_customer_before_and_after(books: Scene) -> None:
     assert marked(books, agreed(client_id=None, number=BAKERY_NUMBER)) == [2, 5, 6]
     assert set(Agreement.objects.values_list("number", flat=True)) == {BAKERY_NUMBER}

@@ -269,6 +269,7 @@ def test_with_an_allowance_as_a_line_peppol_refuses_and_says_so(scene: Make) -> 
     assert (sent_then.delivery, "BR-27" in str(sent_then.delivery_problem_facts)) == ("failed", True)
 
 
+@pytest.mark.slow
 def test_a_discount_goes_with_what_is_credited(scene: Make) -> None:
     """3 h at 95.00 less 28.50; an hour of it back: 95.00 less 9.50, then the rest: 190.00 less 19.00."""
     books, invoice = drafted(scene, entry(1), entry(2), entry(3))
@@ -286,6 +287,7 @@ def test_a_discount_goes_with_what_is_credited(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_a_difference_is_billed_at_the_discount_of_its_line(scene: Make) -> None:
     """An hour of two goes: 95.00 less 10 % is taken off, not 95.00."""
     books, invoice = drafted(scene, entry(1), entry(2), entry(9, "2026-11-05", seconds=7200))

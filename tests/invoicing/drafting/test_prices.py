@@ -53,6 +53,7 @@ def test_a_draft_without_a_change_of_price_says_nothing(scene: Make) -> None:
         click(invoice)
 
 
+@pytest.mark.slow
 def test_one_click_bills_them_at_the_price_of_their_day_and_it_stays_so(scene: Make) -> None:
     books = raised(scene)
     invoice = click(drafted(books))

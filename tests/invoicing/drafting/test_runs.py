@@ -268,6 +268,7 @@ def _two(scene: Make, **changes: Any) -> Scene:
     )
 
 
+@pytest.mark.slow
 def test_two_dossiers_of_one_workspace_bill_their_own_clients(scene: Make) -> None:
     books = _two(
         scene,

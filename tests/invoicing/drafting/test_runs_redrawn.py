@@ -137,6 +137,7 @@ def test_draft_of_a_deleted_entry_cannot_be_approved(scene: Make) -> None:
     assert books.states() == {ids(1)[0]: "drafted", ids(2)[0]: "deleted"}
 
 
+@pytest.mark.slow
 def test_draft_whose_hours_are_gone_is_dropped_and_its_entries_are_free(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     books.draft()
@@ -170,6 +171,7 @@ def test_hours_that_move_to_another_customer_leave_the_first_draft(scene: Make) 
     assert set(books.states().values()) == {"drafted"}
 
 
+@pytest.mark.slow
 def test_run_for_an_earlier_cut_off_leaves_later_drafts(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-10-05", project_id=BAKERY_PROJECT), entry(2, "2026-11-10")])
     books.draft(date(2026, 11, 15))
@@ -182,6 +184,7 @@ def test_run_for_an_earlier_cut_off_leaves_later_drafts(scene: Make) -> None:
         assert after[label] == before[label], label
 
 
+@pytest.mark.slow
 def test_run_for_an_earlier_cut_off_leaves_a_draft_that_reaches_over_it(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-10-05"), entry(2, "2026-11-10")])
     books.draft(date(2026, 11, 15))
@@ -292,6 +295,7 @@ def test_nothing_is_late_in_the_first_run(scene: Make) -> None:
     assert set(_late(books).values()) == {False}
 
 
+@pytest.mark.slow
 def test_hours_before_an_earlier_cut_off_are_late_once_its_drafts_no_longer_wait(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)], group_by="entry")
     books.draft()

@@ -180,6 +180,7 @@ def test_the_price_of_their_day_is_kept(scene: Make) -> None:
     assert invoice.at_their_day
 
 
+@pytest.mark.slow
 def test_the_page_takes_ticked_entries_out(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     invoice = drafted(books)

@@ -172,6 +172,7 @@ def test_comparison_that_nobody_takes_up_shows_in_the_readiness(billed: Scene) -
 # --- later ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_night_leaves_the_reserve_of_the_budget_and_comes_back_when_it_opens(billed: Scene, queue: Queue) -> None:
     tasks.tick_reconcile()
     billed.at(billed.dossier.reconcile_at or NOW)

@@ -121,6 +121,7 @@ def test_companies_of_one_connection_take_turns() -> None:
     assert served == [{company.pk: posts.TOGETHER} for company in (*of_one, of_one[0])]
 
 
+@pytest.mark.slow
 def test_what_a_person_asked_for_comes_first() -> None:
     first, second = companies(2)
     asked(first, MANY)
@@ -165,6 +166,7 @@ def test_turn_that_ends_brings_the_next(queue: Queue, monkeypatch: pytest.Monkey
     assert not Invoice.objects.filter(pk__in=[row.pk for row in rows]).exclude(status="void").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_billit_that_does_not_answer_holds_one_thread_and_others_post(
     queue: Queue, monkeypatch: pytest.MonkeyPatch

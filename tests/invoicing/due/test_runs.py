@@ -39,6 +39,7 @@ def run_days() -> list[date]:
 # --- when -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "first", "cut_off", "second"),
     [
@@ -75,6 +76,7 @@ def test_manual_dossier_is_never_due(scene: Make) -> None:
     assert (serve(books), run_days()) == ([], [])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("schedule", "now", "cut_off", "following"),
     [
@@ -197,6 +199,7 @@ def test_run_waits_while_billit_asks_for_fewer_requests(scene: Make) -> None:
     assert (run_days(), books.dossier.waiting) == ([date(2026, 11, 30)], "")
 
 
+@pytest.mark.slow
 def test_run_that_waits_past_its_next_day_is_done_once_with_the_later_cut_off(scene: Make, settings: Settings) -> None:
     books = _due(scene, schedule={"every": "daily"})
     settings.TOGGL_URL = "http://127.0.0.1:9"

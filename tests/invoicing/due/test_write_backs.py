@@ -106,6 +106,7 @@ def test_posted_entries_get_the_tag_and_their_own_change_is_no_edit(scene: Make)
     assert told(serve()) == (0, 0, 0, 0)
 
 
+@pytest.mark.slow
 def test_entry_that_a_person_goes_on_from_has_the_tag_and_is_billed_by_its_others(scene: Make) -> None:
     books = scene(entries=[entry(1)], billed_tag=TAG)
     books.posted()
@@ -140,6 +141,7 @@ def test_credit_takes_the_tag_away_and_it_comes_back_with_the_next_invoice(scene
     assert not Correction.objects.exclude(decision="credited").exists()
 
 
+@pytest.mark.slow
 def test_what_toggl_refuses_is_kept_for_each_entry_and_tried_again_later(scene: Make) -> None:
     books = scene(entries=TWO, billed_tag=TAG)
     books.posted()

@@ -156,6 +156,7 @@ def test_a_moment_two_days_ahead_is_brought_back_and_a_right_one_stays(bound: wr
     assert wrong_clocks.bring_back(now=NOW) == 0
 
 
+@pytest.mark.slow
 def test_nothing_sleeps_on_when_a_clock_was_two_days_ahead_for_a_minute(scene: Make, queue: Queue) -> None:
     """The workers do everything two days ahead once, then the clock is right: a minute later all goes on."""
     books = scene(entries=[entry(1)], schedule={"every": "daily"}, mode="review")

@@ -316,6 +316,7 @@ def test_whole_invoice_removed(pack: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_month_that_does_not_balance_is_not_proved(pack: Path) -> None:
     state = json.loads((pack / "month.json").read_text())
     state["broken"] = [{"rule": "local_day", "subject": "entry 1", "sentence": "Entry 1 stands on another day."}]

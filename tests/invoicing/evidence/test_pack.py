@@ -35,6 +35,7 @@ pytestmark = pytest.mark.django_db
 OCTOBER = date(2026, 10, 1)
 
 
+@pytest.mark.slow
 def test_pack_of_a_settlement_holds_the_invoices_of_the_advances_that_it_deducts(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:

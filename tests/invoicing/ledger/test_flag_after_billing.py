@@ -25,6 +25,7 @@ def flagged(scene: Load) -> Scene:
     return made
 
 
+@pytest.mark.slow
 def test_flag_taken_off_opens_a_correction_and_put_on_again_closes_it(flagged: Scene) -> None:
     edit(flagged, billable=False)
     assert row(1) == ("invoiced", 3600, 0, 0, "billable")
@@ -68,6 +69,7 @@ def test_hour_without_its_flag_is_left_out_when_the_invoice_is_replaced(flagged:
     assert flagged.states()[FIRST_ENTRY + 1] == "not_billable"
 
 
+@pytest.mark.slow
 def test_hour_without_its_flag_is_credited_for_good(flagged: Scene) -> None:
     flagged.send(Invoice.objects.get())
     edit(flagged, billable=False)

@@ -218,6 +218,7 @@ def test_checks_are_asked_in_portions(dossier: Dossier) -> None:
     assert (months.prove(now=NOW, most=3), months.prove(now=NOW, most=3)) == (1, 0)
 
 
+@pytest.mark.slow
 def test_recount_puts_right_what_was_kept_wrong(dossier: Dossier, command: Callable[..., Outcome]) -> None:
     every = sorted({month for _, month, _, _, _ in counted([dossier])})
     months.add_up()

@@ -72,6 +72,7 @@ def test_a_draft_is_redrawn_without_an_hour_that_has_become_the_second(scene: Ma
     assert reasons() == {1: "drafted", 2: "duplicate_entry"}
 
 
+@pytest.mark.slow
 def test_a_person_bills_an_hour_as_it_stands_until_it_changes(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=LONG), entry(2, **TWICE), entry(3, **TWICE)])
     assert reasons() == {1: "implausible", 2: "open", 3: "duplicate_entry"}

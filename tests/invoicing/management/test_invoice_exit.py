@@ -48,6 +48,7 @@ def test_refused_and_in_doubt_end_with_1_and_stay_listed_until_they_are_settled(
     assert len(books.control.orders()) == 1
 
 
+@pytest.mark.slow
 def test_doubt_that_stays_ends_with_1_each_time(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     with books.fault("cut_before"):

@@ -153,6 +153,7 @@ def test_used_key_with_its_order_is_adopted(scene: Make) -> None:
     assert len(books.control.orders()) == 1
 
 
+@pytest.mark.slow
 def test_used_key_without_an_order_waits_for_a_person_who_posts_anew_with_a_new_key(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     invoice = books.approved()

@@ -192,6 +192,7 @@ def test_order_of_a_closed_month_that_changes_is_found_the_next_night(billed: Sc
     assert ("order_missing", unknown.order_id) in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", ["2026-11-04", "2025-06-04"])
 def test_hour_that_was_moved_back_by_more_than_a_year_is_not_taken_for_deleted(books: Scene, day: str) -> None:
     books.control.put_entries(entry(7, day))

@@ -194,6 +194,7 @@ def test_an_entry_tracked_since_the_latest_reading_is_news(billed: Scene) -> Non
     assert billed.states()[FIRST_ENTRY + 9] == "open"
 
 
+@pytest.mark.slow
 def test_an_entry_before_the_books_is_not_missing(billed: Scene) -> None:
     billed.control.put_entries(entry(9, "2026-08-31"))
     assert drift(billed) == []
@@ -202,6 +203,7 @@ def test_an_entry_before_the_books_is_not_missing(billed: Scene) -> None:
 # --- the ledger against Billit ----------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_order_that_billit_does_not_have_is_missing(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
@@ -255,6 +257,7 @@ def test_an_order_of_other_totals_is_drift_each_time_until_a_person_decides(bill
     assert str(invoice().incl) == "344.85"
 
 
+@pytest.mark.slow
 def test_an_order_given_to_another_customer_is_drift(billed: Scene) -> None:
     number = invoice().order_id
     assert number is not None
@@ -289,6 +292,7 @@ def test_an_order_sent_by_hand_is_drift(billed: Scene) -> None:
     assert told.gone_at == told.first_seen_at
 
 
+@pytest.mark.slow
 def test_an_order_that_we_sent_is_no_drift(billed: Scene) -> None:
     billed.send(invoice())
     assert drift(billed) == []
@@ -334,6 +338,7 @@ def test_several_kinds_are_told_at_once(billed: Scene) -> None:
 # --- when it cannot be asked ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_nothing_is_said_to_agree_when_toggls_quota_is_used_up(billed: Scene) -> None:
     billed.control.delete_entries(FIRST_ENTRY + 2)
     billed.control.quota(ORGANIZATION, remaining=0, resets_in=1800)

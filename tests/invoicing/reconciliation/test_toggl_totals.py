@@ -84,6 +84,7 @@ def test_books_that_begin_today_have_nothing_to_compare(scene: Make) -> None:
     assert compared(books).answer["checked"]["months"] == 0
 
 
+@pytest.mark.slow
 def test_month_that_differs_from_toggls_total_is_not_balanced_and_is_named(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2, "2026-09-08", seconds=1800)])
     wrong_total(books, 5400)
@@ -123,6 +124,7 @@ def test_total_below_the_mirrors_differs_as_well(scene: Make) -> None:
     assert balanced(books, "--month", "2026-10") == {("small", "2026-10"): False}
 
 
+@pytest.mark.slow
 def test_deletion_in_a_month_that_is_not_read_again_shows_in_its_total_and_heals(scene: Make) -> None:
     # Nothing of September waits or was billed, so that no comparison reads it whole.
     books = scene(
@@ -138,6 +140,7 @@ def test_deletion_in_a_month_that_is_not_read_again_shows_in_its_total_and_heals
     assert books.states() == {FIRST_ENTRY + 1: "deleted", FIRST_ENTRY + 2: "not_billable"}
 
 
+@pytest.mark.slow
 def test_entry_that_the_ledger_has_no_row_for_is_found_by_the_books_themselves(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     assert compared(books).code == 0
@@ -175,6 +178,7 @@ def several(scene: Make, *dossiers: dict[str, Any]) -> Scene:
     )
 
 
+@pytest.mark.slow
 def test_first_dossier_has_what_no_dossier_names(scene: Make) -> None:
     books = several(scene, _dossier("first", [GARAGE]), _dossier("second", [BAKERY]), _dossier("third", []))
     assert compared(books).code == 0
@@ -226,6 +230,7 @@ def test_days_are_those_of_the_tokens_owner(scene: Make) -> None:
     assert balanced(books) == {("small", "2026-10"): True}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("zone", ["user", "utc"])
 def test_days_may_be_those_of_utc_since_toggl_does_not_say(scene: Make, zone: str) -> None:
     books = scene(entries=[entry(1, "2026-10-31T23:30:00+00:00"), entry(2, "2026-11-03", seconds=60)])

@@ -112,6 +112,7 @@ def test_deleted_entry_is_said_to_be_deleted(scene: Make) -> None:
     assert "In Toggl now deleted Difference − 1.00 h" in text(reader(books), "/corrections/")
 
 
+@pytest.mark.slow
 def test_second_credit_note_is_refused_while_one_waits(scene: Make) -> None:
     books = scene(entries=[entry(1), entry(2)])
     books.posted()
@@ -205,6 +206,7 @@ def test_replaced_order_leads_to_the_new_invoice(scene: Make) -> None:
     assert Invoice.objects.count() == 2
 
 
+@pytest.mark.slow
 def test_billit_that_does_not_answer_changes_nothing_and_says_so(scene: Make) -> None:
     books = longer(scene)
     with books.fault("unavailable", method="GET", path="^/v1/orders"):
@@ -228,6 +230,7 @@ def test_credit_note_is_drafted_and_led_to(scene: Make) -> None:
     prove(books)
 
 
+@pytest.mark.slow
 def test_invoice_shows_the_corrections_of_its_entries_and_leads_back_to_itself(scene: Make) -> None:
     books = longer(scene)
     invoice, client = Invoice.objects.get(), reader(books)

@@ -200,6 +200,7 @@ def test_billing_anew_is_offered_only_where_the_order_was_deleted_in_billit(firm
     assert ("/bill-anew/" in page, "/send/" in page) == (True, False)
 
 
+@pytest.mark.slow
 def test_hours_of_an_order_deleted_in_billit_are_billed_anew_from_its_page(scene: Callable[..., Scene]) -> None:
     books = scene(entries=[entry(1)])
     old = books.posted()
@@ -245,6 +246,7 @@ def test_draft_of_a_later_day_is_named_and_left_alone(scene: Callable[..., Scene
 # --- the whole way ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_hours_are_drafted_approved_and_asked_to_be_posted_from_the_pages(scene: Callable[..., Scene]) -> None:
     made = scene()
     Firm.objects.filter(pk=made.firm.pk).update(language="en")

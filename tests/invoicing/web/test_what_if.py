@@ -183,6 +183,7 @@ def test_what_cannot_be_tried_is_said_at_its_field(asked: Asked, said: str, book
     assert "by those that are tried" not in page
 
 
+@pytest.mark.slow
 def test_default_product_that_billit_lost_is_no_fault(books: Scene) -> None:
     Dossier.objects.filter(pk=books.dossier.pk).update(default_product="GONE", start_date=date(2026, 1, 1))
     assert "Nothing is tried" not in shown(signed_in(books.firm), books, {})
@@ -283,6 +284,7 @@ def test_other_clients_bill_as_drafting_does_once_they_are_saved(
     assert billed(dossier) == Decimal(comes_to)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hours", "refill", "comes_to"),
     [

@@ -191,6 +191,7 @@ def test_file_of_work_in_progress_holds_what_the_page_shows(firm: Firm, dossier:
     assert (row["As of"], row["Seconds"], row["up to 30 days"]) == ("2026-10-20", "10800", "285.00")
 
 
+@pytest.mark.slow
 def test_member_of_named_dossiers_sees_those_alone(firm: Firm, dossier: Dossier) -> None:
     worked(dossier, 10, 2)
     hidden = DossierFactory(firm=firm, key="hidden", name="leakmark")

@@ -212,6 +212,7 @@ def test_attention_counts_where_a_price_is_known(scene: Make) -> None:
     assert [row.client for row in found] == ["Somebody without a number", "", ""]
 
 
+@pytest.mark.slow
 def test_today_is_what_the_ledger_says(scene: Make) -> None:
     books = scene(
         entries=[

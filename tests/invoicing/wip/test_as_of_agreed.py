@@ -106,6 +106,7 @@ def test_hours_on_account_stay_whatever_advances_were_billed(scene: Make) -> Non
     assert in_progress(books, 2, 3, 20) == ["190.00", "95.00", "95.00"]
 
 
+@pytest.mark.slow
 def test_prepaid_hours_stay_until_they_draw_their_block(scene: Make) -> None:
     books = scene(entries=[entry(1, "2026-11-05", seconds=2 * HOUR)], products=PRODUCTS)
     agreement = prepaid(books, hours=Decimal(10))

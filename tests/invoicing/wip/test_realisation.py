@@ -99,6 +99,7 @@ def test_a_fee_is_spread_over_its_hours_by_their_value(scene: Make) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_fee_below_and_above_what_its_hours_are_worth(scene: Make) -> None:
     books = scene(
         entries=[

@@ -83,6 +83,7 @@ def test_the_first_look_says_when_and_later_ones_each_morning(scene: Make) -> No
     assert firm.budgets_due_at == MORNING
 
 
+@pytest.mark.slow
 def test_eighty_and_a_hundred_per_cent_are_told_once_each(scene: Make) -> None:
     books = opened(scene, 7)
     planned(books)
@@ -119,6 +120,7 @@ def test_what_passed_both_at_once_is_one_mail_and_says_how_much(scene: Make) -> 
     assert morning(books, MORNING + A_DAY) == []
 
 
+@pytest.mark.slow
 def test_a_raised_budget_and_a_new_period_are_noticed_anew(scene: Make) -> None:
     books = opened(scene, 12)
     row = planned(books)

@@ -38,6 +38,7 @@ def _several(firm: Firm, count: int) -> list[Dossier]:
     return list(Dossier.objects.filter(pk__in=[each.pk for each in made]).select_related("firm"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("month", [None, date(2026, 10, 1)], ids=["all months", "one month"])
 def test_thirty_dossiers_ask_as_often_as_one(month: date | None, firm: Firm) -> None:
     dossiers = _several(firm, 30)

@@ -30,6 +30,7 @@ from tests.worlds import NOW
 pytestmark = pytest.mark.django_db
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKAGES)
 def test_a_rule_that_is_broken_is_told_with_its_subject(name: str, books: Dossier) -> None:
     statements, expected = BREAKAGES[name]

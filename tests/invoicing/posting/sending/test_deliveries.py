@@ -199,6 +199,7 @@ def test_looked_at_after_five_and_thirty_minutes_then_hourly(scene: Make) -> Non
     assert (lists(books), reads(books, sent)) == (4, 1)
 
 
+@pytest.mark.slow
 def test_many_are_read_in_one_call(scene: Make) -> None:
     books = scene(peppol=[{"number": GARAGE_NUMBER}, {"number": BAKERY_NUMBER, "behaviour": "refuses"}])
     books.control.switch(billit_summary_delivery=True)
@@ -253,6 +254,7 @@ def test_doubt_that_billit_settles_is_awaited_too(scene: Make) -> None:
     assert (sent.delivery, sent.way, sent.sent_at) == ("sent", "peppol", NOW)
 
 
+@pytest.mark.slow
 def test_billit_that_does_not_answer_is_asked_again_after_a_pause(scene: Make) -> None:
     books = scene(entries=[entry(1)])
     sent = books.send(books.posted())

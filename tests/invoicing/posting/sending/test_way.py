@@ -119,6 +119,7 @@ def ask(books: Scene) -> int:
     return sum(way.ask(company=Company.objects.get(pk=pk), now=timezone.now()) for pk in found)
 
 
+@pytest.mark.slow
 def test_the_way_is_asked_once_it_is_posted_and_each_receiver_once(scene: Make) -> None:
     peppol = [{"number": GARAGE_NUMBER, "schemes": ["9925"]}]
     books = scene(entries=[entry(1), entry(2, project_id=BAKERY_PROJECT)], peppol=peppol)
@@ -147,6 +148,7 @@ def test_posting_goes_before_asking(scene: Make) -> None:
     assert way.unasked(now=timezone.now()) == [first.company_id]
 
 
+@pytest.mark.slow
 def test_what_somebody_wants_sent_goes_the_way_that_was_read_or_not_at_all(scene: Make) -> None:
     books = scene(entries=[entry(1)], peppol=[{"number": GARAGE_NUMBER, "schemes": ["9925"]}])
     posted = books.posted()

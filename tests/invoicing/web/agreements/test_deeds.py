@@ -143,6 +143,7 @@ def test_hours_stand_beside_the_fee_that_billit_billed(scene: Make) -> None:
     assert "1.00 h € 95.00 Covered by the fee" in shown
 
 
+@pytest.mark.slow
 def test_settlement_is_drafted_as_it_was_shown_or_not_at_all(scene: Make) -> None:
     books = scene(entries=[entry(1, seconds=2 * HOUR)], products=ADVANCES)
     agreement = agree(books, kind="advance", product="PROV", every="year")
