@@ -111,6 +111,7 @@ def preview(request: FirmRequest, key: str) -> HttpResponse:
             "today": today,
             "rows": listed,
             "dropped": found.dropped,
+            "later": found.sheet.left_alone,
             "left_out": _left_out(row, found),
             "withheld": words.withheld(found.plan, found.sheet.agreements),
             "excl": _sum(found.plan),

@@ -238,6 +238,10 @@ def test_draft_of_a_later_day_is_named_and_left_alone(scene: Callable[..., Scene
     made = scene(entries=[entry(1), entry(2, "2026-10-06")])
     Firm.objects.filter(pk=made.firm.pk).update(language="en")
     made.draft()
+    waiting = made.invoices().get()
+    page = signed_in(made.firm).get(f"/dossiers/{made.dossier.key}/preview/?through=2026-10-05").content.decode()
+    assert "1 waiting draft was drawn through a later day and stays as it is:" in page
+    assert f"/invoices/{waiting.reference}/" in page
     answer = signed_in(made.firm).post(f"/dossiers/{made.dossier.key}/draft/", {"through": "2026-10-05"}, follow=True)
     assert "was drawn through a later day: it stays as it is." in answer.content.decode()
     assert made.invoices().get().lines.get().seconds == 7200
