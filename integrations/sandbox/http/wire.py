@@ -139,6 +139,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _serve(self) -> None:
         raw = self._body()
+        if raw is None:
+            # Its sender died: nobody would do what half a request asks for.
+            self.close_connection = True
+            return
         parts = urlsplit(self.path)
         request = Request(
             service=self.server.service,
@@ -165,8 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
             return self._serve
         raise AttributeError(name)
 
-    def _body(self) -> bytes:
-        """The whole body, also one that comes in chunks: what is left unread would pass for the next request."""
+    def _body(self) -> bytes | None:
+        """The whole body, also one that comes in chunks: what is left unread would pass for the next request. None
+        when less came than was announced."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             pieces = []
             while size := _chunk_size(self.rfile.readline(1024)):
@@ -179,7 +184,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdecimal():
             self.close_connection = True
             return b""
-        return self.rfile.read(int(length))
+        body = self.rfile.read(int(length))
+        return body if len(body) == int(length) else None
 
     def _send(self, answer: Answer) -> None:
         if answer.ending == "hang":

@@ -1,12 +1,15 @@
 """Injected faults: before the work it is not done, after it it is; and the log that tells what came."""
 
 import http.client
+import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from integrations.sandbox.http.wire import dumps
+from integrations.sandbox.process import Process
 from integrations.sandbox.remote import ControlError, Remote
 from tests.integrations.sandbox.scene import ADMIN, KEY, MEMBER, Billit, Toggl, order
 
@@ -134,3 +137,14 @@ def test_connection_is_kept_alive(toggl: Toggl) -> None:
     connection.request("GET", "/api/v9/status")
     assert connection.getresponse().status == 200
     connection.close()
+
+
+@pytest.mark.parametrize("arrived", ["", '{"OrderType": "Inv'], ids=["headers only", "half of the body"])
+def test_request_of_a_sender_that_died_half_way_is_none(process: Process, control: Remote, arrived: str) -> None:
+    address = urlsplit(process.billit_url)
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: {address.netloc}\r\nApiKey: {KEY}\r\nContent-Length: 500\r\n\r\n"
+    with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as sender:
+        sender.sendall((head + arrived).encode())
+        sender.shutdown(socket.SHUT_WR)
+        assert sender.recv(1) == b""
+    assert control.log("billit") == []
