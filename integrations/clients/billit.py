@@ -245,15 +245,11 @@ class Api:
         condition = " or ".join(f"OrderID eq {each:d}" for each in ids)
         return list(self._orders("/v1/orders/deleted" if deleted else "/v1/orders", condition))
 
-    def invoices_to(self, party_id: int, *, since: date) -> list[OrderSummary]:
-        """The invoices to a customer from a day on, whoever made them; rows may lack fields. Billit docs: odata."""
-        return self._orders_to(party_id, "Invoice", since)
+    def orders_to(self, party_id: int, kind: Literal["Invoice", "CreditNote"], *, since: date) -> list[OrderSummary]:
+        """The invoices to a customer, or credit notes, from a day on, whoever made them; rows may lack fields.
 
-    def credit_notes_to(self, party_id: int, *, since: date) -> list[OrderSummary]:
-        """The same of its credit notes."""
-        return self._orders_to(party_id, "CreditNote", since)
-
-    def _orders_to(self, party_id: int, kind: str, since: date) -> list[OrderSummary]:
+        Billit docs: odata.
+        """
         condition = f"CounterParty/PartyID eq {party_id:d} and OrderDirection eq 'Income' and OrderType eq '{kind}'"
         return list(self._orders("/v1/orders", f"{condition} and OrderDate ge DateTime'{since:%Y-%m-%d}'"))
 

@@ -149,7 +149,7 @@ def credited_elsewhere(seen: Sequence[tuple[Invoice, Seen]], api: billit.Api) ->
         order = state.order
         if order is None or not order.is_credited or order.customer_id is None or invoice.order_date is None:
             continue
-        listed = api.credit_notes_to(order.customer_id, since=invoice.order_date)
+        listed = api.orders_to(order.customer_id, "CreditNote", since=invoice.order_date)
         notes = [api.order(note.id) if note.lacks & STATE or not note.about_number else note for note in listed]
         about = [note for note in notes if note.about_number == order.number]
         ours = Invoice.objects.filter(company=invoice.company_id, kind=Invoice.Kind.CREDIT_NOTE)

@@ -32,7 +32,7 @@ REQUESTS: dict[str, tuple[str, str]] = {
     "billit.Api.company": ("GET /v1/account/accountInformation", ""),
     "billit.Api.order": ("GET /v1/orders/{orderID}", ""),
     "billit.Api.whole_order": ("GET /v1/orders/{orderID}", ""),
-    "billit.Api.invoices_to": ("GET /v1/orders", "CounterParty/PartyID eq"),
+    "billit.Api.orders_to": ("GET /v1/orders", "CounterParty/PartyID eq"),
     "billit.Api.orders_by_id": ("GET /v1/orders", "OrderID eq"),
     "billit.Api.find_orders": ("GET /v1/orders", "ExternalProviderID eq"),
     "billit.Api.find_deleted_orders": ("GET /v1/orders/deleted", "ExternalProviderID eq"),
@@ -59,7 +59,7 @@ SIGN_IN = {name for name in REQUESTS if name.startswith("billit_sign_in.")}
 """What the short journey leaves out: it takes a person at a browser, whom the tests of the sign-in play."""
 SUBSCRIPTIONS = {name for name in REQUESTS if name.startswith("subscriptions.")}
 """The same: the services must reach the site, which the tests of the webhooks start."""
-OF_AGREEMENTS = {"billit.Api.invoices_to", "billit.Api.orders_by_id"}
+OF_AGREEMENTS = {"billit.Api.orders_to", "billit.Api.orders_by_id"}
 """The same: orders that Billit made by itself are brought in by a person."""
 TAGS = {"toggl.Api.tag_entries"}
 """The same: no tag is written unless a dossier names one."""

@@ -136,7 +136,7 @@ def orders_at_billit(agreement: Agreement, customers: Customers, *, since: date)
     found: list[OrderSummary] = []
     with open_billit(company) as api:
         for party_id in customers.party_ids:
-            listed = api.invoices_to(party_id, since=since)
+            listed = api.orders_to(party_id, "Invoice", since=since)
             found += [api.order(each.id) if _is_bare(each) else each for each in listed]
     ours = Invoice.objects.filter(company=company, order_id__in=[each.id for each in found])
     known = set(ours.values_list("order_id", flat=True))
