@@ -26,10 +26,10 @@ def see(what, answer, then):
 
 
 settings.configure(LANGUAGE_CODE="nl-be", USE_I18N=True)
-import django  # noqa: E402
+import django
 
 django.setup()
-from import_export import widgets  # noqa: E402
+from import_export import widgets
 
 
 def date(text):

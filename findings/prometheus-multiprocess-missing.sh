@@ -27,8 +27,8 @@ def see(what, answer, then):
 
 
 os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(dir=os.path.dirname(os.path.dirname(sys.executable)))
-from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Info, generate_latest  # noqa: E402
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead  # noqa: E402
+from prometheus_client import CollectorRegistry, Counter, Enum, Gauge, Info, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 age, posted = Gauge("oldest_due_seconds", "-"), Counter("posted", "-")
 build, state, lag = Info("build", "-"), Enum("state", "-", states=["open", "shut"]), Gauge("lag", "-")
