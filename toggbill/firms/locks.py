@@ -13,7 +13,8 @@ order of Toggl's ids, in which the mirror writes them)::
   order of their keys: who asks Toggl locks nothing else. So do the proofs of months and the notices of budgets. Two
   that write the same unique key wait for each other, too.
 - **Who changes a rule, a mapping or an agreement holds the rules of its workspace**, after all rows but entries
-  (``invoicing.ledger.locks.lock_rules``, an advisory lock); who judges entries shares them.
+  (``invoicing.ledger.locks.lock_rules``, an advisory lock), and so does who marks what other products and customers
+  may change; who judges entries shares them.
 - **An UPDATE locks as a SELECT FOR UPDATE does, in an order of its own.** One that may change several rows comes after
   they were locked in order (``lock_rows``; ``Entry.objects.mark`` and ``lock`` for entries).
 - **A lock leaves the key alone** (FOR NO KEY UPDATE): a row that merely refers to the locked one, as every row does to

@@ -174,9 +174,11 @@ class _Handler(BaseHTTPRequestHandler):
         when less came than was announced."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             pieces = []
-            while size := _chunk_size(self.rfile.readline(1024)):
+            while size := _chunk_size(line := self.rfile.readline(1024)):
                 pieces.append(self.rfile.read(size))
                 self.rfile.readline(1024)
+            if not line:
+                return None
             while self.rfile.readline(1024).strip():
                 continue  # a trailer, of which nobody makes use
             return b"".join(pieces)

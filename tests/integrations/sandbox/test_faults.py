@@ -139,10 +139,20 @@ def test_connection_is_kept_alive(toggl: Toggl) -> None:
     connection.close()
 
 
-@pytest.mark.parametrize("arrived", ["", '{"OrderType": "Inv'], ids=["headers only", "half of the body"])
-def test_request_of_a_sender_that_died_half_way_is_none(process: Process, control: Remote, arrived: str) -> None:
+@pytest.mark.parametrize(
+    ("announced", "arrived"),
+    [
+        ("Content-Length: 500", ""),
+        ("Content-Length: 500", '{"OrderType": "Inv'),
+        ("Transfer-Encoding: chunked", '9\r\n{"OrderTy\r\n'),
+    ],
+    ids=["headers only", "half of the body", "one chunk of some"],
+)
+def test_request_of_a_sender_that_died_half_way_is_none(
+    process: Process, control: Remote, announced: str, arrived: str
+) -> None:
     address = urlsplit(process.billit_url)
-    head = f"POST /v1/orders HTTP/1.1\r\nHost: {address.netloc}\r\nApiKey: {KEY}\r\nContent-Length: 500\r\n\r\n"
+    head = f"POST /v1/orders HTTP/1.1\r\nHost: {address.netloc}\r\nApiKey: {KEY}\r\n{announced}\r\n\r\n"
     with socket.create_connection((address.hostname or "", address.port or 0), timeout=10) as sender:
         sender.sendall((head + arrived).encode())
         sender.shutdown(socket.SHUT_WR)
